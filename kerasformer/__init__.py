@@ -1,0 +1,33 @@
+"""A transformer that you can read, and the same Keras 3 layers carrying real pretrained BERT.
+
+The public names are imported when they are first used (PEP 562), so that `import kerasformer`
+loads neither TensorFlow nor Keras.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "BertEncoder": "models",
+    "EncoderConfig": "models",
+    "TextClassifier": "tasks",
+    "TransformerClassifier": "models",
+    "load_dataset": "data",
+    "resolve": "checkpoints",
+}
+_SUBPACKAGES = ("checkpoints", "data", "layers", "models", "report", "tasks", "text", "training")
+
+__all__ = [*_EXPORTS, *_SUBPACKAGES]
+
+
+def __getattr__(name):
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
