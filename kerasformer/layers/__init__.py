@@ -1,0 +1,16 @@
+"""Keras 3 layers of a transformer encoder, in `keras.ops` alone: they run on any Keras backend."""
+
+from kerasformer.layers.activations import get_activation
+from kerasformer.layers.attention import SelfAttention
+from kerasformer.layers.embedding import BertEmbedding, TokenAndPositionEmbedding
+from kerasformer.layers.pooling import SequencePooling
+from kerasformer.layers.transformer_block import TransformerBlock
+
+__all__ = [
+    "BertEmbedding",
+    "SelfAttention",
+    "SequencePooling",
+    "TokenAndPositionEmbedding",
+    "TransformerBlock",
+    "get_activation",
+]

@@ -1,0 +1,61 @@
+"""Activations by the names that checkpoints give them."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+def gelu_tanh(x):
+    """GELU by its tanh approximation, the variant of TF Hub's BERT.
+
+    Hendrycks & Gimpel, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415, section 2.
+
+    Args:
+        x: Tensor of any shape and a floating dtype.
+
+    Returns:
+        A tensor of `x`'s shape and dtype.
+    """
+    return keras.activations.gelu(x, approximate=True)
+
+
+# Hugging Face's `hidden_act` has several names for the tanh variant; `gelu` alone means erf there
+# and in Keras.
+_NAMES = {
+    "gelu_tanh": gelu_tanh,
+    "gelu_new": gelu_tanh,
+    "gelu_fast": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+}
+
+
+def get_activation(name: str):
+    """Finds an activation by the name that Keras or a Hugging Face configuration gives it.
+
+    Args:
+        name: `"gelu"` (the exact, erf variant), `"gelu_tanh"` (its tanh approximation; also
+            `"gelu_new"`, `"gelu_fast"`, `"gelu_pytorch_tanh"`), or any name that
+            `keras.activations.get` knows.
+
+    Returns:
+        A function of one tensor.
+
+    Raises:
+        ValueError: The name is unknown.
+
+    Example:
+
+    >>> get_activation("gelu_new").__name__
+    'gelu_tanh'
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"activation is given by its name, a string, not {name!r}.")
+    if name in _NAMES:
+        return _NAMES[name]
+    try:
+        return keras.activations.get(name)
+    except ValueError:
+        known = ", ".join(["gelu", *_NAMES, "relu", "tanh"])
+        raise ValueError(
+            f"{name!r} is not a known activation; use one of {known} or another name that "
+            "keras.activations.get knows."
+        ) from None

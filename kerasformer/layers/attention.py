@@ -1,0 +1,134 @@
+"""Multi-head self-attention: Keras' own layer and variables, with a fused forward pass."""
+
+import keras
+from keras import ops
+
+# Added to the scores that a mask excludes. Scores are float32, so a row without any real token
+# gets a uniform distribution rather than NaN.
+_MASKED = -1e9
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class SelfAttention(keras.layers.MultiHeadAttention):
+    """`keras.layers.MultiHeadAttention` of a sequence over itself.
+
+    The variables are those of `MultiHeadAttention` (`query`, `key` and `value` kernels
+    `[hidden, heads, key_dim]`, `attention_output` kernel `[heads, key_dim, hidden]`), so weights
+    move between the two unchanged. The forward pass differs: the three projections are one
+    product over `[batch * seq, hidden]`, and the softmax is always computed in float32.
+
+    Vaswani et al., "Attention Is All You Need", https://arxiv.org/abs/1706.03762, section 3.2.
+
+    Args:
+        num_heads: Number of heads.
+        key_dim: Size of each head; `hidden_size // num_heads` in the paper.
+        dropout: Share of attention probabilities dropped in training.
+        kernel_initializer: Initializer of the four kernels.
+        bias_initializer: Initializer of the four biases.
+        seed: Seed of the dropout.
+
+    Call arguments:
+        inputs: `[batch, seq, hidden]`.
+        attention_mask: Boolean or 0/1, `[batch, seq, seq]`, or anything that broadcasts to it
+            such as `[batch, 1, seq]`: which positions (last axis) each position attends to.
+        return_attention_scores: Whether to return the probabilities too.
+        use_causal_mask: Whether a position attends only to itself and those before it.
+        training: Whether dropout is on.
+
+    Returns:
+        `[batch, seq, hidden]`; with `return_attention_scores`, also the probabilities
+        `[batch, heads, seq, seq]`, before dropout.
+
+    Example:
+
+    >>> layer = SelfAttention(num_heads=2, key_dim=8)
+    >>> output, scores = layer(np.ones((3, 5, 16)), return_attention_scores=True)
+    >>> tuple(output.shape), tuple(scores.shape)
+    ((3, 5, 16), (3, 2, 5, 5))
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        key_dim,
+        dropout=0.0,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            num_heads,
+            key_dim,
+            dropout=dropout,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            seed=seed,
+            **kwargs,
+        )
+
+    def build(self, input_shape):
+        """Creates the variables of `MultiHeadAttention`."""
+        super().build(input_shape, input_shape)
+
+    def call(
+        self,
+        inputs,
+        attention_mask=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+        training=None,
+    ):
+        """See the class."""
+        query, key, value = self._project(inputs)
+        query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
+        scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")
+        if attention_mask is not None:
+            allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "float32")
+            scores = scores + (1.0 - allowed) * _MASKED
+        if use_causal_mask:
+            position = ops.arange(ops.shape(inputs)[1])
+            future = ops.expand_dims(position, 0) > ops.expand_dims(position, 1)
+            scores = scores + ops.cast(future, "float32") * _MASKED
+        probabilities = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
+        dropped = self._dropout_layer(probabilities, training=training)
+        output = self._merge(ops.matmul(dropped, value), inputs)
+        return (output, probabilities) if return_attention_scores else output
+
+    def _project(self, inputs):
+        """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
+        batch, length, hidden = ops.shape(inputs)
+        denses = (self._query_dense, self._key_dense, self._value_dense)
+        width = self.num_heads * self.key_dim
+        kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
+        bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
+        fused = ops.matmul(ops.reshape(inputs, (-1, hidden)), kernel) + bias
+        fused = ops.reshape(fused, (batch, length, 3, self.num_heads, self.key_dim))
+        return ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)), 3, axis=0)
+
+    def _merge(self, heads, inputs):
+        """The heads `[batch, heads, seq, key_dim]` projected to `[batch, seq, hidden]`."""
+        batch, length, hidden = ops.shape(inputs)
+        width = self.num_heads * self.key_dim
+        flat = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, width))
+        output = ops.matmul(flat, ops.reshape(self._output_dense.kernel, (width, hidden)))
+        return ops.reshape(output + self._output_dense.bias, (batch, length, hidden))
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape."""
+        return input_shape
+
+    def compute_output_spec(self, inputs, return_attention_scores=False, **_):
+        """The output's shape and dtype, and the probabilities' where asked for."""
+        output = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return output
+        batch, length, _ = inputs.shape
+        shape = (batch, self.num_heads, length, length)
+        return output, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        """The arguments of this class, not the further ones of its parent."""
+        ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
+        base = keras.layers.Layer.get_config(self)
+        return {k: v for k, v in super().get_config().items() if k in ours or k in base}

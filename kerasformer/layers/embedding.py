@@ -1,0 +1,255 @@
+"""Token and position embeddings: the classic pair, and BERT's with segments and LayerNorm."""
+
+import keras
+from keras import ops
+
+from kerasformer.layers.arguments import check_rates, check_sizes, clone_initializer
+
+
+def check_length(length, max_length):
+    """Raises a ValueError where a statically known length exceeds the position table's."""
+    if isinstance(length, int) and length > max_length:
+        raise ValueError(
+            f"The input has {length} positions and the position table {max_length}; truncate the "
+            f"input to {max_length} tokens or make max_length larger."
+        )
+
+
+class _PositionTable(keras.layers.Layer):
+    """A learnt vector for each position: ids `[batch, seq]` in, `[seq, hidden_size]` out."""
+
+    def __init__(self, max_length, hidden_size, initializer, **kwargs):
+        super().__init__(**kwargs)
+        self.max_length = max_length
+        self.hidden_size = hidden_size
+        self.initializer = initializer
+
+    def build(self, input_shape=None):
+        self.embeddings = self.add_weight(
+            shape=(self.max_length, self.hidden_size),
+            initializer=self.initializer,
+            name="embeddings",
+        )
+
+    def call(self, inputs):
+        return ops.cast(self.embeddings, self.compute_dtype)[: ops.shape(inputs)[1]]
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class TokenAndPositionEmbedding(keras.layers.Layer):
+    """The sum of a token's and its position's learnt vectors.
+
+    The embedding of keras.io's "Text classification with Transformer", with a padding mask and for
+    any length up to `max_length`.
+
+    Args:
+        vocab_size: Number of token ids.
+        max_length: Longest sequence.
+        hidden_size: Width of the vectors.
+        mask_zero: Whether id 0 is padding; the layer then hands on an implicit Keras mask.
+        dropout: Share of the sum dropped in training.
+        embeddings_initializer: Initializer of both tables.
+
+    Call arguments:
+        inputs: Integer ids `[batch, seq]`, with `seq <= max_length`.
+        training: Whether dropout is on.
+
+    Returns:
+        `[batch, seq, hidden_size]`.
+
+    Raises:
+        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input longer
+            than `max_length`.
+
+    Example:
+
+    >>> layer = TokenAndPositionEmbedding(vocab_size=100, max_length=16, hidden_size=8)
+    >>> tuple(layer(np.array([[5, 6, 7, 0]])).shape)
+    (1, 4, 8)
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        max_length,
+        hidden_size,
+        mask_zero=True,
+        dropout=0.0,
+        embeddings_initializer="uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_sizes(vocab_size=vocab_size, max_length=max_length, hidden_size=hidden_size)
+        check_rates(dropout=dropout)
+        self.vocab_size = vocab_size
+        self.max_length = max_length
+        self.hidden_size = hidden_size
+        self.mask_zero = mask_zero
+        self.dropout = dropout
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.supports_masking = True
+        self.word_embeddings = keras.layers.Embedding(
+            vocab_size,
+            hidden_size,
+            embeddings_initializer=clone_initializer(self.embeddings_initializer),
+            dtype=self.dtype_policy,
+            name="word_embeddings",
+        )
+        self.position_embedding = _PositionTable(
+            max_length,
+            hidden_size,
+            clone_initializer(self.embeddings_initializer),
+            dtype=self.dtype_policy,
+            name="position_embedding",
+        )
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Creates both tables."""
+        self.word_embeddings.build(input_shape)
+        self.position_embedding.build()
+
+    def call(self, inputs, training=None):
+        """See the class."""
+        check_length(inputs.shape[1], self.max_length)
+        x = self.word_embeddings(inputs) + self.position_embedding(inputs)
+        return self.dropout_layer(x, training=training)
+
+    def compute_mask(self, inputs, mask=None):
+        """True where the id is not 0, with `mask_zero`."""
+        return ops.not_equal(inputs, 0) if self.mask_zero else mask
+
+    def compute_output_shape(self, input_shape):
+        """`[batch, seq, hidden_size]`."""
+        return (*input_shape, self.hidden_size)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "max_length": self.max_length,
+            "hidden_size": self.hidden_size,
+            "mask_zero": self.mask_zero,
+            "dropout": self.dropout,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class BertEmbedding(keras.layers.Layer):
+    """BERT's embeddings: token, position and segment vectors summed, LayerNorm, dropout.
+
+    Devlin et al., https://arxiv.org/abs/1810.04805, figure 2.
+
+    Args:
+        vocab_size: Number of token ids.
+        max_length: Longest sequence.
+        type_vocab_size: Number of segment ids.
+        hidden_size: Width of the vectors.
+        dropout: Share of the result dropped in training.
+        layer_norm_epsilon: Added to the variance in LayerNorm.
+        embeddings_initializer: Initializer of the three tables.
+
+    Call arguments:
+        input_word_ids: Integer ids `[batch, seq]`, with `seq <= max_length`.
+        input_type_ids: Integer segment ids `[batch, seq]`; all zeros where None.
+        training: Whether dropout is on.
+
+    Returns:
+        `[batch, seq, hidden_size]`.
+
+    Raises:
+        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input longer
+            than `max_length`.
+
+    Example:
+
+    >>> layer = BertEmbedding(vocab_size=100, max_length=16, type_vocab_size=2, hidden_size=8)
+    >>> tuple(layer(np.array([[5, 6, 7]]), np.array([[0, 0, 1]])).shape)
+    (1, 3, 8)
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        max_length,
+        type_vocab_size,
+        hidden_size,
+        dropout=0.1,
+        layer_norm_epsilon=1e-12,
+        embeddings_initializer="uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_sizes(
+            vocab_size=vocab_size,
+            max_length=max_length,
+            type_vocab_size=type_vocab_size,
+            hidden_size=hidden_size,
+        )
+        check_rates(dropout=dropout)
+        self.vocab_size = vocab_size
+        self.max_length = max_length
+        self.type_vocab_size = type_vocab_size
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.supports_masking = True
+        self.word_embeddings = self._table(vocab_size, "word_embeddings")
+        self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
+        self.position_embedding = _PositionTable(
+            max_length,
+            hidden_size,
+            clone_initializer(self.embeddings_initializer),
+            dtype=self.dtype_policy,
+            name="position_embedding",
+        )
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+        )
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def _table(self, rows, name):
+        initializer = clone_initializer(self.embeddings_initializer)
+        return keras.layers.Embedding(
+            rows,
+            self.hidden_size,
+            embeddings_initializer=initializer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, input_shape):
+        """Creates the three tables and the LayerNorm for ids `[batch, seq]`."""
+        self.word_embeddings.build(input_shape)
+        self.type_embeddings.build(input_shape)
+        self.position_embedding.build()
+        self.layer_norm.build((*input_shape, self.hidden_size))
+
+    def call(self, input_word_ids, input_type_ids=None, training=None):
+        """See the class."""
+        check_length(input_word_ids.shape[1], self.max_length)
+        if input_type_ids is None:
+            input_type_ids = ops.zeros_like(input_word_ids)
+        x = self.word_embeddings(input_word_ids) + self.type_embeddings(input_type_ids)
+        x = self.layer_norm(x + self.position_embedding(input_word_ids))
+        return self.dropout_layer(x, training=training)
+
+    def compute_output_shape(self, input_word_ids_shape, **_):
+        """`[batch, seq, hidden_size]`."""
+        return (*input_word_ids_shape, self.hidden_size)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "max_length": self.max_length,
+            "type_vocab_size": self.type_vocab_size,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+        }

@@ -1,0 +1,213 @@
+"""The transformer block: self-attention and a feed-forward network, each with a residual."""
+
+import keras
+from keras import ops
+
+from kerasformer.layers.activations import get_activation
+from kerasformer.layers.arguments import check_rates, check_sizes, clone_initializer
+from kerasformer.layers.attention import SelfAttention
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class TransformerBlock(keras.layers.Layer):
+    """One block of a transformer encoder, or with `causal=True` of a decoder-only one.
+
+    Post-LN by default, as in Vaswani et al., https://arxiv.org/abs/1706.03762, figure 1, and in
+    BERT, https://arxiv.org/abs/1810.04805: `x = LN(x + attention(x)); x = LN(x + ffn(x))`. With
+    `norm_first=True` pre-LN, Xiong et al., https://arxiv.org/abs/2002.04745:
+    `x = x + attention(LN(x)); x = x + ffn(LN(x))`.
+
+    Args:
+        hidden_size: Width of the block's input and output; a multiple of `num_heads`.
+        num_heads: Number of attention heads, each `hidden_size // num_heads` wide.
+        intermediate_size: Width of the feed-forward network's inner layer.
+        dropout: Share dropped from the output of the attention and of the feed-forward network.
+        attention_dropout: Share of attention probabilities dropped; `dropout` where None.
+        activation: Name of the feed-forward activation, see `get_activation`.
+        norm_first: Whether LayerNorm comes before each part (pre-LN) or after the residual.
+        causal: Whether a position attends only to itself and those before it.
+        layer_norm_epsilon: Added to the variance in LayerNorm.
+        kernel_initializer: Initializer of every kernel.
+        seed: Seed of the dropouts.
+
+    Call arguments:
+        inputs: `[batch, seq, hidden_size]`.
+        padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. Without it the implicit
+            Keras mask is taken, if there is one.
+        attention_mask: Boolean or 0/1, `[batch, seq, seq]`: which positions (last axis) each
+            position attends to, on top of `padding_mask` and `causal`.
+        return_attention_scores: Whether to return the attention probabilities too.
+        training: Whether dropout is on.
+
+    Returns:
+        `[batch, seq, hidden_size]`; with `return_attention_scores`, also `[batch, heads, seq,
+        seq]`.
+
+    Raises:
+        ValueError: A size that is no positive integer, a rate outside [0, 1), a `hidden_size` that
+            is no multiple of `num_heads`, or an input of another width.
+
+    Example:
+
+    >>> block = TransformerBlock(hidden_size=32, num_heads=2, intermediate_size=64)
+    >>> mask = np.array([[1, 1, 1, 0], [1, 1, 0, 0]])
+    >>> tuple(block(np.ones((2, 4, 32)), padding_mask=mask).shape)
+    (2, 4, 32)
+    """
+
+    def __init__(
+        self,
+        hidden_size,
+        num_heads,
+        intermediate_size,
+        dropout=0.1,
+        attention_dropout=None,
+        activation="gelu",
+        norm_first=False,
+        causal=False,
+        layer_norm_epsilon=1e-12,
+        kernel_initializer="glorot_uniform",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_sizes(
+            hidden_size=hidden_size, num_heads=num_heads, intermediate_size=intermediate_size
+        )
+        attention_dropout = dropout if attention_dropout is None else attention_dropout
+        check_rates(dropout=dropout, attention_dropout=attention_dropout)
+        if hidden_size % num_heads:
+            raise ValueError(
+                f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}: every head "
+                "has hidden_size / num_heads dimensions."
+            )
+        self.hidden_size = hidden_size
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.activation = activation
+        self.norm_first = norm_first
+        self.causal = causal
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.seed = seed
+        self.supports_masking = True
+        self._activation = get_activation(activation)
+
+        self.self_attention = SelfAttention(
+            num_heads,
+            hidden_size // num_heads,
+            dropout=attention_dropout,
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            seed=seed,
+            dtype=self.dtype_policy,
+            name="self_attention",
+        )
+        self.self_attention_layer_norm = self._layer_norm("self_attention_layer_norm")
+        self.intermediate = self._dense(intermediate_size, "intermediate")
+        self.output_dense = self._dense(hidden_size, "output")
+        self.output_layer_norm = self._layer_norm("output_layer_norm")
+        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+
+    def _dense(self, units, name):
+        initializer = clone_initializer(self.kernel_initializer)
+        return keras.layers.Dense(
+            units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+        )
+
+    def _layer_norm(self, name):
+        return keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
+        )
+
+    def build(self, input_shape):
+        """Creates the variables for inputs `[batch, seq, hidden_size]`."""
+        if len(input_shape) != 3 or input_shape[-1] != self.hidden_size:
+            raise ValueError(
+                f"TransformerBlock(hidden_size={self.hidden_size}) takes [batch, seq, "
+                f"{self.hidden_size}], not an input of shape {tuple(input_shape)}."
+            )
+        self.self_attention.build(input_shape)
+        self.self_attention_layer_norm.build(input_shape)
+        self.intermediate.build((None, self.hidden_size))
+        self.output_dense.build((None, self.intermediate_size))
+        self.output_layer_norm.build(input_shape)
+
+    def call(
+        self,
+        inputs,
+        padding_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        mask=None,
+    ):
+        """See the class; `mask` is Keras' implicit mask."""
+        padding_mask = mask if padding_mask is None else padding_mask
+        x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
+        x, scores = self.self_attention(
+            x,
+            attention_mask=_combine(padding_mask, attention_mask),
+            return_attention_scores=True,
+            use_causal_mask=self.causal,
+            training=training,
+        )
+        x = inputs + self.dropout_layer(x, training=training)
+        if not self.norm_first:
+            x = self.self_attention_layer_norm(x)
+
+        residual = x
+        x = self.output_layer_norm(x) if self.norm_first else x
+        x = residual + self.dropout_layer(self._feed_forward(x), training=training)
+        if not self.norm_first:
+            x = self.output_layer_norm(x)
+        return (x, scores) if return_attention_scores else x
+
+    def _feed_forward(self, x):
+        # On [batch * seq, hidden] each layer is one plain matrix product.
+        flat = ops.reshape(x, (-1, self.hidden_size))
+        flat = self.output_dense(self._activation(self.intermediate(flat)))
+        return ops.reshape(flat, ops.shape(x))
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape."""
+        return input_shape
+
+    def compute_output_spec(self, inputs, return_attention_scores=False, **_):
+        """The output's shape and dtype, and the probabilities' where asked for."""
+        return self.self_attention.compute_output_spec(
+            inputs, return_attention_scores=return_attention_scores
+        )
+
+    def compute_mask(self, inputs, mask=None, **_):
+        """The implicit mask goes on as it came."""
+        return mask
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "hidden_size": self.hidden_size,
+            "num_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "activation": self.activation,
+            "norm_first": self.norm_first,
+            "causal": self.causal,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "seed": self.seed,
+        }
+
+
+def _combine(padding_mask, attention_mask):
+    """One boolean mask `[batch, 1 or seq, seq]` of the two that are given, or None."""
+    if padding_mask is not None:
+        padding_mask = ops.expand_dims(ops.cast(padding_mask, "bool"), axis=1)
+    if attention_mask is not None:
+        attention_mask = ops.cast(attention_mask, "bool")
+    if padding_mask is None or attention_mask is None:
+        return attention_mask if padding_mask is None else padding_mask
+    return ops.logical_and(padding_mask, attention_mask)

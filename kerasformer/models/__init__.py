@@ -1,0 +1,6 @@
+"""Encoders and classifiers assembled from the layers."""
+
+from kerasformer.models.config import EncoderConfig
+from kerasformer.models.encoder import BertEncoder
+
+__all__ = ["BertEncoder", "EncoderConfig"]

@@ -1,0 +1,81 @@
+"""The sizes and constants of a BERT encoder."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """What defines a BERT encoder; the defaults are BERT base's, uncased.
+
+    Devlin et al., https://arxiv.org/abs/1810.04805, section 3; the smaller sizes are those of Turc
+    et al., "Well-Read Students Learn Better", https://arxiv.org/abs/1908.08962, table 1.
+
+    Attributes:
+        vocab_size: Number of token ids.
+        hidden_size: Width of every layer's output; a multiple of `num_heads`.
+        num_layers: Number of transformer blocks.
+        num_heads: Number of attention heads in each block.
+        intermediate_size: Width of the feed-forward network's inner layer.
+        max_length: Number of positions, the longest input in tokens.
+        type_vocab_size: Number of segment ids.
+        activation: Feed-forward activation: `"gelu"` (erf), `"gelu_tanh"`, `"relu"`...
+        dropout: Dropout of the embeddings and of each block's two outputs.
+        attention_dropout: Dropout of the attention probabilities.
+        layer_norm_epsilon: Added to the variance in LayerNorm.
+        initializer_range: Standard deviation of the truncated normal that weights start from.
+        pad_token_id: The id that is padding where no mask is given.
+        pooler: Whether there is a dense + tanh over the first token.
+
+    Example:
+
+    >>> EncoderConfig.bert("tiny").hidden_size
+    128
+    """
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    max_length: int = 512
+    type_vocab_size: int = 2
+    activation: str = "gelu"
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    layer_norm_epsilon: float = 1e-12
+    initializer_range: float = 0.02
+    pad_token_id: int = 0
+    pooler: bool = True
+
+    @classmethod
+    def bert(cls, size: str = "base", **changes) -> "EncoderConfig":
+        """A published size: tiny, mini, small, medium, base or large.
+
+        Args:
+            size: The size's name.
+            **changes: Further attributes, such as `vocab_size=29024`.
+
+        Raises:
+            ValueError: The size is not a published one.
+        """
+        if size not in _PUBLISHED:
+            raise ValueError(f"{size!r} is not one of the sizes {', '.join(_PUBLISHED)}.")
+        num_layers, hidden_size, num_heads = _PUBLISHED[size]
+        sizes = {
+            "num_layers": num_layers,
+            "hidden_size": hidden_size,
+            "num_heads": num_heads,
+            "intermediate_size": 4 * hidden_size,
+        }
+        return cls(**{**sizes, **changes})
+
+
+# Layers, hidden size, heads; the feed-forward network is four times as wide.
+_PUBLISHED = {
+    "tiny": (2, 128, 2),
+    "mini": (4, 256, 4),
+    "small": (4, 512, 8),
+    "medium": (8, 512, 8),
+    "base": (12, 768, 12),
+    "large": (24, 1024, 16),
+}

@@ -1,0 +1,193 @@
+"""BERT's encoder in native Keras layers."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from kerasformer.layers import BertEmbedding, TransformerBlock
+from kerasformer.layers.embedding import check_length
+from kerasformer.models.config import EncoderConfig
+
+_ON_REQUEST = ("embedding_output", "attention_scores")
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class BertEncoder(keras.Model):
+    """BERT's encoder: token ids in, the vectors of every block out.
+
+    Devlin et al., https://arxiv.org/abs/1810.04805. Inputs and outputs carry the names of TF Hub's
+    BERT encoders.
+
+    Args:
+        config: An `EncoderConfig`, or the dict of its attributes.
+
+    Call arguments:
+        inputs: A dict of int `[batch, seq]` tensors: `input_word_ids`, and where they are not the
+            default `input_mask` (1 is a real token; by default where the id is not the padding id)
+            and `input_type_ids` (by default zeros). Or the ids alone.
+        outputs: Names of the outputs wanted; by default all but the last two.
+        training: Whether dropout is on.
+
+    Returns:
+        A dict of what `outputs` names:
+
+        - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output;
+        - `pooled_output` and `default`: `[batch, hidden_size]`, dense + tanh over the first token
+          (only with a pooler);
+        - `encoder_outputs`: a list of `[batch, seq, hidden_size]`, one for each block;
+        - `embedding_output`: `[batch, seq, hidden_size]`;
+        - `attention_scores`: a list of `[batch, num_heads, seq, seq]`, one for each block.
+
+    Raises:
+        ValueError: An input longer than `max_length`, without `input_word_ids`, or an unknown
+            name in `outputs`.
+
+    Example:
+
+    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=100))
+    >>> outputs = encoder({"input_word_ids": np.array([[2, 17, 54, 3]])})
+    >>> tuple(outputs["pooled_output"].shape), len(outputs["encoder_outputs"])
+    ((1, 128), 2)
+    """
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(**kwargs)
+        config = EncoderConfig(**config) if isinstance(config, dict) else config or EncoderConfig()
+        self.config = config
+        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        self.embedding = BertEmbedding(
+            config.vocab_size,
+            config.max_length,
+            config.type_vocab_size,
+            config.hidden_size,
+            dropout=config.dropout,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            embeddings_initializer=initializer,
+            dtype=self.dtype_policy,
+            name="embeddings",
+        )
+        self.blocks = [
+            TransformerBlock(
+                config.hidden_size,
+                config.num_heads,
+                config.intermediate_size,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                activation=config.activation,
+                layer_norm_epsilon=config.layer_norm_epsilon,
+                kernel_initializer=initializer,
+                dtype=self.dtype_policy,
+                name=f"layer_{i}",
+            )
+            for i in range(config.num_layers)
+        ]
+        self.pooler = None
+        if config.pooler:
+            self.pooler = keras.layers.Dense(
+                config.hidden_size,
+                activation="tanh",
+                kernel_initializer=initializer,
+                dtype=self.dtype_policy,
+                name="pooler_transform",
+            )
+        self.build()
+
+    @classmethod
+    def from_pretrained(cls, source, **kwargs):
+        """Reads a published encoder into native layers; see `checkpoints.huggingface`.
+
+        Args:
+            source: A folder in the Hugging Face layout, a preset's name such as
+                `"all-MiniLM-L6-v2"`, or `"hf://owner/name"`; see `kerasformer.resolve`.
+            **kwargs: Keras arguments of the model, such as `dtype` or `name`.
+
+        Returns:
+            A `BertEncoder` with the published weights.
+
+        Raises:
+            UserError: There is no such source, or its files are not a BERT encoder's.
+        """
+        from kerasformer.checkpoints.huggingface import load_encoder
+
+        return load_encoder(source, **kwargs)
+
+    @property
+    def output_names(self):
+        """The names that a call may ask for."""
+        pooled = ("pooled_output", "default") if self.pooler else ()
+        return ("sequence_output", *pooled, "encoder_outputs", *_ON_REQUEST)
+
+    def build(self, input_shape=None):
+        """Creates all variables, whatever the input's shape."""
+        self.embedding.build((None, None))
+        for block in self.blocks:
+            block.build((None, None, self.config.hidden_size))
+        if self.pooler:
+            self.pooler.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, inputs, outputs=None, training=None):
+        """See the class."""
+        wanted = self._check_outputs(outputs)
+        ids, mask, type_ids = self._unpack(inputs)
+        x = self.embedding(ids, type_ids, training=training)
+        result = {"embedding_output": x, "encoder_outputs": [], "attention_scores": []}
+        for block in self.blocks:
+            x, scores = block(x, padding_mask=mask, return_attention_scores=True, training=training)
+            result["encoder_outputs"].append(x)
+            result["attention_scores"].append(scores)
+        result["sequence_output"] = x
+        if "pooled_output" in wanted or "default" in wanted:
+            result["pooled_output"] = result["default"] = self.pooler(x[:, 0])
+        return {name: result[name] for name in wanted}
+
+    def _check_outputs(self, outputs):
+        if outputs is None:
+            return [name for name in self.output_names if name not in _ON_REQUEST]
+        for name in outputs:
+            if name not in self.output_names:
+                raise ValueError(
+                    f"outputs names {name!r}, and this encoder has {', '.join(self.output_names)}."
+                )
+        return outputs
+
+    def _unpack(self, inputs):
+        if not isinstance(inputs, dict):
+            inputs = {"input_word_ids": inputs}
+        if "input_word_ids" not in inputs:
+            raise ValueError(
+                f"BertEncoder takes a dict with input_word_ids, not one with {sorted(inputs)}."
+            )
+        ids = inputs["input_word_ids"]
+        mask = inputs.get("input_mask")
+        if mask is None:
+            mask = ops.not_equal(ids, self.config.pad_token_id)
+        return ids, mask, inputs.get("input_type_ids")
+
+    def compute_output_spec(self, inputs, outputs=None, training=None):
+        """The shapes and dtypes of what a call returns."""
+        ids = inputs["input_word_ids"] if isinstance(inputs, dict) else inputs
+        batch, length = ids.shape
+        config = self.config
+        check_length(length, config.max_length)
+
+        def spec(*shape):
+            return keras.KerasTensor((batch, *shape), dtype=self.compute_dtype)
+
+        def each_block(*shape):
+            return [spec(*shape) for _ in range(config.num_layers)]
+
+        specs = {
+            "sequence_output": spec(length, config.hidden_size),
+            "embedding_output": spec(length, config.hidden_size),
+            "encoder_outputs": each_block(length, config.hidden_size),
+            "attention_scores": each_block(config.num_heads, length, length),
+            "pooled_output": spec(config.hidden_size),
+            "default": spec(config.hidden_size),
+        }
+        return {name: specs[name] for name in self._check_outputs(outputs)}
+
+    def get_config(self):
+        """The encoder's configuration as a dict."""
+        return {**super().get_config(), "config": dataclasses.asdict(self.config)}
