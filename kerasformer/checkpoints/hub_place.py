@@ -125,7 +125,8 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, request, stream, code, message, headers, url):
         self.headers |= _facts(headers)
-        if not _is_safe(url):
+        # A reply over https may lead to nothing else: not to a file, nor to this machine's ports.
+        if not _is_safe(url) or (_is_https(request.full_url) and not _is_https(url)):
             raise FetchError(f"it redirects to {urlsplit(url).scheme}://, which is not https")
         return super().redirect_request(request, stream, code, message, headers, url)
 
@@ -141,9 +142,13 @@ def _endpoint() -> str:
     return endpoint
 
 
+def _is_https(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
+
+
 def _is_safe(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
+    return _is_https(url) or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
 
 
 def _network_reason(error: Exception) -> str:

@@ -1,0 +1,137 @@
+"""Reading the tensors of safetensors files, one file or the shards of an index."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from kerasformer.errors import UserError
+
+WEIGHTS = "model.safetensors"
+SHARD_INDEX = "model.safetensors.index.json"
+
+# The others (the 8-bit floats and smaller) need scales that a plain tensor does not carry.
+_READABLE = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"}
+_READABLE |= {"BOOL"}
+
+
+class Tensors(Mapping):
+    """The tensors of one or several safetensors files by name; made by `open_tensors`.
+
+    A tensor is read from the memory-mapped file each time that it is asked for. bfloat16, for
+    which numpy has no type, comes as float32; every other type as it is.
+    """
+
+    def __init__(self, files: Mapping[str, "_File"]):
+        self._files = files
+
+    def __getitem__(self, name: str):
+        return self._files[name].read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading the tensor."""
+        return self._files[name].shape(name)
+
+
+def open_tensors(path: str | os.PathLike) -> Tensors:
+    """Opens a safetensors file, the index of a sharded one, or a folder that holds either.
+
+    Args:
+        path: `model.safetensors`, `model.safetensors.index.json`, or their folder; any other
+            name of a single safetensors file will do.
+
+    Returns:
+        A mapping of names to numpy arrays, read when asked for.
+
+    Raises:
+        UserError: There is no such file, it is no sound safetensors file, or a shard of the
+            index is missing, outside the folder or without a tensor that the index promises.
+
+    Example:
+
+    >>> import numpy, safetensors.numpy, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> safetensors.numpy.save_file({"bias": numpy.zeros(3)}, f"{folder}/model.safetensors")
+    >>> {name: array.shape for name, array in open_tensors(folder).items()}
+    {'bias': (3,)}
+    """
+    path = Path(path)
+    if path.is_dir():
+        names = [name for name in (WEIGHTS, SHARD_INDEX) if (path / name).is_file()]
+        if not names:
+            raise UserError(
+                f"The folder {path} holds no {WEIGHTS} and no {SHARD_INDEX}: give the folder of a "
+                "model in the safetensors format."
+            )
+        path /= names[0]
+    if path.suffix != ".json":
+        file = _File(path)
+        return Tensors(dict.fromkeys(file.names, file))
+    shard_of = read_shard_index(path)
+    shards = {shard: _File(path.with_name(shard)) for shard in sorted(set(shard_of.values()))}
+    for name, shard in shard_of.items():
+        if name not in shards[shard].names:
+            raise UserError(f"{shard} lacks the tensor {name!r} that {path} says it holds.")
+    return Tensors({name: shards[shard] for name, shard in shard_of.items()})
+
+
+def read_shard_index(path: Path) -> dict[str, str]:
+    """Reads the index of a sharded model: each tensor's name to the file beside it that has it.
+
+    Raises:
+        UserError: The file is no such index, or it names a file that is not beside it.
+    """
+    try:
+        shard_of = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        shards = set(shard_of.values())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} is no index of safetensors files: expected JSON with a weight_map."
+        ) from None
+    for shard in shards:
+        if not re.fullmatch(r"\w[\w.-]*\.safetensors", str(shard), flags=re.ASCII):
+            raise UserError(f"{path} names {shard!r}: expected a .safetensors file beside it.")
+    return shard_of
+
+
+class _File:
+    """One safetensors file, its header checked."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            self._content = safe_open(path, framework="numpy")
+            self.names = frozenset(self._content.keys())
+        except FileNotFoundError:
+            raise UserError(f"There is no file {path}: expected a safetensors file.") from None
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"{path} is not a sound safetensors file ({error}): fetch or write it again."
+            ) from None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._content.get_slice(name).get_shape())
+
+    def read(self, name: str):
+        kind = self._content.get_slice(name).get_dtype()
+        if kind not in _READABLE:
+            raise UserError(
+                f"The tensor {name!r} of {self._path} has the type {kind}, which cannot be read: "
+                "expected 16, 32 or 64-bit floats, integers or booleans."
+            )
+        if kind == "BF16":
+            import ml_dtypes  # noqa: F401  numpy knows bfloat16 by name only once this is imported
+
+            return self._content.get_tensor(name).astype("float32")
+        return self._content.get_tensor(name)
