@@ -1,0 +1,152 @@
+"""Token ids of many texts, and their packing into the encoders' padded inputs."""
+
+import functools
+import itertools
+
+import numpy as np
+
+
+class Encoded:
+    """The token ids of many texts, each as long as it is: nothing is padded yet.
+
+    The ids of all the texts lie in one array, as in `tf.RaggedTensor`: 4 bytes a token, where
+    lists of Python integers take about 36.
+
+    Args:
+        ids: The token ids of each text: a sequence of sequences of int.
+        type_ids: The segment (0 or 1) of each token, shaped like `ids`. `None`: all are 0.
+        pad_id: The id that `pack` fills up with.
+
+    Attributes:
+        lengths: The number of tokens of each text, int64 `[texts]`.
+        pad_id: As given.
+
+    Raises:
+        ValueError: `type_ids` is not shaped like `ids`.
+
+    Example:
+
+    >>> encoded = Encoded([[2, 7, 3], [2, 3]])
+    >>> len(encoded), encoded.lengths
+    (2, array([3, 2]))
+    >>> encoded.type_ids
+    [[0, 0, 0], [0, 0]]
+    """
+
+    def __init__(self, ids, type_ids=None, *, pad_id=0):
+        self.lengths = _lengths(ids)
+        self._ids = _flatten(ids, self.lengths)
+        self._type_ids = None
+        if type_ids is not None:
+            if not np.array_equal(_lengths(type_ids), self.lengths):
+                raise ValueError("type_ids must have one value for each of ids, text by text.")
+            self._type_ids = _flatten(type_ids, self.lengths)
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        self.pad_id = pad_id
+
+    @classmethod
+    def concatenate(cls, parts, *, pad_id=0):
+        """Joins several `Encoded`, all of single texts or all of pairs, into one.
+
+        Args:
+            parts: The `Encoded` to join, in order.
+            pad_id: The id that `pack` fills the joined one up with.
+
+        Returns:
+            An `Encoded` of all their texts.
+        """
+        whole = cls([], pad_id=pad_id)
+        if parts:
+            whole.lengths = np.concatenate([part.lengths for part in parts])
+            whole._ids = np.concatenate([part._ids for part in parts])
+            if parts[0]._type_ids is not None:
+                whole._type_ids = np.concatenate([part._type_ids for part in parts])
+            whole._starts = np.cumsum(whole.lengths) - whole.lengths
+        return whole
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def __repr__(self):
+        return f"Encoded({len(self):,} texts, {len(self._ids):,} tokens)"
+
+    @functools.cached_property
+    def ids(self) -> list[list[int]]:
+        """The token ids of each text, as lists (made when first asked for)."""
+        return self._lists(self._ids)
+
+    @functools.cached_property
+    def type_ids(self) -> list[list[int]]:
+        """The segment of each token, 0 or 1, as lists (made when first asked for)."""
+        if self._type_ids is None:
+            return [[0] * length for length in self.lengths.tolist()]
+        return self._lists(self._type_ids)
+
+    def _lists(self, flat):
+        rows = zip(self._starts.tolist(), self.lengths.tolist(), strict=True)
+        return [flat[start : start + length].tolist() for start, length in rows]
+
+
+def pack(encoded: Encoded, indices=None, pad_id=None, pad_to=None) -> dict[str, np.ndarray]:
+    """Pads token ids into one rectangular batch, the input of every encoder.
+
+    The mask is made from the lengths, never from the ids: a tokenizer may well give a real token
+    the id that another one pads with.
+
+    Args:
+        encoded: What `Tokenizer.encode` returned.
+        indices: The texts to take, in this order: an int array, a list, a slice or a boolean
+            array. `None`: all of them.
+        pad_id: The id under the padding. `None`: that of the tokenizer that made `encoded`.
+        pad_to: The length to pad to. `None`: that of the longest text of the batch.
+
+    Returns:
+        `input_word_ids`, `input_mask` (1 where there is a token) and `input_type_ids` (the
+        segment, 0 under the padding), each int32 `[batch, seq]`.
+
+    Raises:
+        ValueError: A text is longer than `pad_to`.
+
+    Example:
+
+    >>> batch = pack(Encoded([[2, 7, 3], [2, 3], [2, 9, 8, 3]], pad_id=1), indices=[1, 0])
+    >>> batch["input_word_ids"]
+    array([[2, 3, 1],
+           [2, 7, 3]], dtype=int32)
+    >>> batch["input_mask"]
+    array([[1, 1, 0],
+           [1, 1, 1]], dtype=int32)
+    """
+    if indices is None:
+        indices = slice(None)
+    elif not isinstance(indices, slice):
+        indices = np.asarray(indices, dtype=None if len(indices) else np.int64)  # [] is float
+    lengths, starts = encoded.lengths[indices], encoded._starts[indices]
+    longest = int(lengths.max(initial=0))
+    width = longest if pad_to is None else pad_to
+    if longest > width:
+        raise ValueError(
+            f"A text has {longest} tokens, more than pad_to={pad_to}: "
+            f"pass max_length={pad_to} to encode, or a larger pad_to."
+        )
+    columns = np.arange(width)
+    mask = columns < lengths[:, None]
+    where = (starts[:, None] + columns)[mask]
+    word_ids = np.full(mask.shape, encoded.pad_id if pad_id is None else pad_id, np.int32)
+    word_ids[mask] = encoded._ids[where]
+    type_ids = np.zeros(mask.shape, np.int32)
+    if encoded._type_ids is not None:
+        type_ids[mask] = encoded._type_ids[where]
+    return {
+        "input_word_ids": word_ids,
+        "input_mask": mask.astype(np.int32),
+        "input_type_ids": type_ids,
+    }
+
+
+def _lengths(rows):
+    return np.fromiter(map(len, rows), np.int64, len(rows))
+
+
+def _flatten(rows, lengths):
+    return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))

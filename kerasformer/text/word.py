@@ -1,0 +1,104 @@
+"""A word-level tokenizer, learnt from texts."""
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+
+from ..errors import UserError
+from .tokenizer import Tokenizer, _check_texts
+
+# Scripts that are written without spaces: each character, with its marks, is a word.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_LETTERS = rf"[\w&&[^{_UNSPACED}]]+"
+# A word may hold apostrophes (don't, l'été, o'clock); all else is one sign, an emoji with its
+# modifiers included (\X is what a reader sees as one character).
+_WORD = rf"[{_UNSPACED}]\p{{M}}*|{_LETTERS}(?:'{_LETTERS})*|(?!\s)\X"
+
+
+class WordTokenizer(Tokenizer):
+    """Words and punctuation marks as tokens, the most frequent ones of the training texts.
+
+    The tokenizer of classic text classifiers. Texts are brought to Unicode's form NFKC (so that
+    "ﬁlm" is "film") and lower-cased; accents stay, for they make other words. A word keeps its
+    apostrophes ("don't"), every punctuation mark is a token, and in scripts without spaces, such
+    as Chinese, every character is one.
+
+    Id 0 is `[PAD]` and 1 is `[UNK]`, which no text yields by typing it out; words follow by
+    falling frequency, and those equally frequent by their characters' order. No token is put
+    around a text, and there are no pairs.
+
+    Example:
+
+    >>> tokenizer = WordTokenizer.train(["It's good, good!", "A good film."])
+    >>> tokenizer.vocabulary()
+    ['[PAD]', '[UNK]', 'good', '!', ',', '.', 'a', 'film', "it's"]
+    >>> tokenizer.encode(["A bad film", ""]).ids
+    [[6, 1, 7], [1]]
+    """
+
+    model_class = models.WordLevel
+
+    def __init__(self, backend, special_tokens, *, source="the tokenizer"):
+        super().__init__(backend, special_tokens, source=source)
+        backend.encode_special_tokens = True  # "[PAD]" in a text is three signs, not padding
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int = 20_000) -> "WordTokenizer":
+        """Learns the vocabulary from texts, which should be those of the training split only.
+
+        Args:
+            texts: The texts: a list, a tuple, an array or another iterable of str.
+            vocab_size: The most tokens to keep, `[PAD]` and `[UNK]` included.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            UserError: Something is not a str, there is no word in the texts, or `vocab_size` has
+                no room for one.
+        """
+        if vocab_size < 3:
+            raise UserError(f"vocab_size is {vocab_size}, but must be at least 3.")
+        texts = _check_texts(texts, "texts")
+        roles = cls._roles({}, "")
+        backend = Backend(models.WordLevel(unk_token=roles["unk_token"]))
+        backend.normalizer = normalizers.Sequence(
+            [
+                # First of all, control characters go, and every space becomes a plain one.
+                normalizers.BertNormalizer(
+                    handle_chinese_chars=False, strip_accents=False, lowercase=False
+                ),
+                normalizers.NFKC(),
+                normalizers.Lowercase(),
+                normalizers.Replace("’", "'"),
+            ]
+        )
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=vocab_size, special_tokens=list(roles.values()), show_progress=False
+        )
+        backend.train_from_iterator(texts, trainer)
+        if backend.get_vocab_size() == len(roles):
+            raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
+        return cls(backend, roles)
+
+    def encode(self, texts, pairs=None, *, max_length=None):
+        """Token ids of each text; as in `Tokenizer.encode`, but without pairs.
+
+        Args:
+            texts: The texts, as in `Tokenizer.encode`.
+            pairs: Must be `None`: no token marks where a second text begins.
+            max_length: The most tokens to keep of a text.
+
+        Returns:
+            The ids, ragged. A text without any word is a single `[UNK]`.
+
+        Raises:
+            UserError: As in `Tokenizer.encode`, or if there are pairs.
+        """
+        if pairs is not None:
+            raise UserError(
+                "A WordTokenizer takes no pairs: join the two texts, or use a WordPieceTokenizer."
+            )
+        return super().encode(texts, max_length=max_length)

@@ -1,0 +1,217 @@
+"""BERT's tokenizer."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from ..errors import UserError
+from .files import read_text
+from .tokenizer import Tokenizer, _read_config
+
+# What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
+_NORMALIZER_SETTINGS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+# The classes of transformers that read a vocab.txt as BertTokenizer does. Others may split words
+# in their own way before (BertJapaneseTokenizer by MeCab), which the file does not tell.
+_VOCAB_TXT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+
+
+class WordPieceTokenizer(Tokenizer):
+    """BERT's tokenizer: words and punctuation marks, split into the vocabulary's longest pieces.
+
+    `encode` gives `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]` with type ids 0 and 1.
+    Ids of special tokens come from the vocabulary, whatever they are there. A special token that
+    is typed out in a text ("[SEP]") is that token, as in transformers.
+
+    The work is done by Hugging Face's `tokenizers`, so that tokens and offsets are those of
+    transformers by construction. `tensorflow_text.FastBertTokenizer` is some 8 times faster, but
+    tokenizing takes only a small share of an encoder's time, and tensorflow-text differs on NUL,
+    zero-width and compatibility characters, pins its own TensorFlow, and lacks wheels for some
+    platforms (`experiments/benchmarks/tokenizing.py` measures all three).
+
+    Source: Devlin et al., 2018, BERT (https://arxiv.org/abs/1810.04805), `tokenization.py` of
+    https://github.com/google-research/bert; `transformers.BertTokenizer`.
+
+    Example:
+
+    >>> tokenizer = WordPieceTokenizer.from_vocabulary(
+    ...     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"])
+    >>> tokenizer.tokenize(["Good films, good"])
+    [['good', 'film', '##s', '[UNK]', 'good']]
+    >>> tokenizer.encode(["good"], pairs=["films"]).ids
+    [[2, 4, 3, 5, 6, 3]]
+    """
+
+    model_class = models.WordPiece
+    required_roles = ("pad_token", "unk_token", "cls_token", "sep_token")
+    optional_roles = ("mask_token",)
+
+    def __init__(self, backend, special_tokens, *, source="the tokenizer"):
+        super().__init__(backend, special_tokens, source=source)
+        if backend.model.unk_token != self.special_tokens["unk_token"]:
+            raise UserError(
+                f"{source} has the unk_token {backend.model.unk_token!r} in its model, but "
+                f"{self.special_tokens['unk_token']!r} among its special tokens: name one of them."
+            )
+        if backend.post_processor is None:
+            cls, sep = self.special_tokens["cls_token"], self.special_tokens["sep_token"]
+            backend.post_processor = processors.BertProcessing(
+                (sep, self.sep_id), (cls, self.cls_id)
+            )
+        empty = backend.encode("", "")
+        if (empty.ids, empty.type_ids) != ([self.cls_id, self.sep_id, self.sep_id], [0, 0, 1]):
+            raise UserError(
+                f"{source} puts {' '.join(empty.tokens) or 'nothing'} around a pair of texts, but "
+                "BERT's tokenizer puts one cls_token, then a sep_token after each text."
+            )
+
+    @property
+    def cls_id(self) -> int:
+        """The id of the token that begins every sequence."""
+        return self._id("cls_token")
+
+    @property
+    def sep_id(self) -> int:
+        """The id of the token that ends each text."""
+        return self._id("sep_token")
+
+    @property
+    def mask_id(self) -> int | None:
+        """The id of the token that hides another one, or `None` if the vocabulary has none."""
+        return self._id("mask_token") if "mask_token" in self.special_tokens else None
+
+    @classmethod
+    def from_vocabulary(
+        cls,
+        vocabulary: str | Path | Iterable[str],
+        lowercase: bool = True,
+        *,
+        strip_accents: bool | None = None,
+        tokenize_chinese_chars: bool = True,
+        special_tokens: Mapping[str, str] | None = None,
+    ) -> "WordPieceTokenizer":
+        """Makes the tokenizer of a vocabulary.
+
+        Args:
+            vocabulary: The path of a `vocab.txt`, one token a line, or the tokens in the order
+                of their ids. Pieces inside a word begin with `##`.
+            lowercase: Whether to lower-case the text: `False` for a cased vocabulary.
+            strip_accents: Whether to take accents off. `None`: if `lowercase`, as in BERT.
+            tokenize_chinese_chars: Whether each Chinese character is a word.
+            special_tokens: The names of special tokens that are not BERT's, such as
+                `{"cls_token": "[START]", "sep_token": "[END]"}`.
+
+        Returns:
+            The tokenizer.
+
+        Raises:
+            UserError: The file cannot be read, or the vocabulary is empty, has a token twice or
+                lacks a special token.
+        """
+        config = {
+            **(special_tokens or {}),
+            "do_lower_case": lowercase,
+            "strip_accents": strip_accents,
+            "tokenize_chinese_chars": tokenize_chinese_chars,
+        }
+        return cls._from_vocabulary(vocabulary, config)
+
+    @classmethod
+    def from_pretrained(cls, folder) -> "WordPieceTokenizer":
+        """Reads the tokenizer of a published checkpoint, as transformers reads it.
+
+        Args:
+            folder: A folder with a `tokenizer.json` or else a `vocab.txt`, and with what belongs
+                to them: `tokenizer_config.json`, `special_tokens_map.json`.
+
+        Returns:
+            The tokenizer. The truncation and padding that a `tokenizer.json` asks for are left
+            out: `encode` and `pack` are told theirs.
+
+        Raises:
+            UserError: The folder has neither file, or one that is broken or not of BERT's kind.
+        """
+        folder = Path(folder)
+        if (folder / "tokenizer.json").exists():
+            return cls.load(folder)
+        vocabulary = folder / "vocab.txt"
+        if not vocabulary.exists():
+            raise UserError(
+                f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt in it."
+            )
+        config = _read_config(folder)
+        made_for = config.get("tokenizer_class") or "BertTokenizer"
+        if str(made_for).removesuffix("Fast") not in _VOCAB_TXT_CLASSES:
+            raise UserError(
+                f"{vocabulary} is for {made_for}, which may split words in another way than BERT: "
+                "put a tokenizer.json, which tells how, beside it."
+            )
+        return cls._from_vocabulary(vocabulary, config)
+
+    @classmethod
+    def _from_vocabulary(cls, vocabulary, config):
+        if isinstance(vocabulary, (str, Path)):
+            source = Path(vocabulary)
+            ids = _token_ids(_lines(read_text(source)), source, first=1)
+        else:
+            source = "the vocabulary"
+            ids = _token_ids(vocabulary, source, first=0)
+        unk_token = cls._roles(config, source)["unk_token"]
+        backend = Backend(models.WordPiece(ids, unk_token=unk_token))
+        backend.normalizer = normalizers.BertNormalizer()
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        backend.decoder = decoders.WordPiece(prefix="##")
+        return cls._from_backend(backend, config, source)
+
+    @classmethod
+    def _from_backend(cls, backend, config, source):
+        # transformers lets the configuration win over the normalizer of a tokenizer.json.
+        normalizer = backend.normalizer
+        if isinstance(normalizer, normalizers.BertNormalizer):
+            for name, setting in _NORMALIZER_SETTINGS.items():
+                if name in config:
+                    value = config[name]
+                    if not isinstance(value, bool) and (value, name) != (None, "strip_accents"):
+                        raise UserError(
+                            f"{source} comes with {name} {value!r}, but it must be true or false."
+                        )
+                    setattr(normalizer, setting, value)
+        return super()._from_backend(backend, config, source)
+
+    def _config(self):
+        normalizer = self.backend.normalizer
+        settings = {}
+        if isinstance(normalizer, normalizers.BertNormalizer):
+            settings = {
+                name: getattr(normalizer, setting) for name, setting in _NORMALIZER_SETTINGS.items()
+            }
+        return super()._config() | {"tokenizer_class": "BertTokenizer"} | settings
+
+
+def _lines(text):
+    lines = text.split("\n")  # not splitlines(): a token may be another line separator
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _token_ids(tokens, source, first):
+    """The id of each token; `first` is the number of the first one in error messages."""
+    ids = {}
+    for number, token in enumerate(tokens, first):
+        if not isinstance(token, str):
+            raise UserError(f"{source} has {token!r} at {number}, but every token must be a str.")
+        if token in ids:
+            raise UserError(
+                f"{source} has {token!r} twice, at {ids[token] + first} and {number}: "
+                "each token must be there once."
+            )
+        ids[token] = number - first
+    if not ids:
+        raise UserError(f"{source} is empty: expected one token a line, [PAD] and [UNK] included.")
+    return ids
