@@ -1,0 +1,99 @@
+"""Splits and samples decided by a hash of the text alone, so that they never depend on order.
+
+A text's place is a number in [0, 1) that looks random and never changes: between runs, machines
+and orders of the rows. Two texts that differ only in case, in white space or in compatibility
+characters have the same place, so they can never be on two sides of a split.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+LIMIT_SALT = "kerasformer:limit"
+RULE = (
+    "the first 8 bytes, as a fraction of 2**64, of sha256(salt + ':' + sha256(text)), the text "
+    "being NFKC, case folded, with white space collapsed"
+)
+
+
+def text_key(text: str) -> bytes:
+    """The sha256 of the normalised text: equal for texts that count as duplicates.
+
+    Example:
+
+    >>> text_key("A  good film\\n") == text_key("a good film")
+    True
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).digest()
+
+
+def places(keys: Iterable[bytes], salt: str) -> np.ndarray:
+    """The place of each key under a salt; another salt gives an independent place.
+
+    Args:
+        keys: What `text_key` gave.
+        salt: What the place is for, such as `"kerasformer:test"`.
+
+    Returns:
+        float64 `[n]` in [0, 1).
+    """
+    prefix = hashlib.sha256(f"{salt}:".encode())
+
+    def first_bytes(key):
+        digest = prefix.copy()
+        digest.update(key)
+        return digest.digest()[:8]
+
+    return np.frombuffer(b"".join(map(first_bytes, keys)), dtype=">u8") / 2.0**64
+
+
+def held_out(keys: Sequence[bytes], labels: np.ndarray, fraction: float, salt: str) -> np.ndarray:
+    """Which rows are held out: those whose place is below `fraction`.
+
+    Few texts may leave a class wholly on one side by chance. A class of two or more different
+    texts then gives the text nearest to the boundary to the other side; a class of one text stays
+    in training.
+
+    Args:
+        keys: What `text_key` gave for each row.
+        labels: The class of each row, int `[n]`.
+        fraction: Between 0 and 1.
+        salt: What the rows are held out for.
+
+    Returns:
+        bool `[n]`.
+    """
+    place = places(keys, salt)
+    out = place < fraction
+    classes = [(place[labels == label], labels == label) for label in np.unique(labels)]
+    for own, rows in classes:
+        if not out[rows].any() and own.min() < own.max():
+            out |= place == own.min()
+    for own, rows in classes:
+        if out[rows].all():
+            out &= place != own.max()
+    return out
+
+
+def sample(keys: Sequence[bytes], labels: np.ndarray, share: float) -> np.ndarray:
+    """The rows of a sample that keeps the balance of the classes and at least one row of each.
+
+    Args:
+        keys: What `text_key` gave for each row.
+        labels: The class of each row, int `[n]`.
+        share: The part of each class to take, between 0 and 1.
+
+    Returns:
+        Indices in their order, int `[m]`.
+    """
+    place = places(keys, LIMIT_SALT)
+    taken = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = max(1, round(len(rows) * share))
+        taken.append(rows[np.argsort(place[rows], kind="stable")[:count]])
+    return np.sort(np.concatenate(taken))
