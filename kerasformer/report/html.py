@@ -1,0 +1,132 @@
+"""The page: everything about one comparison in a single file, with nothing to fetch or run."""
+
+import base64
+import json
+import shlex
+from pathlib import Path
+
+from kerasformer.errors import require
+from kerasformer.report.confusion import most_confused
+from kerasformer.report.plots import histories
+from kerasformer.report.summary import ArmSummary, count_test_examples, summarize
+from kerasformer.report.tables import COST, QUALITY, behind, notes
+from kerasformer.report.text import (
+    MISSING,
+    multiple,
+    percent,
+    percent_estimate,
+    points,
+    shorten,
+)
+from kerasformer.report.verdict import SPREADS_TO_WIN, Verdict, judge, rank
+
+_MOST_CLASSES = 20  # rows of the table of classes
+_MOST_PAIRS = 10
+_MOST_COUNTED = 8  # classes whose examples the table of splits counts one by one
+_ANSWERS = {"yes": "Yes", "no": "No", "unclear": "Not clear", "unknown": "No answer"}
+
+
+def render_page(record: dict, plots: dict[str, bytes]) -> str:
+    """The whole of `report.html`.
+
+    Args:
+        record: A valid record.
+        plots: PNG files by name: `"quality_vs_time"`, `"learning_curves"` and
+            `"confusion_matrices"`.
+
+    Returns:
+        HTML. Everything that comes from people's data is escaped.
+    """
+    jinja2 = require("jinja2", extra="compare")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"estimate": percent_estimate, "percent": percent, "value": _value}
+    arms, examples = summarize(record), count_test_examples(record)
+    ranked = rank(arms)
+    verdict = judge(arms, examples)
+    return environment.get_template("report.html.j2").render(
+        record=record,
+        data=record["data"],
+        arms=arms,
+        best=ranked[0] if ranked else None,
+        verdict=verdict,
+        answer=_ANSWERS[verdict.answer],
+        tiles=_tiles(verdict),
+        notes=notes(record),
+        quality_columns=QUALITY,
+        cost_columns=COST,
+        behind={arm.key: behind(arm, ranked[0], examples) for arm in arms},
+        has_curves=any(histories(record, arm.key) for arm in arms),
+        plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
+        classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
+        confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
+        splits=_splits(record["data"]),
+        command=_command(record["settings"]),
+        spreads_to_win=SPREADS_TO_WIN,
+    )
+
+
+def _tiles(verdict: Verdict) -> list[tuple[str, str]]:
+    """The numbers to see first: the lead, and its price in multiples."""
+    gap = verdict.gap
+    if gap is None:
+        return []
+    pretrained, other = sorted((gap.leader, gap.other), key=lambda arm: not arm.pretrained)
+    sign = "+" if gap.leader is pretrained else "-"
+    tiles = [(f"{sign}{points(gap.accuracy)}", "accuracy with pretraining")]
+    for measure, name in (
+        ("train_seconds", "training time"),
+        ("latency_ms", "latency of one text"),
+        ("peak_memory_mib", "peak memory"),
+    ):
+        value, base = pretrained.mean(measure), other.mean(measure)
+        if value and base:
+            tiles.append((multiple(value / base), name))
+    return tiles
+
+
+def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
+    """The classes to show: all, or those where the best arm's F1 is lowest, in class order."""
+    if not ranked:
+        return []
+    scores = [entry["f1"].mean if entry["f1"] else 0.0 for entry in ranked[0].per_class]
+    hardest = sorted(range(classes), key=lambda number: (scores[number], number))
+    return sorted(hardest[:_MOST_CLASSES])
+
+
+def _splits(data):
+    """For each split its name, its examples, and how they spread over the classes."""
+    for name, split in data["splits"].items():
+        counts = split["class_counts"]
+        if len(counts) <= _MOST_COUNTED:
+            yield name, split["examples"], list(zip(data["class_names"], counts, strict=True))
+        else:
+            yield name, split["examples"], f"{min(counts):,} to {max(counts):,} a class"
+
+
+def _command(settings):
+    """The command line that runs the same comparison again."""
+    words = ["kerasformer", "compare"]
+    for name in ("data", "pretrained", "arms", "seeds", "limit", "epochs", "quick"):
+        value = settings.get(name)
+        if value is True:
+            words.append(f"--{name}")
+        elif isinstance(value, list):
+            words += [f"--{name}", ",".join(map(str, value))]
+        elif value is not None and value is not False:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _value(value) -> str:
+    """A setting or a fact, whatever its type, as text."""
+    if value is None:
+        return MISSING
+    if isinstance(value, str):
+        return value
+    return shorten(json.dumps(value, ensure_ascii=False), 300)

@@ -1,0 +1,145 @@
+"""Numbers and names as people read them."""
+
+import math
+import unicodedata
+
+from kerasformer.report.summary import Estimate
+
+MISSING = "–"
+
+
+def percent(share: float) -> str:
+    """A share in percent, one decimal.
+
+    >>> percent(0.83412)
+    '83.4'
+    """
+    return f"{100 * share:.1f}"
+
+
+def points(share: float, digits: int = 1) -> str:
+    """A difference of shares, in percentage points.
+
+    >>> points(0.0678), points(0.01), points(0.0004)
+    ('6.8 points', '1.0 point', 'less than 0.1 points')
+    """
+    value = f"{100 * share:.{digits}f}"
+    if share > 0 and float(value) == 0:
+        return f"less than {10**-digits:g} points"
+    return f"{value} point{'' if float(value) == 1 else 's'}"
+
+
+def number(value: float) -> str:
+    """A number with three significant digits, two decimals at most, or whole from a hundred on.
+
+    >>> number(0.0004), number(1.5), number(12.34), number(123456.7), number(0)
+    ('<0.01', '1.50', '12.3', '123,457', '0')
+    """
+    return "<0.01" if 0 < value < 0.01 else f"{value:,.{_decimals(value)}f}"
+
+
+def seconds(value: float) -> str:
+    """A time in seconds.
+
+    >>> seconds(2.04), seconds(0.0004)
+    ('2.04 s', '<0.01 s')
+    """
+    return f"{number(value)} s"
+
+
+def multiple(ratio: float) -> str:
+    """How many times as much.
+
+    >>> multiple(90.2), multiple(2.14), multiple(0.031), multiple(1.0)
+    ('90 times', '2.1 times', '0.031 times', '1.0 times')
+    """
+    if ratio >= 10:
+        return f"{ratio:,.0f} times"
+    return f"{ratio:.1f} times" if ratio >= 0.1 else f"{ratio:.2g} times"
+
+
+def parameters(count: float) -> str:
+    """A number of parameters.
+
+    >>> parameters(22713216), parameters(649000), parameters(12)
+    ('22.7 M', '649 K', '12')
+    """
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
+        if count >= size:
+            return f"{number(count / size)}{unit}"
+    return f"{count:.0f}"
+
+
+def percent_estimate(estimate: Estimate | None) -> str:
+    """A share with its standard deviation, in percent.
+
+    >>> percent_estimate(Estimate(0.834, 0.0042)), percent_estimate(Estimate(0.5))
+    ('83.4 ± 0.4', '50.0')
+    """
+    if estimate is None:
+        return MISSING
+    std = "" if estimate.std is None else f" ± {percent(estimate.std)}"
+    return percent(estimate.mean) + std
+
+
+def number_estimate(estimate: Estimate | None) -> str:
+    """A number with its standard deviation, to the same decimals.
+
+    >>> number_estimate(Estimate(181.6, 3.21)), number_estimate(Estimate(2.04, 0.1))
+    ('182 ± 3', '2.04 ± 0.10')
+    """
+    if estimate is None:
+        return MISSING
+    bare = estimate.std is None or 0 < estimate.mean < 0.01
+    std = "" if bare else f" ± {estimate.std:,.{_decimals(estimate.mean)}f}"
+    return number(estimate.mean) + std
+
+
+def parameters_estimate(estimate: Estimate | None) -> str:
+    """A number of parameters; its spread over seeds is of no interest."""
+    return MISSING if estimate is None else parameters(estimate.mean)
+
+
+def joined(parts: list[str]) -> str:
+    """Parts of a sentence, with commas and a last "and".
+
+    >>> joined(["a", "b", "c"]), joined(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def shorten(text: str, limit: int) -> str:
+    """A text of at most `limit` characters, with an ellipsis in its middle.
+
+    >>> shorten("a-very-long-class-name", 10)
+    'a-ver…name'
+    """
+    if len(text) <= limit:
+        return text
+    return text[: limit - limit // 2] + "…" + text[len(text) - limit // 2 + 1 :]
+
+
+def printable(text: str) -> str:
+    """A text on one line, without the control characters that could steer a terminal.
+
+    >>> printable("a\\x1b[31m\\nb")
+    'a�[31m b'
+    """
+    text = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes in a terminal.
+
+    >>> width("ab"), width("体育")
+    (2, 4)
+    """
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def _decimals(value):
+    """The decimals that leave three significant digits, two at most."""
+    return 0 if value == 0 else min(2, max(0, 2 - math.floor(math.log10(abs(value)))))
