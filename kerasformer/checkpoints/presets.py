@@ -53,11 +53,6 @@ class Preset:
     files: tuple[File, ...]
     places: tuple[Wheel | HuggingFace, ...]
 
-    @property
-    def size(self) -> int:
-        """The bytes of all files together."""
-        return sum(file.size for file in self.files)
-
 
 def _within(folder: str, files: tuple[File, ...]) -> dict[str, str]:
     return {file.name: f"{folder}/{file.name}" for file in files}

