@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
-# Added to the scores that a mask excludes. Scores are float32, so a row without any real token
-# gets a uniform distribution rather than NaN.
+from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
+
+# The score of what a mask excludes. Not minus infinity: a row without any real token gets a
+# uniform distribution rather than NaN.
 _MASKED = -1e9
 
 
@@ -15,7 +17,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     The variables are those of `MultiHeadAttention` (`query`, `key` and `value` kernels
     `[hidden, heads, key_dim]`, `attention_output` kernel `[heads, key_dim, hidden]`), so weights
     move between the two unchanged. The forward pass differs: the three projections are one
-    product over `[batch * seq, hidden]`, and the softmax is always computed in float32.
+    product over `[batch * seq, hidden]`, and the softmax is never computed in less than float32.
 
     Vaswani et al., "Attention Is All You Need", https://arxiv.org/abs/1706.03762, section 3.2.
 
@@ -30,7 +32,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     Call arguments:
         inputs: `[batch, seq, hidden]`.
         attention_mask: Boolean or 0/1, `[batch, seq, seq]`, or anything that broadcasts to it
-            such as `[batch, 1, seq]`: which positions (last axis) each position attends to.
+            such as `[batch, 1, seq]` or `[seq, seq]`: which positions (last axis) each position
+            attends to. Without it the implicit Keras mask is taken, if there is one.
         return_attention_scores: Whether to return the probabilities too.
         use_causal_mask: Whether a position attends only to itself and those before it.
         training: Whether dropout is on.
@@ -38,6 +41,10 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     Returns:
         `[batch, seq, hidden]`; with `return_attention_scores`, also the probabilities
         `[batch, heads, seq, seq]`, before dropout.
+
+    Raises:
+        ValueError: A size that is no positive integer, a dropout outside [0, 1), or an input or a
+            mask with another number of axes.
 
     Example:
 
@@ -57,6 +64,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         seed=None,
         **kwargs,
     ):
+        check_sizes(num_heads=num_heads, key_dim=key_dim)
+        check_rates(dropout=dropout)
         super().__init__(
             num_heads,
             key_dim,
@@ -68,8 +77,14 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         )
 
     def build(self, input_shape):
-        """Creates the variables of `MultiHeadAttention`."""
+        """Creates the variables of `MultiHeadAttention` for inputs `[batch, seq, hidden]`."""
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"SelfAttention takes [batch, seq, hidden], not an input of shape "
+                f"{tuple(input_shape)}."
+            )
         super().build(input_shape, input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
 
     def call(
         self,
@@ -78,19 +93,24 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         return_attention_scores=False,
         use_causal_mask=False,
         training=None,
+        mask=None,
     ):
-        """See the class."""
+        """See the class; `mask` is Keras' implicit mask."""
+        check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
+        if attention_mask is None and mask is not None:
+            attention_mask = ops.expand_dims(mask, axis=1)
         query, key, value = self._project(inputs)
         query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
-        scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))), "float32")
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
         if attention_mask is not None:
-            allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "float32")
-            scores = scores + (1.0 - allowed) * _MASKED
+            allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "bool")
+            scores = ops.where(allowed, scores, _MASKED)
         if use_causal_mask:
             position = ops.arange(ops.shape(inputs)[1])
-            future = ops.expand_dims(position, 0) > ops.expand_dims(position, 1)
-            scores = scores + ops.cast(future, "float32") * _MASKED
-        probabilities = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
+            past = ops.expand_dims(position, 0) <= ops.expand_dims(position, 1)
+            scores = ops.where(past, scores, _MASKED)
+        probabilities = ops.cast(_softmax(scores), self.compute_dtype)
         dropped = self._dropout_layer(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
@@ -132,3 +152,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
+
+
+def _softmax(scores):
+    # keras.ops.softmax warns of an axis of size 1, which a sequence of one token rightly has.
+    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)

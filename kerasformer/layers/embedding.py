@@ -3,7 +3,13 @@
 import keras
 from keras import ops
 
-from kerasformer.layers.arguments import check_rates, check_sizes, clone_initializer
+from kerasformer.layers.arguments import (
+    check_positive,
+    check_rank,
+    check_rates,
+    check_sizes,
+    clone_initializer,
+)
 
 
 def check_length(length, max_length):
@@ -58,8 +64,8 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input longer
-            than `max_length`.
+        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input that is
+            longer than `max_length` or not `[batch, seq]`.
 
     Example:
 
@@ -88,6 +94,7 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
         self.dropout = dropout
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
+        self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
         self.word_embeddings = keras.layers.Embedding(
             vocab_size,
             hidden_size,
@@ -111,6 +118,7 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         """See the class."""
+        check_rank("inputs", inputs, "[batch, seq]")
         check_length(inputs.shape[1], self.max_length)
         x = self.word_embeddings(inputs) + self.position_embedding(inputs)
         return self.dropout_layer(x, training=training)
@@ -160,8 +168,8 @@ class BertEmbedding(keras.layers.Layer):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input longer
-            than `max_length`.
+        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input that is
+            longer than `max_length` or not `[batch, seq]`.
 
     Example:
 
@@ -189,6 +197,7 @@ class BertEmbedding(keras.layers.Layer):
             hidden_size=hidden_size,
         )
         check_rates(dropout=dropout)
+        check_positive(layer_norm_epsilon=layer_norm_epsilon)
         self.vocab_size = vocab_size
         self.max_length = max_length
         self.type_vocab_size = type_vocab_size
@@ -197,6 +206,7 @@ class BertEmbedding(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.supports_masking = True
+        self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
         self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
         self.position_embedding = _PositionTable(
@@ -230,6 +240,7 @@ class BertEmbedding(keras.layers.Layer):
 
     def call(self, input_word_ids, input_type_ids=None, training=None):
         """See the class."""
+        check_rank("input_word_ids", input_word_ids, "[batch, seq]")
         check_length(input_word_ids.shape[1], self.max_length)
         if input_type_ids is None:
             input_type_ids = ops.zeros_like(input_word_ids)
@@ -237,9 +248,9 @@ class BertEmbedding(keras.layers.Layer):
         x = self.layer_norm(x + self.position_embedding(input_word_ids))
         return self.dropout_layer(x, training=training)
 
-    def compute_output_shape(self, input_word_ids_shape, **_):
+    def compute_output_shape(self, input_shape):
         """`[batch, seq, hidden_size]`."""
-        return (*input_word_ids_shape, self.hidden_size)
+        return (*input_shape, self.hidden_size)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kerasformer.layers.arguments import check_rank
+
 
 @keras.saving.register_keras_serializable(package="kerasformer")
 class SequencePooling(keras.layers.Layer):
@@ -23,7 +25,7 @@ class SequencePooling(keras.layers.Layer):
         `[batch, hidden]`. A row without any real token gives zeros from `"mean"` and `"max"`.
 
     Raises:
-        ValueError: An unknown mode.
+        ValueError: An unknown mode, or an input or a mask with another number of axes.
 
     Example:
 
@@ -44,6 +46,8 @@ class SequencePooling(keras.layers.Layer):
 
     def call(self, inputs, padding_mask=None, mask=None):
         """See the class; `mask` is Keras' implicit mask."""
+        check_rank("inputs", inputs, "[batch, seq, hidden]")
+        check_rank("padding_mask", padding_mask, "[batch, seq]")
         if self.mode == "cls":
             return inputs[:, 0]
         padding_mask = mask if padding_mask is None else padding_mask
@@ -53,9 +57,10 @@ class SequencePooling(keras.layers.Layer):
         if self.mode == "max":
             lowest = ops.where(real, inputs, ops.full_like(inputs, float("-inf")))
             return ops.where(ops.any(real, axis=1), ops.max(lowest, axis=1), 0)
-        # float32, as a sum of float16 overflows; `where`, as 0 times a NaN under padding is NaN.
-        total = ops.sum(ops.where(real, ops.cast(inputs, "float32"), 0.0), axis=1)
-        count = ops.sum(ops.cast(real, "float32"), axis=1)
+        # Not in float16, whose sum overflows; `where`, as 0 times a NaN under padding is NaN.
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        total = ops.sum(ops.where(real, ops.cast(inputs, dtype), 0.0), axis=1)
+        count = ops.sum(ops.cast(real, dtype), axis=1)
         return ops.cast(total / ops.maximum(count, 1.0), inputs.dtype)
 
     def compute_mask(self, inputs, mask=None):

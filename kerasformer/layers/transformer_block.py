@@ -4,7 +4,13 @@ import keras
 from keras import ops
 
 from kerasformer.layers.activations import get_activation
-from kerasformer.layers.arguments import check_rates, check_sizes, clone_initializer
+from kerasformer.layers.arguments import (
+    check_positive,
+    check_rank,
+    check_rates,
+    check_sizes,
+    clone_initializer,
+)
 from kerasformer.layers.attention import SelfAttention
 
 
@@ -34,8 +40,8 @@ class TransformerBlock(keras.layers.Layer):
         inputs: `[batch, seq, hidden_size]`.
         padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. Without it the implicit
             Keras mask is taken, if there is one.
-        attention_mask: Boolean or 0/1, `[batch, seq, seq]`: which positions (last axis) each
-            position attends to, on top of `padding_mask` and `causal`.
+        attention_mask: Boolean or 0/1, `[batch, seq, seq]` or `[seq, seq]`: which positions (last
+            axis) each position attends to, on top of `padding_mask` and `causal`.
         return_attention_scores: Whether to return the attention probabilities too.
         training: Whether dropout is on.
 
@@ -45,7 +51,8 @@ class TransformerBlock(keras.layers.Layer):
 
     Raises:
         ValueError: A size that is no positive integer, a rate outside [0, 1), a `hidden_size` that
-            is no multiple of `num_heads`, or an input of another width.
+            is no multiple of `num_heads`, an unknown activation, an epsilon that is not above 0,
+            an input of another width, or a mask with another number of axes.
 
     Example:
 
@@ -76,6 +83,7 @@ class TransformerBlock(keras.layers.Layer):
         )
         attention_dropout = dropout if attention_dropout is None else attention_dropout
         check_rates(dropout=dropout, attention_dropout=attention_dropout)
+        check_positive(layer_norm_epsilon=layer_norm_epsilon)
         if hidden_size % num_heads:
             raise ValueError(
                 f"hidden_size={hidden_size} is not a multiple of num_heads={num_heads}: every head "
@@ -133,6 +141,7 @@ class TransformerBlock(keras.layers.Layer):
         self.intermediate.build((None, self.hidden_size))
         self.output_dense.build((None, self.intermediate_size))
         self.output_layer_norm.build(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: self.hidden_size})
 
     def call(
         self,
@@ -142,9 +151,14 @@ class TransformerBlock(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
         mask=None,
+        inputs_mask=None,
     ):
-        """See the class; `mask` is Keras' implicit mask."""
-        padding_mask = mask if padding_mask is None else padding_mask
+        """See the class; `mask` is Keras' implicit mask, `inputs_mask` beside an attention mask."""
+        check_rank("padding_mask", padding_mask, "[batch, seq]")
+        check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
+        if padding_mask is None:
+            # Keras names it so where a call has more than one tensor.
+            padding_mask = inputs_mask if mask is None else mask
         x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
         x, scores = self.self_attention(
             x,

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from kerasformer.layers.activations import get_activation
+from kerasformer.layers.arguments import check_positive, check_rates, check_sizes
+
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
@@ -26,6 +29,11 @@ class EncoderConfig:
         pad_token_id: The id that is padding where no mask is given.
         pooler: Whether there is a dense + tanh over the first token.
 
+    Raises:
+        ValueError: A size that is no positive integer, a `hidden_size` that is no multiple of
+            `num_heads`, a rate outside [0, 1), an epsilon or range that is not above 0, a
+            `pad_token_id` that is no id, or an unknown activation.
+
     Example:
 
     >>> EncoderConfig.bert("tiny").hidden_size
@@ -46,6 +54,27 @@ class EncoderConfig:
     initializer_range: float = 0.02
     pad_token_id: int = 0
     pooler: bool = True
+
+    def __post_init__(self):
+        """Checks every value."""
+        sizes = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
+        for name in (*sizes, "max_length", "type_vocab_size"):
+            check_sizes(**{name: getattr(self, name)})
+        if self.hidden_size % self.num_heads:
+            raise ValueError(
+                f"hidden_size={self.hidden_size} is not a multiple of num_heads={self.num_heads}: "
+                "every head has hidden_size / num_heads dimensions."
+            )
+        check_rates(dropout=self.dropout, attention_dropout=self.attention_dropout)
+        check_positive(
+            layer_norm_epsilon=self.layer_norm_epsilon, initializer_range=self.initializer_range
+        )
+        if self.pad_token_id not in range(self.vocab_size):
+            raise ValueError(
+                f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="
+                f"{self.vocab_size} token ids."
+            )
+        get_activation(self.activation)
 
     @classmethod
     def bert(cls, size: str = "base", **changes) -> "EncoderConfig":

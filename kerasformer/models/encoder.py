@@ -6,9 +6,11 @@ import keras
 from keras import ops
 
 from kerasformer.layers import BertEmbedding, TransformerBlock
+from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig
 
+_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _ON_REQUEST = ("embedding_output", "attention_scores")
 
 
@@ -40,8 +42,9 @@ class BertEncoder(keras.Model):
         - `attention_scores`: a list of `[batch, num_heads, seq, seq]`, one for each block.
 
     Raises:
-        ValueError: An input longer than `max_length`, without `input_word_ids`, or an unknown
-            name in `outputs`.
+        ValueError: An input longer than `max_length` or not `[batch, seq]`, a dict of inputs
+            without `input_word_ids` or with an unknown name, an unknown name in `outputs`, or a
+            `config` of another kind.
 
     Example:
 
@@ -54,7 +57,10 @@ class BertEncoder(keras.Model):
     def __init__(self, config=None, **kwargs):
         super().__init__(**kwargs)
         config = EncoderConfig(**config) if isinstance(config, dict) else config or EncoderConfig()
+        if not isinstance(config, EncoderConfig):
+            raise ValueError(f"config is an EncoderConfig or a dict, not {config!r}.")
         self.config = config
+        self.autocast = False  # ids given as floats do not fit into float16
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.embedding = BertEmbedding(
             config.vocab_size,
@@ -113,8 +119,9 @@ class BertEncoder(keras.Model):
         return load_encoder(source, **kwargs)
 
     @property
-    def output_names(self):
+    def available_outputs(self):
         """The names that a call may ask for."""
+        # Not `output_names`: Keras takes that for the names of what a call returns.
         pooled = ("pooled_output", "default") if self.pooler else ()
         return ("sequence_output", *pooled, "encoder_outputs", *_ON_REQUEST)
 
@@ -130,8 +137,11 @@ class BertEncoder(keras.Model):
     def call(self, inputs, outputs=None, training=None):
         """See the class."""
         wanted = self._check_outputs(outputs)
-        ids, mask, type_ids = self._unpack(inputs)
-        x = self.embedding(ids, type_ids, training=training)
+        inputs = self._as_dict(inputs)
+        mask = self.padding_mask(inputs)
+        x = self.embedding(
+            inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
+        )
         result = {"embedding_output": x, "encoder_outputs": [], "attention_scores": []}
         for block in self.blocks:
             x, scores = block(x, padding_mask=mask, return_attention_scores=True, training=training)
@@ -144,31 +154,38 @@ class BertEncoder(keras.Model):
 
     def _check_outputs(self, outputs):
         if outputs is None:
-            return [name for name in self.output_names if name not in _ON_REQUEST]
+            return [name for name in self.available_outputs if name not in _ON_REQUEST]
+        if isinstance(outputs, str):
+            raise ValueError(f"outputs is a list of names, such as [{outputs!r}], not one string.")
         for name in outputs:
-            if name not in self.output_names:
-                raise ValueError(
-                    f"outputs names {name!r}, and this encoder has {', '.join(self.output_names)}."
-                )
+            if name not in self.available_outputs:
+                known = ", ".join(self.available_outputs)
+                raise ValueError(f"outputs names {name!r}, and this encoder has {known}.")
         return outputs
 
-    def _unpack(self, inputs):
-        if not isinstance(inputs, dict):
-            inputs = {"input_word_ids": inputs}
-        if "input_word_ids" not in inputs:
-            raise ValueError(
-                f"BertEncoder takes a dict with input_word_ids, not one with {sorted(inputs)}."
-            )
-        ids = inputs["input_word_ids"]
+    def padding_mask(self, inputs):
+        """The mask that a call works with, `[batch, seq]`; see the class for `inputs`."""
+        inputs = self._as_dict(inputs)
         mask = inputs.get("input_mask")
         if mask is None:
-            mask = ops.not_equal(ids, self.config.pad_token_id)
-        return ids, mask, inputs.get("input_type_ids")
+            mask = ops.not_equal(inputs["input_word_ids"], self.config.pad_token_id)
+        return mask
+
+    @staticmethod
+    def _as_dict(inputs):
+        if not isinstance(inputs, dict):
+            inputs = {"input_word_ids": inputs}
+        if "input_word_ids" not in inputs or not inputs.keys() <= set(_INPUTS):
+            raise ValueError(
+                f"BertEncoder takes a dict with input_word_ids and possibly {_INPUTS[1]} and "
+                f"{_INPUTS[2]}, not one with {', '.join(sorted(inputs)) or 'nothing'}."
+            )
+        check_rank("input_word_ids", inputs["input_word_ids"], "[batch, seq]")
+        return inputs
 
     def compute_output_spec(self, inputs, outputs=None, training=None):
         """The shapes and dtypes of what a call returns."""
-        ids = inputs["input_word_ids"] if isinstance(inputs, dict) else inputs
-        batch, length = ids.shape
+        batch, length = self._as_dict(inputs)["input_word_ids"].shape
         config = self.config
         check_length(length, config.max_length)
 
