@@ -69,13 +69,14 @@ def held_out(keys: Sequence[bytes], labels: np.ndarray, fraction: float, salt: s
     """
     place = places(keys, salt)
     out = place < fraction
-    classes = [(place[labels == label], labels == label) for label in np.unique(labels)]
-    for own, rows in classes:
-        if not out[rows].any() and own.min() < own.max():
-            out |= place == own.min()
-    for own, rows in classes:
-        if out[rows].all():
-            out &= place != own.max()
+    classes = labels.max() + 1
+    lowest, highest = np.ones(classes), np.zeros(classes)
+    np.minimum.at(lowest, labels, place)
+    np.maximum.at(highest, labels, place)
+    none_out = (lowest >= fraction) & (lowest < highest)
+    out |= np.isin(place, lowest[none_out])
+    none_left = np.bincount(labels[~out], minlength=classes) == 0
+    out &= ~np.isin(place, highest[none_left])
     return out
 
 
@@ -90,10 +91,8 @@ def sample(keys: Sequence[bytes], labels: np.ndarray, share: float) -> np.ndarra
     Returns:
         Indices in their order, int `[m]`.
     """
-    place = places(keys, LIMIT_SALT)
-    taken = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = max(1, round(len(rows) * share))
-        taken.append(rows[np.argsort(place[rows], kind="stable")[:count]])
-    return np.sort(np.concatenate(taken))
+    counts = np.bincount(labels)
+    quota = np.maximum(1, np.round(counts * share))
+    order = np.lexsort((places(keys, LIMIT_SALT), labels))  # by class, then by place
+    rank = np.arange(len(order)) - (np.cumsum(counts) - counts)[labels[order]]
+    return np.sort(order[rank < quota[labels[order]]])

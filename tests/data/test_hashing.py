@@ -95,3 +95,11 @@ def test_a_sample_keeps_order_and_classes(rows, share):
     for label in set(labels.tolist()):
         count = (labels == label).sum()
         assert (labels[taken] == label).sum() == max(1, round(count * share))
+
+
+def test_a_class_for_each_text_takes_no_quadratic_time():
+    """As when somebody names a column of identifiers as the label."""
+    keys = [text_key(str(number)) for number in range(50_000)]
+    labels = np.arange(len(keys))
+    assert not held_out(keys, labels, 0.5, "test").any()
+    assert len(sample(keys, labels, 0.5)) == len(keys)
