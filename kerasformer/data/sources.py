@@ -109,8 +109,9 @@ def _existing(source):
     if path.exists():
         return path
     if path.suffix or path.parent != Path() or isinstance(source, os.PathLike):
-        beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, beside, n=1)
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        names = [file.name for file in beside if file.exists()]  # unlike a link to nowhere
+        near = difflib.get_close_matches(path.name, names, n=1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "check the path."
         raise UserError(f"There is no file or folder {str(source)!r}: {hint}")
     near = difflib.get_close_matches(source.lower().replace("_", "-"), REVIEWS, n=1)
