@@ -1,0 +1,124 @@
+"""Batches of texts of similar length, so that hardly any work is spent on padding."""
+
+import keras
+import numpy as np
+
+from kerasformer.text import pack
+
+# Shuffled texts are sorted within pools of this many batches: long enough that a batch holds texts
+# of nearly one length, short enough that the order stays random.
+_POOL = 50
+
+
+def length_batches(lengths, batch_size, rng=None):
+    """Groups indices into batches of similar length.
+
+    Without a generator the order is by length, longest first: for inference, where a batch too
+    large for the memory then shows itself at once. With one, each pool of 50 batches of the
+    shuffled indices is sorted by length and cut, and the batches are shuffled, as transformers'
+    `group_by_length` does.
+
+    Args:
+        lengths: Number of tokens of each text, int `[n]`.
+        batch_size: Texts in a batch; the last one of a pool may have fewer.
+        rng: A `numpy.random.Generator` for a random order.
+
+    Returns:
+        A list of int arrays, which together hold each of `0..n-1` once.
+
+    Example:
+
+    >>> [batch.tolist() for batch in length_batches([3, 9, 4, 8], batch_size=2)]
+    [[1, 3], [2, 0]]
+    """
+    lengths = np.asarray(lengths)
+    if rng is None:
+        order = np.argsort(-lengths, kind="stable")
+        return _cut(order, batch_size)
+    order = rng.permutation(len(lengths))
+    batches = []
+    for pool in _cut(order, _POOL * batch_size):
+        batches += _cut(pool[np.argsort(-lengths[pool], kind="stable")], batch_size)
+    rng.shuffle(batches)
+    return batches
+
+
+def _cut(indices, size):
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+class TextBatches(keras.utils.PyDataset):
+    """The batches of one pass over tokenized texts, padded each to its own longest text.
+
+    Args:
+        encoded: What `Tokenizer.encode` returned.
+        labels: Int class indices `[n]`, or None.
+        sample_weight: float `[n]`, or None.
+        batch_size: Texts in a batch.
+        seed: For a new random order in each epoch; None for the order by length.
+
+    Attributes:
+        batches: The index arrays of the current pass, in order.
+
+    Example:
+
+    >>> from kerasformer.text import Encoded
+    >>> batches = TextBatches(Encoded([[5, 6, 7], [8], [9, 4]]), batch_size=2)
+    >>> [inputs["input_word_ids"].shape for inputs, in batches]
+    [(2, 3), (1, 1)]
+    """
+
+    def __init__(self, encoded, labels=None, sample_weight=None, batch_size=32, seed=None):
+        super().__init__()
+        self.encoded = encoded
+        self.labels = None if labels is None else np.asarray(labels, "int32")
+        self.sample_weight = sample_weight
+        self.batch_size = batch_size
+        self.rng = None if seed is None else np.random.default_rng(seed)
+        # XLA compiles each shape anew, so JAX gets few of them; TensorFlow's kernels take any.
+        self.multiple = 1 if keras.backend.backend() == "tensorflow" else 32
+        self._plan()
+
+    def _plan(self):
+        self.batches = length_batches(self.encoded.lengths, self.batch_size, self.rng)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        rows = self.batches[index]
+        longest = int(self.encoded.lengths[rows].max())
+        width = -(-longest // self.multiple) * self.multiple
+        batch = [pack(self.encoded, rows, pad_to=width)]
+        if self.labels is not None:
+            batch.append(self.labels[rows])
+            if self.sample_weight is not None:
+                batch.append(self.sample_weight[rows])
+        return tuple(batch)
+
+    def on_epoch_end(self):
+        """Shuffles anew where the order is random."""
+        if self.rng is not None:
+            self._plan()
+
+    def for_backend(self):
+        """What to hand to `fit` or `predict`: on TensorFlow a `tf.data.Dataset`, else itself.
+
+        Keras takes the shapes of a `PyDataset` on TensorFlow from its first two batches; where
+        these happen to be equally long, a later one would not fit.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        def spec(array):
+            return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
+
+        def one_pass():
+            yield from (self[i] for i in range(len(self)))
+            self.on_epoch_end()
+
+        signature = tf.nest.map_structure(spec, self[0])
+        dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return dataset.prefetch(2)

@@ -1,0 +1,130 @@
+"""The small transformer classifier that is trained from scratch."""
+
+import keras
+
+from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.models.string_classifier import StringClassifier
+from kerasformer.text import WordTokenizer
+from kerasformer.training import Recipe
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class TransformerClassifier(StringClassifier):
+    """A text classifier of transformer blocks, trained from scratch on strings.
+
+    The model of keras.io's "Text classification with Transformer": token and position embeddings,
+    a transformer block, the mean over the real tokens, a softmax. `fit` learns the vocabulary from
+    its training texts alone.
+
+    Args:
+        class_names: The names of the classes, in order, or their number.
+        vocab_size: Number of words, the most frequent ones.
+        max_length: Texts are cut after this many words.
+        hidden_size: Width of the embeddings and of each block.
+        num_layers: Number of transformer blocks.
+        num_heads: Attention heads of each block.
+        intermediate_size: Width of each block's feed-forward layer.
+        dropout: Share dropped from the embeddings, in the blocks and before the softmax.
+        activation: Feed-forward activation.
+        tokenizer: A `kerasformer.text.Tokenizer` to use instead of learning the vocabulary.
+
+    Call arguments:
+        inputs: Integer ids `[batch, seq]` with 0 as padding, or the dict of
+            `kerasformer.text.pack`.
+        training: Whether dropout is on.
+
+    Returns:
+        Class probabilities, float32 `[batch, classes]`.
+
+    Example:
+
+    >>> classifier = TransformerClassifier(["bad", "good"])
+    >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"]
+    >>> history = classifier.fit(texts, ["good", "bad", "good", "bad"], epochs=30, verbose=0)
+    >>> classifier.classify(["fine", "dull"])
+    ['good', 'bad']
+    """
+
+    RECIPE = Recipe(epochs=4, learning_rate=1e-3)
+
+    def __init__(
+        self,
+        class_names,
+        vocab_size=20_000,
+        max_length=256,
+        hidden_size=32,
+        num_layers=1,
+        num_heads=2,
+        intermediate_size=32,
+        dropout=0.1,
+        activation="relu",
+        tokenizer=None,
+        **kwargs,
+    ):
+        super().__init__(class_names, max_length, tokenizer, **kwargs)
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
+        self.dropout = dropout
+        self.activation = activation
+        self.embedding = TokenAndPositionEmbedding(
+            vocab_size, max_length, hidden_size, dropout=dropout, dtype=self.dtype_policy
+        )
+        self.blocks = [
+            TransformerBlock(
+                hidden_size,
+                num_heads,
+                intermediate_size,
+                dropout=dropout,
+                activation=activation,
+                layer_norm_epsilon=1e-6,
+                dtype=self.dtype_policy,
+                name=f"layer_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        self.pooling = SequencePooling("mean", dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.head = keras.layers.Dense(
+            len(self.class_names), activation="softmax", dtype="float32", name="head"
+        )
+        self.build()
+
+    def _prepare(self, texts):
+        if self.tokenizer is None:
+            self.tokenizer = WordTokenizer.train(texts, vocab_size=self.vocab_size)
+
+    def build(self, input_shape=None):
+        """Creates all variables, whatever the input's shape."""
+        self.embedding.build((None, None))
+        for block in self.blocks:
+            block.build((None, None, self.hidden_size))
+        self.head.build((None, self.hidden_size))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """See the class."""
+        if isinstance(inputs, dict):
+            ids, mask = inputs["input_word_ids"], inputs["input_mask"]
+        else:
+            ids, mask = inputs, self.embedding.compute_mask(inputs)
+        x = self.embedding(ids, training=training)
+        for block in self.blocks:
+            x = block(x, padding_mask=mask, training=training)
+        x = self.pooling(x, padding_mask=mask)
+        return self.head(self.dropout_layer(x, training=training))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "dropout": self.dropout,
+            "activation": self.activation,
+        }

@@ -1,0 +1,51 @@
+"""How a classifier is trained where its user does not say otherwise."""
+
+import dataclasses
+
+import keras
+
+from kerasformer.training.optimizer import adamw
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The hyperparameters of training by AdamW with warmup and decay.
+
+    Attributes:
+        epochs: Passes over the training texts.
+        batch_size: Texts in a batch.
+        learning_rate: The highest learning rate.
+        weight_decay: Decoupled weight decay, not of biases and LayerNorm.
+        warmup_ratio: The part of all steps in which the learning rate rises.
+        clip_norm: Largest global norm of the gradients; None for no clipping.
+
+    Example:
+
+    >>> Recipe().change(epochs=5, learning_rate=None)
+    Recipe(epochs=5, batch_size=32, learning_rate=5e-05, weight_decay=0.01, warmup_ratio=0.1, \
+clip_norm=1.0)
+    """
+
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    clip_norm: float | None = 1.0
+
+    def change(self, **changes) -> "Recipe":
+        """A copy with the given attributes; None leaves one as it is."""
+        return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    def compile(self, model, steps_per_epoch):
+        """Compiles a model that gives class probabilities for training by this recipe."""
+        optimizer = adamw(
+            self.learning_rate,
+            steps_per_epoch * self.epochs,
+            warmup_ratio=self.warmup_ratio,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        # Not model.compile, which a StringClassifier takes as its user's own choice.
+        keras.Model.compile(model, optimizer, loss, metrics=["accuracy"])
