@@ -74,9 +74,15 @@ def note_figure(text: str):
     return figure
 
 
+def settle(figure):
+    """Lays the figure out once and for all; what is added later moves nothing."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def png(figure) -> bytes:
     """The figure as a PNG file, without the empty space above and below it."""
-    figure.draw_without_rendering()
+    settle(figure)
     tight = figure.get_tightbbox()
     bbox = require("matplotlib.transforms", extra="compare").Bbox
     box = bbox.from_extents(0, tight.y0 - _PADDING, WIDTH, tight.y1 + _PADDING)

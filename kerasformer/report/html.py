@@ -1,7 +1,6 @@
 """The page: everything about one comparison in a single file, with nothing to fetch or run."""
 
 import base64
-import json
 import shlex
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from kerasformer.report.plots import histories
 from kerasformer.report.summary import ArmSummary, count_test_examples, summarize
 from kerasformer.report.tables import COST, QUALITY, behind, notes
 from kerasformer.report.text import (
-    MISSING,
     multiple,
     percent,
     percent_estimate,
+    plain,
     points,
     shorten,
 )
@@ -45,7 +44,12 @@ def render_page(record: dict, plots: dict[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"estimate": percent_estimate, "percent": percent, "value": _value}
+    environment.filters |= {
+        "estimate": percent_estimate,
+        "percent": percent,
+        "plain": plain,
+        "shorten": shorten,
+    }
     arms, examples = summarize(record), count_test_examples(record)
     ranked = rank(arms)
     verdict = judge(arms, examples)
@@ -61,11 +65,14 @@ def render_page(record: dict, plots: dict[str, bytes]) -> str:
         quality_columns=QUALITY,
         cost_columns=COST,
         behind={arm.key: behind(arm, ranked[0], examples) for arm in arms},
+        trained=any(arm.key != "majority" for arm in arms),
         has_curves=any(histories(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
         classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
+        numbered=not all(name.isascii() for name in record["data"]["class_names"]),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
         splits=_splits(record["data"]),
+        provenance={k: v for k, v in record["data"]["provenance"].items() if k != "rules"},
         command=_command(record["settings"]),
         spreads_to_win=SPREADS_TO_WIN,
     )
@@ -77,7 +84,7 @@ def _tiles(verdict: Verdict) -> list[tuple[str, str]]:
     if gap is None:
         return []
     pretrained, other = sorted((gap.leader, gap.other), key=lambda arm: not arm.pretrained)
-    sign = "+" if gap.leader is pretrained else "-"
+    sign = "+" if gap.leader is pretrained else "−"
     tiles = [(f"{sign}{points(gap.accuracy)}", "accuracy with pretraining")]
     for measure, name in (
         ("train_seconds", "training time"),
@@ -121,12 +128,3 @@ def _command(settings):
         elif value is not None and value is not False:
             words += [f"--{name}", str(value)]
     return shlex.join(words)
-
-
-def _value(value) -> str:
-    """A setting or a fact, whatever its type, as text."""
-    if value is None:
-        return MISSING
-    if isinstance(value, str):
-        return value
-    return shorten(json.dumps(value, ensure_ascii=False), 300)

@@ -3,6 +3,8 @@
 import itertools
 import math
 
+from kerasformer.report.figures import settle
+
 _DISTANCES = (9, 20, 34, 50, 70, 95)  # points from the marker's centre
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _LEADER = 15  # from this distance on, a thin line ties a label to its point
@@ -25,7 +27,7 @@ def place_labels(axes, points, labels, colors, obstacles=()):
         The matplotlib annotations, in the order of the points.
     """
     figure = axes.figure
-    figure.draw_without_rendering()  # settles the layout
+    settle(figure)
     renderer = figure.canvas.get_renderer()
     scale = figure.dpi / 72
     pixels = [tuple(axes.transData.transform(point)) for point in points]
@@ -41,6 +43,7 @@ def place_labels(axes, points, labels, colors, obstacles=()):
         taken += covered
         note.remove()
         line = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkB": 4}
+        line["relpos"] = ((1 - dx) / 2, (1 - dy) / 2)  # the side of the label that faces the point
         annotations.append(
             axes.annotate(
                 label,
@@ -53,7 +56,6 @@ def place_labels(axes, points, labels, colors, obstacles=()):
                 zorder=4,
             )
         )
-        annotations[-1].set_in_layout(False)
     return annotations
 
 

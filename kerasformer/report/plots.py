@@ -4,6 +4,7 @@ import statistics
 
 from kerasformer.errors import require
 from kerasformer.report.figures import COLORS, MARKERS, arm_label, new_figure, note_figure
+from kerasformer.report.labels import drawable
 from kerasformer.report.placement import place_labels
 from kerasformer.report.summary import ArmSummary, summarize
 
@@ -33,7 +34,7 @@ def quality_against_time(arms: list[ArmSummary]):
     majority = next((arm for arm in arms if arm.key == "majority"), None)
     obstacles = [] if majority is None else _draw_majority(axes, majority)
     _set_accuracy_limits(axes, [100 * arm.accuracy for arm in arms])
-    labels = [arm_label(arm, line_width=30) for arm in timed]
+    labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
     colors = [COLORS[arm.key] for arm in timed]
     place_labels(axes, points, labels, colors, obstacles)
     return figure

@@ -5,11 +5,12 @@ import re
 from kerasformer.report.record import validate_record
 from kerasformer.report.summary import ArmSummary, count_test_examples, summarize
 from kerasformer.report.text import (
+    count_estimate,
     number_estimate,
-    parameters_estimate,
     percent,
     percent_estimate,
     printable,
+    rate_estimate,
     shorten,
     width,
 )
@@ -24,12 +25,12 @@ QUALITY = (
 )
 COST = (
     ("train_seconds", "Training, s", number_estimate),
-    ("train_examples_per_second", "Training, examples/s", number_estimate),
-    ("predict_examples_per_second", "Prediction, examples/s", number_estimate),
+    ("train_examples_per_second", "Training, examples/s", rate_estimate),
+    ("predict_examples_per_second", "Prediction, examples/s", rate_estimate),
     ("latency_ms", "Latency of one text, ms", number_estimate),
     ("peak_memory_mib", "Peak memory, MiB", number_estimate),
-    ("trainable_parameters", "Trainable parameters", parameters_estimate),
-    ("total_parameters", "All parameters", parameters_estimate),
+    ("trainable_parameters", "Trainable parameters", count_estimate),
+    ("total_parameters", "All parameters", count_estimate),
 )
 _COLUMNS = QUALITY + COST
 # What the terminal has room for.
@@ -53,12 +54,12 @@ def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
         examples: The size of the test split.
 
     Returns:
-        Percentage points, such as `"-6.8"` or `"≈ -0.4"`, or `"best"`.
+        Percentage points, such as `"−6.8"` or `"≈ −0.4"`, or `"best"`.
     """
     if arm is best:
         return "best"
     gap = Gap.between(best, arm, examples)
-    return f"{'≈ ' if gap.is_chance else ''}-{percent(gap.accuracy)}"
+    return f"{'≈ ' if gap.is_chance else ''}−{percent(gap.accuracy)}"
 
 
 def notes(record: dict) -> list[str]:

@@ -58,16 +58,16 @@ def multiple(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{ratio:.2g} times"
 
 
-def parameters(count: float) -> str:
-    """A number of parameters.
+def count(value: float) -> str:
+    """A number of things, in thousands, millions or billions where it is large.
 
-    >>> parameters(22713216), parameters(649000), parameters(12)
+    >>> count(22713216), count(649000), count(12)
     ('22.7 M', '649 K', '12')
     """
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
-        if count >= size:
-            return f"{number(count / size)}{unit}"
-    return f"{count:.0f}"
+        if value >= size:
+            return f"{number(value / size)}{unit}"
+    return f"{value:.0f}"
 
 
 def percent_estimate(estimate: Estimate | None) -> str:
@@ -95,9 +95,38 @@ def number_estimate(estimate: Estimate | None) -> str:
     return number(estimate.mean) + std
 
 
-def parameters_estimate(estimate: Estimate | None) -> str:
-    """A number of parameters; its spread over seeds is of no interest."""
-    return MISSING if estimate is None else parameters(estimate.mean)
+def count_estimate(estimate: Estimate | None) -> str:
+    """A number of parameters, without its spread over seeds.
+
+    >>> count_estimate(Estimate(22713216.0, 0.0))
+    '22.7 M'
+    """
+    return MISSING if estimate is None else count(estimate.mean)
+
+
+def rate_estimate(estimate: Estimate | None) -> str:
+    """Examples a second; a rate of hundreds of thousands is no longer worth its spread.
+
+    >>> rate_estimate(Estimate(36.4, 0.31)), rate_estimate(Estimate(16654783.0, 100147.0))
+    ('36.4 ± 0.3', '16.7 M')
+    """
+    huge = estimate is not None and estimate.mean >= 1e5
+    return count_estimate(estimate) if huge else number_estimate(estimate)
+
+
+def plain(value) -> str:
+    """A setting or a fact, whatever its type, as one line of text.
+
+    >>> plain({"rate": 5e-05, "units": [32, 2], "dropout": None})
+    'rate: 5e-05; units: 32, 2; dropout: –'
+    """
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {plain(item)}" for key, item in value.items()) or MISSING
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return MISSING if value is None else str(value)
 
 
 def joined(parts: list[str]) -> str:
@@ -117,7 +146,8 @@ def shorten(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return text
-    return text[: limit - limit // 2] + "…" + text[len(text) - limit // 2 + 1 :]
+    kept = limit - 1
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
 
 
 def printable(text: str) -> str:

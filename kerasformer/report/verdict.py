@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kerasformer.report.record import ARMS
 from kerasformer.report.summary import ArmSummary, sampling_margin
-from kerasformer.report.text import joined, multiple, number, parameters, percent, points, seconds
+from kerasformer.report.text import count, joined, multiple, number, percent, points, seconds
 
 SPREADS_TO_WIN = 2.0
 
@@ -186,7 +186,7 @@ def _cost(best, baseline):
             best, baseline, "latency_ms", "the latency of one text", lambda v: f"{number(v)} ms"
         ),
         _ratio(best, baseline, "peak_memory_mib", "the peak memory", lambda v: f"{v:,.0f} MiB"),
-        _ratio(best, baseline, "total_parameters", "the parameters", parameters),
+        _ratio(best, baseline, "total_parameters", "the parameters", count),
     ]
     costs = [cost for cost in costs if cost]
     if not costs:
