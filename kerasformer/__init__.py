@@ -16,7 +16,17 @@ _EXPORTS = {
     "load_dataset": "data",
     "resolve": "checkpoints",
 }
-_SUBPACKAGES = ("checkpoints", "data", "layers", "models", "report", "tasks", "text", "training")
+_SUBPACKAGES = (
+    "checkpoints",
+    "compare",
+    "data",
+    "layers",
+    "models",
+    "report",
+    "tasks",
+    "text",
+    "training",
+)
 
 __all__ = [*_EXPORTS, *_SUBPACKAGES]
 

@@ -1,7 +1,21 @@
-"""The optimizer and the metrics that fine-tuning needs."""
+"""The optimizer, the recipe and the metrics of training a classifier.
 
-from kerasformer.training.metrics import classification_metrics
-from kerasformer.training.optimizer import WarmupLinearDecay, adamw
-from kerasformer.training.recipe import Recipe
+The names are imported when they are first used: `classification_metrics` needs no Keras.
+"""
 
-__all__ = ["Recipe", "WarmupLinearDecay", "adamw", "classification_metrics"]
+import importlib
+
+_EXPORTS = {
+    "Recipe": "recipe",
+    "WarmupLinearDecay": "optimizer",
+    "adamw": "optimizer",
+    "classification_metrics": "metrics",
+}
+
+__all__ = list(_EXPORTS)
+
+
+def __getattr__(name):
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,233 @@
+"""Runs a comparison: each arm in turn, the record after each run, the report at the end."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import multiprocessing
+import os
+import re
+from pathlib import Path
+
+from kerasformer.checkpoints import resolve
+from kerasformer.compare.machine import hardware, versions
+from kerasformer.compare.progress import Progress
+from kerasformer.compare.settings import Settings
+from kerasformer.compare.worker import work
+from kerasformer.data import load_dataset
+from kerasformer.errors import UserError, require
+from kerasformer.report import load_record, write_report
+
+_RESULTS = Path("results")
+
+
+def compare(output=None, resume=False, **settings) -> Path:
+    """Compares classifiers trained from scratch, on frozen features, and fine-tuned.
+
+    Each arm runs in a process of its own. The record is written after every run, so that an
+    interruption loses no finished one.
+
+    Args:
+        output: The folder to write to; by default a new one under `results/`.
+        resume: Whether to go on with an interrupted comparison: the one in `output`, or the latest
+            interrupted one under `results/`. Its settings are kept.
+        **settings: Those of `Settings`.
+
+    Returns:
+        The folder, with `record.json`, `table.md`, plots and `report.html`.
+
+    Raises:
+        UserError: A mistake in the settings or the data, or a folder that is in use.
+        KeyboardInterrupt: Interrupted; what was finished is recorded and reported.
+
+    Example:
+
+    >>> compare(data="reviews.csv", seeds=1, arms=["tfidf", "fine_tuned"])  # doctest: +SKIP
+    PosixPath('results/compare-reviews-20260102-030405')
+    """
+    require("matplotlib", extra="compare")
+    require("jinja2", extra="compare")
+    folder = Path(output) if output is not None else None
+    if resume:
+        folder = folder or _latest_interrupted()
+        record = load_record(folder)
+        settings = _settings_to_resume(record, settings)
+    else:
+        settings = Settings.make(**settings)
+        _refuse_used(folder)
+    dataset = load_dataset(
+        settings.data,
+        text_column=settings.text_column,
+        label_column=settings.label_column,
+        limit=settings.limit,
+    )
+    if settings.needs_pretrained():
+        resolve(settings.pretrained)  # fetched now, or refused before anything has run
+    if not resume:
+        folder = folder or _new_folder(dataset.name)
+        record = _new_record(settings, dataset)
+    elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
+        raise UserError(
+            f"The data {settings.data} changed since {folder} was begun; start a new comparison."
+        )
+    with _owned(folder):
+        _run_arms(record, dataset, settings, folder)
+    return folder
+
+
+def _run_arms(record, dataset, settings, folder):
+    todo = {arm: _seeds_left(record, arm, settings.seeds) for arm in settings.arms}
+    total = len(settings.arms) * settings.seeds
+    record["status"] = "interrupted"  # until the last run is done
+    try:
+        with Progress(total, done=total - sum(map(len, todo.values()))) as progress:
+            for arm, seeds in todo.items():
+                if seeds:
+                    _run_arm(arm, seeds, record, dataset, settings, folder, progress)
+        record["status"] = "complete"
+    finally:
+        if record["arms"]:
+            _write_record(record, folder)
+            write_report(record, folder)
+
+
+def _run_arm(arm, seeds, record, dataset, settings, folder, progress):
+    """Runs an arm's process and records its runs as they come."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    # TensorFlow's own messages would break the live line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    process = context.Process(target=work, args=(sender, arm, dataset, settings, seeds))
+    process.start()
+    sender.close()
+    left = len(seeds)
+    try:
+        with contextlib.suppress(EOFError):
+            while True:
+                kind, content = receiver.recv()
+                if kind == "run":
+                    _add_run(record, arm, **content)
+                    _write_record(record, folder)
+                    progress.finish(content["run"])
+                    left -= 1
+                elif kind == "error":
+                    error = UserError if content["expected"] else RuntimeError
+                    raise error(content["message"])
+                else:
+                    getattr(progress, kind)(**content)
+    finally:
+        process.terminate()
+        process.join()
+        receiver.close()
+    if left:
+        raise UserError(
+            f"The process of the arm {arm} ended with status {process.exitcode} before it was "
+            "done, as when memory runs out: try a smaller --limit."
+        )
+
+
+def _add_run(record, arm, title, settings, run, peak_memory_mib):
+    entry = record["arms"].setdefault(arm, {"runs": []})
+    peaks = [entry.get("peak_memory_mib"), peak_memory_mib]
+    entry["title"] = title
+    entry["settings"] = settings
+    entry["peak_memory_mib"] = max((peak for peak in peaks if peak is not None), default=None)
+    entry["runs"].append(run)
+
+
+def _seeds_left(record, arm, seeds):
+    done = {run["seed"] for run in record["arms"].get(arm, {"runs": []})["runs"]}
+    return [seed for seed in range(seeds) if seed not in done]
+
+
+def _new_record(settings, dataset):
+    return {
+        "format": 1,
+        "name": "compare",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "status": "interrupted",
+        "settings": dataclasses.asdict(settings),
+        "versions": versions(),
+        "hardware": hardware(),
+        "data": dataset.describe(),
+        "arms": {},
+    }
+
+
+def _write_record(record, folder):
+    new = folder / "record.json.new"
+    try:
+        new.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+        new.replace(folder / "record.json")
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise UserError(
+            f"Cannot write {folder / 'record.json'} ({error.strerror}): make room or give another "
+            "--output."
+        ) from None
+
+
+def _settings_to_resume(record, given):
+    """The record's settings; those given anew must be the same."""
+    settings = Settings.make(**record["settings"])
+    for name, value in dataclasses.asdict(Settings.make(**given)).items():
+        if given.get(name) is not None and value != getattr(settings, name):
+            raise UserError(
+                f"{name} was {getattr(settings, name)!r} when the comparison was begun and is "
+                f"{value!r} now; resume without it, or start a new comparison."
+            )
+    return settings
+
+
+def _latest_interrupted():
+    for file in sorted(_RESULTS.glob("*/record.json"), key=os.path.getmtime, reverse=True):
+        with contextlib.suppress(UserError):
+            if load_record(file)["status"] == "interrupted":
+                return file.parent
+    raise UserError(
+        f"No interrupted comparison lies under {_RESULTS}/: give its folder by --output, or start "
+        "one without --resume."
+    )
+
+
+def _refuse_used(folder):
+    if folder is None or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"The output {folder} is a file; give a folder.")
+    if any(folder.iterdir()):
+        raise UserError(
+            f"The output folder {folder} is not empty; give another, or --resume to go on with "
+            "the comparison in it."
+        )
+
+
+def _new_folder(name):
+    name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40] or "data"
+    return _RESULTS / f"compare-{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+@contextlib.contextmanager
+def _owned(folder):
+    """Holds the folder's lock, so that two comparisons never write to one folder."""
+    import filelock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            f"Another comparison is writing to {folder}; wait for it, or give another --output."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {folder} ({error.strerror}); give another --output."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            (folder / ".lock").unlink()
+            folder.rmdir()  # succeeds only where nothing was written

@@ -1,0 +1,62 @@
+"""What a comparison is asked to do."""
+
+import dataclasses
+
+from kerasformer.errors import UserError
+
+ARMS = ("majority", "tfidf", "scratch", "frozen", "fine_tuned")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of one comparison, as its record keeps them.
+
+    Attributes:
+        data: What `kerasformer.load_dataset` takes.
+        text_column: The column of the text, where the file's names do not tell.
+        label_column: The column of the class, likewise.
+        pretrained: What `kerasformer.resolve` takes.
+        arms: The arms to run, some of `ARMS`.
+        seeds: How often each arm is trained; the seeds are 0, 1, ...
+        limit: About how many examples to use; None for all.
+        epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
+            each one's own default.
+
+    Raises:
+        UserError: An arm is unknown, or a number is not positive.
+
+    Example:
+
+    >>> Settings.make(seeds=2, epochs=None).seeds
+    2
+    """
+
+    data: str = "rotten-tomatoes"
+    text_column: str | None = None
+    label_column: str | None = None
+    pretrained: str = "all-MiniLM-L6-v2"
+    arms: tuple[str, ...] = ARMS
+    seeds: int = 3
+    limit: int | None = None
+    epochs: int | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "arms", tuple(self.arms))
+        for arm in self.arms:
+            if arm not in ARMS:
+                raise UserError(f"There is no arm {arm!r}; choose from {', '.join(ARMS)}.")
+        if not self.arms:
+            raise UserError(f"No arm was named; choose from {', '.join(ARMS)}.")
+        for name in ("seeds", "limit", "epochs"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise UserError(f"{name} is {value!r}, where a number of at least 1 is expected.")
+
+    @classmethod
+    def make(cls, **given) -> "Settings":
+        """The settings with the given ones changed; None leaves a default."""
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+    def needs_pretrained(self) -> bool:
+        """Whether an arm uses the pretrained model."""
+        return bool({"frozen", "fine_tuned"} & set(self.arms))

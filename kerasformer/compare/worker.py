@@ -1,0 +1,118 @@
+"""An arm in a process of its own, so that its peak memory is its own too."""
+
+import os
+import signal
+import sys
+import time
+import traceback
+
+from kerasformer.errors import UserError
+
+
+class Events:
+    """Sends what happens in an arm through a pipe to the process that shows and records it."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def send(self, kind, **content):
+        """Sends one event."""
+        self.connection.send((kind, content))
+
+    def keras_callback(self, epochs):
+        """A Keras callback that sends progress and collects the curves of `epochs` epochs."""
+        import keras
+
+        events = self
+
+        class Progress(keras.callbacks.Callback):
+            """Collects `history`, a list with one dict for each epoch."""
+
+            def __init__(self):
+                super().__init__()
+                self.history = []
+                self.last_sent = 0.0
+
+            def on_epoch_begin(self, epoch, logs=None):
+                self.epoch, self.started = epoch + 1, time.perf_counter()
+
+            def on_train_batch_end(self, batch, logs=None):
+                now = time.perf_counter()
+                if now - self.last_sent > 0.5:
+                    self.last_sent = now
+                    self.report(self.epoch - 1 + (batch + 1) / self.params["steps"], logs)
+
+            def on_epoch_end(self, epoch, logs=None):
+                seconds = time.perf_counter() - self.started
+                names = ("loss", "accuracy", "val_loss", "val_accuracy")
+                values = {name: logs.get(name) for name in names}
+                self.history.append({"epoch": self.epoch, **values, "seconds": seconds})
+                self.report(self.epoch, logs)
+                events.send("epoch", epoch=self.epoch, epochs=epochs, **values)
+
+            def report(self, done, logs):
+                loss = (logs or {}).get("loss")
+                events.send("progress", epoch=self.epoch, epochs=epochs, done=done, loss=loss)
+
+        return Progress()
+
+
+def work(connection, arm, dataset, settings, seeds):
+    """Runs one arm for some seeds; the main function of the process.
+
+    Args:
+        connection: The pipe's end to send `(kind, content)` events to.
+        arm: The arm's name.
+        dataset: A `LabeledDataset`.
+        settings: The comparison's `Settings`.
+        seeds: The seeds still to run.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
+    events = Events(connection)
+    try:
+        from kerasformer.compare.arms import ARM_CLASSES
+
+        running = ARM_CLASSES[arm](dataset, settings, events)
+        for seed in seeds:
+            events.send("start", seed=seed, title=running.title)
+            run = {"seed": seed, **running.run(seed)}
+            events.send(
+                "run",
+                title=running.title,
+                settings=running.settings,
+                run=run,
+                peak_memory_mib=peak_memory_mib(),
+            )
+    except UserError as error:
+        events.send("error", message=str(error), expected=True)
+    except Exception:
+        events.send("error", message=traceback.format_exc(), expected=False)
+    finally:
+        connection.close()
+    sys.stdout.flush()
+    os._exit(0)  # not through TensorFlow's teardown, which takes a second
+
+
+def peak_memory_mib():
+    """The largest resident memory of this process so far, in MiB, or None where it is not told.
+
+    Not `ru_maxrss` on Linux, which a process inherits from the one that started it.
+
+    Example:
+
+    >>> peak_memory_mib() > 1
+    True
+    """
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
