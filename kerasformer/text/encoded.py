@@ -1,7 +1,7 @@
 """Token ids of many texts, and their packing into the encoders' padded inputs."""
 
 import functools
-import itertools
+from array import array
 
 import numpy as np
 
@@ -10,10 +10,10 @@ class Encoded:
     """The token ids of many texts, each as long as it is: nothing is padded yet.
 
     The ids of all the texts lie in one array, as in `tf.RaggedTensor`: 4 bytes a token, where
-    lists of Python integers take about 36.
+    lists of Python's integers take 36.
 
     Args:
-        ids: The token ids of each text: a sequence of sequences of int.
+        ids: The token ids of each text: an iterable of sequences of int.
         type_ids: The segment (0 or 1) of each token, shaped like `ids`. `None`: all are 0.
         pad_id: The id that `pack` fills up with.
 
@@ -34,35 +34,14 @@ class Encoded:
     """
 
     def __init__(self, ids, type_ids=None, *, pad_id=0):
-        self.lengths = _lengths(ids)
-        self._ids = _flatten(ids, self.lengths)
+        self._ids, self.lengths = _flatten(ids, "i")
+        self._starts = np.cumsum(self.lengths) - self.lengths
         self._type_ids = None
         if type_ids is not None:
-            if not np.array_equal(_lengths(type_ids), self.lengths):
+            self._type_ids, lengths = _flatten(type_ids, "b")
+            if not np.array_equal(lengths, self.lengths):
                 raise ValueError("type_ids must have one value for each of ids, text by text.")
-            self._type_ids = _flatten(type_ids, self.lengths)
-        self._starts = np.cumsum(self.lengths) - self.lengths
         self.pad_id = pad_id
-
-    @classmethod
-    def concatenate(cls, parts, *, pad_id=0):
-        """Joins several `Encoded`, all of single texts or all of pairs, into one.
-
-        Args:
-            parts: The `Encoded` to join, in order.
-            pad_id: The id that `pack` fills the joined one up with.
-
-        Returns:
-            An `Encoded` of all their texts.
-        """
-        whole = cls([], pad_id=pad_id)
-        if parts:
-            whole.lengths = np.concatenate([part.lengths for part in parts])
-            whole._ids = np.concatenate([part._ids for part in parts])
-            if parts[0]._type_ids is not None:
-                whole._type_ids = np.concatenate([part._type_ids for part in parts])
-            whole._starts = np.cumsum(whole.lengths) - whole.lengths
-        return whole
 
     def __len__(self):
         return len(self.lengths)
@@ -144,9 +123,10 @@ def pack(encoded: Encoded, indices=None, pad_id=None, pad_to=None) -> dict[str, 
     }
 
 
-def _lengths(rows):
-    return np.fromiter(map(len, rows), np.int64, len(rows))
-
-
-def _flatten(rows, lengths):
-    return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))
+def _flatten(rows, typecode):
+    """The values of all rows in one array, and the length of each row."""
+    flat, lengths = array(typecode), array("q")
+    for row in rows:
+        flat.extend(row)
+        lengths.append(len(row))
+    return np.array(flat), np.array(lengths, np.int64)

@@ -1,7 +1,7 @@
 """What every tokenizer does: texts to ids, tokens and offsets; saved and loaded as data."""
 
 import json
-import threading
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class Tokenizer:
         backend.no_padding()
         backend.add_special_tokens(list(self.special_tokens.values()))
         self.backend = backend
-        self._lock = threading.Lock()  # the backend's truncation is state that calls share
+        # The ids before a text, and after it and its pair.
+        self._before, self._after = [], []
 
     def __repr__(self):
         return f"{type(self).__name__}(vocab_size={self.vocab_size})"
@@ -128,17 +129,38 @@ class Tokenizer:
                 raise UserError(
                     f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
                 )
-        least = max(1, self.backend.num_special_tokens_to_add(pairs is not None))
-        if max_length is not None and max_length < least:
+        room = self._room(max_length, with_pairs=pairs is not None)
+        before, after, unknown = self._before, self._after, [self.unk_id]
+        if pairs is None:
+            rows = ((before + ids[:room] + after) or unknown for ids in self._ids(texts))
+            return Encoded(rows, pad_id=self.pad_id)
+        rows, type_ids = [], []
+        for ids, pair_ids in zip(self._ids(texts), self._ids(pairs), strict=True):
+            keep, keep_pair = _longest_first(len(ids), len(pair_ids), room)
+            first = before + ids[:keep] + after
+            second = pair_ids[:keep_pair] + after
+            rows.append(array("i", first + second))
+            type_ids.append(bytes(len(first)) + b"\1" * len(second))
+        return Encoded(rows, type_ids, pad_id=self.pad_id)
+
+    def _room(self, max_length, *, with_pairs):
+        """How many tokens of the texts themselves `max_length` allows."""
+        if max_length is None:
+            return None
+        special = len(self._before) + len(self._after) * (2 if with_pairs else 1)
+        least = max(1, special)
+        if max_length < least:
             raise UserError(f"max_length is {max_length}, but must be at least {least}.")
-        parts = []
-        for chunk in _chunks(texts, pairs):
-            encodings = self._run(chunk, max_length, ids_only=True)
-            unknown = [self.unk_id]
-            ids = [encoding.ids or unknown for encoding in encodings]
-            type_ids = None if pairs is None else [encoding.type_ids for encoding in encodings]
-            parts.append(Encoded(ids, type_ids))
-        return Encoded.concatenate(parts, pad_id=self.pad_id)
+        return max_length - special
+
+    def _ids(self, texts) -> Iterator[list[int]]:
+        """The ids of each text alone. The truncation and the special tokens are not left to the
+        backend: it keeps all that it cuts off, in as many encodings as there are combinations of
+        cut-off pieces of a pair, and its truncation is state that threads would share.
+        """
+        for chunk in _chunks(texts):
+            for encoding in self.backend.encode_batch_fast(chunk, add_special_tokens=False):
+                yield encoding.ids
 
     def tokenize(self, texts: Iterable[str]) -> list[list[str]]:
         """The tokens of each text, without special tokens around them.
@@ -152,8 +174,7 @@ class Tokenizer:
         Raises:
             UserError: Something is not a str.
         """
-        chunks = _chunks(_check_texts(texts, "texts"))
-        return [encoding.tokens for chunk in chunks for encoding in self._run(chunk)]
+        return [encoding.tokens for encoding in self._encodings(texts)]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
         """Where each token that `tokenize` gives stands in its text.
@@ -168,8 +189,7 @@ class Tokenizer:
         Raises:
             UserError: Something is not a str.
         """
-        chunks = _chunks(_check_texts(texts, "texts"))
-        return [encoding.offsets for chunk in chunks for encoding in self._run(chunk)]
+        return [encoding.offsets for encoding in self._encodings(texts)]
 
     def decode(self, ids: Iterable[Sequence[int]], *, skip_special_tokens=True) -> list[str]:
         """Readable text for each sequence of ids; its spaces and case may not be the original's.
@@ -192,20 +212,9 @@ class Tokenizer:
                 raise UserError(f"Id {wrong} is not in the vocabulary: its ids are 0 to {last}.")
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
 
-    def _run(self, chunk, max_length=None, *, ids_only=False):
-        # The fast one keeps neither tokens nor offsets.
-        encode = self.backend.encode_batch_fast if ids_only else self.backend.encode_batch
-        with self._lock:
-            if max_length is None:
-                self.backend.no_truncation()
-            else:
-                self.backend.enable_truncation(max_length)
-            return encode(chunk, add_special_tokens=ids_only)
-
-    def _backend_json(self):
-        with self._lock:
-            self.backend.no_truncation()
-            return self.backend.to_str()
+    def _encodings(self, texts):
+        for chunk in _chunks(_check_texts(texts, "texts")):
+            yield from self.backend.encode_batch(chunk, add_special_tokens=False)
 
     def _config(self):
         """What `tokenizer_config.json` says: the roles of the special tokens."""
@@ -217,7 +226,7 @@ class Tokenizer:
         Returns:
             A JSON object of what `save` writes into two files.
         """
-        saved = {"tokenizer": json.loads(self._backend_json()), "config": self._config()}
+        saved = {"tokenizer": json.loads(self.backend.to_str()), "config": self._config()}
         return json.dumps(saved, ensure_ascii=False)
 
     @classmethod
@@ -250,7 +259,7 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         config = json.dumps(self._config(), ensure_ascii=False, indent=2)
         write_text(folder / "tokenizer_config.json", config + "\n")
-        write_text(folder / "tokenizer.json", self._backend_json())
+        write_text(folder / "tokenizer.json", self.backend.to_str())
 
     @classmethod
     def load(cls, folder) -> "Tokenizer":
@@ -336,13 +345,24 @@ def _check_texts(texts, name) -> list[str]:
     return texts
 
 
-def _chunks(texts, pairs=None) -> Iterator[list]:
-    """Consecutive parts of the texts, or of the pairs, of about `_CHUNK_CHARACTERS` each."""
-    items = texts if pairs is None else list(zip(texts, pairs, strict=True))
-    sizes = map(len, texts) if pairs is None else (len(a) + len(b) for a, b in items)
+def _chunks(texts) -> Iterator[list[str]]:
+    """Consecutive parts of the texts, of about `_CHUNK_CHARACTERS` each."""
     start = characters = 0
-    for end, size in enumerate(sizes, 1):
-        characters += size
-        if characters >= _CHUNK_CHARACTERS or end == len(items):
-            yield items[start:end]
+    for end, text in enumerate(texts, 1):
+        characters += len(text)
+        if characters >= _CHUNK_CHARACTERS or end == len(texts):
+            yield texts[start:end]
             start, characters = end, 0
+
+
+def _longest_first(length, pair_length, room):
+    """How many tokens to keep of each of two texts: those of the longer one go first.
+
+    Once both are equally long they share the room, and an odd token goes to the longer text, or
+    to the second of two that are equally long: as in tokenizers, strategy "longest_first".
+    """
+    if room is None:
+        return length, pair_length
+    shorter = min(length, pair_length, room // 2)
+    longer = room - shorter
+    return (longer, shorter) if length > pair_length else (shorter, longer)

@@ -29,10 +29,10 @@ class WordPieceTokenizer(Tokenizer):
     is typed out in a text ("[SEP]") is that token, as in transformers.
 
     The work is done by Hugging Face's `tokenizers`, so that tokens and offsets are those of
-    transformers by construction. `tensorflow_text.FastBertTokenizer` is some 8 times faster, but
-    tokenizing takes only a small share of an encoder's time, and tensorflow-text differs on NUL,
-    zero-width and compatibility characters, pins its own TensorFlow, and lacks wheels for some
-    platforms (`experiments/benchmarks/tokenizing.py` measures all three).
+    transformers by construction. `tensorflow_text.FastBertTokenizer` is 8.5 times faster
+    (`experiments/benchmarks/tokenizing.py`, AG News, 2 cores), but tokenizing takes only some 2 to
+    4 % of the time of a small encoder, and tensorflow-text differs on NUL, zero-width and
+    compatibility characters, pins its own TensorFlow, and lacks wheels for some platforms.
 
     Source: Devlin et al., 2018, BERT (https://arxiv.org/abs/1810.04805), `tokenization.py` of
     https://github.com/google-research/bert; `transformers.BertTokenizer`.
@@ -53,6 +53,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def __init__(self, backend, special_tokens, *, source="the tokenizer"):
         super().__init__(backend, special_tokens, source=source)
+        self._before, self._after = [self.cls_id], [self.sep_id]
         if backend.model.unk_token != self.special_tokens["unk_token"]:
             raise UserError(
                 f"{source} has the unk_token {backend.model.unk_token!r} in its model, but "

@@ -37,18 +37,6 @@ def test_lists_come_back(rows):
     assert again.ids == rows
 
 
-@given(parts=st.lists(ROWS, max_size=4))
-@settings(deadline=None, max_examples=25)
-def test_concatenated_parts_are_all_their_rows(parts):
-    rows = [row for part in parts for row in part]
-    whole = Encoded.concatenate([Encoded(part, part) for part in parts], pad_id=3)
-    assert whole.ids == rows
-    assert whole.type_ids == rows
-    assert whole.pad_id == 3
-    last_first = pack(whole, slice(None, None, -1))
-    assert last_first["input_mask"].sum(axis=1).tolist() == [len(row) for row in rows[::-1]]
-
-
 @pytest.mark.parametrize(
     "indices",
     [[2, 0], np.array([2, 0]), (2, 0), slice(2, None, -2), np.array([2, 0], np.uint8), [-1, -3]],

@@ -101,6 +101,12 @@ def test_truncation_keeps_special_tokens_and_the_texts_beginnings(count, other, 
         assert abs(first - second) <= 1 or (first == count < second) or (second == other < first)
 
 
+def test_a_long_pair_cut_short_costs_no_more_than_its_tokens(wordpiece):
+    # The library's own truncation makes an encoding of each combination of cut-off pieces.
+    (row,) = wordpiece.encode(["a " * 20_000], ["la " * 20_000], max_length=5).ids
+    assert row == [CLS, ID["a"], SEP, ID["la"], SEP]
+
+
 def test_truncation_is_forgotten_by_the_next_call(wordpiece):
     assert len(wordpiece.encode(["a a a a a"], max_length=3).ids[0]) == 3
     assert len(wordpiece.encode(["a a a a a"]).ids[0]) == 7
@@ -239,18 +245,16 @@ def test_pairs_must_be_as_many_as_texts(wordpiece):
 
 def test_chunks_change_nothing(wordpiece, monkeypatch):
     texts = ["a", "good films", "", "la " * 20, "a"]
-    whole, pairs = wordpiece.encode(texts).ids, wordpiece.encode(texts, texts[::-1])
-    tokens, offsets = wordpiece.tokenize(texts), wordpiece.offsets(texts)
-    sizes = []
-    run = wordpiece._run
-    monkeypatch.setattr(
-        wordpiece, "_run", lambda chunk, *a, **k: sizes.append(len(chunk)) or run(chunk, *a, **k)
-    )
+    assert list(tokenizer._chunks(texts)) == [texts]
+
+    def everything():
+        pairs = wordpiece.encode(texts, texts[::-1])
+        return (pairs.ids, pairs.type_ids, wordpiece.encode(texts).ids)
+
+    whole, tokens, offsets = everything(), wordpiece.tokenize(texts), wordpiece.offsets(texts)
     monkeypatch.setattr(tokenizer, "_CHUNK_CHARACTERS", 11)
-    assert wordpiece.encode(texts).ids == whole
-    assert sizes == [2, 2, 1]
-    assert wordpiece.encode(texts, texts[::-1]).ids == pairs.ids
-    assert wordpiece.encode(texts, texts[::-1]).type_ids == pairs.type_ids
+    assert list(tokenizer._chunks(texts)) == [texts[:2], texts[2:4], texts[4:]]
+    assert everything() == whole
     assert wordpiece.tokenize(texts) == tokens
     assert wordpiece.offsets(texts) == offsets
 
