@@ -10,7 +10,7 @@ from kerasformer.report.labels import drawable
 from kerasformer.report.summary import ArmSummary
 
 _MOST_WITH_NUMBERS = 8  # classes; in more cells, numbers are too small to read
-_MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
+MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
 
 
 def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
@@ -88,7 +88,7 @@ def _label_axes(axes, names, leftmost, lowest):
         axes.set_ylabel("True class")
     if lowest:
         axes.set_xlabel("Predicted class")
-    if len(names) > _MOST_WITH_NAMES:
+    if len(names) > MOST_WITH_NAMES:
         return  # matplotlib's own ticks count the classes
     labels = [drawable(name, fallback=f"#{number}", limit=14) for number, name in enumerate(names)]
     size = 9 if len(names) <= 12 else 6.5

@@ -5,6 +5,7 @@ No pyplot and no global state: a person's own style sheet neither shows in the p
 
 import contextlib
 import io
+import logging
 import textwrap
 
 from kerasformer.errors import require
@@ -54,8 +55,14 @@ _STYLE = {
 def plot_style():
     """The look of every plot, put on for a while and taken off again."""
     style = require("matplotlib.style", extra="compare")
-    with style.context(["default", {**_STYLE, "font.family": list(font_families())}]):
-        yield
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)  # that a fallback font comes in one weight only is no news
+    try:
+        with style.context(["default", {**_STYLE, "font.family": list(font_families())}]):
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def new_figure(height: float, layout: str = "constrained"):

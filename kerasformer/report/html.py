@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 from kerasformer.errors import require
-from kerasformer.report.confusion import most_confused
+from kerasformer.report.confusion import MOST_WITH_NAMES, most_confused
+from kerasformer.report.labels import drawable
 from kerasformer.report.plots import histories
 from kerasformer.report.summary import ArmSummary, count_test_examples, summarize
 from kerasformer.report.tables import COST, QUALITY, behind, notes
@@ -69,10 +70,10 @@ def render_page(record: dict, plots: dict[str, bytes]) -> str:
         has_curves=any(histories(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
         classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
-        numbered=not all(name.isascii() for name in record["data"]["class_names"]),
+        undrawn=_undrawn(record["data"]["class_names"]),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
         splits=_splits(record["data"]),
-        provenance={k: v for k, v in record["data"]["provenance"].items() if k != "rules"},
+        rules=_rules(record["data"]["provenance"]),
         command=_command(record["settings"]),
         spreads_to_win=SPREADS_TO_WIN,
     )
@@ -104,6 +105,19 @@ def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
     scores = [entry["f1"].mean if entry["f1"] else 0.0 for entry in ranked[0].per_class]
     hardest = sorted(range(classes), key=lambda number: (scores[number], number))
     return sorted(hardest[:_MOST_CLASSES])
+
+
+def _undrawn(names: list[str]) -> str:
+    """How the plot of confusions labels classes by number: "all", "some" of them, or "none"."""
+    if len(names) > MOST_WITH_NAMES:
+        return "all"
+    return "none" if all(drawable(name, fallback="", limit=80) for name in names) else "some"
+
+
+def _rules(provenance):
+    """How the splits were made, in the words of the data set, if it has any."""
+    rules = provenance.get("rules") or []
+    return [plain(rule) for rule in rules] if isinstance(rules, list) else [plain(rules)]
 
 
 def _splits(data):

@@ -9,6 +9,7 @@ from kerasformer.errors import UserError
 FORMAT = 1
 ARMS = ("majority", "tfidf", "scratch", "frozen", "fine_tuned")
 STATUSES = ("complete", "interrupted")
+_ENDLESS = 1e18  # no count or time of a comparison comes near
 
 
 class _Number:
@@ -18,11 +19,11 @@ class _Number:
         self.low, self.high, self.optional = low, high, optional
 
     def __call__(self, value, key):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        finite = number and math.isfinite(value)
-        if self.optional and (value is None or (number and not finite)):
+        undefined = value is None or (isinstance(value, float) and not math.isfinite(value))
+        if self.optional and undefined:
             return
-        if not finite or not self.low <= value <= self.high:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not abs(value) < _ENDLESS or not self.low <= value <= self.high:
             bounds = f" from {self.low:g} to {self.high:g}" if math.isfinite(self.high) else ""
             bounds = bounds or (f" of at least {self.low:g}" if math.isfinite(self.low) else "")
             _fail(key, f"is {_shorten(value)}, where a number{bounds} is expected")
@@ -71,6 +72,7 @@ _RUN = {
 }
 _ARM = {"title": str, "settings": dict, "peak_memory_mib": _AMOUNT_OR_NULL, "runs": [_RUN]}
 _SPLIT = {"examples": _AMOUNT, "class_counts": [_AMOUNT]}
+_ASKED = {"arms": [str], "seeds": [int], "limit": _AMOUNT}  # settings that may be left out
 _RECORD = {
     "format": int,
     "created": str,
@@ -143,6 +145,9 @@ format 1: use the version that wrote it.
     _check(record, _RECORD, "")
     if record["status"] not in STATUSES:
         _fail("status", f"is {_shorten(record['status'])}, where {_either(STATUSES)} is expected")
+    for name, shape in _ASKED.items():
+        if record["settings"].get(name) is not None:
+            _check(record["settings"][name], shape, f"settings.{name}")
     if not record["data"]["class_names"]:
         _fail("data.class_names", "is empty, where at least one class is expected")
     for name, split in record["data"]["splits"].items():

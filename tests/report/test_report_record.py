@@ -83,6 +83,7 @@ def test_a_missing_key_is_named(record, path):
     [
         (lambda r: r.update(status="done"), "status is 'done'"),
         (lambda r: r["arms"].update(oracle=r["arms"]["tfidf"]), "arms.oracle is no arm"),
+        (lambda r: r["settings"].update(arms=3), "settings.arms is 3, where a list"),
         (lambda r: r["data"].update(class_names=[]), "data.class_names is empty"),
         (lambda r: r["data"]["class_names"].append("x"), "class_counts does not hold"),
         (lambda r: _metrics(r).update(accuracy=83.1), "accuracy is 83.1, where a number from 0"),
@@ -127,6 +128,7 @@ _JUNK = st.one_of(
     st.just({}),
     st.just([None]),
     st.just({"runs": 3}),
+    st.just(10**400),
 )
 
 
