@@ -46,6 +46,22 @@ def read_json(path: Path) -> dict:
     return parse_json(read_text(path), path) if path.exists() else {}
 
 
+def read_config(folder: Path) -> dict:
+    """Reads `tokenizer_config.json`, over the older file that named the special tokens.
+
+    Args:
+        folder: The folder of the files, each of which may be missing.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UserError: A file is not a JSON object in UTF-8.
+    """
+    older = read_json(folder / "special_tokens_map.json")
+    return older | read_json(folder / "tokenizer_config.json")
+
+
 def parse_json(text: str, source) -> dict:
     """Parses a JSON object.
 

@@ -2,16 +2,15 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tokenizers
 
 from ..errors import UserError
 from .encoded import Encoded
-from .files import parse_json, read_json, read_text, write_text
-
-_CHUNK_CHARACTERS = 1_000_000  # encoded at a time: bounds the memory, and keeps every core busy
+from .files import parse_json, read_config, read_text, write_text
+from .texts import check_texts, chunks
 
 
 class Tokenizer:
@@ -58,6 +57,13 @@ class Tokenizer:
                     f"{source} lacks the {role} {special_tokens[role]!r}: "
                     "give a whole vocabulary, or the name that this token has in it."
                 )
+        unknown, expected = backend.model.unk_token, special_tokens["unk_token"]
+        if unknown != expected or backend.model.token_to_id(unknown) is None:
+            raise UserError(
+                f"{source} has a model whose unk_token is {unknown!r}, but it must be "
+                f"{expected!r}, in the model's own vocabulary: correct the file, or the "
+                "tokenizer_config.json beside it."
+            )
         self.special_tokens = {
             role: token for role, token in special_tokens.items() if token in vocabulary
         }
@@ -122,9 +128,9 @@ class Tokenizer:
             UserError: Something is not a str, `pairs` has another length, or `max_length` leaves
                 no room for the special tokens.
         """
-        texts = _check_texts(texts, "texts")
+        texts = check_texts(texts)
         if pairs is not None:
-            pairs = _check_texts(pairs, "pairs")
+            pairs = check_texts(pairs, "pairs")
             if len(pairs) != len(texts):
                 raise UserError(
                     f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
@@ -158,7 +164,7 @@ class Tokenizer:
         backend: it keeps all that it cuts off, in as many encodings as there are combinations of
         cut-off pieces of a pair, and its truncation is state that threads would share.
         """
-        for chunk in _chunks(texts):
+        for chunk in chunks(texts):
             for encoding in self.backend.encode_batch_fast(chunk, add_special_tokens=False):
                 yield encoding.ids
 
@@ -213,7 +219,7 @@ class Tokenizer:
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
 
     def _encodings(self, texts):
-        for chunk in _chunks(_check_texts(texts, "texts")):
+        for chunk in chunks(check_texts(texts)):
             yield from self.backend.encode_batch(chunk, add_special_tokens=False)
 
     def _config(self):
@@ -276,7 +282,7 @@ class Tokenizer:
             UserError: The file is missing or broken, or holds no tokenizer of this class.
         """
         path = Path(folder) / "tokenizer.json"
-        return cls._build(read_text(path), _read_config(path.parent), path)
+        return cls._build(read_text(path), read_config(path.parent), path)
 
     @classmethod
     def _build(cls, backend_json, config, source):
@@ -312,47 +318,6 @@ class Tokenizer:
                 raise UserError(f"{source} comes with a {role} that is no string: {token!r}.")
             tokens[role] = token
         return tokens
-
-
-def _read_config(folder: Path) -> dict:
-    """`tokenizer_config.json`, over the older file that named the special tokens."""
-    older = read_json(folder / "special_tokens_map.json")
-    return older | read_json(folder / "tokenizer_config.json")
-
-
-def _check_texts(texts, name) -> list[str]:
-    """The texts as a list, each a str that can be encoded."""
-    one_dimensional = getattr(texts, "ndim", 1) == 1
-    if isinstance(texts, (str, bytes, Mapping, Set)) or not one_dimensional:
-        raise UserError(f"{name} is a {type(texts).__name__}, but must be a list of str.")
-    try:
-        texts = list(texts)
-    except TypeError:
-        raise UserError(f"{name} is {texts!r}, but must be a list of str.") from None
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UserError(
-                f"{name}[{index}] is {text!r}, a {type(text).__name__}, but must be a str: "
-                "leave it out, or decode it."
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise UserError(
-                f"{name}[{index}] holds half a surrogate pair at character {error.start}, "
-                "which is no Unicode text: decode its source again with errors='replace'."
-            ) from None
-    return texts
-
-
-def _chunks(texts) -> Iterator[list[str]]:
-    """Consecutive parts of the texts, of about `_CHUNK_CHARACTERS` each."""
-    start = characters = 0
-    for end, text in enumerate(texts, 1):
-        characters += len(text)
-        if characters >= _CHUNK_CHARACTERS or end == len(texts):
-            yield texts[start:end]
-            start, characters = end, 0
 
 
 def _longest_first(length, pair_length, room):

@@ -6,7 +6,8 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
 from ..errors import UserError
-from .tokenizer import Tokenizer, _check_texts
+from .texts import check_texts
+from .tokenizer import Tokenizer
 
 # Scripts that are written without spaces: each character, with its marks, is a word.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -60,7 +61,7 @@ class WordTokenizer(Tokenizer):
         """
         if vocab_size < 3:
             raise UserError(f"vocab_size is {vocab_size}, but must be at least 3.")
-        texts = _check_texts(texts, "texts")
+        texts = check_texts(texts)
         roles = cls._roles({}, "")
         backend = Backend(models.WordLevel(unk_token=roles["unk_token"]))
         backend.normalizer = normalizers.Sequence(

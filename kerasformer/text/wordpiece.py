@@ -7,8 +7,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from ..errors import UserError
-from .files import read_text
-from .tokenizer import Tokenizer, _read_config
+from .files import read_config, read_text
+from .tokenizer import Tokenizer
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
 _NORMALIZER_SETTINGS = {
@@ -54,11 +54,6 @@ class WordPieceTokenizer(Tokenizer):
     def __init__(self, backend, special_tokens, *, source="the tokenizer"):
         super().__init__(backend, special_tokens, source=source)
         self._before, self._after = [self.cls_id], [self.sep_id]
-        if backend.model.unk_token != self.special_tokens["unk_token"]:
-            raise UserError(
-                f"{source} has the unk_token {backend.model.unk_token!r} in its model, but "
-                f"{self.special_tokens['unk_token']!r} among its special tokens: name one of them."
-            )
         if backend.post_processor is None:
             cls, sep = self.special_tokens["cls_token"], self.special_tokens["sep_token"]
             backend.post_processor = processors.BertProcessing(
@@ -145,7 +140,7 @@ class WordPieceTokenizer(Tokenizer):
             raise UserError(
                 f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt in it."
             )
-        config = _read_config(folder)
+        config = read_config(folder)
         made_for = config.get("tokenizer_class") or "BertTokenizer"
         if str(made_for).removesuffix("Fast") not in _VOCAB_TXT_CLASSES:
             raise UserError(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer.errors import UserError
-from kerasformer.text import Tokenizer, WordPieceTokenizer, WordTokenizer, pack, tokenizer
+from kerasformer.text import Tokenizer, WordPieceTokenizer, WordTokenizer, pack
+from kerasformer.text import texts as text_parts
 from kerasformer.text.wordpiece import _NORMALIZER_SETTINGS
 
 # Special ids in the order of BETO, a Spanish BERT: nothing may take them for granted.
@@ -245,15 +246,15 @@ def test_pairs_must_be_as_many_as_texts(wordpiece):
 
 def test_chunks_change_nothing(wordpiece, monkeypatch):
     texts = ["a", "good films", "", "la " * 20, "a"]
-    assert list(tokenizer._chunks(texts)) == [texts]
+    assert list(text_parts.chunks(texts)) == [texts]
 
     def everything():
         pairs = wordpiece.encode(texts, texts[::-1])
         return (pairs.ids, pairs.type_ids, wordpiece.encode(texts).ids)
 
     whole, tokens, offsets = everything(), wordpiece.tokenize(texts), wordpiece.offsets(texts)
-    monkeypatch.setattr(tokenizer, "_CHUNK_CHARACTERS", 11)
-    assert list(tokenizer._chunks(texts)) == [texts[:2], texts[2:4], texts[4:]]
+    monkeypatch.setattr(text_parts, "_CHUNK_CHARACTERS", 11)
+    assert list(text_parts.chunks(texts)) == [texts[:2], texts[2:4], texts[4:]]
     assert everything() == whole
     assert wordpiece.tokenize(texts) == tokens
     assert wordpiece.offsets(texts) == offsets
@@ -511,7 +512,7 @@ def test_tokenizer_json_of_another_kind(tmp_path, changes, message):
     [
         (dict(zip(VOCABULARY, [*range(len(VOCABULARY) - 1), 0], strict=True)), "each once"),
         (ID | {"far": 999}, "each once"),
-        ({token: i for i, token in enumerate(PIECES)}, "lacks the|each once"),
+        ({token: i for i, token in enumerate(PIECES)}, "lacks the pad_token"),
     ],
 )
 def test_tokenizer_json_with_a_broken_vocabulary(tmp_path, vocab, message):
@@ -524,7 +525,20 @@ def test_tokenizer_json_with_a_broken_vocabulary(tmp_path, vocab, message):
 def test_tokenizer_json_with_another_unknown_token(tmp_path):
     model = json.loads(saved_json(tmp_path).read_text())["model"]
     saved_json(tmp_path, model=model | {"unk_token": "[EOS]"})
-    with pytest.raises(UserError, match=r"unk_token '\[EOS\]' in its model"):
+    with pytest.raises(
+        UserError, match=r"model whose unk_token is '\[EOS\]', but it must be '\[UNK\]'"
+    ):
+        WordPieceTokenizer.from_pretrained(tmp_path)
+
+
+def test_tokenizer_json_whose_model_lacks_its_unknown_token(tmp_path):
+    saved = json.loads(saved_json(tmp_path).read_text())
+    own = [token for token in VOCABULARY if token != "[UNK]"]
+    model = saved["model"] | {"vocab": {token: i for i, token in enumerate(own)}}
+    unknown = next(token for token in saved["added_tokens"] if token["content"] == "[UNK]")
+    added = [unknown | {"id": len(own)}]
+    saved_json(tmp_path, model=model, added_tokens=added, post_processor=None)
+    with pytest.raises(UserError, match="in the model's own vocabulary"):
         WordPieceTokenizer.from_pretrained(tmp_path)
 
 
