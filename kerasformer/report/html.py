@@ -131,14 +131,14 @@ def _splits(data):
 
 
 def _command(settings):
-    """The command line that runs the same comparison again."""
+    """What runs the same comparison again: a command, or a call where no command can say it."""
+    given = {name: value for name, value in settings.items() if value not in (None, False)}
+    seeds = given.get("seeds", [])
+    if seeds != list(range(len(seeds))):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        return f"kerasformer.compare.compare({arguments})"
     words = ["kerasformer", "compare"]
-    for name in ("data", "pretrained", "arms", "seeds", "limit", "epochs", "quick"):
-        value = settings.get(name)
-        if value is True:
-            words.append(f"--{name}")
-        elif isinstance(value, list):
-            words += [f"--{name}", ",".join(map(str, value))]
-        elif value is not None and value is not False:
-            words += [f"--{name}", str(value)]
+    for name, value in (given | {"seeds": len(seeds)}).items():
+        words.append(f"--{name.replace('_', '-')}")
+        words += map(str, value) if isinstance(value, list) else [str(value)]
     return shlex.join(words)

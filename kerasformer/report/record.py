@@ -72,7 +72,12 @@ _RUN = {
 }
 _ARM = {"title": str, "settings": dict, "peak_memory_mib": _AMOUNT_OR_NULL, "runs": [_RUN]}
 _SPLIT = {"examples": _AMOUNT, "class_counts": [_AMOUNT]}
-_ASKED = {"arms": [str], "seeds": [int], "limit": _AMOUNT}  # settings that may be left out
+_ASKED = {
+    "arms": [str],
+    "seeds": [int],
+    "limit": _AMOUNT,
+    "epochs": _AMOUNT,
+}  # settings that may be left out
 _RECORD = {
     "format": int,
     "created": str,

@@ -85,10 +85,12 @@ def notes(record: dict) -> list[str]:
             sentences.append(f"{arm.title} has one of {len(seeds)} seeds.")
         elif 1 < len(arm.seeds) < len(seeds):
             sentences.append(f"{arm.title} has {len(arm.seeds)} of {len(seeds)} seeds.")
-    if settings.get("quick"):
-        sentences.append("A quick run: shorter training on less data than a full run gives.")
-    elif settings.get("limit"):
-        sentences.append(f"The data was limited to {settings['limit']:,} examples.")
+    if settings.get("limit"):
+        sentences.append(f"Only about {settings['limit']:,} examples were used, as was asked.")
+    if settings.get("epochs"):
+        sentences.append(
+            f"Epochs were set to {settings['epochs']:,}, in place of each arm's own number."
+        )
     return sentences
 
 

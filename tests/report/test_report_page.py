@@ -124,6 +124,36 @@ def test_the_page_tells_what_it_must(report):
         assert expected in shown
 
 
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        (
+            [0, 1],
+            "kerasformer compare --data a.csv --text-column 'the text' --arms tfidf scratch "
+            "--seeds 2 --limit 100",
+        ),
+        (
+            [7],
+            "kerasformer.compare.compare(data='a.csv', text_column='the text', "
+            "arms=['tfidf', 'scratch'], seeds=[7], limit=100)",
+        ),
+    ],
+)
+def test_how_to_reproduce_it(make_record, tmp_path, seeds, expected):
+    record = make_record(arms=(), seeds=())
+    record["settings"] = {
+        "data": "a.csv",
+        "text_column": "the text",
+        "label_column": None,
+        "arms": ["tfidf", "scratch"],
+        "seeds": seeds,
+        "limit": 100,
+    }
+    write_report(record, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert expected in page.text
+
+
 def test_headings_go_down_one_level_at_a_time(report):
     _, _, text = report
     levels = [int(tag[1]) for tag, _ in Page(text).tags if re.fullmatch("h[1-6]", tag)]

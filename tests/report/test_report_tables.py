@@ -76,9 +76,8 @@ def test_deterministic_arms_need_one_run_only(make_record):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"quick": True}, "quick run"),
-        ({"limit": 2_000}, "limited to 2,000 examples"),
-        ({"quick": True, "limit": 2_000}, "quick run"),
+        ({"limit": 2_000}, "Only about 2,000 examples"),
+        ({"epochs": 1}, "Epochs were set to 1,"),
     ],
 )
 def test_shortened_runs_say_so(make_record, change, expected):
