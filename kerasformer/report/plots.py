@@ -1,5 +1,6 @@
 """Plots of quality against training time, and of learning curves."""
 
+import itertools
 import statistics
 
 from kerasformer.errors import require
@@ -28,12 +29,13 @@ def quality_against_time(arms: list[ArmSummary]):
         return note_figure("No arm that trains has finished.")
     figure = new_figure(4.6)
     axes = figure.subplots()
-    points = [_draw_arm(axes, arm) for arm in timed]
-    _set_time_axis(axes, [seconds for seconds, _ in points])
+    points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    bars = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
+    _set_time_axis(axes, [x for x, _ in points])
     axes.set_ylabel("Accuracy on the test split, %")
     majority = next((arm for arm in arms if arm.key == "majority"), None)
-    obstacles = [] if majority is None else _draw_majority(axes, majority)
-    _set_accuracy_limits(axes, [100 * arm.accuracy for arm in arms])
+    obstacles = [*itertools.chain(*bars), *(_draw_majority(axes, majority) if majority else [])]
+    _set_accuracy_limits(axes, [arm.measures["accuracy"] for arm in arms])
     labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
     colors = [COLORS[arm.key] for arm in timed]
     place_labels(axes, points, labels, colors, obstacles)
@@ -69,7 +71,7 @@ def learning_curves(record: dict):
         empty.remove()
     grid[0][0].set_ylabel("Loss")
     grid[1][0].set_ylabel("Accuracy, %")
-    _add_split_legend(figure)
+    _add_split_legend(figure, validated=any(_validates(record, arm.key) for arm in arms))
     return figure
 
 
@@ -78,23 +80,18 @@ def histories(record: dict, key: str) -> list[list[dict]]:
     return [run["history"] for run in record["arms"][key]["runs"] if run["history"]]
 
 
-def _draw_arm(axes, arm):
-    """Draws an arm's point and error bars, and returns the point in data coordinates."""
-    accuracy, seconds = arm.measures["accuracy"], arm.measures["train_seconds"]
-    x, y = max(seconds.mean, _SHORTEST), 100 * accuracy.mean
-    spread = seconds.std or 0
-    axes.errorbar(
-        x,
-        y,
-        xerr=[[min(spread, x - x / 10)], [spread]],
-        yerr=100 * (accuracy.std or 0),
-        fmt=MARKERS[arm.key],
-        color=COLORS[arm.key],
-        markersize=8,
-        capsize=3,
-        zorder=3,
-    )
-    return x, y
+def _draw_arm(axes, arm, x, y):
+    """Draws an arm's point and its error bars, as lines, and returns the bars."""
+    across = arm.measures["train_seconds"].std or 0
+    up = 100 * (arm.measures["accuracy"].std or 0)
+    color = COLORS[arm.key]
+    ends = [max(x - across, 0.1 * x), x + across]  # a logarithmic axis ends above zero
+    bars = [
+        *axes.plot(ends, [y, y], color=color, marker="|", zorder=2),
+        *axes.plot([x, x], [y - up, y + up], color=color, marker="_", zorder=2),
+    ]
+    axes.plot(x, y, MARKERS[arm.key], color=color, markersize=8, zorder=3)
+    return bars
 
 
 def _draw_majority(axes, arm):
@@ -126,8 +123,10 @@ def _set_time_axis(axes, seconds):
 
 
 def _set_accuracy_limits(axes, accuracies):
-    room = max(2.0, 0.15 * (max(accuracies) - min(accuracies)))
-    axes.set_ylim(max(-1, min(accuracies) - room), min(101, max(accuracies) + room))
+    low = min(100 * (accuracy.mean - (accuracy.std or 0)) for accuracy in accuracies)
+    high = max(100 * (accuracy.mean + (accuracy.std or 0)) for accuracy in accuracies)
+    room = max(2.0, 0.15 * (high - low))
+    axes.set_ylim(max(-1, low - room), min(101, high + room))
 
 
 def _draw_curves(axes, runs, measure, scale):
@@ -160,12 +159,22 @@ def _scaled(value, scale):
     return float("nan") if value is None else scale * value
 
 
-def _add_split_legend(figure):
+def _validates(record, key):
+    """Whether an arm was measured on a validation split while it trained."""
+    epochs = itertools.chain(*histories(record, key))
+    return any(epoch["val_loss"] is not None for epoch in epochs)
+
+
+def _add_split_legend(figure, validated):
     line = require("matplotlib.lines", extra="compare").Line2D
     handles = [
         line([], [], color=_TRAINING, linestyle="--", marker="o", linewidth=2, label="training"),
         line([], [], color=_VALIDATION, linestyle="-", marker="s", linewidth=2, label="validation"),
     ]
     figure.legend(
-        handles=handles, loc="outside upper center", ncols=2, frameon=False, handlelength=4
+        handles=handles[: 2 if validated else 1],
+        loc="outside upper center",
+        ncols=2,
+        frameon=False,
+        handlelength=4,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from kerasformer.report.confusion import confusion_matrices, most_confused
-from kerasformer.report.figures import new_figure, plot_style, png
+from kerasformer.report.figures import MARKERS, new_figure, plot_style, png
 from kerasformer.report.labels import drawable
 from kerasformer.report.placement import place_labels
 from kerasformer.report.plots import learning_curves, quality_against_time
@@ -70,7 +70,25 @@ def test_quality_plot_has_an_axis_in_seconds_and_a_point_an_arm(make_record):
     assert "%" in axes.get_ylabel()
     texts = {text.get_text() for text in axes.texts}
     assert texts == {arm.title for arm in arms}
-    assert len(axes.containers) == 4  # error bars; the majority class is a line
+    points = [line for line in axes.lines if line.get_marker() in MARKERS.values()]
+    assert len(points) == 4  # the majority class is a line
+
+
+def test_labels_keep_clear_of_error_bars(make_record):
+    record = make_record(arms=("majority", "tfidf", "scratch"), seeds=(0, 1))
+    for arm in record["arms"].values():
+        for run, factor in zip(arm["runs"], (0.6, 1.4), strict=True):
+            run["train_seconds"] *= factor
+            run["metrics"]["accuracy"] *= 0.9 * factor**0.1
+    with plot_style():
+        figure = quality_against_time(summarize(record))
+        figure.draw_without_rendering()
+    renderer, (axes,) = figure.canvas.get_renderer(), figure.axes
+    labels = [Text.get_window_extent(label, renderer) for label in axes.texts[1:]]
+    lines = [line for line in axes.lines if line.get_marker() in ("|", "_")]
+    bars = [line.get_window_extent(renderer) for line in lines]
+    assert len(bars) == 4
+    assert not any(label.overlaps(bar) for label in labels for bar in bars)
 
 
 @pytest.mark.parametrize("seconds", [(0.0, 0.0), (None, 3.0), (5.0, 5.0), (1e-9, 1e9)])
