@@ -100,7 +100,10 @@ def load_encoder(source: str | os.PathLike, *, strict: bool = True, **kwargs):
         raise UserError(_refusal(folder, report))
     _check_size(config, tensors, folder)
 
-    encoder = BertEncoder(config, **kwargs)
+    # Where every weight is read, none is drawn at random first.
+    unread = config if report.problems() else dataclasses.replace(config, initializer_range=0.0)
+    encoder = BertEncoder(unread, **kwargs)
+    encoder.config = config
     variables = {v.path.removeprefix(f"{encoder.path}/"): v for v in encoder.weights}
     for weight in encoder_weights(config):
         name = named.get(weight.theirs)

@@ -77,7 +77,7 @@ def compare(output=None, resume=False, **settings) -> Path:
 
 def _run_arms(record, dataset, settings, folder):
     todo = {arm: _seeds_left(record, arm, settings.seeds) for arm in settings.arms}
-    total = len(settings.arms) * settings.seeds
+    total = len(settings.arms) * len(settings.seeds)
     record["status"] = "interrupted"  # until the last run is done
     try:
         with Progress(total, done=total - sum(map(len, todo.values()))) as progress:
@@ -137,7 +137,7 @@ def _add_run(record, arm, title, settings, run, peak_memory_mib):
 
 def _seeds_left(record, arm, seeds):
     done = {run["seed"] for run in record["arms"].get(arm, {"runs": []})["runs"]}
-    return [seed for seed in range(seeds) if seed not in done]
+    return [seed for seed in seeds if seed not in done]
 
 
 def _new_record(settings, dataset):
@@ -146,7 +146,7 @@ def _new_record(settings, dataset):
         "name": "compare",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "interrupted",
-        "settings": dataclasses.asdict(settings),
+        "settings": json.loads(json.dumps(dataclasses.asdict(settings))),
         "versions": versions(),
         "hardware": hardware(),
         "data": dataset.describe(),

@@ -17,7 +17,7 @@ class Settings:
         label_column: The column of the class, likewise.
         pretrained: What `kerasformer.resolve` takes.
         arms: The arms to run, some of `ARMS`.
-        seeds: How often each arm is trained; the seeds are 0, 1, ...
+        seeds: The seeds that each arm is trained with; a number n stands for 0 to n - 1.
         limit: About how many examples to use; None for all.
         epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
             each one's own default.
@@ -28,7 +28,7 @@ class Settings:
     Example:
 
     >>> Settings.make(seeds=2, epochs=None).seeds
-    2
+    (0, 1)
     """
 
     data: str = "rotten-tomatoes"
@@ -36,7 +36,7 @@ class Settings:
     label_column: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
     arms: tuple[str, ...] = ARMS
-    seeds: int = 3
+    seeds: tuple[int, ...] = (0, 1, 2)
     limit: int | None = None
     epochs: int | None = None
 
@@ -49,8 +49,10 @@ class Settings:
             raise UserError(f"No arm was named; choose from {', '.join(ARMS)}.")
         for name in ("seeds", "limit", "epochs"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise UserError(f"{name} is {value!r}, where a number of at least 1 is expected.")
+            if isinstance(value, int) and value < 1:
+                raise UserError(f"{name} is {value}, where a number of at least 1 is expected.")
+        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
+        object.__setattr__(self, "seeds", tuple(seeds))
 
     @classmethod
     def make(cls, **given) -> "Settings":

@@ -25,13 +25,14 @@ class EncoderConfig:
         dropout: Dropout of the embeddings and of each block's two outputs.
         attention_dropout: Dropout of the attention probabilities.
         layer_norm_epsilon: Added to the variance in LayerNorm.
-        initializer_range: Standard deviation of the truncated normal that weights start from.
+        initializer_range: Standard deviation of the truncated normal that weights start from; 0 for
+            zeros, where they are to be overwritten.
         pad_token_id: The id that is padding where no mask is given.
         pooler: Whether there is a dense + tanh over the first token.
 
     Raises:
         ValueError: A size that is no positive integer, a `hidden_size` that is no multiple of
-            `num_heads`, a rate outside [0, 1), an epsilon or range that is not above 0, a
+            `num_heads`, a rate outside [0, 1), an epsilon that is not above 0 or a range below, a
             `pad_token_id` that is no id, or an unknown activation.
 
     Example:
@@ -66,9 +67,9 @@ class EncoderConfig:
                 "every head has hidden_size / num_heads dimensions."
             )
         check_rates(dropout=self.dropout, attention_dropout=self.attention_dropout)
-        check_positive(
-            layer_norm_epsilon=self.layer_norm_epsilon, initializer_range=self.initializer_range
-        )
+        check_positive(layer_norm_epsilon=self.layer_norm_epsilon)
+        if self.initializer_range != 0:
+            check_positive(initializer_range=self.initializer_range)
         if self.pad_token_id not in range(self.vocab_size):
             raise ValueError(
                 f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="

@@ -61,7 +61,9 @@ class BertEncoder(keras.Model):
             raise ValueError(f"config is an EncoderConfig or a dict, not {config!r}.")
         self.config = config
         self.autocast = False  # ids given as floats do not fit into float16
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = "zeros"
+        if config.initializer_range:
+            initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.embedding = BertEmbedding(
             config.vocab_size,
             config.max_length,

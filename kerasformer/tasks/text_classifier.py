@@ -74,6 +74,8 @@ class TextClassifier(StringClassifier):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.encoder = encoder
         self.encoder.trainable = trainable
+        if trainable and encoder.pooler is not None:
+            encoder.pooler.trainable = pooling == "pooled"  # else no gradient reaches it
         self.pooling = pooling
         self.dropout = dropout
         self.pooling_layer = None

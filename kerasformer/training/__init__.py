@@ -6,6 +6,7 @@ The names are imported when they are first used: `classification_metrics` needs 
 import importlib
 
 _EXPORTS = {
+    "AdamW": "optimizer",
     "Recipe": "recipe",
     "WarmupLinearDecay": "optimizer",
     "adamw": "optimizer",

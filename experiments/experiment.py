@@ -1,0 +1,40 @@
+"""What the experiment scripts share: their options, and the record that each writes."""
+
+import argparse
+import json
+import pathlib
+
+from kerasformer.compare.machine import hardware, versions
+
+
+def arguments(description, pretrained=False):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="rotten-tomatoes", help="as load_dataset takes it")
+    if pretrained:
+        parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
+    parser.add_argument("--epochs", type=int, help="by default those of the model's recipe")
+    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def finish(name, args, dataset, history, metrics):
+    """Prints the test metrics and writes them, with all that led to them, to results/."""
+    for measure in ("accuracy", "precision", "recall", "f1"):
+        print(f"{measure:>9}: {metrics[measure]:.4f}")
+    record = {
+        "experiment": name,
+        "settings": vars(args),
+        "data": dataset.describe(),
+        "versions": versions(),
+        "hardware": hardware(),
+        "history": {key: [float(v) for v in values] for key, values in history.history.items()},
+        "metrics": metrics,
+    }
+    file = pathlib.Path("results", f"{name}.json")
+    file.parent.mkdir(exist_ok=True)
+    file.with_suffix(".new").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+    file.with_suffix(".new").replace(file)
+    print(f"   record: {file}")

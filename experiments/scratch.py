@@ -1,0 +1,28 @@
+"""How good does a small transformer get on the labelled texts alone?
+
+    python experiments/scratch.py --data rotten-tomatoes
+
+Trains a `TransformerClassifier` from scratch and writes results/scratch.json.
+"""
+
+import keras
+from experiment import arguments, finish
+
+from kerasformer import TransformerClassifier, load_dataset
+
+
+def main():
+    args = arguments(__doc__)
+    dataset = load_dataset(args.data, limit=args.limit)
+    keras.utils.set_random_seed(args.seed)
+
+    classifier = TransformerClassifier(dataset.class_names)
+    history = classifier.fit(
+        dataset.train.texts, dataset.train.labels, epochs=args.epochs, seed=args.seed
+    )
+    metrics = classifier.evaluate(dataset.test.texts, dataset.test.labels)
+    finish("scratch", args, dataset, history, metrics)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Is it worth using a pretrained model here?
+
+    python experiments/scratch_vs_pretrained.py --data rotten-tomatoes
+
+What `kerasformer compare` does, as a script: every arm, several seeds, one report.
+"""
+
+from experiment import arguments
+
+from kerasformer.compare import compare
+from kerasformer.report import format_summary, load_record
+
+
+def main():
+    args = arguments(__doc__, pretrained=True)
+    folder = compare(
+        data=args.data, pretrained=args.pretrained, limit=args.limit, epochs=args.epochs
+    )
+    print(format_summary(load_record(folder)))
+    print(f"The report: {folder / 'report.html'}")
+
+
+if __name__ == "__main__":  # the arms' processes import this file
+    main()
