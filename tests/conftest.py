@@ -1,7 +1,15 @@
 """What the tests share: one backend's tests, the dtype policy, gradients on any backend."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import settings
+
+ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
+# JAX compiles each operation anew for each shape, which takes far longer than running it here.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+settings.register_profile("layers", deadline=None, max_examples=3 if ON_JAX else 15)
 
 
 def pytest_configure(config):
@@ -37,22 +45,26 @@ def gradients():
     """A function: the gradient of `mean(direction * model(inputs))`, by the weights' paths.
 
     It is what one step of plain gradient descent takes away, which works on every backend. Under
-    mixed precision the loss is not scaled, or Keras would skip a step that is not finite.
+    mixed precision the loss is not scaled, or Keras would skip a step that is not finite. JAX
+    compiles the whole step sooner than its parts, TensorFlow needs no compiling.
     """
     import keras
+
+    def array(weight):
+        return keras.ops.convert_to_numpy(weight.value).astype("float64")
 
     def gradients(model, inputs, direction):
         model.compile(
             optimizer=keras.optimizers.SGD(1.0),
             loss=lambda y, prediction: keras.ops.mean(y * prediction),
             auto_scale_loss=False,
-            run_eagerly=True,
+            run_eagerly=not ON_JAX,
         )
         model(inputs)
-        before = [np.array(w.value, "float64") for w in model.trainable_weights]
+        before = [array(w) for w in model.trainable_weights]
         model.train_on_batch(inputs, direction)
         return {
-            weight.path: old - np.array(weight.value, "float64")
+            weight.path: old - array(weight)
             for weight, old in zip(model.trainable_weights, before, strict=True)
         }
 

@@ -129,6 +129,7 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """`[batch, seq, hidden_size]`."""
+        check_length(input_shape[1], self.max_length)
         return (*input_shape, self.hidden_size)
 
     def get_config(self):
@@ -250,6 +251,7 @@ class BertEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """`[batch, seq, hidden_size]`."""
+        check_length(input_shape[1], self.max_length)
         return (*input_shape, self.hidden_size)
 
     def get_config(self):

@@ -1,0 +1,216 @@
+"""The package as a whole: what it imports, what it exports, and that its examples run."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerasformer
+
+ROOT = Path(kerasformer.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+MODULES = [m.name for m in pkgutil.walk_packages([str(ROOT)], "kerasformer.")]
+
+HEAVY = ("tensorflow", "keras", "jax", "torch", "sklearn", "tokenizers", "matplotlib", "pyarrow")
+IMPORT = f"""
+import sys, time
+start = time.perf_counter()
+import kerasformer
+print(time.perf_counter() - start)
+print(*sys.modules.keys() & set({HEAVY}))
+"""
+
+
+def test_import_is_fast_and_light():
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
+        )
+        taken, heavy = done.stdout.split("\n")[:2]
+        assert heavy == ""
+        seconds.append(float(taken))
+    assert min(seconds) < 0.2
+
+
+def module_name(path):
+    parts = ("kerasformer", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path, at_import=False):
+    """The names of all that a file imports, `from a import b` as `a.b`.
+
+    Args:
+        path: The file.
+        at_import: Only what importing the file imports: nothing inside functions.
+    """
+    names, pending = [], [ast.parse(path.read_text(encoding="utf-8"))]
+    while pending:
+        node = pending.pop()
+        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:  # relative to the folder, or one above it
+                folder = path.parents[node.level - 1].relative_to(ROOT.parent)
+                module = ".".join([*folder.parts, *filter(None, [module])])
+            names.extend(f"{module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def is_under(name, *modules):
+    return any(name == module or name.startswith(module + ".") for module in modules)
+
+
+def part(path):
+    """`layers`, `models`, ... or a single file such as `hub`."""
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+# Each part imports only those before it, DESIGN section 2. `errors` is for all; `layers` stand
+# alone, so not even that.
+MAY_IMPORT = {
+    "__init__": set(),
+    "errors": set(),
+    "layers": set(),
+    "text": {"errors"},
+    "data": {"errors", "checkpoints.resolve", "text"},
+    "training": {"errors"},
+    "models": {"errors", "layers", "text", "data", "training"},
+    "checkpoints": {"errors", "layers", "models", "text"},
+    "hub": {"errors", "layers", "text", "checkpoints"},
+    "tasks": {"errors", "layers", "models", "text", "data", "training", "checkpoints"},
+    "embedder": {"errors", "layers", "models", "text", "data", "checkpoints"},
+    "report": {"errors"},
+}
+MAY_IMPORT_IN_FUNCTIONS = {"models": {"checkpoints"}}  # from_pretrained
+LAST = ("cli", "compare", "__main__")  # import what they want
+
+
+def parts_imported(path, at_import=False):
+    for name in imports(path, at_import):
+        if is_under(name, "kerasformer") and name not in ("kerasformer", "kerasformer.__version__"):
+            yield name.removeprefix("kerasformer").lstrip(".")
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_run_one_way(path):
+    own = part(path)
+    if own in LAST:
+        return
+    allowed = {own, *MAY_IMPORT[own]}
+    wrong = [name for name in parts_imported(path, True) if not is_under(name, *allowed)]
+    allowed |= MAY_IMPORT_IN_FUNCTIONS.get(own, set())
+    wrong += [name for name in parts_imported(path) if not is_under(name, *allowed)]
+    assert not wrong, f"{module_name(path)} imports {wrong}"
+
+
+def test_layers_import_keras_alone():
+    for path in (ROOT / "layers").glob("*.py"):
+        for name in imports(path):
+            assert is_under(name, "keras", "kerasformer.layers") or is_under(
+                name, *sys.stdlib_module_names
+            ), f"{module_name(path)} imports {name}"
+
+
+def reached(module):
+    """All modules of the package that importing one of them imports."""
+    by_name = {module_name(path): path for path in FILES}
+    seen, pending = set(), [module]
+    while pending:
+        name = pending.pop()
+        while name not in by_name and "." in name:  # `a.b.function` is in a.b
+            name = name.rpartition(".")[0]
+        if name in by_name and name not in seen:
+            seen.add(name)
+            pending.append(name.rpartition(".")[0])  # the packages that hold it
+            pending.extend(imports(by_name[name], at_import=True))
+    return seen - {"kerasformer", ""}
+
+
+@pytest.mark.parametrize(
+    "module", ["kerasformer.text", "kerasformer.data", "kerasformer.checkpoints.resolve"]
+)
+def test_reaches_no_model(module):
+    wrong = {n for n in reached(module) if is_under(n, "kerasformer.models", "kerasformer.tasks")}
+    assert not wrong
+
+
+def test_checkpoints_import_no_task():
+    for path in (ROOT / "checkpoints").rglob("*.py"):
+        assert not [name for name in parts_imported(path) if is_under(name, "tasks")]
+
+
+TENSORFLOW = ("tensorflow", "tensorflow_text", "tensorflow_hub", "tensorflow_datasets", "tf_keras")
+MAY_USE_TENSORFLOW = (
+    "kerasformer.text",
+    "kerasformer.data",
+    "kerasformer.hub",
+    "kerasformer.checkpoints.savedmodel",
+    "kerasformer.checkpoints.tf_checkpoint",
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_tensorflow_is_imported_in_few_places(path):
+    wrong = [name for name in imports(path) if is_under(name, *TENSORFLOW)]
+    assert not wrong or is_under(module_name(path), *MAY_USE_TENSORFLOW)
+
+
+def test_nothing_unpickles():
+    unsafe = ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
+    for path in FILES:
+        assert not [name for name in imports(path) if is_under(name, *unsafe)], module_name(path)
+
+
+@pytest.mark.parametrize("name", kerasformer.__all__)
+def test_public_names(name):
+    assert getattr(kerasformer, name) is not None
+    assert name in dir(kerasformer)
+
+
+@pytest.mark.parametrize("package", kerasformer._SUBPACKAGES)
+def test_public_names_of_the_subpackages(package):
+    module = importlib.import_module(f"kerasformer.{package}")
+    assert module.__all__ == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name).__doc__, name
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="module 'kerasformer' has no attribute 'Transformer'"):
+        _ = kerasformer.Transformer
+
+
+def test_layers_models_and_tasks_are_registered():
+    import keras
+
+    packages = (kerasformer.layers, kerasformer.models, kerasformer.tasks)
+    public = [getattr(package, name) for package in packages for name in package.__all__]
+    found = [c for c in public if isinstance(c, type) and issubclass(c, keras.layers.Layer)]
+    assert {"TransformerBlock", "BertEncoder", "TextClassifier"} <= {c.__name__ for c in found}
+    for layer_class in found:
+        registered = keras.saving.get_registered_name(layer_class)
+        assert registered == f"kerasformer>{layer_class.__name__}"
+        assert keras.saving.get_registered_object(registered) is layer_class
+
+
+@pytest.mark.parametrize("name", [m for m in MODULES if not m.endswith("__main__")])
+def test_examples_run(name, tmp_path, monkeypatch, capsys, request):
+    """With `np`, and `getfixture` as under pytest's own doctests, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    names = {"np": np, "getfixture": request.getfixturevalue}
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, extraglobs=names, optionflags=options)
+    assert result.failed == 0, capsys.readouterr().out
