@@ -5,7 +5,7 @@ import os
 import sys
 
 import kerasformer
-from kerasformer.compare.settings import ARMS
+from kerasformer.compare.settings import ARMS, DTYPES
 from kerasformer.errors import UserError
 
 # What --quick stands for, where the options do not say otherwise.
@@ -81,6 +81,11 @@ def _add_compare(commands):
     add("--seeds", "N", "how often to train each arm (3 by default)", type=int)
     add("--limit", "N", "use about N examples", type=int)
     add("--epochs", "N", "epochs of the scratch and of the fine-tuned arm", type=int)
+    add(
+        "--dtype",
+        "POLICY",
+        f"{' or '.join(DTYPES)}, for the pretrained arms (by default the faster here)",
+    )
     add("--output", "DIR", "folder to write to (by default a new one under results/)")
     quick = " ".join(f"--{name} {value}" for name, value in _QUICK.items())
     command.add_argument("--quick", action="store_true", help=f"a first look: {quick}")
@@ -102,3 +107,7 @@ def _compare(arguments):
     print(format_summary(load_record(folder)))
     print(f"\nThe report: {folder / 'report.html'}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

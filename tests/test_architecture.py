@@ -158,6 +158,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.hub",
     "kerasformer.checkpoints.savedmodel",
     "kerasformer.checkpoints.tf_checkpoint",
+    "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 
 

@@ -50,6 +50,7 @@ def ours(connection, folder, dataset, args):
                 dataset.train.labels,
                 epochs=args.epochs,
                 batch_size=args.batch_size,
+                learning_rate=args.learning_rate,
                 seed=value,
                 verbose=0,
             )
@@ -65,7 +66,7 @@ def peer(connection, folder, dataset, args):
 
     from kerasformer import TextClassifier
 
-    recipe = TextClassifier.RECIPE.change(epochs=args.epochs)
+    recipe = TextClassifier.RECIPE.change(epochs=args.epochs, learning_rate=args.learning_rate)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 
     class MeanClassifier(torch.nn.Module):
@@ -171,6 +172,7 @@ def main():
     parser.add_argument("--limit", type=int, help="use about so many examples")
     parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--steps", type=int, default=20, help="steps in a turn")
     parser.add_argument("--turns", type=int, default=4, help="turns of each, after the first")
     parser.add_argument("--epochs", type=int, help="train both to the end, for so many epochs")

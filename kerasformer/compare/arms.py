@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from kerasformer.compare.machine import has_bfloat16
 from kerasformer.training import classification_metrics
 
 # Texts whose prediction is timed one by one.
@@ -32,13 +33,13 @@ class Majority:
 
 
 class TfidfLogisticRegression:
-    """TF-IDF of words and word pairs, and scikit-learn's logistic regression."""
+    """TF-IDF of words, and scikit-learn's logistic regression."""
 
     title = "TF-IDF + logistic regression"
 
     def __init__(self, dataset, settings, events):
         self.dataset = dataset
-        self.settings = {"ngram_range": [1, 2], "sublinear_tf": True, "C": 4.0}
+        self.settings = {"C": 4.0}
 
     def run(self, seed):
         """Trains and measures once."""
@@ -46,12 +47,8 @@ class TfidfLogisticRegression:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
 
-        vectorizer = TfidfVectorizer(
-            ngram_range=tuple(self.settings["ngram_range"]),
-            sublinear_tf=self.settings["sublinear_tf"],
-            # Characters that are no letters can be all that a text has.
-            token_pattern=r"(?u)\b\w+\b|[^\w\s]",
-        )
+        # Punctuation too: it can be all that a text has.
+        vectorizer = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]")
         classifier = LogisticRegression(C=self.settings["C"], max_iter=1000, random_state=seed)
         return _run_sklearn(make_pipeline(vectorizer, classifier), self.dataset)
 
@@ -66,23 +63,27 @@ class Scratch:
 
         self.dataset, self.events = dataset, events
         self.make = TransformerClassifier
-        self.recipe = TransformerClassifier.RECIPE.change(epochs=settings.epochs)
-        self.settings = dataclasses.asdict(self.recipe)
+        self.epochs = settings.epochs
 
     def run(self, seed):
         """Trains and measures once."""
+        return _run_keras(self._model, self.dataset, seed, self.events)
+
+    def _model(self):
         model = self.make(self.dataset.class_names)
-        if "vocab_size" not in self.settings:
-            sizes = ("vocab_size", "max_length", "hidden_size", "num_layers", "num_heads")
-            sizes += ("intermediate_size", "dropout")
-            self.settings |= {name: getattr(model, name) for name in sizes}
-        return _run_keras(model, self.dataset, self.recipe, seed, self.events)
+        self.recipe = model.recipe.change(epochs=self.epochs)
+        sizes = ("vocab_size", "max_length", "hidden_size", "num_layers", "num_heads")
+        sizes += ("intermediate_size", "dropout")
+        self.settings = {name: getattr(model, name) for name in sizes}
+        self.settings |= dataclasses.asdict(self.recipe)
+        return model, self.recipe
 
 
 class FineTuned:
     """A pretrained encoder with a new head, all of it trained."""
 
     trainable = True
+    hidden_layers = (-1,)
 
     def __init__(self, dataset, settings, events):
         from kerasformer.tasks import TextClassifier
@@ -91,29 +92,62 @@ class FineTuned:
         self.source = settings.pretrained
         self.title = f"{'Fine-tuned' if self.trainable else 'Frozen'} {_short(self.source)}"
         self.load = TextClassifier.from_pretrained
-        recipe = TextClassifier.RECIPE if self.trainable else TextClassifier.FROZEN_RECIPE
-        self.recipe = recipe.change(epochs=settings.epochs if self.trainable else None)
+        self.epochs = settings.epochs if self.trainable else None
         self.settings = {
             "pretrained": self.source,
             "pooling": "mean",
-            **dataclasses.asdict(self.recipe),
+            "hidden_layers": self.hidden_layers,
+            "dtype": settings.dtype or ("mixed_bfloat16" if has_bfloat16() else "float32"),
         }
 
     def run(self, seed):
         """Trains and measures once."""
+        return _run_keras(self._model, self.dataset, seed, self.events)
+
+    def _model(self):
         model = self.load(
             self.source,
             self.dataset.class_names,
             pooling=self.settings["pooling"],
+            hidden_layers=self.settings["hidden_layers"],
+            dtype=self.settings["dtype"],
             trainable=self.trainable,
         )
-        return _run_keras(model, self.dataset, self.recipe, seed, self.events)
+        self.recipe = model.recipe.change(epochs=self.epochs)
+        self.settings |= dataclasses.asdict(self.recipe)
+        return model, self.recipe
 
 
 class Frozen(FineTuned):
-    """A linear head on the vectors of a pretrained encoder that stays as it is."""
+    """A linear head on the vectors of all layers of a pretrained encoder that stays as it is.
+
+    The vectors are computed once for all seeds; each run's training time contains that time.
+    """
 
     trainable = False
+    hidden_layers = "all"
+    model = None
+
+    def run(self, seed):
+        """Trains and measures once."""
+        splits = [s for s in (self.dataset.train, self.dataset.splits.get("validation")) if s]
+        if self.model is None:
+            self.model, _ = self._model()
+            started = time.perf_counter()
+            self.features = [self.model.features(split.texts, verbose=0) for split in splits]
+            self.feature_seconds = time.perf_counter() - started
+        pairs = [(f, s.labels) for f, s in zip(self.features, splits, strict=True)]
+        progress = self.events.keras_callback(self.recipe.epochs)
+        started = time.perf_counter()
+        self.model.fit_head(
+            *pairs[0],
+            seed=seed,
+            validation_data=pairs[1] if len(pairs) > 1 else None,
+            callbacks=[progress],
+            verbose=0,
+        )
+        seconds = self.feature_seconds + time.perf_counter() - started
+        return _measure_keras(self.model, self.dataset, seconds, progress.history, epochs=1)
 
 
 ARM_CLASSES = {
@@ -136,11 +170,12 @@ def _run_sklearn(model, dataset, parameters=None):
     return _measure(model.predict_proba, dataset, seconds, history=[], epochs=1, parameters=counts)
 
 
-def _run_keras(model, dataset, recipe, seed, events):
+def _run_keras(make, dataset, seed, events):
     import keras
 
+    keras.utils.set_random_seed(seed)  # before the weights are drawn
+    model, recipe = make()
     train, validation = dataset.train, dataset.splits.get("validation")
-    keras.utils.set_random_seed(seed)
     progress = events.keras_callback(recipe.epochs)
     started = time.perf_counter()
     model.fit(
@@ -153,16 +188,19 @@ def _run_keras(model, dataset, recipe, seed, events):
         verbose=0,
     )
     seconds = time.perf_counter() - started
-    parameters = {
-        "trainable": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
-        "total": model.count_params(),
-    }
+    return _measure_keras(model, dataset, seconds, progress.history, recipe.epochs)
 
+
+def _measure_keras(model, dataset, seconds, history, epochs):
     def predict(texts):
         return model.predict(texts, verbose=0)
 
     predict(dataset.test.texts[:2])  # traces the graph
-    return _measure(predict, dataset, seconds, progress.history, recipe.epochs, parameters)
+    parameters = {
+        "trainable": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+        "total": model.count_params(),
+    }
+    return _measure(predict, dataset, seconds, history, epochs, parameters)
 
 
 def _measure(predict, dataset, train_seconds, history, epochs, parameters):

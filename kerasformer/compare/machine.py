@@ -21,8 +21,8 @@ def versions() -> dict:
 
     Example:
 
-    >>> sorted(versions())[:2]
-    ['keras', 'kerasformer']
+    >>> {"python", "kerasformer", "keras"} <= set(versions())
+    True
     """
     found = {"python": platform.python_version(), "system": platform.platform()}
     for package in _PACKAGES:
@@ -42,15 +42,26 @@ def hardware() -> dict:
     return {"cpu": _cpu(), "cores": cores, "memory_gib": _memory_gib(), "gpus": _gpus()}
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor has instructions that multiply bfloat16 matrices or vectors."""
+    return bool({"amx_bf16", "avx512_bf16"} & set(_cpuinfo("flags").split()))
+
+
 def _cpu():
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(key):
+    """The first value of a key in Linux's description of the processor; elsewhere empty."""
     try:
         with open("/proc/cpuinfo") as lines:
             for line in lines:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
+                name, _, value = line.partition(":")
+                if name.strip() == key:
+                    return value.strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def _memory_gib():

@@ -4,6 +4,7 @@ import dataclasses
 
 from kerasformer.errors import UserError
 
+DTYPES = ("float32", "mixed_bfloat16")
 ARMS = ("majority", "tfidf", "scratch", "frozen", "fine_tuned")
 
 
@@ -21,9 +22,11 @@ class Settings:
         limit: About how many examples to use; None for all.
         epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
             each one's own default.
+        dtype: Keras dtype policy of the pretrained arms; None for `"mixed_bfloat16"` where the
+            processor multiplies bfloat16 itself, else `"float32"`.
 
     Raises:
-        UserError: An arm is unknown, or a number is not positive.
+        UserError: An arm or the dtype is unknown, or a number is not positive.
 
     Example:
 
@@ -39,6 +42,7 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2)
     limit: int | None = None
     epochs: int | None = None
+    dtype: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "arms", tuple(self.arms))
@@ -47,6 +51,8 @@ class Settings:
                 raise UserError(f"There is no arm {arm!r}; choose from {', '.join(ARMS)}.")
         if not self.arms:
             raise UserError(f"No arm was named; choose from {', '.join(ARMS)}.")
+        if self.dtype not in (None, *DTYPES):
+            raise UserError(f"There is no dtype {self.dtype!r} here; use {' or '.join(DTYPES)}.")
         for name in ("seeds", "limit", "epochs"):
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:

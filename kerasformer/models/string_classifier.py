@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 
 import keras
 import numpy as np
@@ -211,7 +212,7 @@ class StringClassifier(keras.Model):
         Args:
             x: The texts, a sequence of strings; or anything that `keras.Model.predict` takes.
             batch_size: Texts in a batch.
-            verbose: Whether to show a progress bar; by default only for many texts.
+            verbose: Whether to show a progress bar; by default for many texts on a terminal.
             **kwargs: Further arguments of `keras.Model.predict`.
 
         Raises:
@@ -241,7 +242,7 @@ class StringClassifier(keras.Model):
             x: The texts, a sequence of strings; or anything that `keras.Model.evaluate` takes.
             y: Their labels, class names or indices.
             batch_size: Texts in a batch.
-            verbose: Whether to show a progress bar; by default only for many texts.
+            verbose: Whether to show a progress bar; by default for many texts on a terminal.
             **kwargs: Further arguments of `keras.Model.evaluate`.
 
         Returns:
@@ -347,7 +348,7 @@ def _holds_strings(x):
 def predict_rows(model, data, width, verbose):
     """A model's outputs `[n, width]` for `TextBatches`, in the order of the texts."""
     if verbose == "auto":
-        verbose = len(data) >= 100
+        verbose = len(data) >= 100 and sys.stdout.isatty()
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
     outputs = np.zeros((len(data.encoded), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.

@@ -23,6 +23,9 @@ class TextClassifier(StringClassifier):
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
         pooling: `"mean"` over the real tokens, `"cls"`, the first token, or `"pooled"`, BERT's
             dense + tanh over the first token.
+        hidden_layers: The layers whose outputs are pooled, concatenated: indices from the
+            embeddings (0) over the first block (1) to the last (-1), or `"all"`. Frozen vectors
+            are worth more from several layers, Devlin et al., section 5.3.
         dropout: Share of the pooled vector dropped in training.
         max_length: Texts are cut after this many tokens, special tokens included; by default the
             encoder's positions.
@@ -36,7 +39,8 @@ class TextClassifier(StringClassifier):
         Class probabilities, float32 `[batch, classes]`.
 
     Raises:
-        ValueError: An unknown pooling, or `"pooled"` with an encoder that has no pooler.
+        ValueError: An unknown pooling, `"pooled"` with an encoder that has no pooler or with
+            other layers than the last, or a layer that the encoder does not have.
 
     Example:
 
@@ -50,8 +54,9 @@ class TextClassifier(StringClassifier):
     (2, 2)
     """
 
+    RECIPE = Recipe(epochs=2, learning_rate=5e-5)
     # A linear model on fixed vectors is a convex problem: it takes large steps.
-    FROZEN_RECIPE = Recipe(epochs=30, learning_rate=1e-2)
+    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class TextClassifier(StringClassifier):
         encoder,
         tokenizer,
         pooling="mean",
+        hidden_layers=(-1,),
         dropout=0.1,
         max_length=None,
         trainable=True,
@@ -66,12 +72,8 @@ class TextClassifier(StringClassifier):
     ):
         max_length = max_length or encoder.config.max_length
         super().__init__(class_names, max_length, tokenizer, **kwargs)
-        if pooling == "pooled" and encoder.pooler is None:
-            raise ValueError(
-                "pooling='pooled' needs a pooler and this encoder has none; use 'mean'."
-            )
-        if pooling not in ("pooled", "cls", "mean"):
-            raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
+        _check_pooling(pooling, encoder)
+        self.hidden_layers = _check_hidden_layers(hidden_layers, pooling, encoder)
         self.encoder = encoder
         self.encoder.trainable = trainable
         if trainable and encoder.pooler is not None:
@@ -94,13 +96,14 @@ class TextClassifier(StringClassifier):
         self.build()
 
     @classmethod
-    def from_pretrained(cls, source, class_names, **kwargs):
+    def from_pretrained(cls, source, class_names, dtype=None, **kwargs):
         """A new head on a published encoder.
 
         Args:
             source: A folder in the Hugging Face layout, a preset's name such as
                 `"all-MiniLM-L6-v2"`, or `"hf://owner/name"`; see `kerasformer.resolve`.
             class_names: The names of the classes, in order, or their number.
+            dtype: Keras dtype policy of the encoder and the pooling, such as `"mixed_bfloat16"`.
             **kwargs: Further arguments of the class.
 
         Returns:
@@ -113,13 +116,19 @@ class TextClassifier(StringClassifier):
         from kerasformer.text import WordPieceTokenizer
 
         folder = resolve(source)
-        encoder = BertEncoder.from_pretrained(folder)
-        return cls(class_names, encoder, WordPieceTokenizer.from_pretrained(folder), **kwargs)
+        encoder = BertEncoder.from_pretrained(folder, dtype=dtype)
+        tokenizer = WordPieceTokenizer.from_pretrained(folder)
+        return cls(class_names, encoder, tokenizer, dtype=dtype, **kwargs)
 
     def build(self, input_shape=None):
         """Creates the head's variables; the encoder has its own already."""
-        self.head.build((None, self.encoder.config.hidden_size))
+        self.head.build((None, self.feature_size))
         self.built = True
+
+    @property
+    def feature_size(self):
+        """The width of the vector that the head classifies."""
+        return len(self.hidden_layers) * self.encoder.config.hidden_size
 
     def call(self, inputs, training=None):
         """See the class."""
@@ -131,42 +140,90 @@ class TextClassifier(StringClassifier):
         if self.pooling_layer is None:
             outputs = self.encoder(inputs, outputs=["pooled_output"], training=training)
             return outputs["pooled_output"]
-        outputs = self.encoder(inputs, outputs=["sequence_output"], training=training)
-        mask = self.encoder.padding_mask(inputs)
-        return self.pooling_layer(outputs["sequence_output"], padding_mask=mask)
+        names = ["embedding_output", "encoder_outputs"]
+        outputs = self.encoder(inputs, outputs=names, training=training)
+        states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
+        states = [states[i] for i in self.hidden_layers]
+        tokens = states[0] if len(states) == 1 else keras.ops.concatenate(states, axis=-1)
+        return self.pooling_layer(tokens, padding_mask=self.encoder.padding_mask(inputs))
 
     @property
     def recipe(self):
         """What `fit` does where its arguments do not say otherwise."""
-        return self.RECIPE if self.encoder.trainable else self.FROZEN_RECIPE
+        if not self.encoder.trainable:
+            return self.FROZEN_RECIPE
+        # Small encoders take larger steps: Turc et al., https://arxiv.org/abs/1908.08962.
+        small = self.encoder.config.hidden_size < 512
+        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     def _train(self, data, validation_data, recipe, **kwargs):
         if self.encoder.trainable or recipe is None:
             return super()._train(data, validation_data, recipe, **kwargs)
         # The encoder does not change, so neither do its vectors: they are computed once.
-        width = self.encoder.config.hidden_size
-        head = keras.Sequential([keras.Input((width,)), self.dropout_layer, self.head])
-        recipe.compile(head, steps_per_epoch=len(data))
         if validation_data is not None:
             validation_data = (self._features(validation_data), validation_data.labels)
-        return head.fit(
+        return self._fit_head(
             self._features(data),
             data.labels,
+            recipe,
             sample_weight=data.sample_weight,
-            batch_size=recipe.batch_size,
             validation_data=validation_data,
             **kwargs,
         )
 
-    def _features(self, data):
-        """The pooled vectors `[n, hidden_size]` of texts, in their order."""
+    def features(self, texts, verbose="auto"):
+        """The encoder's pooled vectors of texts, which the head classifies.
+
+        Args:
+            texts: A sequence of strings.
+            verbose: Whether to show a progress bar; by default for many texts on a terminal.
+
+        Returns:
+            float32 `[n, feature_size]`.
+
+        Raises:
+            UserError: A text is no string.
+        """
+        return self._features(TextBatches(self.encode(texts)), verbose)
+
+    def fit_head(self, features, labels, seed=0, **kwargs):
+        """Trains the head alone, anew, on vectors that `features` gave.
+
+        Args:
+            features: float `[n, feature_size]`.
+            labels: Class names or indices `[n]`.
+            seed: Of the head's first weights and of the order of the batches.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            The `keras.callbacks.History`.
+
+        Raises:
+            UserError: A label is no class.
+        """
+        keras.utils.set_random_seed(seed)
+        self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
+        self.head.bias.assign(keras.ops.zeros_like(self.head.bias))
+        return self._fit_head(features, self.label_ids(labels), self.FROZEN_RECIPE, **kwargs)
+
+    def _fit_head(self, features, labels, recipe, **kwargs):
+        head = keras.Sequential([keras.Input(features.shape[1:]), self.dropout_layer, self.head])
+        recipe.compile(head, steps_per_epoch=-(-len(features) // recipe.batch_size))
+        return head.fit(
+            features,
+            labels,
+            batch_size=recipe.batch_size,
+            **{"epochs": recipe.epochs, **kwargs},
+        )
+
+    def _features(self, data, verbose="auto"):
         inputs = {
             name: keras.Input((None,), dtype="int32", name=name)
             for name in ("input_word_ids", "input_mask", "input_type_ids")
         }
         pooled = keras.Model(inputs, self._pool(inputs, training=False))
         data = TextBatches(data.encoded, batch_size=data.batch_size)
-        return predict_rows(pooled, data, self.encoder.config.hidden_size, verbose="auto")
+        return predict_rows(pooled, data, self.feature_size, verbose)
 
     def get_config(self):
         """The constructor's arguments."""
@@ -174,6 +231,7 @@ class TextClassifier(StringClassifier):
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "pooling": self.pooling,
+            "hidden_layers": list(self.hidden_layers),
             "dropout": self.dropout,
             "trainable": self.encoder.trainable,
         }
@@ -183,3 +241,24 @@ class TextClassifier(StringClassifier):
         """Makes the classifier, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
+
+
+def _check_pooling(pooling, encoder):
+    if pooling not in ("pooled", "cls", "mean"):
+        raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
+    if pooling == "pooled" and encoder.pooler is None:
+        raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks; use 'mean'.")
+
+
+def _check_hidden_layers(hidden_layers, pooling, encoder):
+    """The layers as a tuple of indices."""
+    count = encoder.config.num_layers + 1
+    layers = tuple(range(count)) if hidden_layers == "all" else tuple(hidden_layers)
+    if not layers or not all(isinstance(i, int) and -count <= i < count for i in layers):
+        raise ValueError(
+            f"hidden_layers={hidden_layers!r} is neither 'all' nor indices of the encoder's "
+            f"{count} layers, from {-count} to {count - 1}."
+        )
+    if pooling == "pooled" and layers != (-1,):
+        raise ValueError("pooling='pooled' takes the last layer alone; use 'mean' or 'cls'.")
+    return layers

@@ -68,8 +68,8 @@ class AdamW(keras.optimizers.AdamW):
 
     Example:
 
-    >>> AdamW(1e-3, weight_decay=0.01).name
-    'adam_w'
+    >>> AdamW(1e-3, weight_decay=0.01).weight_decay
+    0.01
     """
 
     def _clip_gradients(self, grads):
@@ -79,6 +79,13 @@ class AdamW(keras.optimizers.AdamW):
 
         grads = [_sum_rows(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
         return tf.clip_by_global_norm(grads, self.global_clipnorm)[0]
+
+    def _apply_weight_decay(self, variables):
+        # Keras multiplies each variable by two scalars in turn: a pass more over the memory.
+        factor = self.weight_decay * self.learning_rate
+        for variable in variables:
+            if self._use_weight_decay(variable):
+                variable.assign_sub(variable * keras.ops.cast(factor, variable.dtype))
 
     def update_step(self, gradient, variable, learning_rate):
         """The update of one variable."""

@@ -31,7 +31,7 @@ def train(optimizer, steps=12):
         # Sorted ids without repetition: Keras' own global norm is that of the dense gradient.
         ids = rng.permutation(50)[:40].reshape(4, 10)
         model.train_on_batch(ids, rng.integers(0, 3, 4))
-    return [np.array(w) for w in model.weights]
+    return [np.asarray(w.value) for w in model.weights]
 
 
 @pytest.mark.parametrize("clip", [None, 0.05, 1e3])

@@ -1,0 +1,50 @@
+"""A small labelled file and a small pretrained folder for the comparisons."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from kerasformer.checkpoints.huggingface_names import encoder_weights
+from kerasformer.models import EncoderConfig
+
+GOOD, BAD = ["fine", "warm", "bright", "great"], ["dull", "cold", "dim", "poor"]
+NOUNS = ["film", "play", "song", "tale", "cast", "plot", "score", "scene"]
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory):
+    """96 reviews of two words and a number."""
+    rows = ["text,label"]
+    for i in range(48):
+        rows += [f"{GOOD[i % 4]} {NOUNS[i // 4 % 8]} {i},good", f"{BAD[i % 4]} {NOUNS[i // 4 % 8]} {i},bad"]  # fmt: skip  # noqa: E501
+    file = tmp_path_factory.mktemp("reviews") / "reviews.csv"
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """A tiny encoder of random weights in the Hugging Face layout."""
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *NOUNS]
+    words += [prefix + digit for prefix in ("", "##") for digit in "0123456789"]
+    config = EncoderConfig(
+        vocab_size=len(words), hidden_size=16, num_layers=1, num_heads=2, intermediate_size=32,
+        max_length=32,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    tensors = {
+        weight.theirs: rng.normal(0, 0.3, weight.shape).astype("float32")
+        for weight in encoder_weights(config)
+    }
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    names = {
+        "vocab_size": config.vocab_size, "hidden_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 32,
+        "type_vocab_size": 2, "model_type": "bert", "hidden_act": "gelu",
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(names))
+    return folder

@@ -1,0 +1,231 @@
+"""`kerasformer compare`, from the command line to the files that it leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from kerasformer.cli import main
+from kerasformer.compare import ARMS, Settings, compare
+from kerasformer.data import load_dataset
+from kerasformer.errors import UserError
+from kerasformer.report import load_record
+
+FILES = {
+    "record.json", "table.md", "report.html", "quality_vs_time.png", "learning_curves.png",
+    "confusion_matrices.png",
+}  # fmt: skip
+
+
+def run(*options):
+    """Starts the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kerasformer.cli", "compare", *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(reviews, pretrained, tmp_path_factory):
+    """One comparison of all arms."""
+    folder = tmp_path_factory.mktemp("results") / "all"
+    process = run("--data", reviews, "--pretrained", pretrained, "--seeds", 1, "--output", folder)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return folder, out, err
+
+
+def test_it_leaves_the_record_the_table_the_plots_and_the_page(whole):
+    folder, out, err = whole
+    assert {file.name for file in folder.iterdir()} == FILES
+    assert "The report:" in out
+    assert "[5/5]" in err
+    assert "Traceback" not in err
+
+
+def test_the_record_holds_every_arm_with_its_costs(whole, reviews):
+    record = load_record(whole[0])
+    assert record["status"] == "complete"
+    assert tuple(record["arms"]) == ARMS
+    assert record["data"] == json.loads(json.dumps(load_dataset(reviews).describe()))
+    for name, arm in record["arms"].items():
+        (run,) = arm["runs"]
+        assert (
+            np.sum(run["metrics"]["confusion_matrix"])
+            == run["metrics"]["per_class"][0]["support"] + run["metrics"]["per_class"][1]["support"]
+        )
+        assert run["train_seconds"] > 0
+        assert run["latency_ms"] > 0
+        assert arm["peak_memory_mib"] > 50
+        assert bool(run["history"]) is (name in ("scratch", "frozen", "fine_tuned"))
+    frozen, tuned = record["arms"]["frozen"]["runs"][0], record["arms"]["fine_tuned"]["runs"][0]
+    assert frozen["parameters"]["trainable"] == 2 * (2 * 16 + 1)
+    assert tuned["parameters"]["trainable"] > frozen["parameters"]["trainable"]
+    # The arms without TensorFlow stay free of it.
+    assert record["arms"]["tfidf"]["peak_memory_mib"] < record["arms"]["scratch"]["peak_memory_mib"]
+
+
+def test_the_linear_baseline_is_that_of_scikit_learn(whole, reviews):
+    dataset = load_dataset(reviews)
+    vectorizer = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]")
+    model = LogisticRegression(C=4.0, max_iter=1000)
+    model.fit(vectorizer.fit_transform(dataset.train.texts), dataset.train.labels)
+    expected = model.score(vectorizer.transform(dataset.test.texts), dataset.test.labels)
+    (run,) = load_record(whole[0])["arms"]["tfidf"]["runs"]
+    assert run["metrics"]["accuracy"] == pytest.approx(expected)
+
+
+def test_a_finished_comparison_is_resumed_without_work(whole, reviews):
+    before = load_record(whole[0])["arms"]
+    compare(output=whole[0], resume=True)
+    assert load_record(whole[0])["arms"] == before
+
+
+def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
+    folder = tmp_path / "run"
+    options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
+    process = run(*options, "--output", folder)
+    deadline = time.monotonic() + 120
+    while not (folder / "record.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)  # into the second arm
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    record = load_record(folder)
+    assert record["status"] == "interrupted"
+    assert list(record["arms"]) == ["majority"]
+    assert {file.name for file in folder.iterdir()} == FILES
+
+    process = run("--resume", "--output", folder)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    resumed = load_record(folder)
+    assert resumed["status"] == "complete"
+    assert list(resumed["arms"]) == ["majority", "scratch", "tfidf"]
+    assert resumed["arms"]["majority"] == record["arms"]["majority"]
+
+
+def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path):
+    file = tmp_path / "reviews.csv"
+    file.write_text(reviews.read_text())
+    folder = compare(data=str(file), arms=["majority"], seeds=1, output=tmp_path / "run")
+    with pytest.raises(UserError, match="seeds was"):
+        compare(output=folder, resume=True, seeds=2)
+    file.write_text(reviews.read_text().replace("fine film 0", "fine film 1000"))
+    with pytest.raises(UserError, match="changed since"):
+        compare(output=folder, resume=True)
+
+
+def fails(capsys, *options):
+    """The one line that a mistake is answered with."""
+    assert main(["compare", *map(str, options)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (None, [], "no such|does not exist|not found"),
+        (b"", [], "empty|no "),
+        (b"text,label\n", [], "no "),
+        (b"text,label\nfine,1\nwarm,1\n", [], "one class"),
+        (CSV.encode(), ["--text-column", "txt"], "'?text'?"),
+        (b"text,text,label\na,b,1\n", [], "text"),
+        (CSV.encode() + b",1\n", [], "empty|missing|no text"),
+        (CSV.encode() + "né".encode("latin-1") + b",1\n", [], "UTF-8"),
+        (CSV.encode(), ["--arms", "scratches"], "scratches"),
+        (CSV.encode(), ["--seeds", "0"], "seeds"),
+        (CSV.encode(), ["--pretrained", "all-MiniLM-L6-v3"], "all-MiniLM-L6-v2"),
+        (CSV.encode(), ["--pretrained", "./no/such/model"], "no/such/model"),
+        (CSV.encode(), ["--resume"], "record.json"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    content, options, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("KERASFORMER_OFFLINE", "1")
+    monkeypatch.setenv("KERASFORMER_CACHE", str(tmp_path / "cache"))
+    file, folder = tmp_path / "data.csv", tmp_path / "out"
+    if content is not None:
+        file.write_bytes(content)
+    line = fails(capsys, "--data", file, "--output", folder, *options)
+    import re
+
+    assert re.search(message, line, re.IGNORECASE), line
+    assert not folder.exists()
+
+
+def test_no_network_and_nothing_cached(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERASFORMER_OFFLINE", "1")
+    monkeypatch.setenv("KERASFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert "KERASFORMER_OFFLINE" in fails(capsys)
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_output_folder_in_use_is_refused(reviews, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    line = fails(capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path)
+    assert "not empty" in line
+    line = fails(capsys, "--data", reviews, "--output", tmp_path / "notes.txt")
+    assert "is a file" in line
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_two_comparisons_never_write_to_one_folder(reviews, tmp_path):
+    import filelock
+
+    folder = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "run")
+    with filelock.FileLock(folder / ".lock"), pytest.raises(UserError, match="Another comparison"):
+        compare(output=folder, resume=True)
+
+
+def test_a_damaged_checkpoint_is_one_sentence(reviews, pretrained, tmp_path, capsys):
+    import shutil
+
+    damaged = shutil.copytree(pretrained, tmp_path / "damaged")
+    weights = (damaged / "model.safetensors").read_bytes()
+    (damaged / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    line = fails(
+        capsys, "--data", reviews, "--pretrained", damaged, "--arms", "fine_tuned",
+        "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert "model.safetensors" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_one_sentence(reviews, tmp_path, capsys, monkeypatch):
+    import errno
+    import pathlib
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    line = fails(
+        capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path / "out"
+    )  # fmt: skip
+    assert "No space left" in line
+
+
+def test_settings_stand_for_seeds():
+    assert Settings.make(seeds=2).seeds == (0, 1)
+    assert Settings.make(seeds=[5, 7]).seeds == (5, 7)

@@ -1,0 +1,147 @@
+"""The classifier on a pretrained encoder: poolings, frozen and trainable, saving."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.tasks import TextClassifier
+from kerasformer.text import WordPieceTokenizer, pack
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film", "a", "##s", "acting", "very"]
+TEXTS = ["fine film", "a very fine film", "fine acting", "fine", "very fine films"]
+TEXTS += [text.replace("fine", "dull") for text in TEXTS]
+LABELS = ["good"] * 5 + ["bad"] * 5
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return WordPieceTokenizer.from_vocabulary(WORDS)
+
+
+def make(tokenizer, seed=0, pooler=True, **options):
+    keras.utils.set_random_seed(seed)
+    config = EncoderConfig(
+        vocab_size=len(WORDS), hidden_size=12, num_layers=1, num_heads=3, intermediate_size=24,
+        max_length=16, initializer_range=0.3, pooler=pooler,
+    )  # fmt: skip
+    return TextClassifier(["bad", "good"], BertEncoder(config), tokenizer, **options)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooled"])
+def test_the_head_is_dense_over_the_pooled_vector(tokenizer, pooling):
+    classifier = make(tokenizer, pooling=pooling)
+    inputs = pack(tokenizer.encode(TEXTS))
+    outputs = classifier.encoder(inputs)
+    tokens = np.array(outputs["sequence_output"])
+    mask = inputs["input_mask"][..., None]
+    pooled = {
+        "mean": (tokens * mask).sum(axis=1) / mask.sum(axis=1),
+        "cls": tokens[:, 0],
+        "pooled": np.array(outputs["pooled_output"]),
+    }[pooling]
+    kernel, bias = (np.asarray(w.value) for w in classifier.head.weights)
+    logits = pooled @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.array(classifier(inputs)), expected, atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(TEXTS), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_it_learns_and_a_frozen_encoder_stays_as_it_is(tokenizer, trainable):
+    classifier = make(tokenizer, trainable=trainable)
+    before = [np.asarray(w.value) for w in classifier.encoder.weights]
+    classifier.fit(TEXTS, LABELS, epochs=30, batch_size=5, learning_rate=0.02, verbose=0)
+    assert classifier.evaluate(TEXTS, LABELS)["accuracy"] == 1.0
+    same = [
+        np.array_equal(old, np.asarray(new.value))
+        for old, new in zip(before, classifier.encoder.weights, strict=True)
+    ]
+    assert all(same) is not trainable
+
+
+def test_training_the_head_on_vectors_is_training_with_the_encoder_frozen(tokenizer):
+    """One step of plain gradient descent, once through the cached vectors, once through it all."""
+    cached = make(tokenizer, trainable=False, dropout=0.0)
+    whole = make(tokenizer, trainable=False, dropout=0.0)
+    features = cached.features(TEXTS)
+    head = keras.Sequential([keras.Input((12,)), cached.head])
+    for model in (head, whole):
+        model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    labels = cached.label_ids(LABELS)
+    head.train_on_batch(features, labels)
+    whole.train_on_batch(pack(tokenizer.encode(TEXTS)), labels)
+    np.testing.assert_allclose(cached.predict(TEXTS), whole.predict(TEXTS), atol=1e-5)
+
+
+def test_a_frozen_encoder_has_no_dropout_in_training(tokenizer):
+    classifier = make(tokenizer, trainable=False, dropout=0.0)
+    inputs = pack(tokenizer.encode(TEXTS))
+    np.testing.assert_allclose(
+        np.array(classifier(inputs, training=True)), np.array(classifier(inputs)), atol=1e-6
+    )
+
+
+def test_every_trainable_weight_gets_a_gradient(tokenizer, recwarn):
+    """Also where the encoder has a pooler that is not used."""
+    make(tokenizer, pooling="mean").fit(TEXTS, LABELS, epochs=1, verbose=0)
+    assert not [w for w in recwarn if "Gradients do not exist" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "max"}, "pooling='max'"),
+        ({"pooling": "pooled", "pooler": False}, "needs a pooler"),
+        ({"pooling": "pooled", "hidden_layers": "all"}, "the last layer alone"),
+        ({"hidden_layers": [5]}, "hidden_layers="),
+        ({"hidden_layers": []}, "hidden_layers="),
+    ],
+)
+def test_poolings_and_layers_are_checked(tokenizer, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(tokenizer, **options)
+
+
+def test_several_layers_are_concatenated(tokenizer):
+    classifier = make(tokenizer, trainable=False, hidden_layers="all")
+    inputs = pack(tokenizer.encode(TEXTS))
+    outputs = classifier.encoder(inputs, outputs=["embedding_output", "encoder_outputs"])
+    states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
+    mask = inputs["input_mask"][..., None]
+    means = [(np.asarray(s) * mask).sum(axis=1) / mask.sum(axis=1) for s in states]
+    np.testing.assert_allclose(classifier.features(TEXTS), np.hstack(means), atol=1e-5)
+
+
+def test_the_head_starts_anew_on_features_and_a_seed_repeats_it(tokenizer):
+    classifier = make(tokenizer, trainable=False)
+    features = classifier.features(TEXTS)
+    kernels = []
+    for seed in (1, 2, 1):
+        classifier.fit_head(features, LABELS, seed=seed, epochs=2, verbose=0)
+        kernels.append(np.asarray(classifier.head.kernel.value))
+    np.testing.assert_allclose(kernels[0], kernels[2], atol=1e-6)
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-4
+
+
+def test_texts_are_cut_to_the_positions(tokenizer):
+    classifier = make(tokenizer)
+    long = "very " * 200 + "fine"
+    assert classifier.encode([long]).lengths.tolist() == [16]
+    assert classifier.predict([long]).shape == (1, 2)
+
+
+def test_it_comes_back_from_its_folder_and_from_keras(tokenizer, tmp_path):
+    classifier = make(tokenizer, pooling="cls", trainable=False)
+    classifier.fit(TEXTS, LABELS, epochs=1, verbose=0)
+    classifier.save_pretrained(tmp_path / "folder")
+    classifier.save_pretrained(tmp_path / "folder")  # a second time, over the first
+    classifier.save(tmp_path / "model.keras")
+    expected = classifier.predict(TEXTS)
+    for copy in (
+        TextClassifier.load(tmp_path / "folder"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        np.testing.assert_allclose(copy.predict(TEXTS), expected, atol=1e-6)
+        assert copy.class_names == ("bad", "good")
+        assert copy.encoder.trainable is False

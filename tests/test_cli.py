@@ -1,0 +1,33 @@
+"""The command itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+import kerasformer
+from kerasformer.cli import main
+
+
+def test_help_names_the_commands_and_loads_no_keras():
+    script = "import sys, kerasformer.cli\ntry: kerasformer.cli.main(['--help'])\nfinally: "
+    script += "print({'tensorflow', 'keras', 'sklearn'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0
+    assert "compare" in run.stdout
+    assert run.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert kerasformer.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [[], ["comapre"], ["compare", "--seeds", "three"]])
+def test_wrong_options_exit_with_status_2(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
