@@ -78,7 +78,12 @@ def _add_compare(commands):
         "all-MiniLM-L6-v2 (the default), a folder in the Hugging Face layout, or hf://owner/name",
     )
     add("--arms", "ARM", f"some of {', '.join(ARMS)} (all of them by default)", nargs="+")
-    add("--seeds", "N", "how often to train each arm (3 by default)", type=int)
+    add(
+        "--seeds",
+        "N",
+        "how often to train each arm (by default 3 times, or as often as 8 minutes allow)",
+        type=int,
+    )
     add("--limit", "N", "use about N examples", type=int)
     add("--epochs", "N", "epochs of the scratch and of the fine-tuned arm", type=int)
     add(

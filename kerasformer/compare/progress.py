@@ -63,6 +63,15 @@ class Progress:
         )
         if self.bar:
             self.bar.update(self.task, completed=1.0)
+        self._print(text)
+
+    def leave_out(self, count):
+        """Some further runs of an arm would take too long."""
+        self.total -= count
+        self._print(f"{self.title}: {count} more seeds would take too long; --seeds has them run.")
+
+    def _print(self, text):
+        if self.bar:
             self.bar.console.print(text, highlight=False, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)

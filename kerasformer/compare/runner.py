@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import math
 import multiprocessing
 import os
 import re
+import time
 from pathlib import Path
 
 from kerasformer.checkpoints import resolve
@@ -76,6 +78,7 @@ def compare(output=None, resume=False, **settings) -> Path:
 
 
 def _run_arms(record, dataset, settings, folder):
+    deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     todo = {arm: _seeds_left(record, arm, settings.seeds) for arm in settings.arms}
     total = len(settings.arms) * len(settings.seeds)
     record["status"] = "interrupted"  # until the last run is done
@@ -83,7 +86,7 @@ def _run_arms(record, dataset, settings, folder):
         with Progress(total, done=total - sum(map(len, todo.values()))) as progress:
             for arm, seeds in todo.items():
                 if seeds:
-                    _run_arm(arm, seeds, record, dataset, settings, folder, progress)
+                    _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
         record["status"] = "complete"
     finally:
         if record["arms"]:
@@ -91,8 +94,11 @@ def _run_arms(record, dataset, settings, folder):
             write_report(record, folder)
 
 
-def _run_arm(arm, seeds, record, dataset, settings, folder, progress):
-    """Runs an arm's process and records its runs as they come."""
+def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
+    """Runs an arm's process and records its runs as they come.
+
+    After the first run, a further one is begun only if it will end before the deadline.
+    """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     # TensorFlow's own messages would break the live line.
@@ -100,7 +106,7 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress):
     process = context.Process(target=work, args=(sender, arm, dataset, settings, seeds))
     process.start()
     sender.close()
-    left = len(seeds)
+    left, begun = len(seeds), time.monotonic()
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -110,6 +116,10 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress):
                     _write_record(record, folder)
                     progress.finish(content["run"])
                     left -= 1
+                    begun, taken = time.monotonic(), time.monotonic() - begun
+                    if left and begun + taken > deadline:
+                        progress.leave_out(left)
+                        return
                 elif kind == "error":
                     error = UserError if content["expected"] else RuntimeError
                     raise error(content["message"])
@@ -176,7 +186,8 @@ def _settings_to_resume(record, given):
                 f"{name} was {getattr(settings, name)!r} when the comparison was begun and is "
                 f"{value!r} now; resume without it, or start a new comparison."
             )
-    return settings
+    # Seeds asked for in so many words are all trained.
+    return dataclasses.replace(settings, minutes=None) if given.get("seeds") else settings
 
 
 def _latest_interrupted():

@@ -19,6 +19,9 @@ class Settings:
         pretrained: What `kerasformer.resolve` takes.
         arms: The arms to run, some of `ARMS`.
         seeds: The seeds that each arm is trained with; a number n stands for 0 to n - 1.
+        minutes: After a first seed of each arm, further ones are trained only if they will end
+            within these minutes; None to train with all. Where seeds are given, None is the
+            default.
         limit: About how many examples to use; None for all.
         epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
             each one's own default.
@@ -40,6 +43,7 @@ class Settings:
     pretrained: str = "all-MiniLM-L6-v2"
     arms: tuple[str, ...] = ARMS
     seeds: tuple[int, ...] = (0, 1, 2)
+    minutes: float | None = 8
     limit: int | None = None
     epochs: int | None = None
     dtype: str | None = None
@@ -57,13 +61,18 @@ class Settings:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise UserError(f"{name} is {value}, where a number of at least 1 is expected.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise UserError(f"minutes is {self.minutes}, where a number above 0 is expected.")
         seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
         object.__setattr__(self, "seeds", tuple(seeds))
 
     @classmethod
     def make(cls, **given) -> "Settings":
         """The settings with the given ones changed; None leaves a default."""
-        return cls(**{name: value for name, value in given.items() if value is not None})
+        given = {name: value for name, value in given.items() if value is not None}
+        if "seeds" in given:
+            given = {"minutes": None, **given}
+        return cls(**given)
 
     def needs_pretrained(self) -> bool:
         """Whether an arm uses the pretrained model."""

@@ -1,5 +1,6 @@
 """An arm in a process of its own, so that its peak memory is its own too."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -72,7 +73,8 @@ def work(connection, arm, dataset, settings, seeds):
     try:
         from kerasformer.compare.arms import ARM_CLASSES
 
-        running = ARM_CLASSES[arm](dataset, settings, events)
+        with _stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+            running = ARM_CLASSES[arm](dataset, settings, events)
         for seed in seeds:
             events.send("start", seed=seed, title=running.title)
             run = {"seed": seed, **running.run(seed)}
@@ -91,6 +93,20 @@ def work(connection, arm, dataset, settings, seeds):
         connection.close()
     sys.stdout.flush()
     os._exit(0)  # not through TensorFlow's teardown, which takes a second
+
+
+@contextlib.contextmanager
+def _stderr_to_nowhere():
+    """Sends what C++ code writes to the standard error nowhere."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def peak_memory_mib():
