@@ -207,7 +207,8 @@ class TextClassifier(StringClassifier):
         return self._fit_head(features, self.label_ids(labels), self.FROZEN_RECIPE, **kwargs)
 
     def _fit_head(self, features, labels, recipe, **kwargs):
-        head = keras.Sequential([keras.Input(features.shape[1:]), self.dropout_layer, self.head])
+        dropout = keras.layers.Dropout(self.dropout)  # a new one, for the seed to hold
+        head = keras.Sequential([keras.Input(features.shape[1:]), dropout, self.head])
         recipe.compile(head, steps_per_epoch=-(-len(features) // recipe.batch_size))
         return head.fit(
             features,

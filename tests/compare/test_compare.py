@@ -143,13 +143,13 @@ CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (None, [], "no such|does not exist|not found"),
+        (None, [], "data.csv"),
         (b"", [], "empty|no "),
         (b"text,label\n", [], "no "),
         (b"text,label\nfine,1\nwarm,1\n", [], "one class"),
         (CSV.encode(), ["--text-column", "txt"], "'?text'?"),
         (b"text,text,label\na,b,1\n", [], "text"),
-        (CSV.encode() + b",1\n", [], "empty|missing|no text"),
+        (CSV.encode() + b",1\n", [], "without a text"),
         (CSV.encode() + "né".encode("latin-1") + b",1\n", [], "UTF-8"),
         (CSV.encode(), ["--arms", "scratches"], "scratches"),
         (CSV.encode(), ["--seeds", "0"], "seeds"),
