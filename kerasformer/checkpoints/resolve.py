@@ -44,7 +44,7 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
     kerasformer.errors.UserError: There is no preset, file or folder 'all-minilm-l6'; ...
     """
     if offline is None:
-        offline = os.environ.get("KERASFORMER_OFFLINE", "").lower() not in ("", "0", "false", "no")
+        offline = is_offline()
     if isinstance(source, str) and source in PRESETS:
         return preset_folder(PRESETS[source], Cache(default_root()), offline)
     if isinstance(source, str) and "://" in source:
@@ -72,6 +72,11 @@ def _near(name: str) -> str:
     """The presets whose names are near to `name`, as words of a sentence."""
     names = {preset.lower(): preset for preset in PRESETS}
     return " or ".join(names[near] for near in difflib.get_close_matches(name.lower(), names))
+
+
+def is_offline() -> bool:
+    """Whether `KERASFORMER_OFFLINE` forbids the network."""
+    return os.environ.get("KERASFORMER_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 def _resolve_handle(handle: str, offline: bool) -> Path:

@@ -18,6 +18,7 @@ from kerasformer.compare.settings import Settings
 from kerasformer.compare.worker import work
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
+from kerasformer.files import write_whole
 from kerasformer.report import load_record, write_report
 
 _RESULTS = Path("results")
@@ -165,12 +166,9 @@ def _new_record(settings, dataset):
 
 
 def _write_record(record, folder):
-    new = folder / "record.json.new"
     try:
-        new.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-        new.replace(folder / "record.json")
+        write_whole(folder / "record.json", json.dumps(record, indent=1))
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise UserError(
             f"Cannot write {folder / 'record.json'} ({error.strerror}): make room or give another "
             "--output."

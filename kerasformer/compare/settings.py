@@ -3,9 +3,9 @@
 import dataclasses
 
 from kerasformer.errors import UserError
+from kerasformer.report.record import ARMS
 
 DTYPES = ("float32", "mixed_bfloat16")
-ARMS = ("majority", "tfidf", "scratch", "frozen", "fine_tuned")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from kerasformer.checkpoints.resolve import is_offline
 from kerasformer.data.rows import (
     Rows,
     Source,
@@ -85,7 +86,7 @@ def _prepare(builder):
     """Downloads and prepares the set, which does nothing where that was done before."""
     if builder.is_prepared():
         return
-    if os.environ.get("KERASFORMER_OFFLINE", "").lower() not in ("", "0", "false", "no"):
+    if is_offline():
         raise UserError(
             f"tfds:{builder.name} is not prepared in {builder.data_dir}, and KERASFORMER_OFFLINE "
             "forbids to fetch it: unset it once, or give the data_dir that has it."

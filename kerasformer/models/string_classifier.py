@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
+from kerasformer.files import write_whole
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe, classification_metrics
 
@@ -264,15 +265,23 @@ class StringClassifier(keras.Model):
 
         Args:
             folder: Where to; made if it is not there.
+
+        Raises:
+            UserError: The folder cannot be written to.
         """
         folder = pathlib.Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = folder / f"new.{_WEIGHTS}"
-        self.save_weights(weights)
-        config = folder / f"new.{_CONFIG}"
-        config.write_text(json.dumps({"class": type(self).__name__, **self.get_config()}, indent=1))
-        weights.replace(folder / _WEIGHTS)
-        config.replace(folder / _CONFIG)
+        config = json.dumps({"class": type(self).__name__, **self.get_config()}, indent=1)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            weights = folder / f"new.{_WEIGHTS}"
+            self.save_weights(weights)
+            weights.replace(folder / _WEIGHTS)
+            write_whole(folder / _CONFIG, config)
+        except OSError as error:
+            raise UserError(
+                f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
+                "written to, on a disk with room."
+            ) from None
 
     @classmethod
     def load(cls, folder):

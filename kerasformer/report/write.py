@@ -1,9 +1,9 @@
 """Writing the report's files beside the record."""
 
-import os
 from pathlib import Path
 
 from kerasformer.errors import UserError
+from kerasformer.files import write_whole
 from kerasformer.report.record import validate_record
 from kerasformer.report.summary import summarize
 from kerasformer.report.tables import markdown_table
@@ -32,7 +32,7 @@ def write_report(record: dict, folder) -> list[Path]:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_replace(folder / name, content) for name, content in files.items()]
+        return [write_whole(folder / name, content) for name, content in files.items()]
     except OSError as error:
         raise UserError(
             f"Cannot write the report to {folder} ({error.strerror}): give a folder that can be "
@@ -64,15 +64,3 @@ def _render(record):
 def _encode(text):
     """UTF-8; a lone surrogate, which JSON allows in a name, becomes a question mark."""
     return text.encode("utf-8", errors="replace")
-
-
-def _replace(path, content):
-    """Writes a file beside its place and renames it into it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return path

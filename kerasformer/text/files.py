@@ -1,7 +1,6 @@
-"""The files of a tokenizer, read as data with errors that name the file, and written whole."""
+"""The files of a tokenizer, read as data with errors that name the file."""
 
 import json
-import os
 from pathlib import Path
 
 from ..errors import UserError
@@ -82,19 +81,3 @@ def parse_json(text: str, source) -> dict:
     if not isinstance(value, dict):
         raise UserError(f"{source} holds a JSON {type(value).__name__}, but must hold an object.")
     return value
-
-
-def write_text(path: Path, text: str):
-    """Writes a file beside its place, then renames it there: a reader sees the old or the new.
-
-    Args:
-        path: The file.
-        text: Its whole text.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

@@ -8,8 +8,9 @@ from pathlib import Path
 import tokenizers
 
 from ..errors import UserError
+from ..files import write_whole
 from .encoded import Encoded
-from .files import parse_json, read_config, read_text, write_text
+from .files import parse_json, read_config, read_text
 from .texts import check_texts, chunks
 
 
@@ -264,8 +265,8 @@ class Tokenizer:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         config = json.dumps(self._config(), ensure_ascii=False, indent=2)
-        write_text(folder / "tokenizer_config.json", config + "\n")
-        write_text(folder / "tokenizer.json", self.backend.to_str())
+        write_whole(folder / "tokenizer_config.json", config + "\n")
+        write_whole(folder / "tokenizer.json", self.backend.to_str())
 
     @classmethod
     def load(cls, folder) -> "Tokenizer":

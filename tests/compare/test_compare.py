@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_sentence(reviews, tmp_path, capsys, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
     line = fails(
         capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path / "out"
     )  # fmt: skip
