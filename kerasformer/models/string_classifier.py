@@ -145,14 +145,18 @@ class StringClassifier(keras.Model):
         )
 
     def _training_data(self, texts, labels, batch_size, class_weight=None, seed=None):
+        labels = self._labels_of(texts, labels)
+        weights = self._sample_weight(labels, class_weight)
+        return TextBatches(self.encode(texts), labels, weights, batch_size, seed)
+
+    def _labels_of(self, texts, labels):
+        """The class indices of texts, of which there is one at least."""
         if labels is None or len(texts) != len(labels):
             count = "no" if labels is None else f"{len(labels):,}"
             raise UserError(f"There are {len(texts):,} texts and {count} labels; give as many.")
         if not len(texts):
             raise UserError("There is no text to train or evaluate on; give at least one.")
-        labels = self.label_ids(labels)
-        weights = self._sample_weight(labels, class_weight)
-        return TextBatches(self.encode(texts), labels, weights, batch_size, seed)
+        return self.label_ids(labels)
 
     def _sample_weight(self, labels, class_weight):
         if class_weight is None:
@@ -256,7 +260,7 @@ class StringClassifier(keras.Model):
         """
         if not _holds_strings(x):
             return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **kwargs)
-        labels = self._training_data(x, y, batch_size=1).labels
+        labels = self._labels_of(x, y)
         probabilities = self.predict(x, batch_size=batch_size, verbose=verbose)
         return classification_metrics(labels, probabilities, self.class_names)
 
@@ -347,6 +351,8 @@ def _check_class_names(class_names):
 
 def _holds_strings(x):
     """Whether x is a sequence of texts rather than tensors or a Keras data set."""
+    if hasattr(x, "to_numpy"):  # a column of pandas or polars
+        x = x.to_numpy()
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "UO"
     if isinstance(x, str):

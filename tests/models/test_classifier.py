@@ -78,6 +78,18 @@ def test_odd_texts_are_classified_too(trained):
     assert np.isfinite(probabilities).all()
 
 
+def test_arrays_tuples_and_columns_of_texts_are_texts(trained):
+    class Column(list):
+        """What pandas and polars have."""
+
+        def to_numpy(self):
+            return np.array(self, dtype=object)
+
+    expected = trained.predict(TEXTS)
+    for kind in (tuple, np.array, Column):
+        np.testing.assert_array_equal(trained.predict(kind(TEXTS)), expected)
+
+
 def test_no_text_gives_no_row(trained):
     assert trained.predict([]).shape == (0, 2)
 
