@@ -1,6 +1,7 @@
 """What the tests share: one backend's tests, the dtype policy, gradients on any backend."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ settings.register_profile("layers", deadline=None, max_examples=3 if ON_JAX else
 
 
 def pytest_configure(config):
+    # A shell's background job ignores Ctrl-C, and so would the processes that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "backend(name): runs on this Keras backend only")
 
 
