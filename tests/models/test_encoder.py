@@ -312,11 +312,14 @@ def test_trains(rng):
 
 
 def test_trains_as_it_is_on_one_of_its_outputs(rng):
+    keras.utils.set_random_seed(0)  # the encoder's large weights make any step a gamble
     encoder = BertEncoder(CONFIG)
-    encoder.compile("sgd", {"pooled_output": "mse"}, run_eagerly=EAGER)
+    encoder.compile(keras.optimizers.SGD(1e-3), {"pooled_output": "mse"}, run_eagerly=EAGER)
     target = {"pooled_output": rng.normal(size=(2, 8))}
-    losses = [encoder.train_on_batch(INPUTS, target) for _ in range(5)]
-    assert losses[-1] < losses[0]
+    before = encoder.test_on_batch(INPUTS, target)
+    for _ in range(10):
+        encoder.train_on_batch(INPUTS, target)
+    assert encoder.test_on_batch(INPUTS, target) < before
 
 
 def test_initial_weights():
