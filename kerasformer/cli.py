@@ -9,7 +9,7 @@ from kerasformer.compare.settings import ARMS, DTYPES
 from kerasformer.errors import UserError
 
 # What --quick stands for, where the options do not say otherwise.
-_QUICK = {"limit": 1000, "seeds": 1, "epochs": 1}
+_QUICK = {"limit": 800, "seeds": 1}
 
 
 def main(argv=None) -> int:
