@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from kerasformer.compare.machine import hardware, versions
+from kerasformer.files import write_whole
 
 
 def arguments(description, pretrained=False):
@@ -35,6 +36,5 @@ def finish(name, args, dataset, history, metrics):
     }
     file = pathlib.Path("results", f"{name}.json")
     file.parent.mkdir(exist_ok=True)
-    file.with_suffix(".new").write_text(json.dumps(record, indent=1, ensure_ascii=False))
-    file.with_suffix(".new").replace(file)
+    write_whole(file, json.dumps(record, indent=1, ensure_ascii=False))
     print(f"   record: {file}")

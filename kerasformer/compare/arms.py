@@ -71,12 +71,12 @@ class Scratch:
 
     def _model(self):
         model = self.make(self.dataset.class_names)
-        self.recipe = model.recipe.change(epochs=self.epochs)
+        recipe = model.recipe.change(epochs=self.epochs)
         sizes = ("vocab_size", "max_length", "hidden_size", "num_layers", "num_heads")
         sizes += ("intermediate_size", "dropout")
         self.settings = {name: getattr(model, name) for name in sizes}
-        self.settings |= dataclasses.asdict(self.recipe)
-        return model, self.recipe
+        self.settings |= dataclasses.asdict(recipe)
+        return model, recipe
 
 
 class FineTuned:
