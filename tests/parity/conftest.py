@@ -19,3 +19,12 @@ def transformers(torch):
 @pytest.fixture(scope="session")
 def sentence_transformers(transformers):
     return pytest.importorskip("sentence_transformers")
+
+
+@pytest.fixture(scope="session")
+def tfhub_models(tmp_path_factory):
+    """Paths by name of SavedModels in TF Hub's formats and their checkpoint; see tfhub.py."""
+    pytest.importorskip("official.nlp.tools.export_tfhub_lib")
+    from .tfhub import export_all
+
+    return export_all(tmp_path_factory.mktemp("tfhub"))
