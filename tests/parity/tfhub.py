@@ -1,4 +1,4 @@
-"""SavedModels in TF Hub's formats, written by tf-models-official's own exporter from random weights.
+"""TF Hub's SavedModels, written by tf-models-official's own exporter from random weights.
 
 What is published on TF Hub for BERT was written by these functions of `official`. They need
 tf-models-official, whose layers are Keras 2's (`tf_keras`); it runs beside Keras 3 in one process,
