@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from kerasformer.errors import UserError
@@ -14,15 +15,29 @@ WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 
 # The others (the 8-bit floats and smaller) need scales that a plain tensor does not carry.
-_READABLE = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"}
-_READABLE |= {"BOOL"}
+_READABLE = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<f4",
+    "BOOL": "?",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+}
 
 
 class Tensors(Mapping):
     """The tensors of one or several safetensors files by name; made by `open_tensors`.
 
-    A tensor is read from the memory-mapped file each time that it is asked for. bfloat16, for
-    which numpy has no type, comes as float32; every other type as it is.
+    A tensor is read from its file each time that it is asked for, and not through a map of the
+    file, whose pages would count as this process's memory beside the copy. bfloat16, for which
+    numpy has no type, comes as float32; every other type as it is.
     """
 
     def __init__(self, files: Mapping[str, "_File"]):
@@ -39,7 +54,15 @@ class Tensors(Mapping):
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading the tensor."""
-        return self._files[name].shape(name)
+        return self._files[name].entries[name]["shape"]
+
+    def dtype(self, name: str) -> str:
+        """A tensor's type as safetensors names it, such as `"F32"`."""
+        return self._files[name].entries[name]["dtype"]
+
+    def file(self, name: str) -> Path:
+        """The file that holds a tensor."""
+        return self._files[name].path
 
 
 def open_tensors(path: str | os.PathLike) -> Tensors:
@@ -75,11 +98,11 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
         path /= names[0]
     if path.suffix != ".json":
         file = _File(path)
-        return Tensors(dict.fromkeys(file.names, file))
+        return Tensors(dict.fromkeys(file.entries, file))
     shard_of = read_shard_index(path)
     shards = {shard: _File(path.with_name(shard)) for shard in sorted(set(shard_of.values()))}
     for name, shard in shard_of.items():
-        if name not in shards[shard].names:
+        if name not in shards[shard].entries:
             raise UserError(f"{shard} lacks the tensor {name!r} that {path} says it holds.")
     return Tensors({name: shards[shard] for name, shard in shard_of.items()})
 
@@ -106,32 +129,42 @@ def read_shard_index(path: Path) -> dict[str, str]:
 
 
 class _File:
-    """One safetensors file, its header checked."""
+    """One safetensors file, its header checked by the safetensors library."""
 
     def __init__(self, path: Path):
-        self._path = path
+        self.path = path
         try:
-            self._content = safe_open(path, framework="numpy")
-            self.names = frozenset(self._content.keys())
+            # Checks that the header is whole, and that shapes and offsets fit each other and the
+            # file; what it then says can be believed.
+            with safe_open(path, framework="numpy"), open(path, "rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                header = json.loads(stream.read(length))
         except FileNotFoundError:
             raise UserError(f"There is no file {path}: expected a safetensors file.") from None
-        except (OSError, SafetensorError) as error:
+        except (OSError, ValueError, RecursionError, SafetensorError) as error:
             raise UserError(
                 f"{path} is not a sound safetensors file ({error}): fetch or write it again."
             ) from None
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._content.get_slice(name).get_shape())
+        self._data = 8 + length
+        self.metadata = header.pop("__metadata__", None) or {}
+        self.entries = {
+            name: {**entry, "shape": tuple(entry["shape"])} for name, entry in header.items()
+        }
 
     def read(self, name: str):
-        kind = self._content.get_slice(name).get_dtype()
-        if kind not in _READABLE:
+        entry = self.entries[name]
+        if entry["dtype"] not in _READABLE:
             raise UserError(
-                f"The tensor {name!r} of {self._path} has the type {kind}, which cannot be read: "
-                "expected 16, 32 or 64-bit floats, integers or booleans."
+                f"The tensor {name!r} of {self.path} has the type {entry['dtype']}, which cannot "
+                "be read: expected 16, 32 or 64-bit floats, integers or booleans."
             )
-        if kind == "BF16":
-            import ml_dtypes  # noqa: F401  numpy knows bfloat16 by name only once this is imported
-
-            return self._content.get_tensor(name).astype("float32")
-        return self._content.get_tensor(name)
+        start, end = entry["data_offsets"]
+        is_bfloat16 = entry["dtype"] == "BF16"
+        dtype = np.dtype(np.uint16 if is_bfloat16 else _READABLE[entry["dtype"]])
+        count = (end - start) // dtype.itemsize
+        tensor = np.fromfile(self.path, dtype, count, offset=self._data + start)
+        if tensor.size < count:
+            raise UserError(f"{self.path} has become shorter while {name!r} was read.")
+        if is_bfloat16:
+            tensor = (tensor.astype(np.uint32) << 16).view(np.float32)
+        return tensor.reshape(entry["shape"])

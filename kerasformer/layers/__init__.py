@@ -3,11 +3,13 @@
 from kerasformer.layers.activations import get_activation
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.embedding import BertEmbedding, TokenAndPositionEmbedding
+from kerasformer.layers.heads import MaskedLMHead
 from kerasformer.layers.pooling import SequencePooling
 from kerasformer.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "BertEmbedding",
+    "MaskedLMHead",
     "SelfAttention",
     "SequencePooling",
     "TokenAndPositionEmbedding",

@@ -29,6 +29,9 @@ class EncoderConfig:
             zeros, where they are to be overwritten.
         pad_token_id: The id that is padding where no mask is given.
         pooler: Whether there is a dense + tanh over the first token.
+        embedding_size: Width of the embeddings, `hidden_size` where None; where the two differ, as
+            in ELECTRA small, https://arxiv.org/abs/2003.10555, a dense layer leads from one to the
+            other.
 
     Raises:
         ValueError: A size that is no positive integer, a `hidden_size` that is no multiple of
@@ -55,12 +58,16 @@ class EncoderConfig:
     initializer_range: float = 0.02
     pad_token_id: int = 0
     pooler: bool = True
+    embedding_size: int | None = None
 
     def __post_init__(self):
         """Checks every value."""
         sizes = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
         for name in (*sizes, "max_length", "type_vocab_size"):
             check_sizes(**{name: getattr(self, name)})
+        if self.embedding_size is None:
+            object.__setattr__(self, "embedding_size", self.hidden_size)  # frozen
+        check_sizes(embedding_size=self.embedding_size)
         if self.hidden_size % self.num_heads:
             raise ValueError(
                 f"hidden_size={self.hidden_size} is not a multiple of num_heads={self.num_heads}: "

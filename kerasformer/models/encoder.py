@@ -68,13 +68,16 @@ class BertEncoder(keras.Model):
             config.vocab_size,
             config.max_length,
             config.type_vocab_size,
-            config.hidden_size,
+            config.embedding_size,
             dropout=config.dropout,
             layer_norm_epsilon=config.layer_norm_epsilon,
             embeddings_initializer=initializer,
             dtype=self.dtype_policy,
             name="embeddings",
         )
+        self.embedding_projection = None
+        if config.embedding_size != config.hidden_size:
+            self.embedding_projection = self._dense("embedding_projection", initializer)
         self.blocks = [
             TransformerBlock(
                 config.hidden_size,
@@ -92,31 +95,35 @@ class BertEncoder(keras.Model):
         ]
         self.pooler = None
         if config.pooler:
-            self.pooler = keras.layers.Dense(
-                config.hidden_size,
-                activation="tanh",
-                kernel_initializer=initializer,
-                dtype=self.dtype_policy,
-                name="pooler_transform",
-            )
+            self.pooler = self._dense("pooler_transform", initializer, activation="tanh")
         self.build()
+
+    def _dense(self, name, initializer, activation=None):
+        return keras.layers.Dense(
+            self.config.hidden_size,
+            activation=activation,
+            kernel_initializer=initializer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
 
     @classmethod
     def from_pretrained(cls, source, **kwargs):
-        """Reads a published encoder into native layers; see `checkpoints.huggingface`.
+        """Reads a published encoder into native layers; see `checkpoints.load_encoder`.
 
         Args:
-            source: A folder in the Hugging Face layout, a preset's name such as
-                `"all-MiniLM-L6-v2"`, or `"hf://owner/name"`; see `kerasformer.resolve`.
-            **kwargs: Keras arguments of the model, such as `dtype` or `name`.
+            source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
+                such as `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
+            **kwargs: `strict`, and Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
-            A `BertEncoder` with the published weights.
+            A `BertEncoder` with the published weights; with `strict=False`, the pair of it and a
+            `LoadReport`.
 
         Raises:
             UserError: There is no such source, or its files are not a BERT encoder's.
         """
-        from kerasformer.checkpoints.huggingface import load_encoder
+        from kerasformer.checkpoints import load_encoder
 
         return load_encoder(source, **kwargs)
 
@@ -130,6 +137,8 @@ class BertEncoder(keras.Model):
     def build(self, input_shape=None):
         """Creates all variables, whatever the input's shape."""
         self.embedding.build((None, None))
+        if self.embedding_projection:
+            self.embedding_projection.build((None, None, self.config.embedding_size))
         for block in self.blocks:
             block.build((None, None, self.config.hidden_size))
         if self.pooler:
@@ -144,6 +153,8 @@ class BertEncoder(keras.Model):
         x = self.embedding(
             inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
         )
+        if self.embedding_projection:
+            x = self.embedding_projection(x)
         result = {"embedding_output": x, "encoder_outputs": [], "attention_scores": []}
         for block in self.blocks:
             x, scores = block(x, padding_mask=mask, return_attention_scores=True, training=training)

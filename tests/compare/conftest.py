@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kerasformer.checkpoints.huggingface_names import encoder_weights
+from kerasformer.checkpoints.huggingface_names import BERT
 from kerasformer.models import EncoderConfig
 
 GOOD, BAD = ["fine", "warm", "bright", "great"], ["dull", "cold", "dim", "poor"]
@@ -37,7 +37,7 @@ def pretrained(tmp_path_factory):
     rng = np.random.default_rng(0)
     tensors = {
         weight.theirs: rng.normal(0, 0.3, weight.shape).astype("float32")
-        for weight in encoder_weights(config)
+        for weight in BERT.encoder_weights(config)
     }
     save_file(tensors, folder / "model.safetensors")
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasformer.checkpoints.huggingface_names import encoder_weights
+from kerasformer.checkpoints.huggingface_names import BERT
 from kerasformer.checkpoints.resolve import resolve
 from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder
@@ -208,7 +208,7 @@ def test_the_gradient_of_every_weight(torch, random_model):
     assert len(by_path) == len(gradients) == 5 + 5 * 16 + 2
     # A key's bias moves all scores of a row alike, so its gradient is rounding and nothing more.
     rounding = 1e-6 * max(np.linalg.norm(gradient) for gradient in gradients.values())
-    for weight in encoder_weights(encoder.config):
+    for weight in BERT.encoder_weights(encoder.config):
         expected = gradients[weight.theirs]
         error = np.linalg.norm(weight.from_keras(by_path[weight.ours]) - expected)
         assert error <= 1e-3 * np.linalg.norm(expected) + rounding, weight.theirs

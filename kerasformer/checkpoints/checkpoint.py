@@ -1,0 +1,295 @@
+"""A published model, opened: what it is, which tensors it has, and how they go into our layers."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+
+from kerasformer.checkpoints.names import Layout, Weight
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder, EncoderConfig
+
+# The table that a format may do without: zeros in it change nothing.
+_SEGMENTS = "embeddings/type_embeddings/embeddings"
+
+
+class Tensors(Protocol):
+    """The tensors of a checkpoint, a mapping of names to numpy arrays, read when asked for."""
+
+    def __getitem__(self, name: str) -> np.ndarray: ...
+    def __iter__(self): ...
+    def __len__(self) -> int: ...
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading it."""
+
+    def dtype(self, name: str) -> str:
+        """A tensor's type, without reading it."""
+
+    def file(self, name: str) -> Path:
+        """The file that holds it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadReport:
+    """What of a file did not go into the encoder, by the names of the file's tensors.
+
+    Attributes:
+        missing: Tensors that the file lacks; these weights are left at random.
+        misshapen: Tensors of another shape, with that of the file and the one expected; these
+            weights are left at random too.
+        unexpected: Tensors that no model of the format's architecture has.
+        ignored: Tensors that are not the encoder's: heads, constants.
+    """
+
+    missing: tuple[str, ...]
+    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    unexpected: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    def problems(self) -> list[str]:
+        """All but what is ignored, each in a few words."""
+        return [
+            *(f"{name!r} is missing" for name in self.missing),
+            *(
+                f"{name!r} is {list(found)} in the file and {list(expected)} by its configuration"
+                for name, (found, expected) in self.misshapen.items()
+            ),
+            *(f"{name!r} is unexpected" for name in self.unexpected),
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A published BERT, opened by `open_checkpoint`: no tensor is read yet.
+
+    Attributes:
+        path: The folder, or the file.
+        format: The format's name, for people: `"Hugging Face"`, `"TF Hub SavedModel"`...
+        architecture: What the source calls its model, such as `"BertForMaskedLM"`.
+        config: The encoder's configuration.
+        layout: The table of names of the format.
+        tensors: The tensors by the names that they have in the files.
+        names: Those names by the layout's: without prefixes, and old spellings made new.
+        ignored: Beginnings of the layout's kind of names that belong to no encoder: constants,
+            heads that are not read, an optimizer's slots.
+        class_names: The names of a classifier's classes, where the source tells them.
+        read_tokenizer: Reads the tokenizer; raises a `UserError` where the source has none.
+        prefix: What the files put before the encoder's names, for messages.
+    """
+
+    path: Path
+    format: str
+    architecture: str
+    config: EncoderConfig
+    layout: Layout
+    tensors: Tensors
+    names: dict[str, str]
+    read_tokenizer: Callable
+    ignored: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
+    prefix: str = ""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The heads of which the file holds every tensor."""
+        return tuple(
+            head
+            for head, weights in self.layout.heads.items()
+            if all(weight.theirs in self.names for weight in weights)
+        )
+
+    def report(self) -> LoadReport:
+        """Compares the names and shapes with the encoder's table; no tensor is read."""
+        weights = list(self.layout.encoder_weights(self.config))
+        missing, misshapen = self._compare(weights)
+        used = {self.names.get(weight.theirs) for weight in weights}
+        heads = {weight.theirs for lines in self.layout.heads.values() for weight in lines}
+        ignored, unexpected = [], []
+        for name, file_name in self._table_names():
+            if file_name not in used:
+                known = name in heads or name.startswith(self.ignored)
+                (ignored if known else unexpected).append(file_name)
+        return LoadReport(tuple(missing), misshapen, tuple(unexpected), tuple(ignored))
+
+    def _table_names(self):
+        """Each tensor's name in the layout's spelling, where it has one, beside its own."""
+        table_name = {file_name: name for name, file_name in self.names.items()}
+        return [(table_name.get(file_name, file_name), file_name) for file_name in self.tensors]
+
+    def _compare(self, weights: Iterable[Weight]):
+        missing, misshapen = [], {}
+        for weight in weights:
+            name = self.names.get(weight.theirs)
+            if name is None:
+                missing.append(self.prefix + weight.theirs)
+            elif self.tensors.shape(name) != weight.shape:
+                misshapen[name] = (self.tensors.shape(name), weight.shape)
+        return missing, misshapen
+
+    def read(self, weight: Weight) -> np.ndarray:
+        """A weight's tensor, checked to be of finite floats.
+
+        Raises:
+            UserError: It is not; the message names the tensor and its file.
+        """
+        name = self.names[weight.theirs]
+        tensor, file = self.tensors[name], self.tensors.file(name)
+        if tensor.dtype.kind != "f":
+            raise UserError(
+                f"The tensor {name!r} in {file} is of type {tensor.dtype}, and weights are floats."
+            )
+        if not np.isfinite(tensor).all():
+            raise UserError(
+                f"The tensor {name!r} in {file} has a value that is NaN or infinite: the training "
+                "that wrote it has diverged, or the file is damaged."
+            )
+        return tensor
+
+    def encoder(self, *, strict: bool = True, **kwargs):
+        """Makes the encoder and reads its weights; see `load_encoder`."""
+        report = self.report()
+        if strict and report.problems():
+            raise UserError(self._refusal(report.problems(), "the BERT encoder"))
+        self._check_size()
+        weights = {
+            weight.ours: weight
+            for weight in self.layout.encoder_weights(self.config)
+            if weight.theirs in self.names and self.names[weight.theirs] not in report.misshapen
+        }
+        absent = {_SEGMENTS} - {weight.ours for weight in self.layout.embeddings}
+        encoder = _build(BertEncoder, self, weights, absent, config=self.config, **kwargs)
+        return encoder if strict else (encoder, report)
+
+    def load_head(self, head: str, layer: keras.layers.Layer, num_classes: int = 2):
+        """Reads a head's weights into its built layer.
+
+        Args:
+            head: The head's name, one of `layout.heads`.
+            layer: The layer; its variables have the names of the table.
+            num_classes: The number of its outputs, where its kind does not give it.
+
+        Raises:
+            UserError: The file lacks the head or a part of it, or a tensor is of another shape or
+                not finite.
+        """
+        if head not in self.layout.heads:
+            raise UserError(f"{self.path} is a {self.format}, which has no {_words(head)} head.")
+        weights = list(self.layout.head_weights(head, self.config, num_classes))
+        missing, misshapen = self._compare(weights)
+        problems = LoadReport(tuple(missing), misshapen, (), ()).problems()
+        if problems:
+            raise UserError(self._refusal(problems, f"a model with a {_words(head)} head"))
+        variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
+        for weight in weights:
+            variable = variables[weight.ours]
+            variable.assign(weight.to_keras(self.read(weight), tuple(variable.shape)))
+
+    def _refusal(self, problems: list[str], what: str) -> str:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        return (
+            f"The weights in {self.path} are not those of {what} that its configuration "
+            f"describes: {'; '.join(problems[:3])}{more}."
+        )
+
+    def _check_size(self):
+        """Refuses to make an encoder that is mostly random, and could be of any size."""
+        weights = self.layout.encoder_weights(self.config)
+        described = sum(math.prod(weight.shape) for weight in weights)
+        held = sum(math.prod(self.tensors.shape(name)) for name in self.tensors)
+        if described > 2 * held:
+            raise UserError(
+                f"The configuration in {self.path} describes an encoder of {described:,} weights, "
+                f"and its files hold {held:,}: they do not belong together."
+            )
+
+
+def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs):
+    """Makes a model whose variables are born with their values out of the file.
+
+    Made first and filled afterwards, the model would be in memory twice while its largest table
+    is read. In a stateless scope Keras makes variables without a value, and gives each its own,
+    one after another, when the scope ends.
+    """
+    failures = []
+
+    def initial_value(weight):
+        def read(shape, dtype=None):
+            try:
+                if not failures:
+                    tensor = weight.to_keras(checkpoint.read(weight), tuple(shape))
+                    return keras.ops.convert_to_tensor(tensor, dtype=dtype)
+            except UserError as error:
+                failures.append(error)  # raised below: Keras would be left with half a model
+            return keras.ops.zeros(shape, dtype)
+
+        return read
+
+    with keras.StatelessScope():
+        model = kind(**kwargs)
+        for variable in model.weights:
+            name = variable.path.removeprefix(f"{model.path}/")
+            if name in weights:
+                variable._initializer = initial_value(weights[name])
+            elif name in absent:
+                variable._initializer = keras.initializers.Zeros()
+    if failures:
+        raise failures[0]
+    return model
+
+
+def _words(head: str) -> str:
+    return head.replace("_", " ")
+
+
+def open_checkpoint(source: str | os.PathLike) -> Checkpoint:
+    """Opens a published model of any format; nothing of it is run, and no tensor is read.
+
+    Args:
+        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+
+    Returns:
+        The `Checkpoint`.
+
+    Raises:
+        UserError: There is no such source, or it is in no format that can be read.
+    """
+    from kerasformer.checkpoints.formats import open_path
+    from kerasformer.checkpoints.resolve import resolve
+
+    return open_path(resolve(source))
+
+
+def load_encoder(source: str | os.PathLike, *, strict: bool = True, **kwargs):
+    """Reads a BERT encoder from any format.
+
+    Every number, float16 and bfloat16 too, goes into variables of the dtype that `kwargs` ask for,
+    float32 by default. A source without a pooler gives an encoder without one. No code is run and
+    no pickle is read; the configuration is compared with the shapes in the files before any memory
+    is taken for it.
+
+    Args:
+        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+        strict: Whether a missing, unexpected or wrongly shaped tensor is an error. If not, the
+            encoder comes with a report, as long as the file has at least half of its weights.
+        **kwargs: Keras arguments of the model, such as `dtype` or `name`.
+
+    Returns:
+        A `BertEncoder`; with `strict=False`, the pair of it and a `LoadReport`.
+
+    Raises:
+        UserError: There is no such source, it is not a BERT encoder's, or a weight is missing,
+            unexpected, wrongly shaped or not finite.
+
+    Example:
+
+    >>> encoder = load_encoder("all-MiniLM-L6-v2")  # doctest: +SKIP
+    >>> encoder.config.hidden_size  # doctest: +SKIP
+    384
+    """
+    return open_checkpoint(source).encoder(strict=strict, **kwargs)

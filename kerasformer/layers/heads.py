@@ -1,0 +1,112 @@
+"""BERT's pretraining head over the vocabulary."""
+
+import keras
+from keras import ops
+
+from kerasformer.layers.activations import get_activation
+from kerasformer.layers.arguments import (
+    check_positive,
+    check_rank,
+    check_sizes,
+    clone_initializer,
+)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class MaskedLMHead(keras.layers.Layer):
+    """Scores of every token of the vocabulary, from an encoder's vectors.
+
+    Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1, as in Google's
+    `run_pretraining.get_masked_lm_output`: a dense layer with activation, LayerNorm, and a product
+    with the encoder's own token embeddings, which the caller gives, so that they stay one weight.
+
+    Args:
+        vocab_size: Number of token ids.
+        embedding_size: Width of the token embeddings.
+        activation: Activation of the dense layer, see `get_activation`.
+        layer_norm_epsilon: Added to the variance in LayerNorm.
+        kernel_initializer: Initializer of the dense layer's kernel.
+
+    Call arguments:
+        inputs: An encoder's `sequence_output`, `[batch, seq, hidden]`.
+        embedding_table: The encoder's token embeddings, `[vocab_size, embedding_size]`.
+        positions: Integer `[batch, predictions]`: the positions to score; all of them where None.
+
+    Returns:
+        Logits, float32 `[batch, seq or predictions, vocab_size]`.
+
+    Raises:
+        ValueError: A size that is no positive integer, an epsilon that is not above 0, an unknown
+            activation, or an input or positions with another number of axes.
+
+    Example:
+
+    >>> head = MaskedLMHead(vocab_size=100, embedding_size=8)
+    >>> table = np.ones((100, 8), "float32")
+    >>> tuple(head(np.ones((2, 5, 8)), table, positions=np.array([[1, 4], [0, 2]])).shape)
+    (2, 2, 100)
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        embedding_size,
+        activation="gelu",
+        layer_norm_epsilon=1e-12,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_sizes(vocab_size=vocab_size, embedding_size=embedding_size)
+        check_positive(layer_norm_epsilon=layer_norm_epsilon)
+        self.vocab_size = vocab_size
+        self.embedding_size = embedding_size
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self._activation = get_activation(activation)
+        self.transform = keras.layers.Dense(
+            embedding_size,
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            dtype=self.dtype_policy,
+            name="transform",
+        )
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+        )
+
+    def build(self, input_shape, *_):
+        """Creates the variables for inputs `[batch, seq, hidden]`."""
+        self.transform.build((None, input_shape[-1]))
+        self.layer_norm.build((None, self.embedding_size))
+        self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, inputs, embedding_table, positions=None):
+        """See the class."""
+        check_rank("inputs", inputs, "[batch, seq, hidden]")
+        check_rank("positions", positions, "[batch, predictions]")
+        if positions is not None:
+            inputs = ops.take_along_axis(inputs, ops.expand_dims(positions, -1), axis=1)
+        x = self.layer_norm(self._activation(self.transform(inputs)))
+        flat = ops.reshape(x, (-1, self.embedding_size))
+        table = ops.transpose(ops.cast(embedding_table, x.dtype))
+        # Softmax over a vocabulary is a loss: its scores are float32 whatever the policy.
+        logits = ops.cast(ops.matmul(flat, table), "float32") + ops.cast(self.bias, "float32")
+        return ops.reshape(logits, (*ops.shape(x)[:2], self.vocab_size))
+
+    def compute_output_shape(self, inputs_shape, embedding_table_shape=None, positions_shape=None):
+        """`[batch, seq or predictions, vocab_size]`."""
+        batch, length = (positions_shape or inputs_shape)[:2]
+        return (batch, length, self.vocab_size)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "embedding_size": self.embedding_size,
+            "activation": self.activation,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
