@@ -13,7 +13,7 @@ _LAZY = {
     "open_checkpoint": "checkpoint",
 }
 
-__all__ = ["Checkpoint", "LoadReport", "PRESETS", "load_encoder", "open_checkpoint", "resolve"]
+__all__ = ["PRESETS", "Checkpoint", "LoadReport", "load_encoder", "open_checkpoint", "resolve"]
 
 
 def __getattr__(name):

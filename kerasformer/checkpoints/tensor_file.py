@@ -128,6 +128,14 @@ def read_shard_index(path: Path) -> dict[str, str]:
     return shard_of
 
 
+def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
+    """An empty array that begins at a multiple of 64 bytes: TensorFlow copies others twice."""
+    size = count * dtype.itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    first = -buffer.ctypes.data % 64
+    return buffer[first : first + size].view(dtype)
+
+
 class _File:
     """One safetensors file, its header checked by the safetensors library."""
 
@@ -161,10 +169,11 @@ class _File:
         start, end = entry["data_offsets"]
         is_bfloat16 = entry["dtype"] == "BF16"
         dtype = np.dtype(np.uint16 if is_bfloat16 else _READABLE[entry["dtype"]])
-        count = (end - start) // dtype.itemsize
-        tensor = np.fromfile(self.path, dtype, count, offset=self._data + start)
-        if tensor.size < count:
-            raise UserError(f"{self.path} has become shorter while {name!r} was read.")
+        tensor = _aligned((end - start) // dtype.itemsize, dtype)
+        with open(self.path, "rb") as stream:
+            stream.seek(self._data + start)
+            if stream.readinto(tensor.view(np.uint8)) < end - start:
+                raise UserError(f"{self.path} has become shorter while {name!r} was read.")
         if is_bfloat16:
             tensor = (tensor.astype(np.uint32) << 16).view(np.float32)
         return tensor.reshape(entry["shape"])
