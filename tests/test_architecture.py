@@ -156,6 +156,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.text",
     "kerasformer.data",
     "kerasformer.hub",
+    "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.savedmodel",
     "kerasformer.checkpoints.tf_checkpoint",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend

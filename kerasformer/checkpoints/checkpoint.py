@@ -223,7 +223,7 @@ def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set
             try:
                 if not failures:
                     tensor = weight.to_keras(checkpoint.read(weight), tuple(shape))
-                    return keras.ops.convert_to_tensor(tensor, dtype=dtype)
+                    return keras.ops.convert_to_tensor(_uncopied(tensor), dtype=dtype)
             except UserError as error:
                 failures.append(error)  # raised below: Keras would be left with half a model
             return keras.ops.zeros(shape, dtype)
@@ -241,6 +241,19 @@ def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set
     if failures:
         raise failures[0]
     return model
+
+
+def _uncopied(array: np.ndarray):
+    """The array as a tensor in the same memory, where TensorFlow can take it as it lies.
+
+    Its usual conversion keeps two copies, which for the largest table is as much as a small model.
+    """
+    is_aligned = array.ctypes.data % 64 == 0 and array.flags.c_contiguous and array.flags.writeable
+    if keras.backend.backend() != "tensorflow" or not is_aligned or not array.size:
+        return array
+    import tensorflow as tf
+
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def _words(head: str) -> str:
