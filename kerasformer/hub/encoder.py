@@ -1,0 +1,204 @@
+"""TF Hub's text encoders as a Keras 3 layer."""
+
+import keras
+from keras import tree
+
+from kerasformer.errors import UserError
+from kerasformer.hub.layer import HubLayer
+from kerasformer.hub.saved_model import read_vocabulary
+from kerasformer.hub.signature import Signature, is_text
+from kerasformer.hub.strings import as_strings
+from kerasformer.layers.arguments import check_rank
+from kerasformer.layers.embedding import check_length
+
+_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class HubEncoder(HubLayer):
+    """Any text encoder SavedModel of TF Hub as a Keras 3 layer: its graph is run as it is.
+
+    It stands in for `hub.KerasLayer(encoder)`, which is a Keras 2 layer. Running a SavedModel's
+    graph is running a program: use it on models that you trust. `BertEncoder.from_pretrained`
+    reads the weights of the same SavedModel, runs nothing from it, is faster, and gives more; this
+    layer is for the encoders that are no BERT, such as ALBERT, and to compare with.
+
+    In a `.keras` file the SavedModel is named and not contained: by its source and the sha256 of
+    its content. The weights, which training may have changed, are contained. A file that names a
+    SavedModel on which nobody has made a layer here before is not loaded, but with
+    `safe_mode=False`.
+
+    The interface is
+    https://www.tensorflow.org/hub/common_saved_model_apis/text#transformer-encoder.
+
+    Args:
+        source: The SavedModel: its folder, or a handle such as
+            `"https://tfhub.dev/tensorflow/bert_en_uncased_L-12_H-768_A-12/4"` or `"kaggle://..."`.
+        trainable: Whether training changes the weights, and has dropout.
+        fingerprint: The sha256 that a saved model gives; any other content is then refused.
+        **kwargs: Keras arguments of the layer, such as `name` or `dtype`: the graph runs in the
+            types it was saved with, mostly float32, and its outputs are cast.
+
+    Call arguments:
+        inputs: A dict of int `[batch, seq]` tensors: `input_word_ids`, and where they are not the
+            default `input_mask` (1 is a real token; by default where the id is not that of
+            `[PAD]`) and `input_type_ids` (by default zeros). Or the ids alone. For the older text
+            embeddings of TF Hub: texts, as a tensor of strings `[batch]` or a list of str.
+        training: Whether dropout is on; in a layer that is not trainable it never is.
+
+    Returns:
+        A dict of what the SavedModel gives; from BERT's kind:
+
+        - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output;
+        - `pooled_output` and `default`: `[batch, hidden_size]`;
+        - `encoder_outputs`: a list of `[batch, seq, hidden_size]`, one for each block.
+
+        A text embedding gives `default` alone.
+
+    Raises:
+        UserError: The source is no SavedModel of TensorFlow 2, is broken, or is no text encoder.
+        ValueError: Inputs of a wrong name, type or shape, or longer than the position table.
+
+    Example:
+
+    >>> encoder = HubEncoder(
+    ...     "https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-2_H-128_A-2/2"
+    ... )  # doctest: +SKIP
+    >>> encoder(np.array([[101, 2023, 102]]))["pooled_output"].shape  # doctest: +SKIP
+    TensorShape([1, 128])
+    """
+
+    def __init__(self, source, trainable=False, fingerprint=None, **kwargs):
+        super().__init__(source, fingerprint=fingerprint, trainable=trainable, **kwargs)
+        if hasattr(self.saved_model, "bert_pack_inputs"):
+            raise UserError(f"{self.source} is a preprocessor: use HubPreprocessor for it.")
+        self._encode = Signature(self.saved_model, _is_understood)
+        if self._encode.inputs is None:
+            raise UserError(
+                f"{self.source} takes {self._encode}, so that it is no text encoder of TF Hub: "
+                f"expected a dict with {', '.join(_INPUTS)}, or strings."
+            )
+        vocabulary = read_vocabulary(self.folder)
+        self._padding_id = vocabulary.index("[PAD]") if "[PAD]" in vocabulary else 0
+        # Keras' view of the SavedModel's own variables: no number is held twice.
+        self.saved_variables = [
+            keras.Variable(
+                variable,
+                dtype=variable.dtype.name,
+                trainable=variable.trainable,
+                autocast=False,
+                name=variable.name.removesuffix(":0").replace("/", "."),
+            )
+            for variable in self._encode.variables
+        ]
+        self.trainable = trainable  # tells the variables too
+        self.built = True
+
+    @property
+    def takes_text(self):
+        """Whether strings go in, as in the older text embeddings."""
+        return is_text(self._encode.inputs)
+
+    @property
+    def max_length(self):
+        """The position table's length; None where no variable is named as BERT's is."""
+        for variable in self._encode.variables:
+            if variable.name.endswith("position_embedding/embeddings:0"):
+                return variable.shape[0]
+        return None
+
+    def __call__(self, inputs, *args, **kwargs):
+        """As any Keras layer, and text embeddings also on lists and arrays of str."""
+        inputs = as_strings(inputs, "inputs") if self.takes_text else _as_dict(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs, training=None):
+        """See the class."""
+        import tensorflow as tf
+
+        options = {}
+        if self._encode.takes_training:
+            options["training"] = bool(training and self.trainable)
+        outputs = _named(self._encode.function(self._arguments(inputs), **options))
+        return tree.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), outputs)
+
+    def _arguments(self, inputs):
+        """What the SavedModel is called with: its own names or order, and its own dtypes."""
+        import tensorflow as tf
+
+        if self.takes_text:
+            return inputs
+        _check_shapes(inputs, self.max_length)
+        ids = tf.cast(inputs["input_word_ids"], tf.int32)
+        whole = {"input_mask": tf.not_equal(ids, self._padding_id), "input_type_ids": 0 * ids}
+        whole |= inputs
+
+        def argument(name, spec):
+            return tf.cast(whole[name], spec.dtype)
+
+        specs = self._encode.inputs
+        if isinstance(specs, dict):
+            return {name: argument(name, spec) for name, spec in specs.items()}
+        return [argument(name, spec) for name, spec in zip(_INPUTS, specs, strict=True)]
+
+    def compute_output_spec(self, inputs, training=None):
+        """The shapes and dtypes of what a call returns."""
+        given = inputs if self.takes_text else inputs["input_word_ids"]
+        if not self.takes_text:
+            _check_shapes(inputs, self.max_length)
+
+        def of_call(spec):
+            # The SavedModel leaves open the batch, and after it the length.
+            lead = tuple(given.shape)[: spec.shape.rank - 1]
+            return keras.KerasTensor((*lead, *spec.shape[len(lead) :]), dtype=self.compute_dtype)
+
+        return tree.map_structure(of_call, _named(self._encode.outputs))
+
+    def get_config(self):
+        """The constructor's arguments; the SavedModel is only named."""
+        return super().get_config()  # of which `trainable` is one
+
+
+def _is_understood(spec):
+    if isinstance(spec, dict):
+        return _INPUTS[0] in spec and spec.keys() <= set(_INPUTS)
+    if isinstance(spec, list | tuple):  # TF Hub's first BERTs take them in this order
+        return len(spec) == len(_INPUTS) and all(item.dtype.is_integer for item in spec)
+    return is_text(spec)
+
+
+def _named(outputs):
+    """The outputs, tensors or their specifications, by TF Hub's names."""
+    if isinstance(outputs, list | tuple):  # TF Hub's first BERTs: the pooled one, the sequence
+        outputs = dict(zip(("pooled_output", "sequence_output"), outputs, strict=True))
+    elif not isinstance(outputs, dict):
+        return {"default": outputs}
+    if "pooled_output" in outputs:
+        return {"default": outputs["pooled_output"], **outputs}
+    return dict(outputs)
+
+
+def _as_dict(inputs):
+    if not isinstance(inputs, dict):
+        inputs = {"input_word_ids": inputs}
+    if "input_word_ids" not in inputs or not inputs.keys() <= set(_INPUTS):
+        raise ValueError(
+            f"HubEncoder takes a dict with input_word_ids and possibly {_INPUTS[1]} and "
+            f"{_INPUTS[2]}, not one with {', '.join(sorted(map(str, inputs))) or 'nothing'}."
+        )
+    return inputs
+
+
+def _check_shapes(inputs, max_length):
+    shape = inputs["input_word_ids"].shape
+    for name, tensor in inputs.items():
+        if keras.backend.standardize_dtype(tensor.dtype) == "string":
+            raise ValueError(f"{name} holds strings, not ids: put a HubPreprocessor before it.")
+        check_rank(name, tensor, "[batch, seq]")
+        pairs = zip(tensor.shape, shape, strict=True)
+        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+            raise ValueError(
+                f"{name} has the shape {tuple(tensor.shape)}, and input_word_ids {tuple(shape)}."
+            )
+    if max_length is not None:
+        check_length(shape[1], max_length)
