@@ -26,7 +26,10 @@ def write_whole(path, content: str | bytes) -> Path:
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        with open(beside, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            os.fsync(stream.fileno())  # or a crash could leave the new name with nothing in it
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)

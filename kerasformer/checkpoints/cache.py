@@ -4,9 +4,9 @@
 <root>/blobs/<sha256>               each file once, read-only
 <root>/models/<name>-<digest>/      a folder under the files' own names: hard links to the blobs
 <root>/models/<name>-<digest>.json  the folder's manifest: sha256, size, time stamp of each file
-<root>/models/<owner>--<name>@<revision>/  the same for a model of the hub
+<root>/models/<owner>--<name>@<revision>/  the same for a model of a hub
 <root>/data/...                     the same for data sets
-<root>/incoming/<name>-<digest>/    what is still being fetched
+<root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
 ```
 
@@ -29,16 +29,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kerasformer.checkpoints.presets import File
+from kerasformer.checkpoints.partial import SUFFIXES
+from kerasformer.checkpoints.places import FetchError, File
 from kerasformer.errors import UserError
-
-
-class FetchError(Exception):
-    """A place did not give a file as it should be; the text is the short reason."""
-
-
-class UnreachableError(FetchError):
-    """Nobody answers there, so that asking again for something else is of no use."""
+from kerasformer.files import write_whole
 
 
 def default_root() -> Path:
@@ -115,21 +109,25 @@ class Cache:
                         raise FetchError(f"{name} is longer than its {size:,} bytes")
                     digest.update(chunk)
                     stream.write(chunk)
-                stream.flush()
-                os.fsync(stream.fileno())
             if size is not None and count < size:
                 raise FetchError(f"{name} ended after {count:,} of {size:,} bytes")
             found = digest.hexdigest()
             if sha256 is not None and found != sha256:
                 raise FetchError(f"{name} has the sha256 {found[:12]}..., not {sha256[:12]}...")
-            os.chmod(unfinished, 0o444)
-            self.blob(found).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(unfinished, self.blob(found))
+            self.adopt(Path(unfinished), found)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             raise
         return File(name, found, count)
+
+    def adopt(self, path: Path, sha256: str):
+        """Takes a finished file on the same file system as its own, under the content's sha256."""
+        with open(path, "r+b") as stream:
+            os.fsync(stream.fileno())
+        os.chmod(path, 0o444)
+        self.blob(sha256).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, self.blob(sha256))
 
     def explain(self, error: OSError) -> UserError:
         """A failure to write here as a sentence that says what to do."""
@@ -172,7 +170,7 @@ class CachedFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(self.cache.blob(file.sha256), path)
             entries.append({**asdict(file), "mtime_ns": path.stat().st_mtime_ns})
-        _write_atomically(self._manifest, json.dumps({**about, "files": entries}, indent=1))
+        write_whole(self._manifest, json.dumps({**about, "files": entries}, indent=1))
 
     def manifest(self) -> dict:
         """What was recorded when the folder was linked; empty where it never was."""
@@ -184,9 +182,10 @@ class CachedFolder:
 
     @contextlib.contextmanager
     def fetching(self) -> Iterator[Path]:
-        """Holds this folder's lock, and gives an empty scratch folder that is removed after.
+        """Holds this folder's lock, and gives a scratch folder.
 
-        A scratch folder that is there already is what a killed run left, for the lock is ours.
+        What is in it afterwards is removed, but for downloads that were merely cut off: they stay
+        until the folder is finished, and nobody but the next holder of the lock sees them.
         """
         locks, scratch = self.cache.root / "locks", self.cache.root / "incoming" / self.key
         locks.mkdir(parents=True, exist_ok=True)
@@ -197,11 +196,12 @@ class CachedFolder:
             print(f"Waiting for another process that fetches {self.key} ...", file=sys.stderr)
             lock.acquire()
         try:
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
+            _clear(scratch)  # of what a killed run left
+            scratch.mkdir(parents=True, exist_ok=True)
             yield scratch
-        finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            _clear(scratch)
             lock.release()
 
     def _stamps(self) -> dict[File, int]:
@@ -230,13 +230,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write_atomically(path: Path, text: str):
-    unfinished = path.with_name(f".{path.name}.incoming")
-    with open(unfinished, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(unfinished, path)
+def _clear(scratch: Path):
+    """Removes all but the downloads that can be continued, and the folder where it is empty."""
+    for path in scratch.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.endswith(SUFFIXES):
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        scratch.rmdir()
 
 
 def _link_or_copy(blob: Path, path: Path):

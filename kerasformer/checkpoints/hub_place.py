@@ -1,161 +1,176 @@
-"""The Hugging Face hub as a place to fetch files from, by plain HTTPS requests.
+"""The Hugging Face hub as a place to fetch models from, by plain HTTPS requests.
 
-A public file of a model is at `{endpoint}/{repo}/resolve/{revision}/{file}`; the reply names the
-commit in `X-Repo-Commit`. A large file is a redirect to another host, whose `X-Linked-ETag` is the
-content's sha256. The endpoint is https://huggingface.co, or a mirror named by `HF_ENDPOINT`.
+`{endpoint}/api/models/{repo}/revision/{revision}?blobs=true` tells the commit and the files with
+their sizes, and the sha256 of the large ones. A file is at `{endpoint}/{repo}/resolve/{commit}/
+{file}`; a large one is a redirect to another host. The endpoint is https://huggingface.co, or a
+mirror named by `HF_ENDPOINT`. `HF_TOKEN` opens private and gated models.
 """
 
-import contextlib
-import http.client
-import os
+import json
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
 
-import kerasformer
-from kerasformer.checkpoints.cache import FetchError, UnreachableError
-from kerasformer.checkpoints.presets import File, HuggingFace
+from kerasformer.checkpoints.archive import MemberNames
+from kerasformer.checkpoints.cache import Cache
+from kerasformer.checkpoints.download import download, download_json
+from kerasformer.checkpoints.places import FetchError, File, HuggingFace
 from kerasformer.checkpoints.progress import FetchProgress
+from kerasformer.checkpoints.request import Address, bearer, endpoint
+from kerasformer.checkpoints.tensor_file import SHARD_INDEX, WEIGHTS, read_shard_index
+from kerasformer.errors import UserError
 
-TIMEOUT = 5.0  # seconds without a byte, after which the hub is given up
-_CHUNK = 1 << 18
-
-
-class NotThereError(FetchError):
-    """The hub answers, and has no such file."""
-
-
-@dataclass
-class Reply:
-    """A file on its way: what the headers tell about it, and its content piece by piece."""
-
-    size: int | None
-    commit: str | None
-    sha256: str | None
-    chunks: Iterator[bytes] = field(repr=False)
+_CONFIG = "config.json"
+_MODULES = "modules.json"  # of sentence-transformers: the folders that make up the model
+_BESIDE = (
+    _CONFIG,
+    "README.md",  # the model card, which tells the licence
+    "added_tokens.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
 
 
 def fetch_from_hub(
     place: HuggingFace,
     files: Iterable[File],
-    store: Callable[[File, Iterable[bytes]], None],
+    cache: Cache,
+    scratch: Path,
     progress: FetchProgress,
-):
+) -> Iterator[File]:
     """Downloads files whose content is known beforehand.
 
     Args:
         place: The model's repository.
         files: The files that are wanted.
-        store: Takes a file and its content piece by piece, and checks it.
+        cache: Where they go, each checked.
+        scratch: A folder for what is unfinished.
         progress: Told how far the download is.
+
+    Yields:
+        Each file once it is stored.
 
     Raises:
         FetchError: The hub does not answer, or what it has is not what was expected.
     """
     for file in files:
-        with open_file(place, file.name) as reply:
-            progress.start(file.name, file.size)
-            store(file, counted(reply.chunks, progress))
+        address = _address(place, file.name)
+        path, _ = download(address, scratch, progress, size=file.size, sha256=file.sha256)
+        cache.adopt(path, file.sha256)
+        yield file
 
 
-@contextlib.contextmanager
-def open_file(place: HuggingFace, name: str) -> Iterator[Reply]:
-    """Asks for one file of a model.
+def discover_on_hub(
+    place: HuggingFace, cache: Cache, scratch: Path, progress: FetchProgress
+) -> tuple[list[File], str]:
+    """Downloads a model of which nothing is known but its name.
+
+    Args:
+        place: The model's repository.
+        cache: Where its files go.
+        scratch: A folder for what is unfinished.
+        progress: Told how far the download is.
+
+    Returns:
+        The files, and the commit that they are of.
 
     Raises:
-        NotThereError: The repository has no such file, or there is no such public repository.
-        UnreachableError: The hub does not answer within a few seconds.
-        FetchError: It answers, but not as it should.
+        FetchError: The hub does not answer, there is no such model, or not in a format that is
+            read.
     """
+    commit, listed = _list(place, scratch, progress)
+    names, files = MemberNames(str(place)), {}
+    place = place.pinned(commit)
+
+    def take(name: str) -> Path | None:
+        """A file's content, fetched at most once; None where the model has no such file."""
+        if name not in listed:
+            return None
+        if name not in files:
+            names.take(name)
+            files[name] = _take(place, name, *listed[name], cache, scratch, progress)
+        return cache.blob(files[name].sha256)
+
+    weights = False
+    for folder in ("", *_module_folders(take(_MODULES))):
+        weights |= _take_weights(folder, take)
+        for name in _BESIDE:
+            take(folder + name)
+    if not any(name.endswith(_CONFIG) for name in files):
+        raise FetchError(f"it has no {_CONFIG}")
+    if not weights:
+        raise FetchError(f"it has no {WEIGHTS}, and no other format of weights is read")
+    return list(files.values()), commit
+
+
+def _take(place, name, size, sha256, cache: Cache, scratch: Path, progress) -> File:
+    known = File(name, sha256 or "", size)
+    if sha256 and cache.holds(known):
+        return known
+    path, file = download(_address(place, name), scratch, progress, size=size, sha256=sha256)
+    cache.adopt(path, file.sha256)
+    return file
+
+
+def _take_weights(folder: str, take) -> bool:
+    if take(folder + WEIGHTS):
+        return True
+    index = take(folder + SHARD_INDEX)
+    if index is None:
+        return False
+    try:
+        shards = sorted(set(read_shard_index(index).values()))
+    except UserError as error:
+        raise FetchError(f"its {SHARD_INDEX} is unsound: {error}") from None
+    for shard in shards:
+        if take(folder + shard) is None:
+            raise FetchError(f"it has no {shard}, which its {SHARD_INDEX} names")
+    return True
+
+
+def _module_folders(modules: Path | None) -> list[str]:
+    """The folders that a sentence-transformers model names, each with a `/` at its end."""
+    if modules is None:
+        return []
+    try:
+        paths = [str(module["path"]) for module in json.loads(modules.read_bytes())]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise FetchError(f"its {_MODULES} is no list of modules with a path each") from None
+    return [f"{path.strip('/')}/" for path in paths if path.strip("/")]
+
+
+def _list(place: HuggingFace, scratch: Path, progress) -> tuple[str, dict[str, tuple]]:
+    """The commit, and the size and the sha256 (of large files) of each file."""
+    revision = quote(place.revision or "main", safe="")
+    url = f"{_endpoint()}/api/models/{place.repo}/revision/{revision}?blobs=true"
+    address = Address("the list of its files", url, bearer("HF_TOKEN"))
+    told = download_json(address, scratch, progress)
+    try:
+        commit, files = told["sha"], told["siblings"]
+        listed = {
+            file["rfilename"]: (int(file["size"]), (file.get("lfs") or {}).get("sha256"))
+            for file in files
+        }
+        shas = [sha256 for _, sha256 in listed.values() if sha256 is not None]
+        sound = re.fullmatch("[0-9a-f]{40}", commit)
+        sound = sound and all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in shas)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise FetchError(f"{address.name} is not as the hub's: no commit, or no size of a file")
+    return commit, listed
+
+
+def _address(place: HuggingFace, name: str) -> Address:
     revision = quote(place.revision or "main", safe="")
     url = f"{_endpoint()}/{place.repo}/resolve/{revision}/{quote(name)}"
-    redirects = _SafeRedirects()
-    agent = f"kerasformer/{kerasformer.__version__}"
-    # Without "identity" a server may compress, and the length would not be the file's.
-    headers = {"User-Agent": agent, "Accept-Encoding": "identity"}
-    try:
-        opener = urllib.request.build_opener(redirects)
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (401, 403, 404):  # the hub says 401 for a model that does not exist
-            raise NotThereError(f"{name} is not there, or not public (HTTP {error.code})") from None
-        raise FetchError(f"the answer for {name} was HTTP {error.code}") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(_network_reason(error)) from None
-    with response:
-        seen = {**redirects.headers, **_facts(response.headers)}
-        length = response.headers.get("Content-Length", "")
-        size = int(length) if length.isdecimal() else None
-        etag = seen.get("x-linked-etag", "").strip('W/"')
-        yield Reply(
-            size=size,
-            commit=seen.get("x-repo-commit"),
-            sha256=etag if re.fullmatch("[0-9a-f]{64}", etag) else None,
-            chunks=_chunks(response),
-        )
-
-
-def counted(chunks: Iterable[bytes], progress: FetchProgress) -> Iterator[bytes]:
-    """Passes content on and moves the bar."""
-    for chunk in chunks:
-        progress.advance(len(chunk))
-        yield chunk
-
-
-def _chunks(response) -> Iterator[bytes]:
-    # Only the network's own failures are turned here; a full disk is the cache's to explain.
-    while True:
-        try:
-            chunk = response.read(_CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise FetchError(_network_reason(error)) from None
-        if not chunk:
-            return
-        yield chunk
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https alone, and keeps what the hub's own reply says of the file."""
-
-    def __init__(self):
-        self.headers = {}
-
-    def redirect_request(self, request, stream, code, message, headers, url):
-        self.headers |= _facts(headers)
-        # A reply over https may lead to nothing else: not to a file, nor to this machine's ports.
-        if not _is_safe(url) or (_is_https(request.full_url) and not _is_https(url)):
-            raise FetchError(f"it redirects to {urlsplit(url).scheme}://, which is not https")
-        return super().redirect_request(request, stream, code, message, headers, url)
-
-
-def _facts(headers) -> dict[str, str]:
-    return {name: headers[name] for name in ("x-repo-commit", "x-linked-etag") if headers.get(name)}
+    return Address(name, url, bearer("HF_TOKEN"))
 
 
 def _endpoint() -> str:
-    endpoint = (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-    if not _is_safe(endpoint):
-        raise FetchError(f"HF_ENDPOINT is {endpoint!r}; it must begin with https://")
-    return endpoint
-
-
-def _is_https(url: str) -> bool:
-    return urlsplit(url).scheme == "https"
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return _is_https(url) or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
-
-
-def _network_reason(error: Exception) -> str:
-    cause = getattr(error, "reason", error)  # a URLError wraps the socket's own
-    if isinstance(cause, TimeoutError):
-        return f"no answer within {TIMEOUT:g} seconds"
-    if isinstance(cause, http.client.IncompleteRead):
-        return "the connection broke off"
-    return f"no connection ({getattr(cause, 'strerror', None) or cause})"
+    return endpoint("HF_ENDPOINT", "https://huggingface.co")

@@ -4,42 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-
-@dataclass(frozen=True)
-class File:
-    """A file of a preset: its name in the preset's folder, and what its content must be."""
-
-    name: str
-    sha256: str
-    size: int  # bytes
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel on the person's package index that holds the files; none of its code is run.
-
-    `members` maps a file's name in the preset to its path within the wheel.
-    """
-
-    distribution: str
-    version: str
-    sha256: str
-    size: int  # bytes
-    members: Mapping[str, str]
-
-    def __str__(self):
-        return f"the package {self.distribution} {self.version}"
-
-
-@dataclass(frozen=True)
-class HuggingFace:
-    """A public model on the Hugging Face hub; without a revision, its main branch."""
-
-    repo: str
-    revision: str | None = None
-
-    def __str__(self):
-        return f"hf://{self.repo}" + (f"@{self.revision}" if self.revision else "")
+from kerasformer.checkpoints.places import File, Hub, HuggingFace, Wheel
 
 
 @dataclass(frozen=True)
@@ -51,7 +16,7 @@ class Preset:
     licence: str
     description: str
     files: tuple[File, ...]
-    places: tuple[Wheel | HuggingFace, ...]
+    places: tuple[Wheel | Hub, ...]
 
 
 def _within(folder: str, files: tuple[File, ...]) -> dict[str, str]:

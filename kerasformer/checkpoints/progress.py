@@ -49,15 +49,10 @@ class FetchProgress:
         if self._bars is not None:
             self._bar = self._bars.add_task(name, total=size)
 
-    def advance(self, count: int):
-        """Adds bytes to the present download."""
+    def move_to(self, count: int, size: int | None = None):
+        """Sets the bytes of the present download, and how many it has where that is known now."""
         if self._bars is not None:
-            self._bars.update(self._bar, advance=count)
-
-    def move_to(self, count: int):
-        """Sets the bytes of the present download."""
-        if self._bars is not None:
-            self._bars.update(self._bar, completed=count)
+            self._bars.update(self._bar, completed=count, total=size)
 
 
 def _terminal_bars():

@@ -1,4 +1,4 @@
-"""`resolve`: a path, a preset's name or a `hf://` handle to a local folder with checked files."""
+"""`resolve`: a path, a preset's name or a hub's handle to a local folder with checked files."""
 
 import difflib
 import os
@@ -7,11 +7,38 @@ from pathlib import Path
 
 from kerasformer.checkpoints.cache import Cache, default_root
 from kerasformer.checkpoints.fetch import hub_folder, preset_folder
-from kerasformer.checkpoints.presets import PRESETS, HuggingFace
+from kerasformer.checkpoints.places import Hub, HuggingFace, Kaggle, TFHub
+from kerasformer.checkpoints.presets import PRESETS
 from kerasformer.errors import UserError
 
-_ACCEPTED = "a folder or file, a preset's name, or hf://owner/name[@revision]"
-_REPO = r"\w[\w.-]*/\w[\w.-]*"
+_ACCEPTED = (
+    "a folder or file, a preset's name, hf://owner/name[@revision], "
+    "https://tfhub.dev/publisher/name/version or kaggle://owner/model/framework/variation[/version]"
+)
+_NAME = r"\w[\w.-]*"
+_REPO = f"{_NAME}/{_NAME}"
+_HANDLES = (  # how a handle begins and goes on, the class whose arguments it gives, an example
+    (
+        "hf://",
+        rf"({_REPO})(?:@(\w[\w./-]*))?",
+        HuggingFace,
+        "hf://owner/name or hf://owner/name@revision, such as hf://google-bert/bert-base-uncased",
+    ),
+    (
+        "https://tfhub.dev/",
+        rf"({_REPO}(?:/{_NAME})*)/([1-9]\d{{0,8}})",
+        TFHub,
+        "https://tfhub.dev/publisher/name/version, such as "
+        "https://tfhub.dev/tensorflow/bert_en_uncased_preprocess/3",
+    ),
+    (
+        "kaggle://",
+        rf"({_REPO}/{_REPO})(?:/([1-9]\d{{0,8}}))?",
+        Kaggle,
+        "kaggle://owner/model/framework/variation or that and /version, such as "
+        "kaggle://tensorflow/bert/tensorFlow2/en-uncased-preprocess/3",
+    ),
+)
 
 
 def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
@@ -20,13 +47,19 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
     A preset's name wins over a folder of that name here; write `./name` for the folder.
 
     The cache is `KERASFORMER_CACHE`, or `kerasformer` in the person's cache folder
-    (`XDG_CACHE_HOME`, `~/.cache`). Every file of a preset is checked against its sha256. A
-    `hf://` model without a revision is fetched once, at the commit of that time, and then stays
-    the same; name another revision to get another.
+    (`XDG_CACHE_HOME`, `~/.cache`). Every file of a preset is checked against its sha256. A model
+    without a revision or version is fetched once, as it is at that time, and then stays the same;
+    name another revision to get another. A download that was cut off goes on where it stopped.
+
+    `HF_ENDPOINT`, `TFHUB_ENDPOINT` and `KAGGLE_API_ENDPOINT` name mirrors of the hubs. `HF_TOKEN`,
+    and `KAGGLE_USERNAME` with `KAGGLE_KEY` or `~/.kaggle/kaggle.json`, are shown to these hosts
+    alone.
 
     Args:
         source: A path of a folder or file; a name out of `presets.PRESETS`; or
-            `hf://owner/name[@revision]`, a public model on the Hugging Face hub.
+            `hf://owner/name[@revision]`, a model on the Hugging Face hub; or one of TF Hub's,
+            `https://tfhub.dev/publisher/name/version`, on Kaggle
+            `kaggle://owner/model/framework/variation[/version]`.
         offline: Whether to do without the network; by default as `KERASFORMER_OFFLINE` says.
 
     Returns:
@@ -80,13 +113,19 @@ def is_offline() -> bool:
 
 
 def _resolve_handle(handle: str, offline: bool) -> Path:
-    scheme, _, rest = handle.partition("://")
-    if scheme != "hf":
-        raise UserError(f"{scheme}:// in {handle!r} is not supported: give {_ACCEPTED}.")
-    match = re.fullmatch(rf"({_REPO})(?:@(\w[\w./-]*))?", rest, flags=re.ASCII)
-    if match is None:
-        raise UserError(
-            f"{handle!r} does not name a model: write hf://owner/name or hf://owner/name@revision, "
-            "such as hf://google-bert/bert-base-uncased."
-        )
-    return hub_folder(HuggingFace(match[1], match[2]), Cache(default_root()), offline)
+    return hub_folder(_parse(handle), Cache(default_root()), offline)
+
+
+def _parse(handle: str) -> Hub:
+    """The model that a handle names."""
+    for start, pattern, hub, form in _HANDLES:
+        if handle.startswith(start):
+            match = re.fullmatch(pattern, handle.removeprefix(start), flags=re.ASCII)
+            if match is None or ".." in handle:
+                raise UserError(f"{handle!r} does not name a model: write {form}.")
+            return hub(*match.groups())
+    page = re.match(r"https?://(?:www\.)?kaggle\.com/models/([^?#]+)", handle)
+    if page is not None:
+        raise UserError(f"{handle!r} is a page of Kaggle: write kaggle://{page[1].strip('/')}.")
+    scheme = handle.partition("://")[0]
+    raise UserError(f"{scheme}:// in {handle!r} is not supported: give {_ACCEPTED}.")

