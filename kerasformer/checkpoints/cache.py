@@ -111,23 +111,27 @@ class Cache:
                     stream.write(chunk)
             if size is not None and count < size:
                 raise FetchError(f"{name} ended after {count:,} of {size:,} bytes")
-            found = digest.hexdigest()
-            if sha256 is not None and found != sha256:
-                raise FetchError(f"{name} has the sha256 {found[:12]}..., not {sha256[:12]}...")
-            self.adopt(Path(unfinished), found)
+            file = File(name, digest.hexdigest(), count)
+            if sha256 is not None and file.sha256 != sha256:
+                found, wanted = file.sha256[:12], sha256[:12]
+                raise FetchError(f"{name} has the sha256 {found}..., not {wanted}...")
+            self.adopt(Path(unfinished), file)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
             raise
-        return File(name, found, count)
+        return file
 
-    def adopt(self, path: Path, sha256: str):
-        """Takes a finished file on the same file system as its own, under the content's sha256."""
+    def adopt(self, path: Path, file: File):
+        """Takes a finished file on the same file system as its own; its sha256 has been checked."""
+        if self.holds(file):  # and other folders may be linked to it
+            path.unlink()
+            return
         with open(path, "r+b") as stream:
             os.fsync(stream.fileno())
         os.chmod(path, 0o444)
-        self.blob(sha256).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, self.blob(sha256))
+        self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, self.blob(file.sha256))
 
     def explain(self, error: OSError) -> UserError:
         """A failure to write here as a sentence that says what to do."""
@@ -249,3 +253,4 @@ def _link_or_copy(blob: Path, path: Path):
     except OSError:  # a file system without hard links, or with too many to this blob
         shutil.copy2(blob, unfinished)
     os.replace(unfinished, path)
+    unfinished.unlink(missing_ok=True)  # renaming does nothing where both are one file already

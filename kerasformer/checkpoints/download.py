@@ -55,6 +55,8 @@ def download(
     """
     progress.start(address.name, size)
     with Partial(folder, address.url) as part:
+        if part.count:
+            progress.say(f"{address.name}: going on after {part.count / 1e6:.1f} MB.")
         failures, heard = 0, time.monotonic()
         while True:
             before = part.count

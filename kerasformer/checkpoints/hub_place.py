@@ -61,7 +61,7 @@ def fetch_from_hub(
     for file in files:
         address = _address(place, file.name)
         path, _ = download(address, scratch, progress, size=file.size, sha256=file.sha256)
-        cache.adopt(path, file.sha256)
+        cache.adopt(path, file)
         yield file
 
 
@@ -113,7 +113,7 @@ def _take(place, name, size, sha256, cache: Cache, scratch: Path, progress) -> F
     if sha256 and cache.holds(known):
         return known
     path, file = download(_address(place, name), scratch, progress, size=size, sha256=sha256)
-    cache.adopt(path, file.sha256)
+    cache.adopt(path, file)
     return file
 
 

@@ -29,7 +29,7 @@ from kerasformer.errors import UserError
 TIMEOUT = 5.0  # seconds without a byte, after which a connection is given up
 SLOWEST = 1000  # bytes a second, the least that a connection must bring ...
 WINDOW = 20.0  # ... over so many seconds
-_LONGEST_HEAD = 1 << 20  # bytes of headers
+_LONGEST_HEAD = 1 << 18  # bytes of headers
 _CHUNK = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 8
@@ -158,6 +158,8 @@ def ask(address: Address, headers: Mapping[str, str]) -> Reply:
             url = _redirected(url, error.headers.get("Location") or "")
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(_reason(error)) from None
+        except ValueError:  # a host's name that no host can have
+            raise FetchError(f"{url[:200]!r} is no address") from None
         else:
             return Reply(response, seen | _lower(response.headers))
     raise FetchError(f"{address.name} is redirected without end")
@@ -177,18 +179,19 @@ def _open(url: str, address: Address, headers: Mapping[str, str]):
 def _redirected(url: str, location: str) -> str:
     try:
         target = urljoin(url, quote(location, safe=string.punctuation))
-        scheme, safe = urlsplit(target).scheme, _is_safe(target)
     except ValueError:
         raise FetchError("it redirects to what is no address") from None
+    scheme = urlsplit(target).scheme
     # A reply over https may lead to nothing else: not to a file, nor to this machine's ports.
-    if not safe or (urlsplit(url).scheme == "https" and scheme != "https"):
-        raise FetchError(f"it redirects to {scheme}://, which is not https")
+    if not _is_safe(target) or (urlsplit(url).scheme == "https" and scheme != "https"):
+        raise FetchError(f"it redirects to {scheme}://, and only to https is it followed")
     return target
 
 
 def _refusal(address: Address, error: urllib.error.HTTPError) -> FetchError:
     if error.code in (401, 403, 404, 410):  # a hub may say 401 for what does not exist
-        return NotThereError(f"{address.name} is not there, or not public (HTTP {error.code})")
+        public = "open to your credentials" if address.authorization else "public"
+        return NotThereError(f"{address.name} is not there, or not {public} (HTTP {error.code})")
     reason = f"the answer for {address.name} was HTTP {error.code}"
     if error.code == 416:
         return RangeError(reason)
@@ -208,9 +211,13 @@ def _retry_after(value: str) -> float | None:
 
 
 def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        known = bool(parts.hostname) and parts.port != 0  # reading the port checks it
+    except ValueError:
+        return False
     here = parts.scheme == "http" and parts.hostname == "127.0.0.1"
-    return bool(parts.hostname) and (parts.scheme == "https" or here)
+    return known and (parts.scheme == "https" or here)
 
 
 def _origin(url: str) -> tuple:

@@ -126,6 +126,7 @@ def _parse(handle: str) -> Hub:
             return hub(*match.groups())
     page = re.match(r"https?://(?:www\.)?kaggle\.com/models/([^?#]+)", handle)
     if page is not None:
-        raise UserError(f"{handle!r} is a page of Kaggle: write kaggle://{page[1].strip('/')}.")
+        model = re.sub(r"/(frameworks|variations|versions)(?=/)", "", page[1].strip("/"))
+        raise UserError(f"{handle!r} is a page of Kaggle: write kaggle://{model}.")
     scheme = handle.partition("://")[0]
     raise UserError(f"{scheme}:// in {handle!r} is not supported: give {_ACCEPTED}.")

@@ -53,7 +53,7 @@ def fetch_archive(
             if file.name in found:
                 if found[file.name] != file:
                     raise FetchError(f"{file.name} is not what it was when it was first fetched")
-                cache.adopt(Path(folder, file.name), file.sha256)
+                cache.adopt(Path(folder, file.name), file)
                 yield file
 
 
@@ -81,7 +81,7 @@ def discover_archive(
         if not any(file.name in _MARKS for file in files):
             raise FetchError("its archive holds no SavedModel: there is no saved_model.pb")
         for file in files:
-            cache.adopt(Path(folder, file.name), file.sha256)
+            cache.adopt(Path(folder, file.name), file)
     return files, place.version
 
 

@@ -122,7 +122,7 @@ class Web:
 
 
 @pytest.fixture
-def web(monkeypatch):
+def web(monkeypatch, tmp_path):
     web = Web()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -139,7 +139,7 @@ def web(monkeypatch):
     web.url = f"http://127.0.0.1:{server.server_port}"
     for name in ("HF_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KERASFORMER_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KAGGLE_CONFIG_DIR", "/dev/null/none")
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "no-kaggle"))
     for name in ("HF_ENDPOINT", "TFHUB_ENDPOINT", "KAGGLE_API_ENDPOINT"):
         monkeypatch.setenv(name, web.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -51,6 +51,14 @@ def test_a_folder_shows_the_blobs_without_a_second_copy(cache):
     assert not list((cache.root / "incoming").iterdir())
 
 
+def test_linking_again_and_adding_again_change_nothing(cache):
+    folder = linked(cache)
+    before = (folder.path / "words.txt").stat()
+    linked(cache)
+    assert (folder.path / "words.txt").stat() == before
+    assert [path.name for path in folder.path.iterdir()] == ["words.txt"]
+
+
 def test_a_file_system_without_hard_links_gets_copies(cache, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EPERM, "no links here")

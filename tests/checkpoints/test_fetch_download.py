@@ -1,9 +1,11 @@
 """The download of one file, against a server of every kind of bad manners."""
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import os
+import random
 import shutil
 import signal
 import ssl
@@ -239,6 +241,8 @@ def test_what_is_not_there(get, web, code):
     web.faults["/file"] = web.status(code)
     with pytest.raises(NotThereError, match=f"the file is not there, or not public .HTTP {code}"):
         get()
+    with pytest.raises(NotThereError, match="not open to your credentials"):
+        get(authorization="Bearer expired")
 
 
 @pytest.mark.parametrize("code", [201, 204, 206, 304])
@@ -365,16 +369,40 @@ def test_what_has_no_end_is_given_up(get, web, fault, reason):
     assert left(get.folder) == []
 
 
+def test_whatever_a_server_says_is_content_or_an_error(get, web, monkeypatch):
+    monkeypatch.setattr(download_module, "ATTEMPTS", 1)
+    rng = random.Random(7)
+    heads = (
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n' + b"x" * 99,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:9/x\r\nX-Linked-ETag: x\r\n\r\n",
+        b'HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\nETag: "x"\r\n\r\n12345',
+        b"HTTP/1.1 429 Busy\r\nRetry-After: 9\r\nx-goog-hash: md5=AAAA\r\n\r\n",
+    )
+    came = 0
+    for _ in range(200):
+        data = bytearray(rng.choice(heads))
+        for _ in range(rng.randint(0, 3)):
+            data[rng.randrange(min(len(data), 80))] = rng.choice(b"\0 \r\n:;=/09x\xff%")
+        web.faults["/file"] = lambda web, request, _, data=data: request.wfile.write(data)
+        with contextlib.suppress(FetchError):
+            came += len(get()) > 0
+        assert {path.suffix for path in get.folder.iterdir()} <= {".partial", ".json"}
+    assert 20 < came < 180
+
+
 @pytest.mark.parametrize(
     ("location", "reason"),
     [
-        ("file:///etc/passwd", "redirects to file://, which is not https"),
+        ("file:///etc/passwd", "redirects to file://, and only to https"),
         ("ftp://example.org/file", "redirects to ftp://"),
         ("http://example.org/file", "redirects to http://"),
         ("http://localhost:1/file", "redirects to http://"),
         ("http://127.0.0.1.example.org/file", "redirects to http://"),
         ("data:text/plain,x", "redirects to data://"),
         ("https://", "redirects to https://"),
+        ("https://example.org:99999/", "redirects to https://"),
+        ("https://" + "a" * 64 + ".org/", "is no address"),
         ("http://[::1", "redirects to what is no address"),
         ("/file", "redirected without end"),
         ("", "redirected without end"),
@@ -421,7 +449,7 @@ def test_credentials_go_to_their_host_alone(get, web, monkeypatch):
 
 def test_over_https_nothing_leads_back_to_http():
     for target in ("http://127.0.0.1/x", "http://example.org/", "file:///x"):
-        with pytest.raises(FetchError, match="which is not https"):
+        with pytest.raises(FetchError, match="only to https"):
             request._redirected("https://hub.example/x", target)
     assert request._redirected("https://hub.example/a/b", "../c") == "https://hub.example/c"
 

@@ -70,6 +70,10 @@ def test_a_preset_s_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
             "https://www.kaggle.com/models/tensorflow/bert/tensorFlow2/en/3/?tfhub-redirect=true",
             "is a page of Kaggle: write kaggle://tensorflow/bert/tensorFlow2/en/3.",
         ),
+        (
+            "https://kaggle.com/models/a/b/frameworks/c/variations/d/versions/3",
+            "is a page of Kaggle: write kaggle://a/b/c/d/3.",
+        ),
         ("https://example.org/x", "https:// in 'https://example.org/x' is not supported"),
         ("gs://bucket/x", "gs:// in 'gs://bucket/x' is not supported: give a folder"),
         ("hf://bert-base-uncased", "does not name a model: write hf://owner/name"),
