@@ -12,6 +12,7 @@ _EXPORTS = {
     "BertEncoder": "models",
     "EncoderConfig": "models",
     "TextClassifier": "tasks",
+    "TextEmbedder": "embedder",
     "TransformerClassifier": "models",
     "load_dataset": "data",
     "resolve": "checkpoints",

@@ -8,7 +8,7 @@ from kerasformer.errors import UserError
 
 # Each module has `is_here(path)`, by the names of files alone, and `open_checkpoint(path)`.
 # Where a folder has files of two formats, the first wins.
-_FORMATS = ("huggingface",)
+_FORMATS = ("sentence_transformers", "huggingface")
 
 
 def open_path(path: Path) -> Checkpoint:

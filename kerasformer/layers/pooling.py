@@ -14,7 +14,8 @@ class SequencePooling(keras.layers.Layer):
     section 3.
 
     Args:
-        mode: `"mean"` or `"max"` over the real tokens, or `"cls"`, the first token.
+        mode: `"mean"` or `"max"` over the real tokens; `"mean_sqrt_len"`, their sum divided by the
+            square root of their number; or `"cls"`, the first token.
 
     Call arguments:
         inputs: `[batch, seq, hidden]`.
@@ -22,7 +23,7 @@ class SequencePooling(keras.layers.Layer):
             Keras mask is taken, and without that one all tokens are real.
 
     Returns:
-        `[batch, hidden]`. A row without any real token gives zeros from `"mean"` and `"max"`.
+        `[batch, hidden]`. A row without any real token gives zeros, except from `"cls"`.
 
     Raises:
         ValueError: An unknown mode, or an input or a mask with another number of axes.
@@ -35,7 +36,7 @@ class SequencePooling(keras.layers.Layer):
     2.0
     """
 
-    MODES = ("mean", "max", "cls")
+    MODES = ("mean", "max", "mean_sqrt_len", "cls")
 
     def __init__(self, mode="mean", **kwargs):
         super().__init__(**kwargs)
@@ -52,7 +53,7 @@ class SequencePooling(keras.layers.Layer):
             return inputs[:, 0]
         padding_mask = mask if padding_mask is None else padding_mask
         if padding_mask is None:
-            return ops.mean(inputs, axis=1) if self.mode == "mean" else ops.max(inputs, axis=1)
+            padding_mask = ops.ones(ops.shape(inputs)[:2], "bool")
         real = ops.expand_dims(ops.cast(padding_mask, "bool"), axis=-1)
         if self.mode == "max":
             lowest = ops.where(real, inputs, ops.full_like(inputs, float("-inf")))
@@ -60,8 +61,9 @@ class SequencePooling(keras.layers.Layer):
         # Not in float16, whose sum overflows; `where`, as 0 times a NaN under padding is NaN.
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         total = ops.sum(ops.where(real, ops.cast(inputs, dtype), 0.0), axis=1)
-        count = ops.sum(ops.cast(real, dtype), axis=1)
-        return ops.cast(total / ops.maximum(count, 1.0), inputs.dtype)
+        count = ops.maximum(ops.sum(ops.cast(real, dtype), axis=1), 1.0)
+        divisor = count if self.mode == "mean" else ops.sqrt(count)
+        return ops.cast(total / divisor, inputs.dtype)
 
     def compute_mask(self, inputs, mask=None):
         """None: there is no sequence any more."""

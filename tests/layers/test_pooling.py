@@ -24,6 +24,8 @@ def pooled(mode, vectors, real):
     chosen = vectors[real.astype(bool)]
     if not len(chosen):
         return np.zeros(vectors.shape[-1])
+    if mode == "mean_sqrt_len":
+        return chosen.sum(0) / len(chosen) ** 0.5
     return chosen.mean(0) if mode == "mean" else chosen.max(0)
 
 
@@ -47,14 +49,15 @@ def test_equals_numpy(mode, batch, length, dtype, seed):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("mode", ["mean", "max"])
+@pytest.mark.parametrize("mode", ["mean", "max", "mean_sqrt_len"])
 @pytest.mark.parametrize("filler", [0, np.nan, np.inf, -np.inf])
 def test_what_is_under_padding_does_not_matter(policy, mode, filler):
     x = np.array([[[1.0, -2.0], [3.0, -4.0], [filler] * 2], [[filler] * 2] * 3])
     mask = np.array([[1, 1, 0], [0, 0, 0]])
     output = SequencePooling(mode, dtype=policy)(x, padding_mask=mask)
-    expected = {"mean": [2, -3], "max": [3, -2]}[mode]
-    np.testing.assert_array_equal(array(output), [expected, [0, 0]])
+    expected = {"mean": [2, -3], "max": [3, -2], "mean_sqrt_len": [4 / 2**0.5, -6 / 2**0.5]}[mode]
+    tolerance = 0.02 if policy == "mixed_bfloat16" else 2e-3
+    np.testing.assert_allclose(array(output), [expected, [0, 0]], rtol=tolerance)
 
 
 @pytest.mark.parametrize("masked", [False, True])

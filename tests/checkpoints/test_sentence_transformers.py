@@ -1,0 +1,198 @@
+"""Folders of sentence-transformers: what their files say, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from kerasformer.checkpoints import sentence_transformers
+from kerasformer.checkpoints.sentence_transformers import read_modules
+from kerasformer.errors import UserError
+
+KINDS = {"Transformer": "", "Pooling": "1_Pooling", "Dense": "2_Dense", "Normalize": "3_Normalize"}
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+
+
+def write_modules(folder, *kinds):
+    modules = [
+        {"path": KINDS.get(k, k), "type": f"sentence_transformers.models.{k}"} for k in kinds
+    ]
+    write(folder / "modules.json", modules)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_modules(tmp_path, "Transformer", "Pooling")
+    write(tmp_path / "1_Pooling/config.json", {"pooling_mode": "mean"})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("config", "modes"),
+    [
+        ({}, ("mean",)),
+        ({"pooling_mode": "cls"}, ("cls",)),
+        ({"pooling_mode": ["mean", "cls"]}, ("mean", "cls")),
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, ("cls", "mean")),
+        ({"pooling_mode_mean_sqrt_len_tokens": True}, ("mean_sqrt_len",)),
+        ({"pooling_mode_mean_tokens": False}, ("mean",)),
+    ],
+    ids=str,
+)
+def test_pooling(folder, config, modes):
+    write(folder / "1_Pooling/config.json", config)
+    assert read_modules(folder).pooling == modes
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokenizer", "length"),
+    [
+        ({"max_seq_length": 256}, {"model_max_length": 512}, 256),
+        ({"max_seq_length": None}, {"model_max_length": 512}, 512),
+        ({}, {}, None),
+        ({}, {"model_max_length": 10**30}, 10**9),
+        ({}, {"model_max_length": 1e30}, 10**9),
+    ],
+    ids=str,
+)
+def test_maximum_length(folder, settings, tokenizer, length):
+    write(folder / "sentence_bert_config.json", settings)
+    write(folder / "tokenizer_config.json", tokenizer)
+    assert read_modules(folder).max_length == length
+
+
+@pytest.mark.parametrize("length", [0, -5, 2, "256", True, [3]], ids=str)
+def test_a_maximum_length_without_sense(folder, length):
+    write(folder / "sentence_bert_config.json", {"max_seq_length": length})
+    with pytest.raises(UserError, match=r"sentence_bert_config.json gives .* for the most tokens"):
+        read_modules(folder)
+
+
+def test_the_prompt_that_is_the_default(folder):
+    path = folder / "config_sentence_transformers.json"
+    write(path, {"prompts": {"query": "query: "}, "default_prompt_name": None})
+    assert read_modules(folder).prompt == ""
+    write(path, {"prompts": {"query": "query: "}, "default_prompt_name": "query"})
+    assert read_modules(folder).prompt == "query: "
+    write(path, {"prompts": [], "default_prompt_name": "query"})
+    with pytest.raises(UserError, match="names the default prompt 'query', and has no such"):
+        read_modules(folder)
+
+
+def test_a_folder_without_modules_is_a_transformer(tmp_path):
+    modules = read_modules(tmp_path)
+    assert modules == sentence_transformers.SentenceModules(tmp_path)
+    assert not sentence_transformers.is_here(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is no list of sentence-transformers' modules"),
+        ("{}", "begins with nothing"),
+        ("[1]", "is no list of sentence-transformers' modules"),
+        ('[{"type": "Transformer"}]', "is no list of sentence-transformers' modules"),
+        ("[" * 100_000, "is no list of sentence-transformers' modules"),
+        ("\xff", None),
+        ('[{"type": "a.CLIPModel", "path": ""}]', "begins with CLIPModel"),
+        ('[{"type": "Transformer", "path": "../.."}]', "names '../..': expected a folder below"),
+        ('[{"type": "Transformer", "path": "/etc"}]', "names '/etc': expected a folder below"),
+        ('[{"type": "Transformer", "path": "a\\\\..\\\\b"}]', "expected a folder below"),
+        ('[{"type": "Transformer", "path": 7}]', "names 7: expected a folder below"),
+    ],
+    ids=["cut", "object", "number", "no-path", "deep", "latin", "clip", *"pqrs"],
+)
+def test_broken_modules_json(folder, text, message):
+    (folder / "modules.json").write_bytes(text.encode("latin-1"))
+    for read in (read_modules, sentence_transformers.open_checkpoint):
+        with pytest.raises(UserError, match=message or "is not UTF-8 text"):
+            read(folder)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (["Transformer"], "the modules Transformer,"),
+        (["Transformer", "Pooling", "LSTM"], "has a module 'LSTM'"),
+        (["Transformer", "Pooling", "Normalize", "Dense"], "Pooling, Normalize, Dense"),
+        (["Transformer", "WeightedLayerPooling", "Pooling"], "'WeightedLayerPooling'"),
+    ],
+    ids=str,
+)
+def test_other_modules_are_named(folder, kinds, message):
+    write_modules(folder, *kinds)
+    with pytest.raises(UserError, match=message):
+        read_modules(folder)
+
+
+@pytest.mark.parametrize("modes", ["lasttoken", ["mean", "weightedmean"], [], 7], ids=str)
+def test_other_poolings_are_named(folder, modes):
+    write(folder / "1_Pooling/config.json", {"pooling_mode": modes})
+    with pytest.raises(UserError, match=r"1_Pooling.config.json asks for the pooling"):
+        read_modules(folder)
+
+
+def test_a_module_without_its_file(folder):
+    (folder / "1_Pooling/config.json").unlink()
+    with pytest.raises(UserError, match=r"1_Pooling has no config.json"):
+        read_modules(folder)
+
+
+DENSE = {
+    "in_features": 4,
+    "out_features": 3,
+    "bias": True,
+    "activation_function": "torch.nn.modules.activation.GELU",
+}
+
+
+@pytest.fixture
+def dense(folder, rng):
+    write_modules(folder, "Transformer", "Pooling", "Dense", "Normalize")
+    write(folder / "2_Dense/config.json", DENSE)
+    arrays = {"linear.weight": rng.normal(size=(3, 4)), "linear.bias": rng.normal(size=3)}
+    safetensors.numpy.save_file(arrays, folder / "2_Dense/model.safetensors")
+    return folder
+
+
+def test_dense(dense):
+    modules = read_modules(dense)
+    assert modules.normalize
+    (module,) = modules.dense
+    assert (module.inputs, module.outputs, module.activation) == (4, 3, "gelu")
+    assert [weight.shape for weight in module.read_weights()] == [(4, 3), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"in_features": "4"}, "no sensible in_features"),
+        ({"out_features": 10**12}, "no sensible in_features and out_features"),
+        ({"activation_function": "os.system"}, "has the activation_function 'os.system'"),
+        ({"activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax', and what can be read"),
+        ({"use_residual": True}, "asks for use_residual"),
+    ],
+    ids=str,
+)
+def test_broken_dense(dense, change, message):
+    write(dense / "2_Dense/config.json", {**DENSE, **change})
+    with pytest.raises(UserError, match=message):
+        read_modules(dense)
+
+
+def test_dense_weights_of_another_shape_or_none_at_all(dense):
+    write(dense / "2_Dense/config.json", {**DENSE, "out_features": 5})
+    with pytest.raises(UserError, match=r"'linear.weight' of shape \[3, 4\]"):
+        read_modules(dense).dense[0].read_weights()
+    path = dense / "2_Dense/model.safetensors"
+    safetensors.numpy.save_file({"linear.weight": np.zeros((5, 4))}, path)
+    with pytest.raises(UserError, match=r"'linear.bias' of shape None"):
+        read_modules(dense).dense[0].read_weights()
+    path.rename(path.with_name("pytorch_model.bin"))
+    with pytest.raises(UserError, match=r"2_Dense has no model.safetensors"):
+        read_modules(dense).dense[0].read_weights()
