@@ -145,7 +145,7 @@ def _module_folders(modules: Path | None) -> list[str]:
 
 
 def _list(place: HuggingFace, scratch: Path, progress) -> tuple[str, dict[str, tuple]]:
-    """The commit, and the size and the sha256 (of large files) of each file."""
+    """The commit, and of each file the size and, if it is large, the sha256."""
     revision = quote(place.revision or "main", safe="")
     url = f"{_endpoint()}/api/models/{place.repo}/revision/{revision}?blobs=true"
     address = Address("the list of its files", url, bearer("HF_TOKEN"))
@@ -153,16 +153,17 @@ def _list(place: HuggingFace, scratch: Path, progress) -> tuple[str, dict[str, t
     try:
         commit, files = told["sha"], told["siblings"]
         listed = {
-            file["rfilename"]: (int(file["size"]), (file.get("lfs") or {}).get("sha256"))
+            file["rfilename"]: (file.get("size"), (file.get("lfs") or {}).get("sha256"))
             for file in files
         }
-        shas = [sha256 for _, sha256 in listed.values() if sha256 is not None]
-        sound = re.fullmatch("[0-9a-f]{40}", commit)
-        sound = sound and all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in shas)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = re.fullmatch("[0-9a-f]{40}", commit) and all(
+            type(size) in (int, type(None)) and re.fullmatch("[0-9a-f]{64}", sha256 or "0" * 64)
+            for size, sha256 in listed.values()
+        )
+    except (KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
-        raise FetchError(f"{address.name} is not as the hub's: no commit, or no size of a file")
+        raise FetchError(f"{address.name} is not as the hub writes it")
     return commit, listed
 
 

@@ -136,6 +136,7 @@ def web(monkeypatch, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    web.handler = Handler
     web.url = f"http://127.0.0.1:{server.server_port}"
     for name in ("HF_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KERASFORMER_OFFLINE"):
         monkeypatch.delenv(name, raising=False)

@@ -323,7 +323,8 @@ def test_a_hub_model_that_is_not_there(hub, cache):
         {"sha": "main"},
         {"siblings": None},
         {"siblings": [1]},
-        {"siblings": [{"rfilename": "config.json"}]},
+        {"siblings": [{"size": 2}]},
+        {"siblings": [{"rfilename": ["config.json"], "size": 2}]},
         {"siblings": [{"rfilename": "config.json", "size": "many"}]},
         {"siblings": [{"rfilename": "config.json", "size": 2, "lfs": {"sha256": "../../x"}}]},
         {"siblings": [{"rfilename": "config.json", "size": 2, "lfs": {"sha256": 7}}]},
@@ -332,9 +333,15 @@ def test_a_hub_model_that_is_not_there(hub, cache):
 )
 def test_an_unsound_list_of_files(hub, cache, changes):
     hub.publish(**changes)
-    with pytest.raises(UserError, match=r"the list of its files is not as the hub's"):
+    with pytest.raises(UserError, match=r"the list of its files is not as the hub writes it"):
         hub_folder(HuggingFace("acme/tiny"), cache, offline=False)
     assert not left(cache)
+
+
+def test_the_list_need_not_tell_sizes(hub, cache):
+    hub.publish(siblings=[{"rfilename": name} for name in CONTENT])
+    folder = hub_folder(HuggingFace("acme/tiny"), cache, offline=False)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
 
 
 def test_the_token_goes_to_the_hub_and_not_along_a_redirect(hub, cache, monkeypatch):
