@@ -124,12 +124,14 @@ class InGraphTokenizer:
         Args:
             segments: One or two int32 ragged tensors, `[batch, (pieces)]` or
                 `[batch, (words), (pieces)]`.
-            seq_length: The length to pad and cut to, special tokens included: an int or a scalar.
+            seq_length: The length to pad and cut to, special tokens included: an int, or a scalar
+                tensor.
 
         Returns:
             `input_word_ids`, `input_mask` and `input_type_ids`, each int32 `[batch, seq_length]`.
         """
         segments = [s.merge_dims(1, 2) if s.shape.rank == 3 else s for s in segments]
+        seq_length = tf.convert_to_tensor(seq_length)
         room = tf.cast(seq_length, tf.int64) - len(segments) - 1
         return self._pack(_truncate(segments, room, to_first=1), seq_length)
 
@@ -163,10 +165,13 @@ class InGraphTokenizer:
             ids += [segment, after * column]
             type_ids += [number * tf.ones_like(segment), number * column]
         ids, type_ids = tf.concat(ids, axis=1), tf.concat(type_ids, axis=1)
-        shape = None if seq_length is None else [None, seq_length]
+        shape = width = None
+        if seq_length is not None:
+            width = tf.get_static_value(seq_length)
+            shape = tf.stack([-1, tf.cast(seq_length, tf.int64)])
 
         def pad(ragged, value=0):
-            return ragged.to_tensor(value, shape=shape)
+            return tf.ensure_shape(ragged.to_tensor(value, shape=shape), [None, width])
 
         return {
             "input_word_ids": pad(ids, self.tokenizer.pad_id),
