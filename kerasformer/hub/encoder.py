@@ -69,7 +69,7 @@ class HubEncoder(HubLayer):
     """
 
     def __init__(self, source, trainable=False, fingerprint=None, **kwargs):
-        super().__init__(source, fingerprint=fingerprint, trainable=trainable, **kwargs)
+        super().__init__(source, fingerprint=fingerprint, **kwargs)
         if hasattr(self.saved_model, "bert_pack_inputs"):
             raise UserError(f"{self.source} is a preprocessor: use HubPreprocessor for it.")
         self._encode = Signature(self.saved_model, _is_understood)
@@ -91,7 +91,7 @@ class HubEncoder(HubLayer):
             )
             for variable in self._encode.variables
         ]
-        self.trainable = trainable  # tells the variables too
+        self.trainable = trainable  # only now, for setting it also switches the variables
         self.built = True
 
     @property

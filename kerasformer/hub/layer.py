@@ -61,7 +61,7 @@ class HubLayer(keras.layers.Layer):
                 f"before: if you trust it, make {cls.__name__}({source!r}) once yourself, or load "
                 "with safe_mode=False."
             )
-        return super().from_config(config)
+        return cls(**config)  # super() would turn errors into a TypeError with the whole config
 
     def get_config(self):
         """The constructor's arguments; the SavedModel is only named."""

@@ -99,6 +99,8 @@ class HubPreprocessor(HubLayer):
         Raises:
             ValueError: `texts` are no texts.
         """
+        if isinstance(texts, keras.KerasTensor):
+            raise ValueError("tokenize takes texts; in a functional model, call the layer itself.")
         return self._tokenize.function(as_strings(texts))
 
     @property
