@@ -108,7 +108,6 @@ def _complete(
 
 def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, progress):
     """Asks one place after another for the files still missing."""
-
     reasons, unreachable = [], set()
     for place in places:
         if type(place) in unreachable:

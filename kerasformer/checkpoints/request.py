@@ -1,13 +1,10 @@
-"""One request over HTTPS: where it may lead, who sees the credentials, how slow it may be."""
+"""One request over HTTPS: where it may lead, who sees the credentials, what the reply tells."""
 
 import base64
 import binascii
-import functools
 import http.client
-import io
 import os
 import re
-import ssl
 import string
 import time
 import urllib.error
@@ -18,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urljoin, urlsplit
 
 import kerasformer
+from kerasformer.checkpoints.paced import SLOWEST, SlowError, paced_opener
 from kerasformer.checkpoints.places import (
     FetchError,
     NotThereError,
@@ -27,9 +25,6 @@ from kerasformer.checkpoints.places import (
 from kerasformer.errors import UserError
 
 TIMEOUT = 5.0  # seconds without a byte, after which a connection is given up
-SLOWEST = 1000  # bytes a second, the least that a connection must bring ...
-WINDOW = 20.0  # ... over so many seconds
-_LONGEST_HEAD = 1 << 18  # bytes of headers
 _CHUNK = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 8
@@ -170,15 +165,14 @@ def _open(url: str, address: Address, headers: Mapping[str, str]):
     told = {"User-Agent": f"kerasformer/{kerasformer.__version__}", "Accept-Encoding": "identity"}
     if address.authorization and _origin(url) == _origin(address.url):
         told["Authorization"] = address.authorization
-    # urllib's own redirects would read a body without end, and show the credentials around.
-    opener = urllib.request.build_opener(_NoRedirects, _PacedHTTP, _PacedHTTPS)
     request = urllib.request.Request(url, headers=told | dict(headers))
-    return opener.open(request, timeout=TIMEOUT)
+    return paced_opener().open(request, timeout=TIMEOUT)
 
 
 def _redirected(url: str, location: str) -> str:
     try:
-        target = urljoin(url, quote(location, safe=string.punctuation))
+        location = quote(location, safe=string.punctuation, encoding="iso-8859-1")
+        target = urljoin(url, location)
     except ValueError:
         raise FetchError("it redirects to what is no address") from None
     scheme = urlsplit(target).scheme
@@ -231,78 +225,10 @@ def _lower(headers, *names: str) -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "reason", error)  # a URLError wraps the socket's own
-    if isinstance(cause, _SlowError):
+    if isinstance(cause, SlowError):
         return f"it brings less than {SLOWEST:,} bytes a second"
     if isinstance(cause, TimeoutError):
         return f"no answer within {TIMEOUT:g} seconds"
     if isinstance(cause, http.client.IncompleteRead):
         return "the connection broke off"
     return f"no connection ({getattr(cause, 'strerror', None) or cause})"
-
-
-class _SlowError(OSError):
-    """A connection that is alive, and gets nowhere."""
-
-
-class _Paced(io.RawIOBase):
-    """A socket's bytes, as long as they come fast enough; at first as many as headers may take."""
-
-    def __init__(self, raw: io.RawIOBase):
-        self._raw = raw
-        self._since, self._count = time.monotonic(), 0
-        self.left: float = _LONGEST_HEAD
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        count = self._raw.readinto(buffer) or 0
-        self._count += count
-        self.left -= count
-        if self.left < 0:
-            raise http.client.HTTPException("headers without end")
-        taken = time.monotonic() - self._since
-        if taken > WINDOW:
-            if self._count < SLOWEST * taken:
-                raise _SlowError
-            self._since, self._count = time.monotonic(), 0
-        return count
-
-    def close(self):
-        self._raw.close()
-        super().close()
-
-
-class _PacedResponse(http.client.HTTPResponse):
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self._paced = _Paced(self.fp.detach())
-        self.fp = io.BufferedReader(self._paced)
-
-    def begin(self):
-        super().begin()
-        self._paced.left = float("inf")
-
-
-def _paced(connection_class, *arguments, **options):
-    connection = connection_class(*arguments, **options)
-    connection.response_class = _PacedResponse
-    return connection
-
-
-class _PacedHTTP(urllib.request.HTTPHandler):
-    def http_open(self, request):
-        return self.do_open(functools.partial(_paced, http.client.HTTPConnection), request)
-
-
-class _PacedHTTPS(urllib.request.HTTPSHandler):
-    def https_open(self, request):
-        connect = functools.partial(_paced, http.client.HTTPSConnection)
-        return self.do_open(connect, request, context=ssl.create_default_context())
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def http_error_302(self, *_):
-        return None
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

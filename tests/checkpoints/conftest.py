@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kerasformer.checkpoints import download, request
+from kerasformer.checkpoints import download, paced, request
 from kerasformer.checkpoints.cache import Cache
 
 
@@ -145,7 +145,7 @@ def web(monkeypatch, tmp_path):
         monkeypatch.setenv(name, web.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(request, "TIMEOUT", 0.2)
-    monkeypatch.setattr(request, "WINDOW", 0.15)
+    monkeypatch.setattr(paced, "WINDOW", 0.15)
     monkeypatch.setattr(download, "BACKOFF", 0.001)
     yield web
     server.shutdown()

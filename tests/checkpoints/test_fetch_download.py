@@ -417,9 +417,9 @@ def test_a_redirect_to_elsewhere_is_not_followed(get, web, location, reason):
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_redirects_are_followed_and_continued_through(get, web, code):
-    web.content["/else where/é"] = CONTENT
     web.content["/else%20where/%C3%A9"] = CONTENT
-    web.faults["/file"] = web.status(code, Location="/else%20where/%C3%A9")
+    # Not as it should be written, but as some servers write it: UTF-8 as it is.
+    web.faults["/file"] = web.status(code, Location="/else where/é".encode().decode("latin-1"))
     web.faults["/else%20where/%C3%A9"] = [web.cut(5000)]
     assert get() == CONTENT
     assert web.asked == ["/file", "/else%20where/%C3%A9"] * 2
