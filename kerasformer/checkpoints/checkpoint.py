@@ -1,18 +1,22 @@
 """A published model, opened: what it is, which tensors it has, and how they go into our layers."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import keras
 import numpy as np
 
 from kerasformer.checkpoints.names import Layout, Weight
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models.config import EncoderConfig
+
+if TYPE_CHECKING:
+    import keras  # imported for weights alone: it takes seconds, and looking at a file needs none
 
 # The table that a format may do without: zeros in it change nothing.
 _SEGMENTS = "embeddings/type_embeddings/embeddings"
@@ -153,6 +157,8 @@ class Checkpoint:
 
     def encoder(self, *, strict: bool = True, **kwargs):
         """Makes the encoder and reads its weights; see `load_encoder`."""
+        from kerasformer.models.encoder import BertEncoder
+
         report = self.report()
         if strict and report.problems():
             raise UserError(self._refusal(report.problems(), "the BERT encoder"))
@@ -216,6 +222,8 @@ def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set
     is read. In a stateless scope Keras makes variables without a value, and gives each its own,
     one after another, when the scope ends.
     """
+    import keras
+
     failures = []
 
     def initial_value(weight):
@@ -248,6 +256,8 @@ def _uncopied(array: np.ndarray):
 
     Its usual conversion keeps two copies, which for the largest table is as much as a small model.
     """
+    import keras
+
     is_aligned = array.ctypes.data % 64 == 0 and array.flags.c_contiguous and array.flags.writeable
     if keras.backend.backend() != "tensorflow" or not is_aligned or not array.size:
         return array

@@ -1,7 +1,18 @@
 """Encoders and classifiers assembled from the layers."""
 
-from kerasformer.models.classifier import TransformerClassifier
-from kerasformer.models.config import EncoderConfig
-from kerasformer.models.encoder import BertEncoder
+import importlib
+
+# Read when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
+_LAZY = {
+    "BertEncoder": "encoder",
+    "EncoderConfig": "config",
+    "TransformerClassifier": "classifier",
+}
 
 __all__ = ["BertEncoder", "EncoderConfig", "TransformerClassifier"]
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

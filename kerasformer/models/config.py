@@ -2,8 +2,16 @@
 
 import dataclasses
 
-from kerasformer.layers.activations import get_activation
-from kerasformer.layers.arguments import check_positive, check_rates, check_sizes
+_SIZES = (
+    *("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"),
+    *("max_length", "type_vocab_size", "embedding_size"),
+)
+# The layers' own checks need Keras, which takes seconds to import; reading a checkpoint's
+# configuration does not. Those of these names that checkpoints have are known without it.
+_ACTIVATIONS = (
+    *("gelu", "gelu_tanh", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
+    *("relu", "silu", "swish", "tanh", "sigmoid"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,27 +70,35 @@ class EncoderConfig:
 
     def __post_init__(self):
         """Checks every value."""
-        sizes = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
-        for name in (*sizes, "max_length", "type_vocab_size"):
-            check_sizes(**{name: getattr(self, name)})
         if self.embedding_size is None:
             object.__setattr__(self, "embedding_size", self.hidden_size)  # frozen
-        check_sizes(embedding_size=self.embedding_size)
+        for name in _SIZES:
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+                raise ValueError(f"{name}={size!r} is not a positive integer.")
         if self.hidden_size % self.num_heads:
             raise ValueError(
                 f"hidden_size={self.hidden_size} is not a multiple of num_heads={self.num_heads}: "
                 "every head has hidden_size / num_heads dimensions."
             )
-        check_rates(dropout=self.dropout, attention_dropout=self.attention_dropout)
-        check_positive(layer_norm_epsilon=self.layer_norm_epsilon)
-        if self.initializer_range != 0:
-            check_positive(initializer_range=self.initializer_range)
+        for name in ("dropout", "attention_dropout"):
+            self._check_number(name, "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+        self._check_number("layer_norm_epsilon", "above 0", lambda x: x > 0)
+        self._check_number("initializer_range", "of 0 or above", lambda x: x >= 0)
         if self.pad_token_id not in range(self.vocab_size):
             raise ValueError(
                 f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="
                 f"{self.vocab_size} token ids."
             )
-        get_activation(self.activation)
+        if self.activation not in _ACTIVATIONS:
+            from kerasformer.layers.activations import get_activation
+
+            get_activation(self.activation)
+
+    def _check_number(self, name, bounds, is_within):
+        number = getattr(self, name)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not is_within(number):
+            raise ValueError(f"{name}={number!r} is not a number {bounds}.")
 
     @classmethod
     def bert(cls, size: str = "base", **changes) -> "EncoderConfig":

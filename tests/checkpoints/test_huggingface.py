@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from kerasformer.checkpoints import LoadReport, checkpoint, load_encoder
+from kerasformer.checkpoints import LoadReport, load_encoder
 from kerasformer.checkpoints.huggingface_config import read_config
 from kerasformer.checkpoints.huggingface_names import BERT
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import encoder as encoder_module
 
 CONFIG = {
     "model_type": "bert",
@@ -479,7 +480,7 @@ def test_many_problems_are_told_in_short(write, tensors):
 def test_sizes_beyond_the_file_are_refused_before_any_variable(
     write, tensors, sizes, strict, monkeypatch
 ):
-    monkeypatch.setattr(checkpoint, "BertEncoder", None)  # making one would fail
+    monkeypatch.setattr(encoder_module, "BertEncoder", None)  # making one would fail
     with pytest.raises(UserError, match=r"configuration"):
         load_encoder(write(tensors, **sizes), strict=strict)
 

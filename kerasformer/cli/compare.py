@@ -1,55 +1,15 @@
-"""The `kerasformer` command."""
+"""`kerasformer compare`."""
 
 import argparse
-import os
-import sys
 
-import kerasformer
 from kerasformer.compare.settings import ARMS, DTYPES
-from kerasformer.errors import UserError
 
 # What --quick stands for, where the options do not say otherwise.
 _QUICK = {"limit": 800, "seeds": 1}
 
 
-def main(argv=None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: The arguments; by default those of the process.
-
-    Returns:
-        The exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C.
-    """
-    arguments = _parser().parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        return arguments.run(arguments)
-    except UserError as error:
-        print(f"kerasformer: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("kerasformer: interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="kerasformer",
-        description="Transformers from scratch and pretrained BERT, in Keras 3.",
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"kerasformer {kerasformer.__version__}"
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_compare(commands)
-    return parser
-
-
-def _add_compare(commands):
+def add_to(commands):
+    """Adds the command to the parser of commands."""
     command = commands.add_parser(
         "compare",
         help="train from scratch, on frozen features and fine-tuned, and report which is worth it",
@@ -112,7 +72,3 @@ def _compare(arguments):
     print(format_summary(load_record(folder)))
     print(f"\nThe report: {folder / 'report.html'}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

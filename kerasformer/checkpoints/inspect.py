@@ -1,0 +1,300 @@
+"""What a source is and holds, told from its small files and the headers of its large ones."""
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from kerasformer.checkpoints import sentence_transformers
+from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.formats import open_path
+from kerasformer.checkpoints.presets import PRESETS
+from kerasformer.checkpoints.resolve import resolve
+from kerasformer.errors import UserError
+from kerasformer.text import Tokenizer, WordPieceTokenizer
+
+# The types of safetensors by numpy's names, which the other formats use.
+_TYPES = {
+    **{f"F{bits}": f"float{bits}" for bits in (64, 32, 16)},
+    **{f"I{bits}": f"int{bits}" for bits in (64, 32, 16, 8)},
+    **{f"U{bits}": f"uint{bits}" for bits in (64, 32, 16, 8)},
+    "BF16": "bfloat16",
+    "BOOL": "bool",
+}
+_LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
+_MOST_FILES, _DEEPEST = 1000, 4
+
+
+def inspect(source: str | os.PathLike) -> dict:
+    """Describes a source: nothing of it is run, and no tensor is read.
+
+    Args:
+        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+
+    Returns:
+        What JSON can hold. Always there: `source`, `path`, `format`, `problems` (what is wrong
+        with it, as sentences), `files` (each with `name`, `size` in bytes, `sha256`), `licence`
+        and `tokenizer`, or None for either. Of a model that can be opened also `architecture`,
+        `config` (the attributes of `EncoderConfig`), `parameters` (their numbers by part), `types`
+        (the number of tensors of each type), `heads`, `class_names`, and `loading`: the `missing`,
+        `misshapen`, `unexpected` and `ignored` of a `LoadReport`. Of a sentence-transformers
+        folder also `modules`. Of a data set `description`.
+
+    Raises:
+        UserError: There is no such source, or nothing is known of what it holds.
+
+    Example:
+
+    >>> inspect("all-MiniLM-L6-v2")["parameters"]["total"]  # doctest: +SKIP
+    22713216
+    """
+    preset = PRESETS.get(source) if isinstance(source, str) else None
+    path = resolve(source)
+    found = {"source": str(source), "path": str(path), "format": None, "problems": []}
+    if preset and preset.kind == "data":
+        found |= {"format": "data set", "description": preset.description, "tokenizer": None}
+    else:
+        found |= _describe(path, found["problems"])
+    licence = {"name": preset.licence, "source": "the preset"} if preset else read_licence(path)
+    return found | {"licence": licence, "files": list_files(path)}
+
+
+def _describe(path: Path, problems: list[str]) -> dict:
+    """What the model and its tokenizer are; adds to the problems."""
+    checkpoint, found = None, {}
+    try:
+        checkpoint = open_path(path)
+        found = _describe_model(checkpoint)
+        problems += checkpoint.report().problems()
+    except UserError as error:
+        problems.append(str(error))
+    try:
+        tokenizer = checkpoint.read_tokenizer() if checkpoint else _find_tokenizer(path)
+    except UserError as error:
+        tokenizer = None
+        problems.append(str(error))
+    if checkpoint is None:
+        foreign = _foreign(path)
+        if foreign is None and tokenizer is None:
+            raise UserError(problems[0])
+        found = {"format": foreign or "tokenizer"}
+        if foreign is None:
+            problems.clear()  # a tokenizer alone is whole
+    elif tokenizer is not None and tokenizer.vocab_size > checkpoint.config.vocab_size:
+        problems.append(
+            f"the tokenizer has {tokenizer.vocab_size:,} entries, and the model "
+            f"{checkpoint.config.vocab_size:,}"
+        )
+    if sentence_transformers.is_here(path):
+        found["modules"] = _describe_modules(path, problems)
+    return found | {"tokenizer": tokenizer and _describe_tokenizer(tokenizer)}
+
+
+def _describe_model(checkpoint: Checkpoint) -> dict:
+    report = checkpoint.report()
+    tensors = checkpoint.tensors
+    types = Counter(_TYPES.get(tensors.dtype(name), str(tensors.dtype(name))) for name in tensors)
+    return {
+        "format": checkpoint.format,
+        "architecture": checkpoint.architecture,
+        "config": vars(checkpoint.config),
+        "parameters": count_parameters(checkpoint),
+        "types": dict(types.most_common()),
+        "heads": list(checkpoint.heads),
+        "class_names": checkpoint.class_names and list(checkpoint.class_names),
+        "loading": {
+            "missing": list(report.missing),
+            "misshapen": {
+                name: [list(shape) for shape in shapes] for name, shapes in report.misshapen.items()
+            },
+            "unexpected": list(report.unexpected),
+            "ignored": list(report.ignored),
+        },
+    }
+
+
+def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
+    """The number of a model's parameters by part, as its files have them.
+
+    Args:
+        checkpoint: The opened model.
+
+    Returns:
+        `embeddings`, `blocks`, `pooler`, each head by its name with "head" behind, and `total`.
+    """
+    counts = {"embeddings": 0, "blocks": 0, "pooler": 0}
+    for weight in checkpoint.layout.encoder_weights(checkpoint.config):
+        part = weight.ours.partition("/")[0]
+        part = {"embeddings": part, "embedding_projection": "embeddings"}.get(part, part)
+        part = "blocks" if part.startswith("layer_") else part
+        part = "pooler" if part == "pooler_transform" else part
+        counts[part] += _size(checkpoint, weight)
+    for head in checkpoint.heads:
+        weights = checkpoint.layout.heads[head]
+        counts[f"{head} head"] = sum(_size(checkpoint, weight) for weight in weights)
+    return {**counts, "total": sum(counts.values())}
+
+
+def _size(checkpoint, weight) -> int:
+    name = checkpoint.names.get(weight.theirs)
+    return 0 if name is None else math.prod(checkpoint.tensors.shape(name))
+
+
+def _find_tokenizer(path: Path) -> Tokenizer | None:
+    """The tokenizer of a folder or file that holds no model, if there is one."""
+    if path.suffix == ".txt":
+        return WordPieceTokenizer.from_vocabulary(path)
+    folder = path.parent if path.name == "tokenizer.json" else path
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.load(folder)
+    return WordPieceTokenizer.from_pretrained(folder) if (folder / "vocab.txt").is_file() else None
+
+
+def _describe_tokenizer(tokenizer: Tokenizer) -> dict:
+    normalizer = tokenizer.backend.normalizer
+    lowercase = getattr(normalizer, "lowercase", None)
+    strips = getattr(normalizer, "strip_accents", None)
+    return {
+        "kind": type(tokenizer.backend.model).__name__,
+        "vocab_size": tokenizer.vocab_size,
+        "special_tokens": {
+            role.removesuffix("_token"): {
+                "token": token,
+                "id": tokenizer.backend.token_to_id(token),
+            }
+            for role, token in tokenizer.special_tokens.items()
+        },
+        "lowercase": lowercase,
+        "strip_accents": lowercase if strips is None else strips,
+    }
+
+
+def _describe_modules(path: Path, problems: list[str]) -> dict | None:
+    try:
+        modules = sentence_transformers.read_modules(path)
+    except UserError as error:
+        problems.append(str(error))
+        return None
+    return {
+        "pooling": list(modules.pooling),
+        "dense": [[dense.inputs, dense.outputs, dense.activation] for dense in modules.dense],
+        "normalize": modules.normalize,
+        "max_length": modules.max_length,
+        "prompt": modules.prompt,
+    }
+
+
+def _foreign(path: Path) -> str | None:
+    """What a source that cannot be opened seems to be."""
+    config = path / "config.json"
+    if config.is_file() and config.stat().st_size < 10**7:
+        try:
+            kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        except (ValueError, AttributeError, RecursionError, OSError):
+            kind = None
+        return f"Hugging Face, {kind}" if isinstance(kind, str) else "a folder with config.json"
+    if (path / "saved_model.pb").is_file():
+        return "TensorFlow SavedModel"
+    if sentence_transformers.is_here(path):
+        return "sentence-transformers"
+    suffixes = {
+        ".safetensors": "safetensors",
+        ".keras": "Keras",
+        ".h5": "HDF5",
+        ".index": "TensorFlow",
+    }
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)
+
+
+def list_files(path: Path) -> list[dict]:
+    """The files of a source, by their names, with their sizes and sha256.
+
+    Args:
+        path: The folder or file. Hidden files are left out, and folders four deep; of a file of a
+            TensorFlow checkpoint, the others are in.
+
+    Returns:
+        For each file its `name` below the folder, `size` in bytes and `sha256`.
+    """
+    if path.is_file() or not path.exists():
+        stem = path.with_suffix("").name if path.suffix == ".index" else path.name
+        files = [file for file in path.parent.glob(f"{_literal(stem)}*") if file.is_file()]
+        files = files if path.suffix == ".index" or not path.exists() else [path]
+        folder = path.parent
+    else:
+        folder = path
+        files = [
+            Path(root, name)
+            for root, folders, names in os.walk(folder)
+            if _keep(folders, len(Path(root).relative_to(folder).parts))
+            for name in names
+            if not name.startswith(".") and Path(root, name).is_file()
+        ]
+    return [
+        {
+            "name": file.relative_to(folder).as_posix(),
+            "size": file.stat().st_size,
+            "sha256": _sha256(file),
+        }
+        for file in sorted(files)[:_MOST_FILES]
+    ]
+
+
+def _keep(folders: list[str], depth: int) -> bool:
+    """Takes hidden and too deep folders out of what `os.walk` goes on with."""
+    folders[:] = [name for name in folders if not name.startswith(".") and depth < _DEEPEST]
+    return True
+
+
+def _literal(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_licence(path: Path) -> dict | None:
+    """The licence that a folder's own files name.
+
+    Args:
+        path: The folder; of a file, nothing is known.
+
+    Returns:
+        Its `name`, and the `source` that names it: the front matter of `README.md`, `config.json`,
+        or the first line of a licence's text. None where nothing names it.
+
+    Example:
+
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# A model\\n")
+    >>> read_licence(folder)
+    {'name': 'apache-2.0', 'source': 'README.md'}
+    """
+    front = re.match(r"---\s*\n(.*?\n)---\s*\n", _beginning(path / "README.md"), flags=re.DOTALL)
+    match = front and re.search(r"^licen[sc]e:\s*(?:-\s*)?(\S[^\n]*)", front[1], flags=re.MULTILINE)
+    if match:
+        return {"name": match[1].strip().strip("'\""), "source": "README.md"}
+    match = re.search(r'"license"\s*:\s*"([^"\n]{1,100})"', _beginning(path / "config.json"))
+    if match:
+        return {"name": match[1], "source": "config.json"}
+    for name in _LICENCE_FILES:
+        lines = [line.strip(" #\t") for line in _beginning(path / name).splitlines()]
+        first = next(filter(None, lines), None)
+        if first:
+            return {"name": first[:100], "source": name}
+    return None
+
+
+def _beginning(path: Path) -> str:
+    """The first 100,000 characters of a text file; nothing where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            return stream.read(100_000)
+    except OSError:
+        return ""

@@ -1,0 +1,141 @@
+"""`kerasformer inspect`."""
+
+import json
+
+from kerasformer.report.text import count
+
+_SIZES = {
+    "num_layers": "blocks",
+    "hidden_size": "hidden size",
+    "num_heads": "attention heads",
+    "intermediate_size": "feed-forward size",
+    "embedding_size": "embedding size",
+    "max_length": "positions",
+    "vocab_size": "vocabulary",
+    "type_vocab_size": "segments",
+    "activation": "activation",
+    "layer_norm_epsilon": "LayerNorm epsilon",
+}
+_SHOWN = 5  # names of tensors in a row
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "inspect",
+        help="tell what a model is and holds, and whether it can be read",
+        description="Tells what a model is: format, sizes, parameters by part, tokenizer, heads, "
+        "what of it would load, licence, files and their sha256. Runs nothing of it.",
+    )
+    command.set_defaults(run=_run)
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder or file, a preset's name such as all-MiniLM-L6-v2, hf://owner/name, "
+        "https://tfhub.dev/..., kaggle://...",
+    )
+    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+
+
+def _run(arguments):
+    from kerasformer.checkpoints.inspect import inspect
+
+    found = inspect(arguments.source)
+    print(json.dumps(found, indent=1) if arguments.json else format_inspection(found))
+    return 0
+
+
+def format_inspection(found: dict) -> str:
+    """What `kerasformer.checkpoints.inspect.inspect` found, as plain text.
+
+    Args:
+        found: Its result.
+
+    Returns:
+        Sections of aligned lines.
+    """
+    sections = {
+        "Source": _source(found),
+        "Sizes": [[name, found["config"][key]] for key, name in _SIZES.items()]
+        if "config" in found
+        else [],
+        "Parameters": [
+            [part.replace("_", " "), f"{number:,}", f"{count(number)}"]
+            for part, number in found.get("parameters", {}).items()
+            if number
+        ],
+        "Tokenizer": _tokenizer(found["tokenizer"]),
+        "Modules": _modules(found.get("modules")),
+        "Loading": _loading(found),
+        "Files": [[file["name"], f"{file['size']:,}", file["sha256"]] for file in found["files"]],
+    }
+    return "\n\n".join(
+        f"{title}\n{_section(title, rows)}" for title, rows in sections.items() if rows
+    )
+
+
+def _section(title, rows):
+    from kerasformer.cli.text import table
+
+    right = {"Parameters": {1, 2}, "Files": {1}}.get(title, set())
+    return table(rows, right=right, indent="  ")
+
+
+def _source(found):
+    rows = [["name", found["source"]], ["path", found["path"]], ["format", found["format"]]]
+    if "architecture" in found:
+        types = ", ".join(f"{number:,} {name}" for name, number in found["types"].items())
+        rows += [["architecture", found["architecture"]], ["tensors", types]]
+        rows += [["heads", ", ".join(found["heads"]).replace("_", " ") or "none"]]
+    if found.get("class_names"):
+        rows.append(["classes", ", ".join(found["class_names"])])
+    if "description" in found:
+        rows.append(["description", found["description"]])
+    licence = found["licence"]
+    told = f"{licence['name']} (by {licence['source']})" if licence else "not told"
+    return [*rows, ["licence", told]]
+
+
+def _tokenizer(tokenizer):
+    if tokenizer is None:
+        return []
+    rows = [
+        ["kind", tokenizer["kind"]],
+        ["entries", tokenizer["vocab_size"]],
+        ["lower-casing", _yes(tokenizer["lowercase"])],
+        ["strips accents", _yes(tokenizer["strip_accents"])],
+    ]
+    special = tokenizer["special_tokens"]
+    return rows + [[role, f"{token['token']} {token['id']}"] for role, token in special.items()]
+
+
+def _yes(value):
+    return "not told" if value is None else "yes" if value else "no"
+
+
+def _modules(modules):
+    if modules is None:
+        return []
+    dense = [f"{inputs} to {outputs}, {name}" for inputs, outputs, name in modules["dense"]]
+    return [
+        ["pooling", " and ".join(modules["pooling"])],
+        *(["dense", layer] for layer in dense),
+        ["normalized", _yes(modules["normalize"])],
+        ["maximum length", "not told" if modules["max_length"] is None else modules["max_length"]],
+        *([["prompt", modules["prompt"]]] if modules["prompt"] else []),
+    ]
+
+
+def _loading(found):
+    rows = []
+    if "loading" in found:
+        loading = found["loading"]
+        whole = not (loading["missing"] or loading["misshapen"] or loading["unexpected"])
+        rows.append(["encoder", "loads" if whole else "does not load as it is"])
+        rows += [[kind, _names(names)] for kind, names in loading.items() if names]
+    return rows + [["problem", problem] for problem in found["problems"]]
+
+
+def _names(names):
+    shown = ", ".join(list(names)[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

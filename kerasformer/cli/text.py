@@ -1,0 +1,55 @@
+"""Tables and foreign text for a terminal."""
+
+import unicodedata
+
+from kerasformer.report.text import width
+
+_LEFT_TO_RIGHT = "\u200e"
+
+
+def readable(text: str) -> str:
+    r"""A text with escapes for what does not show: control, zero-width, lone and other characters.
+
+    >>> readable("a\x1b[31m\u200bb\n é 体")
+    'a\\x1b[31m\\u200bb\\n é 体'
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def table(rows: list[list], right: set[int] = frozenset(), indent: str = "") -> str:
+    """Rows as lines with aligned columns.
+
+    Args:
+        rows: The rows, of equally many cells; numbers get commas.
+        right: The columns that are aligned to the right.
+        indent: What each line begins with.
+
+    Returns:
+        The lines. A cell with letters of a script that runs from the right ends in a mark that
+        keeps a terminal from moving the cells behind it.
+
+    Example:
+
+    >>> print(table([["a", 1], ["bc", 1000]], right={1}))
+    a       1
+    bc  1,000
+    """
+    rows = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for index, (cell, size) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (size - width(cell))
+            if any(unicodedata.bidirectional(character) in ("R", "AL") for character in cell):
+                cell += _LEFT_TO_RIGHT
+            cells.append(space + cell if index in right else cell + space)
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value):
+    return f"{value:,}" if isinstance(value, int) else readable(str(value))

@@ -1,0 +1,242 @@
+"""`kerasformer tokenize`."""
+
+import fnmatch
+import json
+import re
+import sys
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
+_SLICE = r"(\d*):(\d*)|\d+"
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "tokenize",
+        help="show the tokens of texts, or a part of a vocabulary",
+        description="Shows the tokens, ids and character offsets of texts as a model gets them, "
+        "special tokens included; or the entries of its vocabulary.",
+    )
+    command.set_defaults(run=_run)
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a model or tokenizer: a folder, a vocab.txt, a preset's name such as "
+        "all-MiniLM-L6-v2, hf://owner/name",
+    )
+    command.add_argument(
+        "texts", metavar="TEXT", nargs="*", help="the texts; - for the lines of standard input"
+    )
+    command.add_argument(
+        "--pair", metavar="TEXT", help="a second text, put behind each of the texts"
+    )
+    command.add_argument(
+        "--max-length",
+        metavar="N",
+        type=int,
+        help="cut after this many tokens, special ones included",
+    )
+    command.add_argument(
+        "--vocab",
+        metavar="PART",
+        help="entries of the vocabulary: ids such as 1000:1020, :10 or 7, or tokens such as "
+        "'film*' or '##?s' (* is any characters, ? is one)",
+    )
+    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+
+
+def _run(arguments):
+    if (arguments.vocab is None) == (not arguments.texts):
+        raise UserError("tokenize takes texts, or --vocab PART: give one of the two.")
+    tokenizer = read_tokenizer(arguments.source)
+    if arguments.vocab is not None:
+        entries = vocabulary_part(tokenizer, arguments.vocab)
+        if arguments.json:
+            print(json.dumps([{"id": i, "token": token} for i, token in entries]))
+        else:
+            for i, token in entries:
+                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {_readable(token)}")
+        return 0
+    texts = [line for text in arguments.texts for line in _lines(text)]
+    each = [tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts]
+    if arguments.json:
+        print(json.dumps(each))
+    else:
+        print("\n\n".join(map(_format, each)))
+    return 0
+
+
+def _lines(text):
+    if text != "-":
+        return [text]
+    try:
+        return [line.removesuffix("\n") for line in sys.stdin]
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"Standard input is not {error.encoding} text (byte {error.start}): save it as UTF-8."
+        ) from None
+
+
+def read_tokenizer(source: str):
+    """The tokenizer of a model, or of a folder or file with nothing but a tokenizer.
+
+    Args:
+        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+
+    Returns:
+        A `kerasformer.text.Tokenizer`.
+
+    Raises:
+        UserError: There is no such source, or no tokenizer in it that can be read.
+    """
+    from kerasformer.checkpoints.formats import open_path
+    from kerasformer.checkpoints.resolve import resolve
+    from kerasformer.text import Tokenizer, WordPieceTokenizer
+
+    path = resolve(source)
+    if path.suffix == ".txt":
+        return WordPieceTokenizer.from_vocabulary(path)
+    if path.name == "tokenizer.json":
+        return Tokenizer.load(path.parent)
+    try:
+        return open_path(path).read_tokenizer()
+    except UserError:
+        if (path / "tokenizer.json").is_file():
+            return Tokenizer.load(path)
+        if (path / "vocab.txt").is_file():
+            return WordPieceTokenizer.from_pretrained(path)
+        raise
+
+
+def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
+    """Entries of a vocabulary.
+
+    Args:
+        tokenizer: A `kerasformer.text.Tokenizer`.
+        part: Ids, as a Python slice without step or one of them, or a pattern of tokens.
+
+    Returns:
+        The ids and tokens, in the order of the ids.
+
+    Raises:
+        UserError: No entry is there.
+
+    Example:
+
+    >>> from kerasformer.text import WordPieceTokenizer
+    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "film", "##s"]
+    >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
+    >>> vocabulary_part(tokenizer, "5:"), vocabulary_part(tokenizer, "fi*")
+    ([(5, 'film'), (6, '##s')], [(4, 'fine'), (5, 'film')])
+    """
+    entries = list(enumerate(tokenizer.vocabulary()))
+    match = re.fullmatch(_SLICE, part, flags=re.ASCII)
+    if match is None:
+        # Brackets stand for themselves: [MASK] is a token, and no set of characters.
+        pattern = re.compile(fnmatch.translate(part.replace("[", "[[]")))
+        found = [entry for entry in entries if pattern.match(entry[1])]
+    elif ":" in part:
+        found = entries[int(match[1] or 0) : int(match[2] or len(entries))]
+    else:
+        found = entries[int(part) : int(part) + 1]
+    if not found:
+        raise UserError(
+            f"No entry of the vocabulary is {part!r}: its ids are 0 to {len(entries) - 1}, and "
+            "tokens inside a word begin with ##."
+        )
+    return found
+
+
+def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None = None) -> dict:
+    """The tokens of a text as a model gets them.
+
+    Args:
+        tokenizer: A `kerasformer.text.Tokenizer`.
+        text: The text.
+        pair: The second text.
+        max_length: The most tokens to keep, special tokens included.
+
+    Returns:
+        `text`, `pair`, `left_out` (the number of tokens that `max_length` cuts off), and `tokens`,
+        each with its `token`, `id` and `segment`, and `start` and `end`, its place in the text or
+        the pair in characters; both are None for the special tokens around them.
+
+    Raises:
+        UserError: As of `Tokenizer.encode`.
+    """
+    vocabulary = tokenizer.vocabulary()
+    pairs = None if pair is None else [pair]
+    encoded = tokenizer.encode([text], pairs, max_length=max_length)
+    whole = tokenizer.encode([text], pairs)
+    ids, segments = encoded.ids[0], encoded.type_ids[0]
+    around = _tokens_around(tokenizer)
+    first = segments.count(0)
+    places = _places(tokenizer, text, around, first) if first else []
+    if pair is not None:
+        places += _places(tokenizer, pair, (0, around[1]), len(ids) - first)
+    return {
+        "text": text,
+        "pair": pair,
+        "left_out": int(whole.lengths[0] - encoded.lengths[0]),
+        "tokens": [
+            {
+                "token": vocabulary[token_id],
+                "id": token_id,
+                "segment": segment,
+                "start": start,
+                "end": end,
+                "unknown": token_id == tokenizer.unk_id,
+            }
+            for token_id, segment, (start, end) in zip(ids, segments, places, strict=True)
+        ],
+    }
+
+
+def _tokens_around(tokenizer) -> tuple[int, int]:
+    """How many special tokens are put before a text and after it."""
+    from kerasformer.text import WordPieceTokenizer
+
+    return (1, 1) if isinstance(tokenizer, WordPieceTokenizer) else (0, 0)
+
+
+def _places(tokenizer, text, around, count):
+    """The offsets of the `count` tokens of one text, None for those around it."""
+    before, after = around
+    offsets = tokenizer.offsets([text])[0][: count - before - after]
+    none = (None, None)
+    places = [none] * before + [tuple(place) for place in offsets] + [none] * after
+    return places + [none] * (count - len(places))  # the [UNK] of a text without any word
+
+
+def _format(result: dict) -> str:
+    from kerasformer.cli.text import table
+
+    rows = [["", "id", "offsets", "token", "text"]]
+    for index, token in enumerate(result["tokens"]):
+        start, end = token["start"], token["end"]
+        text = result["pair"] if token["segment"] else result["text"]
+        rows.append(
+            [
+                str(index),
+                str(token["id"]),
+                "" if start is None else f"{start}:{end}",
+                token["token"],
+                "" if start is None else text[start:end] + ("  (unknown)" * token["unknown"]),
+            ]
+        )
+    if result["pair"] is not None:
+        segments = ["segment", *(str(token["segment"]) for token in result["tokens"])]
+        rows = [[*row[:2], segment, *row[2:]] for row, segment in zip(rows, segments, strict=True)]
+    lines = table(rows, right=set(range(len(rows[0]) - 2)))
+    if result["left_out"]:
+        many = result["left_out"] > 1
+        lines += f"\n{result['left_out']:,} more token{'s are' if many else ' is'} cut off."
+    return lines
+
+
+def _readable(text):
+    from kerasformer.cli.text import readable
+
+    return readable(text)
