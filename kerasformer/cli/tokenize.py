@@ -4,7 +4,6 @@ import fnmatch
 import json
 import re
 import sys
-from pathlib import Path
 
 from kerasformer.errors import UserError
 
