@@ -4,7 +4,9 @@ import gzip
 import io
 import os
 import random
+import shutil
 import struct
+import subprocess
 import tarfile
 import tracemalloc
 
@@ -61,6 +63,20 @@ def unpacked(folder, data, compress=True):
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_a_model_comes_out_as_it_went_in(tmp_path, form):
     assert unpacked(tmp_path, model_tar(form)) == MODEL
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="packs with tar")
+@pytest.mark.parametrize("form", ["gnu", "ustar", "pax", "v7"])
+def test_what_tar_itself_packs(tmp_path, form):
+    """As https://www.tensorflow.org/hub/hosting says that a model is to be packed."""
+    for name, data in MODEL.items():
+        path = tmp_path / "model" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    archive = tmp_path / "model.tar.gz"
+    command = ["tar", "-cz", "-f", archive, f"--format={form}", "--owner=0", "--group=0"]
+    subprocess.run([*command, "-C", tmp_path / "model", "."], check=True)
+    assert unpacked(tmp_path, archive.read_bytes(), compress=False) == MODEL
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
