@@ -87,7 +87,7 @@ MAY_IMPORT = {
     "data": {"errors", "checkpoints.resolve", "text"},
     "training": {"errors"},
     "models": {"errors", "files", "layers", "text", "data", "training"},
-    "checkpoints": {"errors", "layers", "models", "text"},
+    "checkpoints": {"errors", "files", "layers", "models", "text"},
     "hub": {"errors", "layers", "text", "checkpoints"},
     "tasks": {"errors", "layers", "models", "text", "data", "training", "checkpoints"},
     "embedder": {"errors", "layers", "models", "text", "data", "checkpoints"},
@@ -158,6 +158,9 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.hub",
     "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.savedmodel",
+    "kerasformer.checkpoints.saved_model_file",
+    "kerasformer.checkpoints.serving",
+    "kerasformer.checkpoints.tfhub_export",
     "kerasformer.checkpoints.tf_checkpoint",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
