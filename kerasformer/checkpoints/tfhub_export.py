@@ -200,11 +200,20 @@ def _ids_spec(name):
     return tf.TensorSpec([None, None], tf.int32, name=name)
 
 
-def _with_variables(mapping):
-    """A trackable object with the lists of variables that Keras saves a layer with."""
+def _trackable():
+    """An object that can be saved; unlike `tf.train.Checkpoint` it brings no counter of saves."""
     import tensorflow as tf
 
-    root = tf.train.Checkpoint()
+    class Saved(tf.Module):
+        variables = trainable_variables = ()  # to be set, where the parent finds them itself
+
+    return Saved()
+
+
+def _with_variables(mapping):
+    """A trackable object with the lists of variables that Keras saves a layer with."""
+
+    root = _trackable()
     root.variables = [copy for _, copy in mapping]
     root.trainable_variables = list(root.variables)
     root.regularization_losses = []
@@ -241,7 +250,7 @@ def _preprocessor(in_graph, seq_length):
     import tensorflow as tf
 
     sentences = tf.TensorSpec([None], tf.string, name="sentences")
-    root = tf.train.Checkpoint()
+    root = _trackable()
 
     def preprocess(sentences, training):
         return in_graph.pack([in_graph.tokenize(sentences)], seq_length)
@@ -250,12 +259,12 @@ def _preprocessor(in_graph, seq_length):
         return in_graph.tokenize(sentences)
 
     preprocess = _add_call(root, preprocess, sentences)
-    root.tokenize = tf.train.Checkpoint()
+    root.tokenize = _trackable()
     _add_call(root.tokenize, tokenize, sentences)
 
     tokenizer = in_graph.tokenizer
     ids = {name: getattr(tokenizer, attribute) for name, attribute in _SPECIAL_TOKENS.items()}
-    root.tokenize.get_special_tokens_dict = tf.train.Checkpoint()
+    root.tokenize.get_special_tokens_dict = _trackable()
     root.tokenize.get_special_tokens_dict.__call__ = tf.function(
         lambda: {name: tf.constant(id_) for name, id_ in ids.items() if id_ is not None},
         input_signature=[],
@@ -269,7 +278,7 @@ def _preprocessor(in_graph, seq_length):
         segment = tf.RaggedTensorSpec([None] * rank, tf.int32)
         for segments in ([segment], [segment, segment]):
             pack.get_concrete_function(segments, seq_length=tf.TensorSpec([], tf.int32))
-    root.bert_pack_inputs = tf.train.Checkpoint()
+    root.bert_pack_inputs = _trackable()
     root.bert_pack_inputs.__call__ = pack
 
     return root, preprocess[False]
