@@ -51,8 +51,9 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
     - The preprocessor takes strings `[batch]` and returns the encoder's inputs. `.tokenize` gives
       ids, int32 `[batch, (words), (pieces)]`, `.tokenize.get_special_tokens_dict()` what its name
       says, and `.bert_pack_inputs(segments, seq_length=)` packs the ids of one or two texts.
-      Its ids are this tokenizer's, see `kerasformer.text.in_graph`; TF Hub's own differ from them
-      for special tokens typed out in a text, and for control and compatibility characters.
+      Its ids are this tokenizer's, see `kerasformer.text.in_graph`. TF Hub's own differ from them
+      for special tokens typed out in a text, control characters and spaces beyond ASCII's and,
+      lower-cased, for characters with a compatibility or folded form (ß, …, ﬁ).
 
     Args:
         encoder: A `BertEncoder` with a pooler.
