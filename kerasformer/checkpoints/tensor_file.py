@@ -1,6 +1,7 @@
 """Reading the tensors of safetensors files, one file or the shards of an index."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -166,14 +167,34 @@ class _File:
                 f"The tensor {name!r} of {self.path} has the type {entry['dtype']}, which cannot "
                 "be read: expected 16, 32 or 64-bit floats, integers or booleans."
             )
-        start, end = entry["data_offsets"]
         is_bfloat16 = entry["dtype"] == "BF16"
-        dtype = np.dtype(np.uint16 if is_bfloat16 else _READABLE[entry["dtype"]])
-        tensor = _aligned((end - start) // dtype.itemsize, dtype)
-        with open(self.path, "rb") as stream:
-            stream.seek(self._data + start)
-            if stream.readinto(tensor.view(np.uint8)) < end - start:
-                raise UserError(f"{self.path} has become shorter while {name!r} was read.")
-        if is_bfloat16:
-            tensor = (tensor.astype(np.uint32) << 16).view(np.float32)
-        return tensor.reshape(entry["shape"])
+        dtype = np.dtype(_READABLE[entry["dtype"]])
+        start = self._data + entry["data_offsets"][0]
+        return read_array(self.path, start, entry["shape"], dtype, name, is_bfloat16=is_bfloat16)
+
+
+def read_array(path: Path, start: int, shape, dtype: np.dtype, name: str, *, is_bfloat16=False):
+    """Reads an array that lies in a file as it is, into memory that TensorFlow need not copy.
+
+    Args:
+        path: The file.
+        start: The place of the array's first byte.
+        shape: Its shape.
+        dtype: Its type; what is bfloat16 in the file comes as float32.
+        name: Its name, for messages.
+        is_bfloat16: Whether it is bfloat16, for which numpy has no type.
+
+    Returns:
+        The array.
+
+    Raises:
+        UserError: The file ends before the array does.
+    """
+    array = _aligned(math.prod(shape), np.dtype(np.uint16) if is_bfloat16 else dtype)
+    with open(path, "rb") as stream:
+        stream.seek(start)
+        if stream.readinto(array.view(np.uint8)) < array.nbytes:
+            raise UserError(f"{path} has become shorter while {name!r} was read.")
+    if is_bfloat16:
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array.reshape(shape)
