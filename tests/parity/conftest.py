@@ -1,6 +1,10 @@
 """The other implementations, imported once, and only where the `oracle` extra is installed."""
 
+import json
+from pathlib import Path
+
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +26,19 @@ def sentence_transformers(transformers):
 
 
 @pytest.fixture(scope="session")
-def tfhub_models(tmp_path_factory):
-    """Paths by name of SavedModels in TF Hub's formats and their checkpoint; see tfhub.py."""
+def tfhub_models(tmp_path_factory, worker_id):
+    """Paths by name of SavedModels in TF Hub's formats and their checkpoint; see tfhub.py.
+
+    Written once for all of xdist's processes, as it takes most of a minute.
+    """
     pytest.importorskip("official.nlp.tools.export_tfhub_lib")
     from .tfhub import export_all
 
-    return export_all(tmp_path_factory.mktemp("tfhub"))
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "tfhub"
+    written = folder.with_suffix(".json")
+    with FileLock(folder.with_suffix(".lock")):
+        if not written.exists():
+            paths = {name: str(path) for name, path in export_all(folder).items()}
+            written.write_text(json.dumps(paths))
+    return {name: Path(path) for name, path in json.loads(written.read_text()).items()}
