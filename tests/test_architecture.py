@@ -157,11 +157,11 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.data",
     "kerasformer.hub",
     "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
-    "kerasformer.checkpoints.savedmodel",
     "kerasformer.checkpoints.saved_model_file",
     "kerasformer.checkpoints.serving",
     "kerasformer.checkpoints.tfhub_export",
-    "kerasformer.checkpoints.tf_checkpoint",
+    "kerasformer.checkpoints.tf_bundle",
+    "kerasformer.checkpoints.tf_graph",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 

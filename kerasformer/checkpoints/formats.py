@@ -8,7 +8,7 @@ from kerasformer.errors import UserError
 
 # Each module has `is_here(path)`, by the names of files alone, and `open_checkpoint(path)`.
 # Where a folder has files of two formats, the first wins.
-_FORMATS = ("keras_file", "kerashub", "sentence_transformers", "huggingface")
+_FORMATS = ("keras_file", "kerashub", "sentence_transformers", "huggingface", "savedmodel")
 
 
 def open_path(path: Path) -> Checkpoint:
@@ -26,5 +26,6 @@ def open_path(path: Path) -> Checkpoint:
             return module.open_checkpoint(path)
     raise UserError(
         f"{path} holds no model that can be read: expected a folder with config.json and "
-        "safetensors (Hugging Face, sentence-transformers), a KerasHub preset, or a .keras file."
+        "safetensors (Hugging Face, sentence-transformers), a KerasHub preset, a .keras file, "
+        "saved_model.pb (TF Hub), or bert_model.ckpt.index (TensorFlow)."
     )
