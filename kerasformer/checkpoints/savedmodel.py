@@ -109,7 +109,7 @@ def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTo
             f"{folder} has no vocab_file: its tokenizer is the preprocessor that belongs to it, "
             "see kerasformer.hub.HubPreprocessor."
         )
-    if not name or Path(name).name != name or "\\" in name:
+    if name in ("", "..") or Path(name).name != name or "\\" in name:
         raise UserError(f"{folder} names {name!r} as its vocabulary: expected a file's name.")
     return read_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
 
