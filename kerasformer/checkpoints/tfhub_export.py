@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 from kerasformer.checkpoints.saved_model_file import check_can_write, replacing
+from kerasformer.checkpoints.tf_names import TF_MODELS
 from kerasformer.errors import UserError
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
@@ -22,18 +23,8 @@ _SPECIAL_TOKENS = {
     "mask_id": "mask_id",
     "vocab_size": "vocab_size",
 }
-# Where the names differ from ours, by what a weight's path begins with.
-_ENCODER_NAMES = {
-    "embeddings/word_embeddings/": "word_embeddings/",
-    "embeddings/position_embedding/": "position_embedding/",
-    "embeddings/type_embeddings/": "type_embeddings/",
-    "layer_": "transformer/layer_",
-}
-_HEAD_NAMES = {
-    "transform/": "bert/cls/predictions/transform/dense/",
-    "layer_norm/": "bert/cls/predictions/transform/LayerNorm/",
-    "bias": "bert/cls/predictions/output_bias/bias",
-}
+# What is before a head's names in what tf-models-official exports.
+_HEADS = "bert/"
 
 
 def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -> Path:
@@ -130,7 +121,7 @@ def _encoder(encoder, mlm_head):
     """The encoder as a trackable object, and its serving signature."""
     import tensorflow as tf
 
-    mapping = _copies(encoder, encoder.weights, _ENCODER_NAMES)
+    mapping = _copies(encoder, TF_MODELS.encoder_weights(encoder.config))
 
     def encode(inputs, training):
         with _replaced(encoder, mapping):
@@ -139,7 +130,8 @@ def _encoder(encoder, mlm_head):
     root = _with_variables(mapping)
     encode = _add_call(root, encode, {name: _ids_spec(name) for name in _INPUTS})
     if mlm_head is not None:
-        head_mapping = _copies(mlm_head, mlm_head.weights, _HEAD_NAMES)
+        head = TF_MODELS.head_weights("masked_lm", encoder.config)
+        head_mapping = _copies(mlm_head, (weight.within("", _HEADS) for weight in head))
         table = encoder.embedding.word_embeddings.embeddings
 
         def predict(inputs, training):
@@ -161,19 +153,15 @@ def _encoder(encoder, mlm_head):
     return root, serve
 
 
-def _copies(layer, weights, names):
+def _copies(layer, weights):
     """Pairs of a layer's variable and a float32 `tf.Variable` of its value, under TF Hub's name."""
     import tensorflow as tf
 
-    pairs = []
-    for weight in weights:
-        name = weight.path.removeprefix(f"{layer.path}/")
-        for ours, theirs in names.items():
-            if name.startswith(ours):
-                name = theirs + name.removeprefix(ours)
-                break
-        pairs.append((weight, tf.Variable(tf.cast(weight.value, "float32"), name=name)))
-    return pairs
+    names = {f"{layer.path}/{weight.ours}": weight.theirs for weight in weights}
+    return [
+        (variable, tf.Variable(tf.cast(variable.value, "float32"), name=names[variable.path]))
+        for variable in layer.weights
+    ]
 
 
 def _replaced(encoder, mapping):
