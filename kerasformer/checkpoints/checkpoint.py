@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,7 +83,11 @@ class Checkpoint:
         ignored: Beginnings of the layout's kind of names that belong to no encoder: constants,
             heads that are not read, an optimizer's slots.
         class_names: The names of a classifier's classes, where the source tells them.
+        refused: Heads that the files hold and that cannot be read, with the reason.
+        settings: What the source says of a head's task: arguments of its class in
+            `kerasformer.tasks`, such as `dropout`.
         read_tokenizer: Reads the tokenizer; raises a `UserError` where the source has none.
+        has_tokenizer: Whether the source has one.
         prefix: What the files put before the encoder's names, for messages.
     """
 
@@ -97,6 +101,9 @@ class Checkpoint:
     read_tokenizer: Callable
     ignored: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
+    refused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    has_tokenizer: bool = True
     prefix: str = ""
 
     @property
@@ -172,6 +179,46 @@ class Checkpoint:
         encoder = _build(BertEncoder, self, weights, absent, config=self.config, **kwargs)
         return encoder if strict else (encoder, report)
 
+    def num_classes(self, head: str) -> int | None:
+        """The number of a head's classes by its tensors; None where it has another shape."""
+        for weight in self.layout.heads[head]:
+            shape = self.tensors.shape(self.names[weight.theirs])
+            if "num_classes" in weight.shape and len(shape) == len(weight.shape):
+                return shape[weight.shape.index("num_classes")]
+        return None
+
+    def check_head(self, head: str, num_classes: int = 2) -> list[Weight]:
+        """Compares a head's names and shapes with its table; no tensor is read.
+
+        Args:
+            head: The head's name, one of `layout.heads`.
+            num_classes: The number of its outputs, where its kind does not give it.
+
+        Returns:
+            The lines of the table.
+
+        Raises:
+            UserError: The file lacks the head or a part of it, or a tensor is of another shape; or
+                the head is of a kind that cannot be read.
+        """
+        if head in self.refused:
+            raise UserError(
+                f"{self.path} has a {_words(head)} head that cannot be read: {self.refused[head]}."
+            )
+        if head not in self.layout.heads:
+            raise UserError(f"{self.path} is a {self.format}, which has no {_words(head)} head.")
+        weights = list(self.layout.head_weights(head, self.config, num_classes))
+        if not any(weight.theirs in self.names for weight in weights):
+            raise UserError(
+                f"{self.path} holds a {self.architecture} without a {_words(head)} head: give a "
+                "model that has one."
+            )
+        missing, misshapen = self._compare(weights)
+        problems = LoadReport(tuple(missing), misshapen, (), ()).problems()
+        if problems:
+            raise UserError(self._refusal(problems, f"a model with a {_words(head)} head"))
+        return weights
+
     def load_head(self, head: str, layer: keras.layers.Layer, num_classes: int = 2):
         """Reads a head's weights into its built layer.
 
@@ -181,18 +228,10 @@ class Checkpoint:
             num_classes: The number of its outputs, where its kind does not give it.
 
         Raises:
-            UserError: The file lacks the head or a part of it, or a tensor is of another shape or
-                not finite.
+            UserError: As of `check_head`; or a value is not finite.
         """
-        if head not in self.layout.heads:
-            raise UserError(f"{self.path} is a {self.format}, which has no {_words(head)} head.")
-        weights = list(self.layout.head_weights(head, self.config, num_classes))
-        missing, misshapen = self._compare(weights)
-        problems = LoadReport(tuple(missing), misshapen, (), ()).problems()
-        if problems:
-            raise UserError(self._refusal(problems, f"a model with a {_words(head)} head"))
         variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
-        for weight in weights:
+        for weight in self.check_head(head, num_classes):
             variable = variables[weight.ours]
             variable.assign(weight.to_keras(self.read(weight), tuple(variable.shape)))
 
@@ -267,7 +306,7 @@ def _uncopied(array: np.ndarray):
 
 
 def _words(head: str) -> str:
-    return head.replace("_", " ")
+    return head.replace("_", "-")
 
 
 def open_checkpoint(source: str | os.PathLike) -> Checkpoint:

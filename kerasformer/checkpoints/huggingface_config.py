@@ -1,7 +1,7 @@
-"""`config.json` of a BERT model in the Hugging Face layout, checked key by key.
+"""`config.json` in the Hugging Face layout, checked key by key, and written.
 
-The keys and their defaults are those of transformers' `BertConfig`:
-https://github.com/huggingface/transformers/blob/main/src/transformers/models/bert/configuration_bert.py
+The keys and their defaults are those of transformers' `BertConfig`, `DistilBertConfig` and
+`ElectraConfig`: https://github.com/huggingface/transformers/tree/main/src/transformers/models
 """
 
 import json
@@ -10,86 +10,77 @@ from pathlib import Path
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
 
-# key: our attribute, the largest size that is believed. The loader then compares with the weights.
-_SIZES = {
-    "vocab_size": ("vocab_size", 10**8),
-    "hidden_size": ("hidden_size", 10**6),
-    "num_hidden_layers": ("num_layers", 1000),
-    "num_attention_heads": ("num_heads", 10**6),
-    "intermediate_size": ("intermediate_size", 10**7),
-    "max_position_embeddings": ("max_length", 10**7),
-    "type_vocab_size": ("type_vocab_size", 10**6),
+# The key of each attribute of EncoderConfig, by model type. What a type has no key for is constant
+# there: EncoderConfig's default.
+_BERT = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+    "max_length": "max_position_embeddings",
+    "type_vocab_size": "type_vocab_size",
+    "activation": "hidden_act",
+    "dropout": "hidden_dropout_prob",
+    "attention_dropout": "attention_probs_dropout_prob",
+    "layer_norm_epsilon": "layer_norm_eps",
+    "initializer_range": "initializer_range",
+    "pad_token_id": "pad_token_id",
 }
-# key: our attribute, default, lowest, highest. These may be left out, as in the files of Google's
-# own BERT models; what is then meant is the layout's default, not a guess.
+_KEYS = {
+    "bert": _BERT,
+    "distilbert": {
+        "vocab_size": "vocab_size",
+        "hidden_size": "dim",
+        "num_layers": "n_layers",
+        "num_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+        "max_length": "max_position_embeddings",
+        "activation": "activation",
+        "dropout": "dropout",
+        "attention_dropout": "attention_dropout",
+        "initializer_range": "initializer_range",
+        "pad_token_id": "pad_token_id",
+    },
+    "electra": {**_BERT, "embedding_size": "embedding_size"},
+}
+# The largest size that is believed. The loader then compares with the weights.
+_SIZES = {
+    "vocab_size": 10**8,
+    "hidden_size": 10**6,
+    "num_layers": 1000,
+    "num_heads": 10**6,
+    "intermediate_size": 10**7,
+    "max_length": 10**7,
+    "type_vocab_size": 10**6,
+    "embedding_size": 10**6,
+}
+# Default, lowest, highest. These may be left out, as in the files of Google's own BERT models;
+# what is then meant is the layout's default, not a guess.
 _NUMBERS = {
-    "layer_norm_eps": ("layer_norm_epsilon", 1e-12, 1e-30, 0.1),
-    "initializer_range": ("initializer_range", 0.02, 0.0, 10.0),
-    "hidden_dropout_prob": ("dropout", 0.1, 0.0, 0.999),
-    "attention_probs_dropout_prob": ("attention_dropout", 0.1, 0.0, 0.999),
+    "layer_norm_epsilon": (1e-12, 1e-30, 0.1),
+    "initializer_range": (0.02, 0.0, 10.0),
+    "dropout": (0.1, 0.0, 0.999),
+    "attention_dropout": (0.1, 0.0, 0.999),
 }
 # Those that mean the same in the layout and in `kerasformer.layers.get_activation`.
 _ACTIVATIONS = (
     *("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
     *("relu", "silu", "swish", "tanh", "sigmoid"),
 )
+# Our name for the tanh variant, and the one that every version of transformers knows.
+_OUR_GELU, _THEIR_GELU = "gelu_tanh", "gelu_new"
 # key: the one value with which the model computes what BertEncoder computes.
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 
-def read_config(folder: Path) -> EncoderConfig:
-    """Reads the `config.json` of a BERT model.
-
-    Args:
-        folder: The folder that holds the file.
-
-    Returns:
-        The encoder's configuration, with a pooler: whether there is one, only the weights tell.
+def read_json(folder: Path) -> dict:
+    """Reads the `config.json` of a folder.
 
     Raises:
-        UserError: The file is missing or no JSON object; the model is no BERT encoder; or a value
-            is missing, of a wrong type or out of bounds.
-
-    Example:
-
-    >>> folder = getfixture("tmp_path")
-    >>> sizes = {"vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 2}
-    >>> sizes |= {"num_attention_heads": 2, "intermediate_size": 32}
-    >>> sizes |= {"max_position_embeddings": 64, "type_vocab_size": 2}
-    >>> text = json.dumps({"model_type": "bert", "hidden_act": "gelu_new", **sizes})
-    >>> _ = (folder / "config.json").write_text(text)
-    >>> read_config(folder).activation
-    'gelu_new'
+        UserError: The file is missing or no JSON object.
     """
     path = Path(folder) / "config.json"
-    values = _read_json(path)
-    if values.get("model_type") != "bert":
-        raise UserError(
-            f"{path} describes a model of type {values.get('model_type')!r}, and only BERT's, "
-            "'bert', can be read."
-        )
-    for key, supported in _FIXED.items():
-        if values.get(key) not in (None, supported):
-            raise UserError(
-                f"{key} is {values[key]!r} in {path}, and only models with {supported!r} can be "
-                "read."
-            )
-    attributes = {name: _size(values, key, path) for key, (name, _) in _SIZES.items()}
-    attributes |= {entry[0]: _number(values, key, path) for key, entry in _NUMBERS.items()}
-    heads, hidden = attributes["num_heads"], attributes["hidden_size"]
-    if hidden % heads:
-        raise UserError(
-            f"hidden_size is {hidden} in {path}, which is no multiple of num_attention_heads, "
-            f"{heads}."
-        )
-    return EncoderConfig(
-        **attributes,
-        activation=_activation(values, path),
-        pad_token_id=_pad_token_id(values, path),
-    )
-
-
-def _read_json(path: Path) -> dict:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -106,25 +97,100 @@ def _read_json(path: Path) -> dict:
     return values
 
 
-def _size(values: dict, key: str, path: Path) -> int:
-    value, highest = values.get(key), _SIZES[key][1]
-    if not _is(int, value) or not 1 <= value <= highest:
-        raise _out_of_bounds(values, key, path, f"an integer from 1 to {highest:,}")
-    return value
+def encoder_config(values: dict, path: Path) -> EncoderConfig:
+    """The encoder's configuration out of the values of a `config.json`.
+
+    Args:
+        values: The object in the file.
+        path: The file, for messages.
+
+    Returns:
+        The configuration, with a pooler: whether there is one, only the weights tell.
+
+    Raises:
+        UserError: The model is none that can be read; or a value is missing, of a wrong type or
+            out of bounds.
+
+    Example:
+
+    >>> sizes = {"vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 2}
+    >>> sizes |= {"num_attention_heads": 2, "intermediate_size": 32}
+    >>> sizes |= {"max_position_embeddings": 64, "type_vocab_size": 2}
+    >>> values = {"model_type": "bert", "hidden_act": "gelu_new", **sizes}
+    >>> encoder_config(values, Path("config.json")).activation
+    'gelu_new'
+    """
+    model_type = values.get("model_type")
+    if not isinstance(model_type, str) or model_type not in _KEYS:
+        raise UserError(
+            f"{path} describes a model of type {str(model_type)[:80]!r}, and only those of type "
+            f"{', '.join(map(repr, _KEYS))} can be read."
+        )
+    for key, supported in _FIXED.items():
+        if values.get(key) not in (None, supported):
+            raise UserError(
+                f"{key} is {str(values[key])[:80]!r} in {path}, and only models with "
+                f"{supported!r} can be read."
+            )
+    keys = _KEYS[model_type]
+    attributes = {"activation": _activation(values, keys["activation"], path)}
+    for attribute, key in keys.items():
+        if attribute in _SIZES:
+            attributes[attribute] = _size(values, key, path, _SIZES[attribute])
+        elif attribute in _NUMBERS:
+            attributes[attribute] = read_number(values, key, path, *_NUMBERS[attribute])
+    heads, hidden = attributes["num_heads"], attributes["hidden_size"]
+    if hidden % heads:
+        raise UserError(
+            f"{keys['hidden_size']} is {hidden} in {path}, which is no multiple of "
+            f"{keys['num_heads']}, {heads}."
+        )
+    return EncoderConfig(**attributes, pad_token_id=_pad_token_id(values, path))
 
 
-def _number(values: dict, key: str, path: Path) -> float:
-    _, default, lowest, highest = _NUMBERS[key]
+def config_values(config: EncoderConfig, model_type: str) -> dict:
+    """The values of a `config.json`, the inverse of `encoder_config`.
+
+    Args:
+        config: The encoder's configuration.
+        model_type: `"bert"` or `"electra"`.
+
+    Raises:
+        UserError: transformers has no such activation.
+    """
+    values = {key: getattr(config, attribute) for attribute, key in _KEYS[model_type].items()}
+    name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
+    if name not in _ACTIVATIONS:
+        raise UserError(
+            f"The activation {name!r} cannot be written for transformers: expected one of "
+            f"{', '.join((_OUR_GELU, *_ACTIVATIONS))}."
+        )
+    return {"model_type": model_type, **values, _KEYS[model_type]["activation"]: name}
+
+
+def read_number(values: dict, key: str, path: Path, default, lowest, highest) -> float:
+    """A number of a `config.json`, by default where the key is missing or null.
+
+    Raises:
+        UserError: The value is no number from the lowest to the highest.
+    """
     value = default if values.get(key) is None else values[key]
     if not _is(int | float, value) or not lowest <= value <= highest:
         raise _out_of_bounds(values, key, path, f"a number from {lowest} to {highest}")
     return float(value)
 
 
-def _activation(values: dict, path: Path) -> str:
-    name = values.get("hidden_act")
+def _size(values: dict, key: str, path: Path, highest: int) -> int:
+    value = values.get(key)
+    if not _is(int, value) or not 1 <= value <= highest:
+        raise _out_of_bounds(values, key, path, f"an integer from 1 to {highest:,}")
+    return value
+
+
+def _activation(values: dict, key: str, path: Path) -> str:
+    name = values.get(key)
     if name not in _ACTIVATIONS:
-        raise _out_of_bounds(values, "hidden_act", path, "one of " + ", ".join(_ACTIVATIONS))
+        raise _out_of_bounds(values, key, path, "one of " + ", ".join(_ACTIVATIONS))
     return name
 
 

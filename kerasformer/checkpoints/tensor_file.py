@@ -1,16 +1,19 @@
-"""Reading the tensors of safetensors files, one file or the shards of an index."""
+"""The tensors of safetensors files: one file or the shards of an index read, one file written."""
 
+import contextlib
 import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from kerasformer.errors import UserError
+from kerasformer.files import open_whole
 
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -30,6 +33,13 @@ _READABLE = {
     "U32": "<u4",
     "U16": "<u2",
     "U8": "u1",
+}
+# By Keras' names; the number of bytes beside each.
+_WRITABLE = {
+    "float64": ("F64", 8),
+    "float32": ("F32", 4),
+    "float16": ("F16", 2),
+    "bfloat16": ("BF16", 2),
 }
 
 
@@ -127,6 +137,54 @@ def read_shard_index(path: Path) -> dict[str, str]:
         if not re.fullmatch(r"\w[\w.-]*\.safetensors", str(shard), flags=re.ASCII):
             raise UserError(f"{path} names {shard!r}: expected a .safetensors file beside it.")
     return shard_of
+
+
+class Written(NamedTuple):
+    """A tensor to be written: its name, its type as Keras calls it, its shape, how to get it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    value: Callable[[], np.ndarray]
+
+
+@contextlib.contextmanager
+def writing_tensors(path: Path, tensors: Iterable[Written]):
+    """Writes a safetensors file, one tensor after another, and puts it in place at the end.
+
+    Args:
+        path: The file.
+        tensors: What it is to hold. Each is asked for when its turn has come, so that there is no
+            second copy of them all in memory, as in the library's own function.
+
+    Yields:
+        None, once all is written beside the place; what fails now leaves the old file there.
+
+    Raises:
+        UserError: A type is no floating-point number's.
+        OSError: The file cannot be written.
+    """
+    tensors = list(tensors)
+    for tensor in tensors:
+        if tensor.dtype not in _WRITABLE:
+            raise UserError(
+                f"{tensor.name} is of type {tensor.dtype}, and only floating-point weights can be "
+                f"written to {path}."
+            )
+    header, end = {"__metadata__": {"format": "pt"}}, 0  # as if by torch: transformers looks at it
+    # The widest first, as the library does it: then each is aligned to its own width.
+    tensors = sorted(tensors, key=lambda tensor: (-_WRITABLE[tensor.dtype][1], tensor.name))
+    for name, dtype, shape, _ in tensors:
+        their_dtype, width = _WRITABLE[dtype]
+        start, end = end, end + math.prod(shape) * width
+        header[name] = {"dtype": their_dtype, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open_whole(path) as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors:
+            stream.write(np.ascontiguousarray(tensor.value()).reshape(-1).view(np.uint8))
+        yield
 
 
 def _aligned(count: int, dtype: np.dtype) -> np.ndarray:

@@ -1,11 +1,18 @@
 """The small transformer classifier that is trained from scratch."""
 
+import json
+import pathlib
+
 import keras
 
+from kerasformer.errors import UserError
+from kerasformer.files import write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.models.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
+
+_CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -115,6 +122,68 @@ class TransformerClassifier(StringClassifier):
             x = block(x, padding_mask=mask, training=training)
         x = self.pooling(x, padding_mask=mask)
         return self.head(self.dropout_layer(x, training=training))
+
+    def save_pretrained(self, folder):
+        """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
+
+        Args:
+            folder: Where to; made if it is not there.
+
+        Raises:
+            UserError: The folder cannot be written to.
+        """
+        folder = pathlib.Path(folder)
+        config = json.dumps(self.get_config(), indent=1)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            weights = folder / f"new.{_WEIGHTS}"
+            self.save_weights(weights)
+            weights.replace(folder / _WEIGHTS)
+            write_whole(folder / _CONFIG, config)
+        except OSError as error:
+            raise UserError(
+                f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
+                "written to, on a disk with room."
+            ) from None
+
+    @classmethod
+    def load(cls, folder):
+        """Reads what `save_pretrained` wrote.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            UserError: The folder holds no such classifier, or a damaged one.
+        """
+        folder = pathlib.Path(folder)
+        try:
+            config = json.loads((folder / _CONFIG).read_text())
+        except FileNotFoundError:
+            raise UserError(
+                f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
+                "wrote."
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{folder / _CONFIG} is not JSON ({error}); write it anew.") from None
+        try:
+            model = cls.from_config(config)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder / _CONFIG} makes no {cls.__name__} ({str(error).splitlines()[0]}); write "
+                "it anew."
+            ) from None
+        try:
+            model.load_weights(folder / _WEIGHTS)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
+                "classifier anew."
+            ) from None
+        return model
 
     def get_config(self):
         """The constructor's arguments."""

@@ -127,6 +127,21 @@ class BertEncoder(keras.Model):
 
         return load_encoder(source, **kwargs)
 
+    def save_pretrained(self, folder, tokenizer=None):
+        """Writes the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
+
+        Args:
+            folder: Where to; made if it is not there.
+            tokenizer: The encoder's `kerasformer.text.Tokenizer`, to be written beside it.
+
+        Raises:
+            UserError: The folder cannot be written to; or transformers does not have the activation
+                or a weight's type.
+        """
+        from kerasformer.checkpoints.huggingface_save import save_pretrained
+
+        save_pretrained(folder, self, tokenizer=tokenizer)
+
     @property
     def available_outputs(self):
         """The names that a call may ask for."""

@@ -1,7 +1,5 @@
 """What the scratch and the pretrained classifier share: training and predicting on strings."""
 
-import json
-import pathlib
 import sys
 
 import keras
@@ -9,11 +7,8 @@ import numpy as np
 
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe, classification_metrics
-
-_CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
 
 
 class StringClassifier(keras.Model):
@@ -33,7 +28,7 @@ class StringClassifier(keras.Model):
 
     def __init__(self, class_names, max_length, tokenizer=None, **kwargs):
         super().__init__(**kwargs)
-        self.class_names = _check_class_names(class_names)
+        self.class_names = check_class_names(class_names)
         self.max_length = max_length
         self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
         self._compiled_by_fit = False
@@ -264,65 +259,6 @@ class StringClassifier(keras.Model):
         probabilities = self.predict(x, batch_size=batch_size, verbose=verbose)
         return classification_metrics(labels, probabilities, self.class_names)
 
-    def save_pretrained(self, folder):
-        """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
-
-        Args:
-            folder: Where to; made if it is not there.
-
-        Raises:
-            UserError: The folder cannot be written to.
-        """
-        folder = pathlib.Path(folder)
-        config = json.dumps({"class": type(self).__name__, **self.get_config()}, indent=1)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            weights = folder / f"new.{_WEIGHTS}"
-            self.save_weights(weights)
-            weights.replace(folder / _WEIGHTS)
-            write_whole(folder / _CONFIG, config)
-        except OSError as error:
-            raise UserError(
-                f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
-                "written to, on a disk with room."
-            ) from None
-
-    @classmethod
-    def load(cls, folder):
-        """Reads what `save_pretrained` wrote.
-
-        Args:
-            folder: The folder.
-
-        Returns:
-            The classifier.
-
-        Raises:
-            UserError: The folder holds no such classifier, or a damaged one.
-        """
-        folder = pathlib.Path(folder)
-        try:
-            config = json.loads((folder / _CONFIG).read_text())
-        except FileNotFoundError:
-            raise UserError(
-                f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
-                "wrote."
-            ) from None
-        except ValueError as error:
-            raise UserError(f"{folder / _CONFIG} is not JSON ({error}); write it anew.") from None
-        kind = config.pop("class", None)
-        if kind != cls.__name__:
-            raise UserError(f"{folder} holds a {kind}, not a {cls.__name__}; use {kind}.load.")
-        model = cls.from_config(config)
-        try:
-            model.load_weights(folder / _WEIGHTS)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
-                "classifier anew."
-            ) from None
-        return model
-
     def get_compile_config(self):
         """None after `fit` alone: its schedule has ended, and the next `fit` makes a new one."""
         return None if self._compiled_by_fit else super().get_compile_config()
@@ -337,7 +273,8 @@ class StringClassifier(keras.Model):
         }
 
 
-def _check_class_names(class_names):
+def check_class_names(class_names):
+    """The names of classes as a tuple, or a ValueError where they are not two different ones."""
     if isinstance(class_names, int) and not isinstance(class_names, bool):
         class_names = [str(i) for i in range(class_names)]
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):

@@ -1,11 +1,21 @@
 """A classification head on a pretrained encoder."""
 
+import pathlib
+
 import keras
 
+from kerasformer.checkpoints import open_checkpoint
+from kerasformer.checkpoints.huggingface_save import save_pretrained
 from kerasformer.data.batches import TextBatches
+from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
-from kerasformer.models.encoder import BertEncoder
 from kerasformer.models.string_classifier import StringClassifier, predict_rows
+from kerasformer.tasks.pretrained import (
+    choose_class_names,
+    new_head,
+    read_task,
+    refuse_without_names,
+)
 from kerasformer.training import Recipe
 
 
@@ -44,7 +54,7 @@ class TextClassifier(StringClassifier):
 
     Example:
 
-    >>> from kerasformer.models import EncoderConfig
+    >>> from kerasformer.models import BertEncoder, EncoderConfig
     >>> from kerasformer.text import WordPieceTokenizer
     >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film"]
     >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
@@ -84,41 +94,97 @@ class TextClassifier(StringClassifier):
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.head = keras.layers.Dense(
-            len(self.class_names),
-            activation="softmax",
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=encoder.config.initializer_range
-            ),
-            dtype="float32",
-            name="head",
-        )
+        self.head = new_head(encoder, len(self.class_names), "head", activation="softmax")
         self.build()
 
     @classmethod
-    def from_pretrained(cls, source, class_names, dtype=None, **kwargs):
-        """A new head on a published encoder.
+    def from_pretrained(cls, source, class_names=None, dtype=None, **kwargs):
+        """Reads a published classifier, or puts a new head on a published encoder.
+
+        A head is read where the source has one (`BertForSequenceClassification`, or what
+        `save_pretrained` wrote) and `pooling` and `hidden_layers`, if they are given, are those
+        that it was trained on.
 
         Args:
-            source: A folder in the Hugging Face layout, a preset's name such as
-                `"all-MiniLM-L6-v2"`, or `"hf://owner/name"`; see `kerasformer.resolve`.
-            class_names: The names of the classes, in order, or their number.
+            source: A folder or file, a preset's name such as `"all-MiniLM-L6-v2"`, or
+                `"hf://owner/name"`; see `kerasformer.resolve`.
+            class_names: The names of the classes, in order, or their number. Of a source with a
+                head: other names for its classes.
             dtype: Keras dtype policy of the encoder and the pooling, such as `"mixed_bfloat16"`.
             **kwargs: Further arguments of the class.
 
         Returns:
-            A `TextClassifier` to be trained.
+            A `TextClassifier`; with a new head, to be trained.
 
         Raises:
-            UserError: There is no such source, or its files are not a BERT encoder's.
+            UserError: There is no such source, it has no tokenizer, its head is damaged or of
+                another number of classes, or it has none and there are no class names for a new
+                one.
         """
-        from kerasformer.checkpoints import resolve
-        from kerasformer.text import WordPieceTokenizer
+        checkpoint, heads = open_checkpoint(source), {}
+        settings = {"pooling": "pooled", "hidden_layers": [-1], **checkpoint.settings}
+        has_head = "classifier" in checkpoint.heads
+        if has_head and _same_vectors({**settings, **kwargs}, settings, checkpoint.config):
+            class_names = choose_class_names(checkpoint, "classifier", class_names)
+            heads, kwargs = {"classifier": len(class_names)}, {**settings, **kwargs}
+        elif class_names is None:
+            refuse_without_names(checkpoint, "classifier")
+            raise UserError(
+                f"The classifier of {checkpoint.path} takes pooling={settings['pooling']!r} of "
+                f"hidden_layers={settings['hidden_layers']}: ask for these, or give class_names "
+                "for a new head."
+            )
+        if "tokenizer" not in kwargs:
+            kwargs["tokenizer"] = checkpoint.read_tokenizer()
+        return read_task(cls, checkpoint, heads, dtype, class_names=class_names, **kwargs)
 
-        folder = resolve(source)
-        encoder = BertEncoder.from_pretrained(folder, dtype=dtype)
-        tokenizer = WordPieceTokenizer.from_pretrained(folder)
-        return cls(class_names, encoder, tokenizer, dtype=dtype, **kwargs)
+    @classmethod
+    def load(cls, folder):
+        """Reads what `save_pretrained` wrote.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            UserError: The folder holds no such classifier, or a damaged one.
+        """
+        return cls.from_pretrained(pathlib.Path(folder))
+
+    def save_pretrained(self, folder):
+        """Writes the classifier in the Hugging Face layout: encoder, head and tokenizer.
+
+        With `pooling="pooled"` it is a `BertForSequenceClassification`, which transformers reads
+        whole. Any other is a `BertModel` there, with the head beside it, which only `load` and
+        `from_pretrained` read.
+
+        Args:
+            folder: Where to; made if it is not there.
+
+        Raises:
+            UserError: The folder cannot be written to.
+        """
+        save_pretrained(
+            folder,
+            self.encoder,
+            self.heads,
+            tokenizer=self.tokenizer,
+            class_names=self.class_names,
+            dropout=self.dropout,
+            settings={
+                "pooling": self.pooling,
+                "hidden_layers": list(self.hidden_layers),
+                "max_length": self.max_length,
+                "trainable": self.encoder.trainable,
+            },
+        )
+
+    @property
+    def heads(self):
+        """The layer of the head, by the name that the tables of `checkpoints` give it."""
+        return {"classifier": self.head}
 
     def build(self, input_shape=None):
         """Creates the head's variables; the encoder has its own already."""
@@ -263,3 +329,14 @@ def _check_hidden_layers(hidden_layers, pooling, encoder):
     if pooling == "pooled" and layers != (-1,):
         raise ValueError("pooling='pooled' takes the last layer alone; use 'mean' or 'cls'.")
     return layers
+
+
+def _same_vectors(one, other, config):
+    """Whether two of the class's arguments give the head the same vectors."""
+    count = config.num_layers + 1
+
+    def layers(arguments):
+        layers = arguments["hidden_layers"]
+        return [i % count for i in (range(count) if layers == "all" else layers)]
+
+    return one["pooling"] == other["pooling"] and layers(one) == layers(other)

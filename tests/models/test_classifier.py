@@ -211,7 +211,8 @@ print(json.dumps([[m.classify(texts), m.predict(texts).tolist()] for m in (whole
     [
         (None, None, "has no classifier.json"),
         ("classifier.json", b"{", "is not JSON"),
-        ("classifier.json", b'{"class": "TextClassifier"}', "TextClassifier.load"),
+        ("classifier.json", b'{"layers": 3}', "makes no TransformerClassifier"),
+        ("classifier.json", b"[]", "makes no TransformerClassifier"),
         ("classifier.weights.h5", b"broken", "cannot be read"),
     ],
 )

@@ -1,0 +1,69 @@
+"""The answer to a question as a span of a text, on a pretrained encoder."""
+
+import keras
+
+from kerasformer.checkpoints import open_checkpoint
+from kerasformer.tasks.pretrained import EncoderTask, new_head, read_task
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class QuestionAnswerer(EncoderTask):
+    """Where in a text the answer to a question begins and ends.
+
+    Devlin et al., https://arxiv.org/abs/1810.04805, section 4.2: the question is the first segment
+    and the text the second; one dense layer scores each token as the answer's first and as its
+    last. It is transformers' `BertForQuestionAnswering`.
+
+    Args:
+        encoder: A `BertEncoder`.
+        tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+
+    Call arguments:
+        inputs: The encoder's dict of int `[batch, seq]` tensors.
+        training: Whether dropout is on.
+
+    Returns:
+        A dict of `start_logits` and `end_logits`, each float32 `[batch, seq]`. Those of padding
+        and of the question are there too, as in transformers: leave them out when you choose.
+
+    Raises:
+        ValueError: `encoder` is of another kind.
+
+    Example:
+
+    >>> from kerasformer.models import BertEncoder, EncoderConfig
+    >>> model = QuestionAnswerer(BertEncoder(EncoderConfig.bert("tiny", vocab_size=100)))
+    >>> {name: tuple(x.shape) for name, x in model(np.array([[2, 17, 3, 54, 3]])).items()}
+    {'start_logits': (1, 5), 'end_logits': (1, 5)}
+    """
+
+    HEADS = ("span",)
+
+    def __init__(self, encoder, tokenizer=None, **kwargs):
+        super().__init__(encoder, tokenizer, **kwargs)
+        self.span = new_head(encoder, 2, "span")
+        self.build()
+
+    @classmethod
+    def from_pretrained(cls, source, dtype=None, **kwargs):
+        """Reads a published model for questions, or puts a new head on a published encoder.
+
+        Args:
+            source: A folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+            dtype: Keras dtype policy of the encoder, such as `"mixed_bfloat16"`.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            A `QuestionAnswerer`; where the source has no such head, with a new one, to be trained.
+
+        Raises:
+            UserError: There is no such source, or its head is damaged.
+        """
+        checkpoint = open_checkpoint(source)
+        heads = {"span": 2} if "span" in checkpoint.heads else {}
+        return read_task(cls, checkpoint, heads, dtype, **kwargs)
+
+    def call(self, inputs, training=None):
+        """See the class."""
+        logits = self.span(self._encode(inputs, ["sequence_output"], training)["sequence_output"])
+        return {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
