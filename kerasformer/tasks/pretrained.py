@@ -90,7 +90,7 @@ def refuse_without_names(checkpoint: Checkpoint, head: str):
     try:
         checkpoint.check_head(head)
     except UserError as error:
-        raise UserError(f"{str(error).rstrip('.')}; or class_names, for a new head.") from None
+        raise UserError(f"{str(error).rstrip('.')}; for a new head, give class_names.") from None
 
 
 class EncoderTask(keras.Model):

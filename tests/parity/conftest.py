@@ -42,3 +42,14 @@ def tfhub_models(tmp_path_factory, worker_id):
             paths = {name: str(path) for name, path in export_all(folder).items()}
             written.write_text(json.dumps(paths))
     return {name: Path(path) for name, path in json.loads(written.read_text()).items()}
+
+
+@pytest.fixture
+def random_model(torch, transformers, tmp_path):
+    """Makes a random model of transformers and saves it; gives it and its folder."""
+    from .models import make_model
+
+    def make(name="BertModel", arguments=None, **config):
+        return make_model(torch, transformers, tmp_path, name, arguments, **config), tmp_path
+
+    return make

@@ -9,6 +9,8 @@ from kerasformer.checkpoints.resolve import resolve
 from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder
 
+from .models import AWKWARD, random_inputs, theirs_of
+
 pytestmark = pytest.mark.oracle
 
 # Random models are tiny and differ by some 2e-6. The promise for published ones is 1e-4 at every
@@ -16,15 +18,6 @@ pytestmark = pytest.mark.oracle
 # all-MiniLM-L6-v2 in PyTorch's float32 is there up to 4e-4 away from its own float64.
 TINY, PUBLISHED, PUBLISHED_PADDING = 1e-5, 1e-4, 2e-3
 
-AWKWARD = {
-    "vocab_size": 977,
-    "hidden_size": 36,
-    "num_hidden_layers": 5,
-    "num_attention_heads": 3,
-    "intermediate_size": 52,
-    "max_position_embeddings": 41,
-    "type_vocab_size": 2,
-}
 SMALLEST = {
     "vocab_size": 11,
     "hidden_size": 15,
@@ -37,52 +30,11 @@ SMALLEST = {
 ONE_HEAD = AWKWARD | {"num_attention_heads": 1, "intermediate_size": 13, "type_vocab_size": 4}
 
 
-@pytest.fixture
-def random_model(torch, transformers, tmp_path):
-    """Makes a random model of transformers and saves it; gives it and its folder."""
-
-    def make(cls="BertModel", arguments=None, **config):
-        torch.manual_seed(11)
-        model = getattr(transformers, cls)(transformers.BertConfig(**config), **(arguments or {}))
-        with torch.no_grad():
-            for parameter in model.parameters():
-                # Biases of 0 and LayerNorm scales of 1, as BERT starts, would hide mistakes.
-                parameter.add_(torch.randn_like(parameter) * 0.15)
-        model.save_pretrained(tmp_path)
-        model.set_attn_implementation("eager")
-        return model.eval(), tmp_path
-
-    return make
-
-
-def random_inputs(config, length, seed=0, segments=True):
-    """Five rows: random real tokens anywhere after the first, then rows padded at the end."""
-    rng = np.random.default_rng([seed, length])
-    mask = rng.integers(0, 2, (5, length), dtype="int32")
-    mask[2:] = np.arange(length) < rng.integers(1, length + 1, (3, 1))
-    mask[-1] = 1
-    mask[:, 0] = 1
-    types = config.type_vocab_size if segments else 1
-    return {
-        "input_word_ids": rng.integers(0, config.vocab_size, mask.shape, dtype="int32"),
-        "input_mask": mask,
-        "input_type_ids": rng.integers(0, types, mask.shape, dtype="int32"),
-    }
-
-
-def run_theirs(torch, model, batch):
-    names = ("input_word_ids", "input_mask", "input_type_ids")
-    with torch.no_grad():
-        return model.base_model(
-            *(torch.from_numpy(batch[name]).long() for name in names),
-            output_hidden_states=True,
-            output_attentions=True,
-        )
-
-
 def differences(torch, model, encoder, batch):
     """The absolute differences `[batch, seq, ...]` or `[batch, hidden]` by the output's name."""
-    theirs = run_theirs(torch, model, batch)
+    theirs = theirs_of(
+        torch, model.base_model, batch, output_hidden_states=True, output_attentions=True
+    )
     ours = encoder(batch, outputs=encoder.available_outputs)
     pairs = {"embedding_output": (ours["embedding_output"], theirs.hidden_states[0])}
     blocks = zip(ours["encoder_outputs"], theirs.hidden_states[1:], strict=True)
@@ -127,14 +79,14 @@ def test_every_layer_at_many_lengths(torch, random_model, sizes, segments):
     "activation", ["gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish"]
 )
 def test_activations(torch, random_model, activation):
-    model, folder = random_model(**AWKWARD, hidden_act=activation)
+    model, folder = random_model(hidden_act=activation)
     encoder = BertEncoder.from_pretrained(folder)
     assert_equal(torch, model, encoder, random_inputs(model.config, 23))
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-7, 1e-3])
 def test_layer_norm_epsilons(torch, random_model, epsilon):
-    model, folder = random_model(**AWKWARD, layer_norm_eps=epsilon)
+    model, folder = random_model(layer_norm_eps=epsilon)
     encoder = BertEncoder.from_pretrained(folder)
     assert encoder.config.layer_norm_epsilon == epsilon
     assert_equal(torch, model, encoder, random_inputs(model.config, 23))
@@ -154,7 +106,7 @@ def test_layer_norm_epsilons(torch, random_model, epsilon):
     ],
 )
 def test_models_with_a_head_and_without_a_pooler(torch, random_model, cls, arguments, pooler):
-    model, folder = random_model(cls, arguments, **AWKWARD)
+    model, folder = random_model(cls, arguments)
     encoder = BertEncoder.from_pretrained(folder)
     assert encoder.config.pooler is pooler
     assert_equal(torch, model, encoder, random_inputs(model.config, 17))
@@ -162,7 +114,7 @@ def test_models_with_a_head_and_without_a_pooler(torch, random_model, cls, argum
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_files(torch, random_model, dtype):
-    model, folder = random_model(**AWKWARD)
+    model, folder = random_model()
     model = model.to(getattr(torch, dtype))
     model.save_pretrained(folder)
     encoder = BertEncoder.from_pretrained(folder)
@@ -170,7 +122,7 @@ def test_half_precision_files(torch, random_model, dtype):
 
 
 def test_a_file_in_shards(torch, random_model):
-    model, folder = random_model(**AWKWARD)
+    model, folder = random_model()
     (folder / "model.safetensors").unlink()
     model.save_pretrained(folder, max_shard_size="100KB")
     assert len(list(folder.glob("model-*.safetensors"))) > 1
@@ -182,7 +134,7 @@ def test_a_file_in_shards(torch, random_model):
 def test_the_gradient_of_every_weight(torch, random_model):
     import tensorflow as tf
 
-    model, folder = random_model(**AWKWARD)
+    model, folder = random_model()
     encoder = BertEncoder.from_pretrained(folder)
     batch = random_inputs(model.config, 17)
     rng = np.random.default_rng(1)
