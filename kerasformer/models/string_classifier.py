@@ -1,6 +1,7 @@
 """What the scratch and the pretrained classifier share: training and predicting on strings."""
 
 import sys
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -277,7 +278,8 @@ def check_class_names(class_names):
     """The names of classes as a tuple, or a ValueError where they are not two different ones."""
     if isinstance(class_names, int) and not isinstance(class_names, bool):
         class_names = [str(i) for i in range(class_names)]
-    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
+    is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str)
+    if not is_list or not all(isinstance(name, str) for name in class_names):
         raise ValueError(f"class_names={class_names!r} is neither a list of strings nor a number.")
     if len(class_names) < 2 or len(set(class_names)) < len(class_names):
         raise ValueError(

@@ -195,17 +195,18 @@ def compile_for(task, inputs, **options):
 
     outputs = task(inputs)
     losses = {key: loss() for key in outputs} if isinstance(outputs, dict) else loss()
-    task.compile(keras.optimizers.Adam(0.01), losses, **options)
+    task.compile(keras.optimizers.Adam(0.005), losses, **options)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_it_trains_and_every_weight_moves(name, policy, recwarn):
     task, inputs = make(name, policy), with_positions(name)
-    compile_for(task, inputs, run_eagerly=EAGER)
+    compile_for(task, inputs, run_eagerly=EAGER, auto_scale_loss=False)
     before = {w.path: array(w.value) for w in task.trainable_weights}
     y = targets(task, inputs)
-    losses = task.fit(inputs, y, epochs=8, verbose=0, shuffle=False).history["loss"]
-    assert losses[-1] < losses[0]
+    loss = task.evaluate(inputs, y, verbose=0, return_dict=True)["loss"]
+    task.fit(inputs, y, epochs=8, verbose=0)
+    assert task.evaluate(inputs, y, verbose=0, return_dict=True)["loss"] < loss
     for weight in task.trainable_weights:
         if "key/bias" not in weight.path:  # cancels in the softmax
             assert np.abs(array(weight.value) - before[weight.path]).max() > 0, weight.path
@@ -336,7 +337,7 @@ def test_unknown_inputs(name):
         make(name)({"input_word_ids": IDS, "attention_mask": IDS})
 
 
-@pytest.mark.parametrize("class_names", [1, [], ["a"], ["a", "a"], "ab", [1, 2], True])
+@pytest.mark.parametrize("class_names", [1, [], ["a"], ["a", "a"], "ab", [1, 2], True, 2.5])
 def test_class_names_are_checked(class_names):
     with pytest.raises(ValueError, match="class_names="):
         TokenClassifier(class_names, make_encoder())
