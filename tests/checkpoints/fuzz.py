@@ -8,6 +8,7 @@ is 1 where a reader raised anything but a UserError, or ran, wrote or connected 
 """
 
 import collections
+import importlib
 import json
 import os
 import random
@@ -19,7 +20,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from kerasformer.checkpoints.formats import open_path
+from kerasformer.checkpoints import formats
 from kerasformer.errors import UserError
 
 SECONDS, MEMORY = 20, 2 << 30  # for one copy; of address space beyond what is taken at the start
@@ -31,7 +32,9 @@ FORBIDDEN += ("socket.connect", "pickle.find_class", "ctypes.dlopen", "exec")
 
 def read_whole(path):
     """All that a reader does with a source, short of making Keras layers of it."""
-    checkpoint = open_path(path)
+    files = list(path.iterdir())
+    is_file = len(files) == 1 and files[0].suffix == ".keras"
+    checkpoint = formats.open_path(files[0] if is_file else path)
     checkpoint.report()
     weights = list(checkpoint.layout.encoder_weights(checkpoint.config))
     for head in checkpoint.heads:
@@ -40,7 +43,8 @@ def read_whole(path):
         name = checkpoint.names.get(weight.theirs)
         if name is not None and checkpoint.tensors.shape(name) == weight.shape:
             checkpoint.read(weight)
-    checkpoint.read_tokenizer()
+    if not is_file:  # which has none
+        checkpoint.read_tokenizer()
 
 
 def damage(content, rng):
@@ -124,7 +128,9 @@ WATCHING = []
 
 def main(model, count, seed=0):
     model, rng, outcomes = Path(model), random.Random(seed), collections.Counter()
-    read_whole(model)  # imports all that is imported late
+    read_whole(model)  # imports all that is imported late, and so do the other formats
+    for name in formats._FORMATS:
+        importlib.import_module(f"kerasformer.checkpoints.{name}")
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     sys.addaudithook(watch)
