@@ -8,7 +8,10 @@ from kerasformer.errors import UserError
 
 # Each module has `is_here(path)`, by the names of files alone, and `open_checkpoint(path)`.
 # Where a folder has files of two formats, the first wins.
-_FORMATS = ("keras_file", "kerashub", "sentence_transformers", "huggingface", "savedmodel")
+_FORMATS = (
+    *("keras_file", "kerashub", "sentence_transformers", "huggingface"),
+    *("savedmodel", "tf_checkpoint"),
+)
 
 
 def open_path(path: Path) -> Checkpoint:

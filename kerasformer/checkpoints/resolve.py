@@ -56,9 +56,9 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
     alone.
 
     Args:
-        source: A path of a folder or file; a name out of `presets.PRESETS`; or
-            `hf://owner/name[@revision]`, a model on the Hugging Face hub; or one of TF Hub's,
-            `https://tfhub.dev/publisher/name/version`, on Kaggle
+        source: A path of a folder or file, or the prefix of a TensorFlow checkpoint; a name out of
+            `presets.PRESETS`; `hf://owner/name[@revision]`, a model on the Hugging Face hub; or one
+            of TF Hub's, `https://tfhub.dev/publisher/name/version`, on Kaggle
             `kaggle://owner/model/framework/variation[/version]`.
         offline: Whether to do without the network; by default as `KERASFORMER_OFFLINE` says.
 
@@ -89,7 +89,7 @@ def _resolve_path(source: str | os.PathLike) -> Path:
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):
         raise UserError(f"{source!r} is no source: give {_ACCEPTED}.")
     path = os.path.expanduser(source)
-    if os.path.exists(path):
+    if os.path.exists(path) or os.path.exists(f"{path}.index"):  # or a checkpoint's prefix
         return Path(path)
     name, near = str(source), _near(str(source))
     if re.search(r"[\\/]|^[.~]", name) or isinstance(source, os.PathLike):

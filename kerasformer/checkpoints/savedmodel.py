@@ -25,6 +25,7 @@ from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
 _FILE = "saved_model.pb"
+_VOCABULARY = "vocab_file"
 _LOWER_CASE = "do_lower_case/.ATTRIBUTES/VARIABLE_VALUE"
 _AS_IT_IS = "kerasformer.hub.HubEncoder runs it as it is"
 
@@ -63,6 +64,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         tensors=tensors,
         names=names,
         read_tokenizer=functools.partial(_read_tokenizer, folder, graph, tensors),
+        has_tokenizer=_VOCABULARY in graph.assets,
         ignored=IGNORED,
         prefix=prefix,
     )
@@ -103,10 +105,10 @@ def _constants(graph: Graph, folder: Path) -> dict:
 
 
 def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTokenizer:
-    name = graph.assets.get("vocab_file")
+    name = graph.assets.get(_VOCABULARY)
     if name is None:
         raise UserError(
-            f"{folder} has no vocab_file: its tokenizer is the preprocessor that belongs to it, "
+            f"{folder} has no {_VOCABULARY}: its tokenizer is the preprocessor that belongs to it, "
             "see kerasformer.hub.HubPreprocessor."
         )
     if name in ("", "..") or Path(name).name != name or "\\" in name:

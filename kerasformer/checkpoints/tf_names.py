@@ -159,7 +159,7 @@ def names_of(tensors: Tensors, prefix: str) -> dict[str, str]:
 
 def _is_slot(name: str, tensors: Tensors) -> bool:
     parts = name.split("/")
-    ends = ("/".join(parts[i:]) for i in range(1, len(parts)))
+    ends = ("/".join(parts[i:]) for i in range(1, len(parts) - 1))
     return "/".join(parts[:-1]) in tensors or any(end in tensors for end in ends)
 
 
