@@ -1,5 +1,6 @@
 """What a source is and holds, told from its small files and the headers of its large ones."""
 
+import glob
 import hashlib
 import json
 import math
@@ -39,9 +40,10 @@ def inspect(source: str | os.PathLike) -> dict:
         with it, as sentences), `files` (each with `name`, `size` in bytes, `sha256`), `licence`
         and `tokenizer`, or None for either. Of a model that can be opened also `architecture`,
         `config` (the attributes of `EncoderConfig`), `parameters` (their numbers by part), `types`
-        (the number of tensors of each type), `heads`, `class_names`, and `loading`: the `missing`,
-        `misshapen`, `unexpected` and `ignored` of a `LoadReport`. Of a sentence-transformers
-        folder also `modules`. Of a data set `description`.
+        (the number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
+        with the reason), `class_names`, and `loading`: the `missing`, `misshapen`, `unexpected`
+        and `ignored` of a `LoadReport`. Of a sentence-transformers folder also `modules`. Of a
+        data set `description`.
 
     Raises:
         UserError: There is no such source, or nothing is known of what it holds.
@@ -71,10 +73,13 @@ def _describe(path: Path, problems: list[str]) -> dict:
         problems += checkpoint.report().problems()
     except UserError as error:
         problems.append(str(error))
+    tokenizer = None
     try:
-        tokenizer = checkpoint.read_tokenizer() if checkpoint else _find_tokenizer(path)
+        if checkpoint is None:
+            tokenizer = _find_tokenizer(path)
+        elif checkpoint.has_tokenizer:
+            tokenizer = checkpoint.read_tokenizer()
     except UserError as error:
-        tokenizer = None
         problems.append(str(error))
     if checkpoint is None:
         foreign = _foreign(path)
@@ -104,6 +109,7 @@ def _describe_model(checkpoint: Checkpoint) -> dict:
         "parameters": count_parameters(checkpoint),
         "types": dict(types.most_common()),
         "heads": list(checkpoint.heads),
+        "refused_heads": refused_heads(checkpoint),
         "class_names": checkpoint.class_names and list(checkpoint.class_names),
         "loading": {
             "missing": list(report.missing),
@@ -114,6 +120,19 @@ def _describe_model(checkpoint: Checkpoint) -> dict:
             "ignored": list(report.ignored),
         },
     }
+
+
+def refused_heads(checkpoint: Checkpoint) -> dict[str, str]:
+    """The heads of a model that cannot be read, with the reasons.
+
+    Args:
+        checkpoint: The opened model.
+
+    Returns:
+        The reasons by the heads' names; of a model whose head can be read, or that has none, none.
+    """
+    has_none = checkpoint.architecture.endswith("Model")
+    return {} if checkpoint.heads or has_none else dict(checkpoint.refused)
 
 
 def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
@@ -214,44 +233,32 @@ def list_files(path: Path) -> list[dict]:
     """The files of a source, by their names, with their sizes and sha256.
 
     Args:
-        path: The folder or file. Hidden files are left out, and folders four deep; of a file of a
-            TensorFlow checkpoint, the others are in.
+        path: The folder or file. Hidden files are left out, and those more than four folders deep;
+            beside the index of a TensorFlow checkpoint, its data are in.
 
     Returns:
         For each file its `name` below the folder, `size` in bytes and `sha256`.
     """
-    if path.is_file() or not path.exists():
-        stem = path.with_suffix("").name if path.suffix == ".index" else path.name
-        files = [file for file in path.parent.glob(f"{_literal(stem)}*") if file.is_file()]
-        files = files if path.suffix == ".index" or not path.exists() else [path]
-        folder = path.parent
-    else:
-        folder = path
-        files = [
-            Path(root, name)
-            for root, folders, names in os.walk(folder)
-            if _keep(folders, len(Path(root).relative_to(folder).parts))
-            for name in names
-            if not name.startswith(".") and Path(root, name).is_file()
-        ]
+    folder, files = path.parent, [path]
+    if path.is_dir():
+        folder, files = path, _walk(path)
+    elif path.suffix == ".index":
+        files = path.parent.glob(f"{glob.escape(path.stem)}.*")
     return [
         {
             "name": file.relative_to(folder).as_posix(),
             "size": file.stat().st_size,
             "sha256": _sha256(file),
         }
-        for file in sorted(files)[:_MOST_FILES]
+        for file in sorted(filter(Path.is_file, files))[:_MOST_FILES]
     ]
 
 
-def _keep(folders: list[str], depth: int) -> bool:
-    """Takes hidden and too deep folders out of what `os.walk` goes on with."""
-    folders[:] = [name for name in folders if not name.startswith(".") and depth < _DEEPEST]
-    return True
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)
+def _walk(folder: Path):
+    for root, folders, names in os.walk(folder):
+        depth = len(Path(root).relative_to(folder).parts)
+        folders[:] = [n for n in folders if not n.startswith(".") and depth < _DEEPEST]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
 
 
 def _sha256(path: Path) -> str:

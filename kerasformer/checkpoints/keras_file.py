@@ -58,6 +58,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         tensors=tensors,
         names={_table_name(name): name for name in tensors},
         read_tokenizer=read_tokenizer,
+        has_tokenizer=False,
     )
 
 

@@ -60,6 +60,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             for name in tensors
         },
         read_tokenizer=lambda: _read_tokenizer(folder),
+        has_tokenizer=(folder / _VOCABULARY).is_file(),
     )
 
 

@@ -64,7 +64,7 @@ def format_inspection(found: dict) -> str:
             for part, number in found.get("parameters", {}).items()
             if number
         ],
-        "Tokenizer": _tokenizer(found["tokenizer"]),
+        "Tokenizer": _tokenizer(found["tokenizer"]) if found["format"] != "data set" else [],
         "Modules": _modules(found.get("modules")),
         "Loading": _loading(found),
         "Files": [[file["name"], f"{file['size']:,}", file["sha256"]] for file in found["files"]],
@@ -87,6 +87,10 @@ def _source(found):
         types = ", ".join(f"{number:,} {name}" for name, number in found["types"].items())
         rows += [["architecture", found["architecture"]], ["tensors", types]]
         rows += [["heads", ", ".join(found["heads"]).replace("_", " ") or "none"]]
+        rows += [
+            [f"{head.replace('_', ' ')} head", f"cannot be read: {reason}"]
+            for head, reason in found["refused_heads"].items()
+        ]
     if found.get("class_names"):
         rows.append(["classes", ", ".join(found["class_names"])])
     if "description" in found:
@@ -98,7 +102,7 @@ def _source(found):
 
 def _tokenizer(tokenizer):
     if tokenizer is None:
-        return []
+        return [["kind", "none that can be read"]]
     rows = [
         ["kind", tokenizer["kind"]],
         ["entries", tokenizer["vocab_size"]],

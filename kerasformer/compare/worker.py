@@ -73,7 +73,7 @@ def work(connection, arm, dataset, settings, seeds):
     try:
         from kerasformer.compare.arms import ARM_CLASSES
 
-        with _stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+        with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
             running = ARM_CLASSES[arm](dataset, settings, events)
         for seed in seeds:
             events.send("start", seed=seed, title=running.title)
@@ -96,7 +96,7 @@ def work(connection, arm, dataset, settings, seeds):
 
 
 @contextlib.contextmanager
-def _stderr_to_nowhere():
+def stderr_to_nowhere():
     """Sends what C++ code writes to the standard error nowhere."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -38,7 +38,7 @@ def test_a_whole_model(inspect, model):
         "total": EMBEDDINGS + BLOCKS + POOLER,
     }
     assert found["types"] == {"float32": len(random_tensors())}
-    assert (found["heads"], found["class_names"]) == ([], None)
+    assert (found["heads"], found["refused_heads"], found["class_names"]) == ([], {}, None)
     assert found["loading"] == {"missing": [], "misshapen": {}, "unexpected": [], "ignored": []}
     assert (found["problems"], found["licence"]) == ([], None)
     tokenizer = found["tokenizer"]
@@ -58,6 +58,18 @@ def test_a_head_is_counted(inspect, make_model):
     assert found["heads"] == ["masked_lm"]
     assert found["parameters"]["masked_lm head"] == 12 * 12 + 12 + 2 * 12 + len(WORDS)
     assert found["parameters"]["total"] == sum(found["parameters"].values()) / 2
+
+
+def test_a_head_that_cannot_be_read(inspect, make_model, capsys):
+    tensors = random_tensors("masked_lm")
+    tensors["cls.predictions.decoder.weight"] = np.ones((len(WORDS), 12), "float32")
+    names = {"architectures": ["BertForMaskedLM"], "tie_word_embeddings": False}
+    folder = make_model(tensors=tensors, **names)
+    found = inspect(folder)
+    assert found["heads"] == []
+    assert list(found["refused_heads"]) == ["masked_lm"]
+    assert main(["inspect", str(folder)]) == 0
+    assert "masked lm head  cannot be read: its decoder is a matrix" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("size", "millions"), [("base", 109.5), ("large", 335.1)])

@@ -1,0 +1,132 @@
+"""`kerasformer convert`."""
+
+import os
+import sys
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
+_FORMATS = {
+    "hf": "a Hugging Face folder, with the model's head where it has one",
+    "tfhub": "a folder with TF Hub's two SavedModels, encoder and preprocessor",
+    "keras": "a .keras file of the encoder",
+}
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "convert",
+        help="write a model in another format",
+        description="Reads a model in any format that can be read, and writes it in another one. "
+        "What was written is read back and compared before it takes its place.",
+    )
+    command.set_defaults(run=_run)
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder or file, a preset's name such as all-MiniLM-L6-v2, hf://owner/name, "
+        "https://tfhub.dev/..., kaggle://...",
+    )
+    command.add_argument("target", metavar="TARGET", help="the folder or .keras file to write")
+    command.add_argument(
+        "--to",
+        required=True,
+        choices=_FORMATS,
+        help="; ".join(f"{name}: {what}" for name, what in _FORMATS.items()),
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace a model of that format at TARGET"
+    )
+
+
+def _run(arguments):
+    convert(arguments.source, arguments.target, arguments.to, overwrite=arguments.overwrite)
+    return 0
+
+
+def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
+    """Writes a model in another format, and prints what was written.
+
+    It is written beside its place, read back, compared with what was read, and only then renamed:
+    an interruption leaves nothing.
+
+    Args:
+        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+        target: The folder to write, or the `.keras` file.
+        to: `"hf"`, `"tfhub"` or `"keras"`.
+        overwrite: Whether a model of that format which is there already is replaced.
+
+    Returns:
+        The target.
+
+    Raises:
+        UserError: The source cannot be read, the target is taken, the format cannot hold the
+            model, or what was written does not read back as it was.
+    """
+    from kerasformer.checkpoints.resolve import resolve
+    from kerasformer.compare.worker import stderr_to_nowhere
+
+    source_path, target = resolve(source), Path(os.path.expanduser(target))
+    _check_target(target, source_path, to, overwrite)
+    with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+        from kerasformer.checkpoints.formats import open_path
+        from kerasformer.checkpoints.inspect import count_parameters
+        from kerasformer.checkpoints.saved_model_file import replacing
+        from kerasformer.cli.model import compare_with, read_model, write_model
+        from kerasformer.report.text import count
+
+    checkpoint = open_path(source_path)
+    total = count_parameters(checkpoint)["total"]
+    _say(f"Reading {source} ({checkpoint.format}, {count(total)} parameters) ...")
+    model, tokenizer, notes = read_model(checkpoint, to)
+    try:
+        with replacing(target) as new:
+            _say(f"Writing {target} ...")
+            write_model(model, tokenizer, Path(new), to)
+            _say("Reading it back ...")
+            result = compare_with(model, tokenizer, Path(new), to)
+            print(_format(target, Path(new), result, notes))
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {target} ({error.strerror or error}): give a place that can be written "
+            "to, on a disk with room."
+        ) from None
+    return target
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _check_target(target: Path, source: Path, to: str, overwrite: bool):
+    """Refuses, before any work, what would be lost by writing the target."""
+    if to == "keras" and target.suffix != ".keras":
+        raise UserError(f"{target} has another suffix than .keras: give the name of such a file.")
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    place, origin = target.resolve(), source.resolve()
+    if place == origin or place in origin.parents:
+        raise UserError(f"{target} holds the source itself: give another place to write to.")
+    marks = {"hf": "config.json", "tfhub": "encoder/saved_model.pb", "keras": ""}
+    if not (target / marks[to]).is_file():
+        raise UserError(f"{target} is there, and is none of the format {to}: give another place.")
+    if not overwrite:
+        raise UserError(f"{target} is there already: give --overwrite to replace it.")
+
+
+def _format(target, written, result, notes):
+    from kerasformer.cli.text import table
+
+    paths = [written] if written.is_file() else sorted(p for p in written.rglob("*") if p.is_file())
+    rows = [
+        [target / path.relative_to(written) if path != written else target, path.stat().st_size]
+        for path in paths
+    ]
+    lines = [
+        f"Wrote a {result.name} of {result.parameters:,} parameters:",
+        table(rows, right={1}, indent="  "),
+        f"Read back: {result.weights:,} weights are equal, and the outputs for a fixed input "
+        f"differ by {result.difference:.1g} at most.",
+    ]
+    return "\n".join([*lines, *(f"Left out: {note}." for note in notes)])

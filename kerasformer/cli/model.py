@@ -1,0 +1,216 @@
+"""A model read with its head, written in a format, and compared with what was written."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasformer import tasks
+from kerasformer.checkpoints import Checkpoint, keras_file
+from kerasformer.checkpoints.formats import open_path
+from kerasformer.checkpoints.inspect import refused_heads
+from kerasformer.checkpoints.tfhub_export import export_tfhub
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.tasks.pretrained import read_task
+
+# The task of the heads that a model has; the first whose heads it all has is taken.
+_TASKS = {
+    ("masked_lm", "next_sentence"): tasks.PretrainingModel,
+    ("masked_lm",): tasks.MaskedLanguageModel,
+    ("next_sentence",): tasks.NextSentencePredictor,
+    ("classifier",): tasks.TextClassifier,
+    ("token_classifier",): tasks.TokenClassifier,
+    ("span",): tasks.QuestionAnswerer,
+}
+_TEXT = "Is it equal? It must be."
+_TOLERANCE = 1e-5
+
+
+class Comparison(NamedTuple):
+    """What was written, and how it compares with what was to be.
+
+    Attributes:
+        name: The name of the model's class.
+        parameters: The number of its parameters.
+        weights: The number of its weights, all of them equal.
+        difference: The largest of its outputs for a fixed input, relative where they are above 1.
+    """
+
+    name: str
+    parameters: int
+    weights: int
+    difference: float
+
+
+def read_model(checkpoint: Checkpoint, to: str):
+    """Reads as much of a model as a format can hold.
+
+    Args:
+        checkpoint: The opened source.
+        to: `"hf"`, `"tfhub"` or `"keras"`.
+
+    Returns:
+        A `BertEncoder` or a model of `kerasformer.tasks`; the source's tokenizer or None; and what
+        is left out, as words.
+
+    Raises:
+        UserError: A weight is missing, wrongly shaped or not finite.
+    """
+    can_be = {"hf": checkpoint.heads, "tfhub": ("masked_lm",), "keras": ()}[to]
+    heads = set(checkpoint.heads) & set(can_be)
+    taken = next((names for names in _TASKS if heads.issuperset(names)), ())
+    left_out = [
+        f"the {head.replace('_', ' ')} head"
+        for head in (*checkpoint.heads, *refused_heads(checkpoint))
+        if head not in taken
+    ]
+    if checkpoint.format == "sentence-transformers":
+        left_out.append("the pooling and what follows it in modules.json")
+    tokenizer = checkpoint.read_tokenizer() if checkpoint.has_tokenizer else None
+    if tokenizer is None or to == "keras":
+        left_out.append("the tokenizer" + (", which the source lacks" if tokenizer is None else ""))
+    model = _read(checkpoint, taken, tokenizer)
+    # transformers has a pooler only where a head takes its vector.
+    if to == "hf" and model is not _encoder(model) and not getattr(model, "NEEDS_POOLER", True):
+        left_out += ["the pooler, which transformers' class lacks"] * bool(model.encoder.pooler)
+    return model, tokenizer, left_out
+
+
+def _read(checkpoint, heads: tuple[str, ...], tokenizer):
+    """The encoder, or the task of the heads."""
+    if not heads:
+        return checkpoint.encoder()
+    counts, settings = dict.fromkeys(heads, 2), {}
+    if set(heads) & {"classifier", "token_classifier"}:
+        (head,) = heads
+        counts[head] = checkpoint.num_classes(head)
+        names = checkpoint.class_names or [f"LABEL_{i}" for i in range(counts[head])]
+        settings = {"class_names": names, "dropout": checkpoint.settings.get("dropout")}
+        if head == "classifier":
+            settings |= checkpoint.settings
+    return read_task(_TASKS[heads], checkpoint, counts, tokenizer=tokenizer, **settings)
+
+
+def write_model(model, tokenizer, path: Path, to: str):
+    """Writes what `read_model` gave.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer, or None.
+        path: The folder or file to write.
+        to: The format.
+
+    Raises:
+        UserError: The format cannot hold the model.
+        OSError: It cannot be written.
+    """
+    encoder = _encoder(model)
+    if to == "keras":
+        named = path.with_name("model.keras")  # Keras asks for the suffix
+        encoder.save(named)
+        named.replace(path)
+    elif to == "tfhub":
+        if tokenizer is None:
+            raise UserError(
+                "The source has no tokenizer, and TF Hub's preprocessor is made of one."
+            )
+        length = min(128, encoder.config.max_length)
+        head = None if encoder is model else model.masked_lm
+        export_tfhub(encoder, tokenizer, path, seq_length=length, mlm_head=head)
+    elif encoder is model:
+        model.save_pretrained(path, tokenizer=tokenizer)
+    else:
+        model.save_pretrained(path)
+
+
+def _encoder(model) -> BertEncoder:
+    return model if isinstance(model, BertEncoder) else model.encoder
+
+
+def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
+    """Reads back what was written, and compares it.
+
+    Args:
+        model: What was to be written.
+        tokenizer: Its tokenizer, or None.
+        path: Where it is.
+        to: The format.
+
+    Returns:
+        The `Comparison`.
+
+    Raises:
+        UserError: A weight or an output is not what it was.
+    """
+    if to == "tfhub":
+        return _compare_saved_models(model, tokenizer, path)
+    model = _encoder(model) if to == "keras" else model
+    checkpoint = keras_file.open_checkpoint(path) if to == "keras" else open_path(path)
+    again = _read(checkpoint, tuple(getattr(model, "heads", ())), tokenizer)
+    if to == "hf" and tokenizer is not None:
+        texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()
+        if read.encode(texts).ids != tokenizer.encode(texts).ids:
+            raise UserError("The tokenizer that was written gives other ids than the source's.")
+    count = _compare_weights(model, again)
+    difference = _largest_difference(model(_inputs(model)), again(_inputs(model)))
+    return Comparison(type(again).__name__, again.count_params(), count, difference)
+
+
+def _compare_weights(model, again) -> int:
+    weights, others = model.weights, again.weights
+    if len(others) < len(weights):  # the pooler of an encoder whose head does without
+        weights = [weight for weight in weights if "/pooler_transform/" not in weight.path]
+    for pair in zip(weights, others, strict=True):
+        if not np.array_equal(*map(keras.ops.convert_to_numpy, pair)):
+            raise UserError(f"{pair[0].path} was not read back as it was written.")
+    return len(weights)
+
+
+def _inputs(model) -> dict:
+    """A fixed batch, with padding and two segments."""
+    config = _encoder(model).config
+    rng, length = np.random.default_rng(0), min(12, config.max_length)
+    mask = (np.arange(length) < [[length], [max(1, length // 2)], [1]]).astype("int32")
+    return {
+        "input_word_ids": rng.integers(0, config.vocab_size, mask.shape, "int32"),
+        "input_mask": mask,
+        "input_type_ids": rng.integers(0, min(2, config.type_vocab_size), mask.shape, "int32"),
+    }
+
+
+def _largest_difference(ours, theirs) -> float:
+    """Between outputs of the same structure, as large as they are for values above 1."""
+    differences = []
+    for pair in zip(keras.tree.flatten(ours), keras.tree.flatten(theirs), strict=True):
+        one, other = (np.asarray(keras.ops.convert_to_numpy(x), "float64") for x in pair)
+        differences.append(np.abs(one - other).max() / max(1.0, np.abs(one).max()))
+    largest = float(np.max(differences))  # NaN where there is one
+    if not largest <= _TOLERANCE:
+        raise UserError(
+            f"The outputs of what was written differ from the source's by {largest:.1g}, and must "
+            f"not by more than {_TOLERANCE:g}: it was removed again."
+        )
+    return largest
+
+
+def _compare_saved_models(model, tokenizer, path: Path) -> Comparison:
+    """Runs the SavedModels, which this process has written."""
+    import tensorflow as tf
+
+    encoder, inputs = _encoder(model), _inputs(model)
+    saved = tf.saved_model.load(str(path / "encoder"))
+    outputs, saved_outputs = encoder(inputs), saved(inputs)
+    difference = _largest_difference(outputs, {name: saved_outputs[name] for name in outputs})
+    if encoder is not model:
+        inputs["masked_lm_positions"] = np.zeros((3, 1), "int32")
+        predicted = saved.mlm(inputs)["mlm_logits"]
+        difference = max(difference, _largest_difference(model(inputs), predicted))
+    preprocessor = tf.saved_model.load(str(path / "preprocessor"))
+    ids = preprocessor(tf.constant([_TEXT]))["input_word_ids"].numpy()[0]
+    expected = tokenizer.encode([_TEXT], max_length=len(ids)).ids[0]
+    if ids[: len(expected)].tolist() != expected:
+        raise UserError("The preprocessor that was written gives other ids than the tokenizer.")
+    name, parameters = type(model).__name__, model.count_params()
+    return Comparison(name, parameters, len(model.weights), difference)
