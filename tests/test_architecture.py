@@ -156,6 +156,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.text",
     "kerasformer.data",
     "kerasformer.hub",
+    "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
     "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.saved_model_file",
     "kerasformer.checkpoints.serving",
