@@ -9,13 +9,14 @@ from kerasformer.layers import BertEmbedding, TransformerBlock
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig
+from kerasformer.models.export import ServingExport
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _ON_REQUEST = ("embedding_output", "attention_scores")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class BertEncoder(keras.Model):
+class BertEncoder(ServingExport):
     """BERT's encoder: token ids in, the vectors of every block out.
 
     Devlin et al., https://arxiv.org/abs/1810.04805. Inputs and outputs carry the names of TF Hub's
@@ -141,6 +142,23 @@ class BertEncoder(keras.Model):
         from kerasformer.checkpoints.huggingface_save import save_pretrained
 
         save_pretrained(folder, self, tokenizer=tokenizer)
+
+    def export_tfhub(self, folder, tokenizer, *, seq_length=128, mlm_head=None):
+        """Writes the encoder and its preprocessor as two SavedModels in TF Hub's format.
+
+        Args:
+            folder: The folder to write `encoder` and `preprocessor` into.
+            tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
+            seq_length: The length that the preprocessor pads and cuts to, if not told another.
+            mlm_head: A `kerasformer.layers.MaskedLMHead` on the encoder, to be its `.mlm`.
+
+        Raises:
+            UserError: The encoder has no pooler, or the parts do not fit each other; see
+                `checkpoints.tfhub_export.export_tfhub`.
+        """
+        from kerasformer.checkpoints.tfhub_export import export_tfhub
+
+        export_tfhub(self, tokenizer, folder, seq_length=seq_length, mlm_head=mlm_head)
 
     @property
     def available_outputs(self):

@@ -8,11 +8,12 @@ import numpy as np
 
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
+from kerasformer.models.export import ServingExport
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe, classification_metrics
 
 
-class StringClassifier(keras.Model):
+class StringClassifier(ServingExport):
     """A Keras classifier with its tokenizer and class names, so that strings go in.
 
     A child sets `tokenizer`, builds its layers, and gives class probabilities from the dict that

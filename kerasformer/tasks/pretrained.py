@@ -6,6 +6,7 @@ from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.huggingface_save import save_pretrained
 from kerasformer.errors import UserError
 from kerasformer.models.encoder import BertEncoder
+from kerasformer.models.export import ServingExport
 from kerasformer.models.string_classifier import check_class_names
 from kerasformer.text import Tokenizer
 
@@ -93,7 +94,7 @@ def refuse_without_names(checkpoint: Checkpoint, head: str):
         raise UserError(f"{str(error).rstrip('.')}; for a new head, give class_names.") from None
 
 
-class EncoderTask(keras.Model):
+class EncoderTask(ServingExport):
     """A BERT encoder with heads, on token ids.
 
     A child gives the layers of its heads by their names in the tables of `checkpoints`.
