@@ -108,6 +108,27 @@ def write_savedmodel(folder):
     return unpack_golden(folder)["encoder"]
 
 
+def write_object_checkpoint(folder):
+    prefix = unpack_golden(folder)["checkpoint"]
+    (prefix.parent / "vocab.txt").write_text("\n".join(WORDS))
+    return prefix.parent
+
+
+def write_google(folder):
+    from kerasformer.checkpoints.tf_names import GOOGLE
+    from kerasformer.models import EncoderConfig
+
+    from .tf_files import save
+
+    folder.mkdir()
+    config = EncoderConfig(17, 6, 2, 3, 5, 4)
+    weights = [*GOOGLE.encoder_weights(config), *GOOGLE.head_weights("masked_lm", config)]
+    save(folder / "bert_model.ckpt", {w.theirs: np.ones(w.shape, "float32") for w in weights})
+    (folder / "bert_config.json").write_text(json.dumps(CONFIG))
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    return folder
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -117,6 +138,8 @@ def write_savedmodel(folder):
         write_kerashub,
         write_keras_file,
         write_savedmodel,
+        write_object_checkpoint,
+        write_google,
     ],
 )
 def test_a_damaged_model_is_read_or_refused(write, tmp_path):
