@@ -118,7 +118,7 @@ class Checkpoint:
     def report(self) -> LoadReport:
         """Compares the names and shapes with the encoder's table; no tensor is read."""
         weights = list(self.layout.encoder_weights(self.config))
-        missing, misshapen = self._compare(weights)
+        missing, misshapen = self._compare(weights, self.prefix)
         used = {self.names.get(weight.theirs) for weight in weights}
         heads = {weight.theirs for lines in self.layout.heads.values() for weight in lines}
         ignored, unexpected = [], []
@@ -133,12 +133,12 @@ class Checkpoint:
         table_name = {file_name: name for name, file_name in self.names.items()}
         return [(table_name.get(file_name, file_name), file_name) for file_name in self.tensors]
 
-    def _compare(self, weights: Iterable[Weight]):
+    def _compare(self, weights: Iterable[Weight], prefix: str = ""):
         missing, misshapen = [], {}
         for weight in weights:
             name = self.names.get(weight.theirs)
             if name is None:
-                missing.append(self.prefix + weight.theirs)
+                missing.append(prefix + weight.theirs)
             elif self.tensors.shape(name) != weight.shape:
                 misshapen[name] = (self.tensors.shape(name), weight.shape)
         return missing, misshapen

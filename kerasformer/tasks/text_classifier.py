@@ -9,6 +9,7 @@ from kerasformer.checkpoints.huggingface_save import save_pretrained
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
+from kerasformer.layers.arguments import check_sizes
 from kerasformer.models.string_classifier import StringClassifier, predict_rows
 from kerasformer.tasks.pretrained import (
     choose_class_names,
@@ -80,7 +81,8 @@ class TextClassifier(StringClassifier):
         trainable=True,
         **kwargs,
     ):
-        max_length = max_length or encoder.config.max_length
+        max_length = encoder.config.max_length if max_length is None else max_length
+        check_sizes(max_length=max_length)
         super().__init__(class_names, max_length, tokenizer, **kwargs)
         _check_pooling(pooling, encoder)
         self.hidden_layers = _check_hidden_layers(hidden_layers, pooling, encoder)
@@ -326,7 +328,7 @@ def _check_hidden_layers(hidden_layers, pooling, encoder):
             f"hidden_layers={hidden_layers!r} is neither 'all' nor indices of the encoder's "
             f"{count} layers, from {-count} to {count - 1}."
         )
-    if pooling == "pooled" and layers != (-1,):
+    if pooling == "pooled" and layers not in ((-1,), (count - 1,)):
         raise ValueError("pooling='pooled' takes the last layer alone; use 'mean' or 'cls'.")
     return layers
 

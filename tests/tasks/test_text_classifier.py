@@ -1,9 +1,13 @@
 """The classifier on a pretrained encoder: poolings, frozen and trainable, saving."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 
+from kerasformer.checkpoints import open_checkpoint
+from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import TextClassifier
 from kerasformer.text import WordPieceTokenizer, pack
@@ -132,17 +136,67 @@ def test_texts_are_cut_to_the_positions(tokenizer):
     assert classifier.predict([long]).shape == (1, 2)
 
 
-def test_it_comes_back_from_its_folder_and_from_keras(tokenizer, tmp_path):
-    classifier = make(tokenizer, pooling="cls", trainable=False)
+@pytest.mark.parametrize(
+    ("options", "architecture", "head"),
+    [
+        ({"pooling": "cls"}, "BertModel", "kerasformer.classifier.weight"),
+        ({"hidden_layers": "all"}, "BertModel", "kerasformer.classifier.weight"),
+        ({"pooling": "mean", "pooler": False}, "BertModel", "kerasformer.classifier.weight"),
+        ({"pooling": "pooled"}, "BertForSequenceClassification", "classifier.weight"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("trainable", [True, False])
+def test_it_comes_back_from_its_folder_and_from_keras(
+    tokenizer, tmp_path, options, architecture, head, trainable
+):
+    classifier = make(tokenizer, trainable=trainable, dropout=0.3, max_length=9, **options)
     classifier.fit(TEXTS, LABELS, epochs=1, verbose=0)
     classifier.save_pretrained(tmp_path / "folder")
     classifier.save_pretrained(tmp_path / "folder")  # a second time, over the first
     classifier.save(tmp_path / "model.keras")
     expected = classifier.predict(TEXTS)
+    settings = classifier.get_config()
+    del settings["name"], settings["encoder"], settings["trainable"]
     for copy in (
         TextClassifier.load(tmp_path / "folder"),
+        TextClassifier.from_pretrained(str(tmp_path / "folder")),
         keras.saving.load_model(tmp_path / "model.keras"),
     ):
         np.testing.assert_allclose(copy.predict(TEXTS), expected, atol=1e-6)
+        assert settings.items() <= copy.get_config().items()
         assert copy.class_names == ("bad", "good")
-        assert copy.encoder.trainable is False
+        assert copy.encoder.trainable is trainable
+    config = json.loads((tmp_path / "folder" / "config.json").read_text())
+    assert config["architectures"] == [architecture]
+    assert head in open_checkpoint(tmp_path / "folder").tensors
+    encoder = BertEncoder.from_pretrained(tmp_path / "folder")
+    assert encoder.config == classifier.encoder.config
+
+
+def test_a_folder_without_a_classifier(tokenizer, tmp_path):
+    make(tokenizer).encoder.save_pretrained(tmp_path, tokenizer)
+    with pytest.raises(UserError, match="holds a BertModel without a classifier head"):
+        TextClassifier.load(tmp_path)
+    with pytest.raises(UserError, match="nowhere"):
+        TextClassifier.load(tmp_path / "nowhere")
+
+
+def test_a_classifier_is_what_another_is_made_of(tokenizer, tmp_path):
+    """With other vectors asked for, a saved classifier gives its encoder, and the head is new."""
+    first = make(tokenizer, pooling="cls")
+    first.save_pretrained(tmp_path)
+    second = TextClassifier.from_pretrained(tmp_path, ["a", "b", "c"], pooling="mean")
+    assert second.class_names == ("a", "b", "c")
+    np.testing.assert_array_equal(
+        first.encoder.embedding.word_embeddings.embeddings,
+        second.encoder.embedding.word_embeddings.embeddings,
+    )
+
+
+def test_a_folder_without_a_tokenizer(tokenizer, tmp_path):
+    make(tokenizer).encoder.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has no tokenizer"):
+        TextClassifier.from_pretrained(tmp_path, 2)
+    given = TextClassifier.from_pretrained(tmp_path, 2, tokenizer=tokenizer)
+    assert given.predict(TEXTS).shape == (10, 2)
