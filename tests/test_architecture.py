@@ -202,7 +202,7 @@ def test_unknown_name():
 def test_layers_models_and_tasks_are_registered():
     import keras
 
-    packages = (kerasformer.layers, kerasformer.models, kerasformer.tasks)
+    packages = (kerasformer.hub, kerasformer.layers, kerasformer.models, kerasformer.tasks)
     public = [getattr(package, name) for package in packages for name in package.__all__]
     found = [c for c in public if isinstance(c, type) and issubclass(c, keras.layers.Layer)]
     assert {"TransformerBlock", "BertEncoder", "TextClassifier"} <= {c.__name__ for c in found}
