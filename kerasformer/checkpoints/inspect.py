@@ -76,7 +76,7 @@ def _describe(path: Path, problems: list[str]) -> dict:
     tokenizer = None
     try:
         if checkpoint is None:
-            tokenizer = _find_tokenizer(path)
+            tokenizer = find_tokenizer(path)
         elif checkpoint.has_tokenizer:
             tokenizer = checkpoint.read_tokenizer()
     except UserError as error:
@@ -162,10 +162,24 @@ def _size(checkpoint, weight) -> int:
     return 0 if name is None else math.prod(checkpoint.tensors.shape(name))
 
 
-def _find_tokenizer(path: Path) -> Tokenizer | None:
-    """The tokenizer of a folder or file that holds no model, if there is one."""
+def find_tokenizer(path: Path) -> Tokenizer | None:
+    """The tokenizer of a folder or file that holds no model that can be read, if there is one.
+
+    A `vocab.txt` alone does not tell whether texts are lower-cased: they are, unless it has tokens
+    with capital letters.
+
+    Args:
+        path: The folder, a `tokenizer.json`, or a vocabulary's `.txt` file.
+
+    Raises:
+        UserError: There is one, and it is not sound.
+    """
     if path.suffix == ".txt":
-        return WordPieceTokenizer.from_vocabulary(path)
+        lowercasing = WordPieceTokenizer.from_vocabulary(path)
+        words = set(lowercasing.vocabulary()) - set(lowercasing.special_tokens.values())
+        if all(word == word.lower() for word in words if not re.fullmatch(r"\[.*\]", word)):
+            return lowercasing
+        return WordPieceTokenizer.from_vocabulary(path, lowercase=False)
     folder = path.parent if path.name == "tokenizer.json" else path
     if (folder / "tokenizer.json").is_file():
         return Tokenizer.load(folder)

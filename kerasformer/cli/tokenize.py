@@ -58,20 +58,22 @@ def _run(arguments):
             for i, token in entries:
                 print(f"{i:>{len(str(tokenizer.vocab_size))}}  {_readable(token)}")
         return 0
-    texts = [line for text in arguments.texts for line in _lines(text)]
-    each = [tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts]
+    texts = (line for text in arguments.texts for line in _lines(text))
+    each = (tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
     if arguments.json:
-        print(json.dumps(each))
-    else:
-        print("\n\n".join(map(_format, each)))
+        print(json.dumps(list(each)))
+        return 0
+    for number, result in enumerate(each):
+        print("\n" * (number > 0) + _format(result))
     return 0
 
 
 def _lines(text):
     if text != "-":
-        return [text]
+        yield text
+        return
     try:
-        return [line.removesuffix("\n") for line in sys.stdin]
+        yield from (line.removesuffix("\n") for line in sys.stdin)
     except UnicodeDecodeError as error:
         raise UserError(
             f"Standard input is not {error.encoding} text (byte {error.start}): save it as UTF-8."
@@ -91,22 +93,17 @@ def read_tokenizer(source: str):
         UserError: There is no such source, or no tokenizer in it that can be read.
     """
     from kerasformer.checkpoints.formats import open_path
+    from kerasformer.checkpoints.inspect import find_tokenizer
     from kerasformer.checkpoints.resolve import resolve
-    from kerasformer.text import Tokenizer, WordPieceTokenizer
 
     path = resolve(source)
-    if path.suffix == ".txt":
-        return WordPieceTokenizer.from_vocabulary(path)
-    if path.name == "tokenizer.json":
-        return Tokenizer.load(path.parent)
     try:
         return open_path(path).read_tokenizer()
     except UserError:
-        if (path / "tokenizer.json").is_file():
-            return Tokenizer.load(path)
-        if (path / "vocab.txt").is_file():
-            return WordPieceTokenizer.from_pretrained(path)
-        raise
+        tokenizer = find_tokenizer(path)
+        if tokenizer is None:
+            raise
+        return tokenizer
 
 
 def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
@@ -165,10 +162,9 @@ def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None
     Raises:
         UserError: As of `Tokenizer.encode`.
     """
-    vocabulary = tokenizer.vocabulary()
     pairs = None if pair is None else [pair]
     encoded = tokenizer.encode([text], pairs, max_length=max_length)
-    whole = tokenizer.encode([text], pairs)
+    whole = encoded if max_length is None else tokenizer.encode([text], pairs)
     ids, segments = encoded.ids[0], encoded.type_ids[0]
     around = _tokens_around(tokenizer)
     first = segments.count(0)
@@ -181,7 +177,7 @@ def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None
         "left_out": int(whole.lengths[0] - encoded.lengths[0]),
         "tokens": [
             {
-                "token": vocabulary[token_id],
+                "token": tokenizer.backend.id_to_token(token_id),
                 "id": token_id,
                 "segment": segment,
                 "start": start,

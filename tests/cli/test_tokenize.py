@@ -176,6 +176,13 @@ def test_what_a_tokenizer_can_be_read_from(tokenize, refused, model, tmp_path):
     assert "There is no file or folder" in refused("text", source=tmp_path / "none")
 
 
+def test_a_vocabulary_with_capitals_is_cased(tokenize, model, tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text((model / "vocab.txt").read_text(encoding="utf-8") + "Bank\n", encoding="utf-8")
+    (result,) = tokenize("Bank the The", source=path)
+    assert columns(result, "token")[1:-1] == [("Bank",), ("the",), ("[UNK]",)]
+
+
 def test_nothing_heavy_is_imported(model):
     script = "import sys; from kerasformer.cli import main; "
     script += f"main(['tokenize', {str(model)!r}, 'a film']); "
