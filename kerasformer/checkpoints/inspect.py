@@ -84,7 +84,7 @@ def _describe(path: Path, problems: list[str]) -> dict:
     if checkpoint is None:
         foreign = _foreign(path)
         if foreign is None and tokenizer is None:
-            raise UserError(problems[0])
+            raise UserError(problems[-1])
         found = {"format": foreign or "tokenizer"}
         if foreign is None:
             problems.clear()  # a tokenizer alone is whole

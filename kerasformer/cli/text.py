@@ -13,6 +13,8 @@ def readable(text: str) -> str:
     >>> readable("a\x1b[31m\u200bb\n é 体")
     'a\\x1b[31m\\u200bb\\n é 体'
     """
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
@@ -38,13 +40,13 @@ def table(rows: list[list], right: set[int] = frozenset(), indent: str = "") -> 
     bc  1,000
     """
     rows = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = []
         for index, (cell, size) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (size - width(cell))
-            if any(unicodedata.bidirectional(character) in ("R", "AL") for character in cell):
+            space = " " * (size - _width(cell))
+            if _runs_from_the_right(cell):
                 cell += _LEFT_TO_RIGHT
             cells.append(space + cell if index in right else cell + space)
         lines.append((indent + "  ".join(cells)).rstrip())
@@ -53,3 +55,13 @@ def table(rows: list[list], right: set[int] = frozenset(), indent: str = "") -> 
 
 def _cell(value):
     return f"{value:,}" if isinstance(value, int) else readable(str(value))
+
+
+def _width(cell):
+    return len(cell) if cell.isascii() else width(cell)
+
+
+def _runs_from_the_right(cell):
+    return not cell.isascii() and any(
+        unicodedata.bidirectional(character) in ("R", "AL") for character in cell
+    )

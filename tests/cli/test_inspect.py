@@ -178,6 +178,12 @@ def test_a_tokenizer_alone(inspect, model):
     assert [file["name"] for file in found["files"]] == ["vocab.txt"]
 
 
+def test_a_tokenizer_alone_that_is_broken(model, capsys):
+    (model / "vocab.txt").write_text("[PAD]\n[UNK]\nfilm\n")
+    assert main(["inspect", str(model / "vocab.txt")]) == 2
+    assert "lacks the cls_token '[CLS]'" in capsys.readouterr().err
+
+
 def test_a_data_set(inspect, tmp_path, monkeypatch):
     from kerasformer.checkpoints import inspect as module
 
