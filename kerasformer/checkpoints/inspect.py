@@ -1,7 +1,5 @@
 """What a source is and holds, told from its small files and the headers of its large ones."""
 
-import glob
-import hashlib
 import json
 import math
 import os
@@ -14,6 +12,7 @@ from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_path
 from kerasformer.checkpoints.presets import PRESETS
 from kerasformer.checkpoints.resolve import resolve
+from kerasformer.checkpoints.source_files import list_files, read_licence
 from kerasformer.errors import UserError
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 
@@ -25,8 +24,6 @@ _TYPES = {
     "BF16": "bfloat16",
     "BOOL": "bool",
 }
-_LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
-_MOST_FILES, _DEEPEST = 1000, 4
 
 
 def inspect(source: str | os.PathLike) -> dict:
@@ -241,81 +238,3 @@ def _foreign(path: Path) -> str | None:
     }
     files = [path] if path.is_file() else sorted(path.iterdir())
     return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)
-
-
-def list_files(path: Path) -> list[dict]:
-    """The files of a source, by their names, with their sizes and sha256.
-
-    Args:
-        path: The folder or file. Hidden files are left out, and those more than four folders deep;
-            beside the index of a TensorFlow checkpoint, its data are in.
-
-    Returns:
-        For each file its `name` below the folder, `size` in bytes and `sha256`.
-    """
-    folder, files = path.parent, [path]
-    if path.is_dir():
-        folder, files = path, _walk(path)
-    elif path.suffix == ".index":
-        files = path.parent.glob(f"{glob.escape(path.stem)}.*")
-    return [
-        {
-            "name": file.relative_to(folder).as_posix(),
-            "size": file.stat().st_size,
-            "sha256": _sha256(file),
-        }
-        for file in sorted(filter(Path.is_file, files))[:_MOST_FILES]
-    ]
-
-
-def _walk(folder: Path):
-    for root, folders, names in os.walk(folder):
-        depth = len(Path(root).relative_to(folder).parts)
-        folders[:] = [n for n in folders if not n.startswith(".") and depth < _DEEPEST]
-        yield from (Path(root, name) for name in names if not name.startswith("."))
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def read_licence(path: Path) -> dict | None:
-    """The licence that a folder's own files name.
-
-    Args:
-        path: The folder; of a file, nothing is known.
-
-    Returns:
-        Its `name`, and the `source` that names it: the front matter of `README.md`, `config.json`,
-        or the first line of a licence's text. None where nothing names it.
-
-    Example:
-
-    >>> folder = getfixture("tmp_path")
-    >>> _ = (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# A model\\n")
-    >>> read_licence(folder)
-    {'name': 'apache-2.0', 'source': 'README.md'}
-    """
-    front = re.match(r"---\s*\n(.*?\n)---\s*\n", _beginning(path / "README.md"), flags=re.DOTALL)
-    match = front and re.search(r"^licen[sc]e:\s*(?:-\s*)?(\S[^\n]*)", front[1], flags=re.MULTILINE)
-    if match:
-        return {"name": match[1].strip().strip("'\""), "source": "README.md"}
-    match = re.search(r'"license"\s*:\s*"([^"\n]{1,100})"', _beginning(path / "config.json"))
-    if match:
-        return {"name": match[1], "source": "config.json"}
-    for name in _LICENCE_FILES:
-        lines = [line.strip(" #\t") for line in _beginning(path / name).splitlines()]
-        first = next(filter(None, lines), None)
-        if first:
-            return {"name": first[:100], "source": name}
-    return None
-
-
-def _beginning(path: Path) -> str:
-    """The first 100,000 characters of a text file; nothing where it cannot be read."""
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            return stream.read(100_000)
-    except OSError:
-        return ""
