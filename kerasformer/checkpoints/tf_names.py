@@ -149,7 +149,7 @@ def names_of(tensors: Tensors, prefix: str) -> dict[str, str]:
     for name in tensors:
         bare = name.removeprefix(prefix)
         head = re.search(r"(^|/)((cls|next_sentence)/.*)", name)
-        if not tensors.shape(name) or "/.OPTIMIZER_SLOT/" in name or _is_slot(name, tensors):
+        if not tensors.shape(name) or _is_slot(name, tensors):
             bare = f"other/{name}"
         elif head:
             bare = head[2]
@@ -158,6 +158,8 @@ def names_of(tensors: Tensors, prefix: str) -> dict[str, str]:
 
 
 def _is_slot(name: str, tensors: Tensors) -> bool:
+    if name.startswith("optimizer/") or "/.OPTIMIZER_SLOT/" in name:  # keys of object graphs
+        return True
     parts = name.split("/")
     ends = ("/".join(parts[i:]) for i in range(1, len(parts) - 1))
     return "/".join(parts[:-1]) in tensors or any(end in tensors for end in ends)

@@ -84,6 +84,21 @@ def damage_json(value, rng):
     return value | rng.choice(({key: changed[key]}, changed))
 
 
+def damage_index(path, rng):
+    """The index of a TensorFlow checkpoint, wrong behind checksums that are right."""
+    import tf_files
+
+    from kerasformer.checkpoints.tf_index import read_index
+
+    entries = read_index(path)
+    if rng.random() < 0.5:
+        key = rng.choice(list(entries))
+        entries[key] = damage(entries[key], rng)
+        return tf_files.index(entries)
+    block = tf_files.block([(0, key, value) for key, value in entries.items()])
+    return tf_files.table([(b"\xff", damage(block, rng))])
+
+
 def damage_file(path, rng):
     """The changed content of a file, changed by what it means where that is known."""
     content = path.read_bytes()
@@ -95,6 +110,8 @@ def damage_file(path, rng):
             header = damage_json(json.loads(content[8 : 8 + length]), rng)
             header = json.dumps(header).encode()
             return len(header).to_bytes(8, "little") + header + content[8 + length :]
+        if path.suffix == ".index":
+            return damage_index(path, rng)
         if path.suffix == ".txt":
             lines = content.split(b"\n")
             lines[rng.randrange(len(lines))] = rng.choice(lines)
