@@ -67,10 +67,13 @@ def read_graph(path: Path) -> Graph:
         raise UserError(f"{path} is not a sound SavedModel: fetch or write it again.") from None
     functions = [function.node_def for function in graph.graph_def.library.function]
     operations = {node.op for nodes in functions for node in nodes}
+    activations = {_ACTIVATIONS[op] for op in operations & _ACTIVATIONS.keys()}
+    if not activations and "Square" in operations:  # which is in this package's own GELU
+        activations = {"gelu_tanh"}
     return Graph(
         members=frozenset(members),
         assets=assets,
-        activations=frozenset(_ACTIVATIONS[op] for op in operations & _ACTIVATIONS.keys()),
+        activations=frozenset(activations),
         epsilons=frozenset(number for nodes in functions for number in _epsilons(nodes)),
         norm_first=any(_is_norm_first(node) for nodes in functions for node in nodes),
     )

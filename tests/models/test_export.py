@@ -1,5 +1,7 @@
 """`export` of each kind of model, read back by plain TensorFlow."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -64,8 +66,10 @@ def test_a_signature_of_ones_own_is_keras_export(encoder, tmp_path):
     np.testing.assert_allclose(served.serve(tf.constant(batch)), model(batch), atol=1e-5)
 
 
-def test_an_encoder_goes_to_tf_hubs_format_and_back(encoder, tokenizer, tmp_path):
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "silu"])
+def test_an_encoder_goes_to_tf_hubs_format_and_back(encoder, tokenizer, tmp_path, activation):
     pytest.importorskip("tensorflow_text")
+    encoder = BertEncoder(dataclasses.replace(encoder.config, num_layers=1, activation=activation))
     encoder.export_tfhub(tmp_path, tokenizer, seq_length=9)
     again = BertEncoder.from_pretrained(tmp_path / "encoder")
     # What a SavedModel does not tell is what training alone needs.
