@@ -2,7 +2,7 @@
 
 import importlib
 
-from kerasformer.checkpoints.presets import PRESETS
+from kerasformer.checkpoints.fetching.presets import PRESETS
 from kerasformer.checkpoints.resolve import resolve
 
 # Read when first used: they need Keras, and finding a file does not.

@@ -26,7 +26,11 @@ def is_here(path: Path) -> bool:
     """Whether the path has a file of this layout, or is one."""
     if path.is_file():
         return path.suffix == ".safetensors"
-    return _has_any(path, ("config.json", WEIGHTS, SHARD_INDEX))
+    if _has_any(path, (WEIGHTS, SHARD_INDEX)):
+        return True
+    # Without weights it is claimed to say so, but where another format has some.
+    others = [*path.glob("*.index"), *path.glob("saved_model.pb")]
+    return (path / "config.json").is_file() and not others
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kerasformer.checkpoints import sentence_transformers
 from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.fetching.presets import PRESETS
 from kerasformer.checkpoints.formats import open_path
-from kerasformer.checkpoints.presets import PRESETS
 from kerasformer.checkpoints.resolve import resolve
 from kerasformer.checkpoints.source_files import list_files, read_licence
 from kerasformer.errors import UserError

@@ -5,10 +5,10 @@ import os
 import re
 from pathlib import Path
 
-from kerasformer.checkpoints.cache import Cache, default_root
-from kerasformer.checkpoints.fetch import hub_folder, preset_folder
-from kerasformer.checkpoints.places import Hub, HuggingFace, Kaggle, TFHub
-from kerasformer.checkpoints.presets import PRESETS
+from kerasformer.checkpoints.fetching.cache import Cache, default_root
+from kerasformer.checkpoints.fetching.folders import hub_folder, preset_folder
+from kerasformer.checkpoints.fetching.places import Hub, HuggingFace, Kaggle, TFHub
+from kerasformer.checkpoints.fetching.presets import PRESETS
 from kerasformer.errors import UserError
 
 _ACCEPTED = (

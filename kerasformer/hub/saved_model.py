@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from kerasformer.checkpoints.cache import sha256_of
+from kerasformer.checkpoints.fetching.cache import sha256_of
 from kerasformer.checkpoints.resolve import resolve
 from kerasformer.errors import UserError, require
 from kerasformer.text.files import read_text

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from kerasformer.checkpoints import download, paced, request
-from kerasformer.checkpoints.cache import Cache
+from kerasformer.checkpoints.fetching import download, paced, request
+from kerasformer.checkpoints.fetching.cache import Cache
 
 
 class Web:

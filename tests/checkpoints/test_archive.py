@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.checkpoints import archive as archive_module
-from kerasformer.checkpoints.archive import ArchiveError, MemberNames, unpack
+from kerasformer.checkpoints.fetching import archive as archive_module
+from kerasformer.checkpoints.fetching.archive import ArchiveError, MemberNames, unpack
 
 MODEL = {
     "saved_model.pb": b"graph" * 999,

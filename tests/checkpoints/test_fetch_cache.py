@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.checkpoints import cache as cache_module
-from kerasformer.checkpoints.cache import default_root
-from kerasformer.checkpoints.places import FetchError, File
+from kerasformer.checkpoints.fetching import cache as cache_module
+from kerasformer.checkpoints.fetching.cache import default_root
+from kerasformer.checkpoints.fetching.places import FetchError, File
 from kerasformer.errors import UserError
 
 DATA = b"one\ntwo\n"
@@ -170,10 +170,10 @@ def test_a_download_that_was_cut_off_stays_for_the_next_run_alone(cache):
 SLOW_RUN = textwrap.dedent(
     """
     import json, os, pathlib, sys, time
-    from kerasformer.checkpoints import fetch
-    from kerasformer.checkpoints.cache import Cache
-    from kerasformer.checkpoints.places import File, HuggingFace
-    from kerasformer.checkpoints.presets import Preset
+    from kerasformer.checkpoints.fetching import folders
+    from kerasformer.checkpoints.fetching.cache import Cache
+    from kerasformer.checkpoints.fetching.places import File, HuggingFace
+    from kerasformer.checkpoints.fetching.presets import Preset
 
     root, log, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), b"one\\ntwo\\n"
 
@@ -187,10 +187,10 @@ SLOW_RUN = textwrap.dedent(
         for file in files:
             yield cache.add(file.name, content(file), scratch)
 
-    fetch._FETCH[HuggingFace] = slow
+    folders._FETCH[HuggingFace] = slow
     files = (File("words.txt", sys.argv[3], len(data)),)
     preset = Preset("words", "data", "none", "", files, (HuggingFace("acme/words"),))
-    print(fetch.preset_folder(preset, Cache(root), offline=False))
+    print(folders.preset_folder(preset, Cache(root), offline=False))
     """
 )
 

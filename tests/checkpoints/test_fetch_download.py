@@ -17,17 +17,17 @@ import time
 
 import pytest
 
-from kerasformer.checkpoints import download as download_module
-from kerasformer.checkpoints import request
-from kerasformer.checkpoints.download import download, download_json
-from kerasformer.checkpoints.places import (
+from kerasformer.checkpoints.fetching import download as download_module
+from kerasformer.checkpoints.fetching import request
+from kerasformer.checkpoints.fetching.download import download, download_json
+from kerasformer.checkpoints.fetching.places import (
     FetchError,
     NotThereError,
     TemporaryError,
     UnreachableError,
 )
-from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.request import Address, endpoint
+from kerasformer.checkpoints.fetching.progress import FetchProgress
+from kerasformer.checkpoints.fetching.request import Address, endpoint
 from kerasformer.errors import UserError
 
 CONTENT = bytes(range(256)) * 40
@@ -528,9 +528,9 @@ def test_a_document_that_is_no_json(get, web, body):
 INTERRUPTED = textwrap.dedent(
     """
     import pathlib, sys
-    from kerasformer.checkpoints.download import download
-    from kerasformer.checkpoints.progress import FetchProgress
-    from kerasformer.checkpoints.request import Address
+    from kerasformer.checkpoints.fetching.download import download
+    from kerasformer.checkpoints.fetching.progress import FetchProgress
+    from kerasformer.checkpoints.fetching.request import Address
 
     download(Address("the file", sys.argv[1]), pathlib.Path(sys.argv[2]), FetchProgress("a test"))
     """

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from kerasformer.checkpoints.fetch import hub_folder, preset_folder
-from kerasformer.checkpoints.places import File, HuggingFace
-from kerasformer.checkpoints.presets import Preset
+from kerasformer.checkpoints.fetching.folders import hub_folder, preset_folder
+from kerasformer.checkpoints.fetching.places import File, HuggingFace
+from kerasformer.checkpoints.fetching.presets import Preset
 from kerasformer.checkpoints.tensor_file import open_tensors
 from kerasformer.errors import UserError
 
@@ -116,7 +116,7 @@ def test_large_files_come_by_a_redirect(hub, cache):
     ],
 )
 def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason, monkeypatch):
-    monkeypatch.setattr("kerasformer.checkpoints.download.PATIENCE", 0)
+    monkeypatch.setattr("kerasformer.checkpoints.fetching.download.PATIENCE", 0)
     misbehave(hub, "model.safetensors", getattr(hub.web, fault[0])(*fault[1:]))
     with pytest.raises(UserError, match=reason) as caught:
         preset_folder(preset(), cache, offline=False)

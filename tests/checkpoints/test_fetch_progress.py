@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kerasformer.checkpoints.progress import FetchProgress
+from kerasformer.checkpoints.fetching.progress import FetchProgress
 
 
 class Terminal(io.StringIO):

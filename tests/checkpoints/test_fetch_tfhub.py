@@ -17,9 +17,9 @@ import time
 import pytest
 
 from kerasformer.checkpoints import PRESETS, resolve
-from kerasformer.checkpoints.fetch import hub_folder, preset_folder
-from kerasformer.checkpoints.places import File, Kaggle, TFHub
-from kerasformer.checkpoints.presets import Preset
+from kerasformer.checkpoints.fetching.folders import hub_folder, preset_folder
+from kerasformer.checkpoints.fetching.places import File, Kaggle, TFHub
+from kerasformer.checkpoints.fetching.presets import Preset
 from kerasformer.errors import UserError
 
 MODEL = {

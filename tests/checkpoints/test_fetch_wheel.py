@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.checkpoints import wheel_place
-from kerasformer.checkpoints.cache import Cache, sha256_of
-from kerasformer.checkpoints.fetch import preset_folder
-from kerasformer.checkpoints.places import FetchError, File, Wheel
-from kerasformer.checkpoints.presets import Preset
-from kerasformer.checkpoints.progress import FetchProgress
+from kerasformer.checkpoints.fetching import wheel_place
+from kerasformer.checkpoints.fetching.cache import Cache, sha256_of
+from kerasformer.checkpoints.fetching.folders import preset_folder
+from kerasformer.checkpoints.fetching.places import FetchError, File, Wheel
+from kerasformer.checkpoints.fetching.presets import Preset
+from kerasformer.checkpoints.fetching.progress import FetchProgress
 from kerasformer.errors import UserError
 
 CONTENT = {"config.json": b"{}\n", "deep/vocab.txt": b"[PAD]\n[UNK]\n"}

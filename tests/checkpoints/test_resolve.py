@@ -7,7 +7,7 @@ import pytest
 
 import kerasformer
 from kerasformer.checkpoints import PRESETS, resolve
-from kerasformer.checkpoints.places import HuggingFace, Kaggle, TFHub, Wheel
+from kerasformer.checkpoints.fetching.places import HuggingFace, Kaggle, TFHub, Wheel
 from kerasformer.checkpoints.resolve import _parse
 from kerasformer.errors import UserError
 
@@ -129,7 +129,7 @@ def test_offline_says_what_is_missing_and_writes_nothing(source, missing, empty_
 def test_offline_can_be_switched_off(value, monkeypatch):
     monkeypatch.setenv("KERASFORMER_OFFLINE", value)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("kerasformer.checkpoints.download.BACKOFF", 0.001)
+    monkeypatch.setattr("kerasformer.checkpoints.fetching.download.BACKOFF", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(UserError, match="could not be fetched"):
         resolve("hf://acme/model")

@@ -17,10 +17,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kerasformer.checkpoints.archive import MemberNames
-from kerasformer.checkpoints.cache import Cache, sha256_of
-from kerasformer.checkpoints.places import FetchError, File, UnreachableError, Wheel
-from kerasformer.checkpoints.progress import FetchProgress
+from kerasformer.checkpoints.fetching.archive import MemberNames
+from kerasformer.checkpoints.fetching.cache import Cache, sha256_of
+from kerasformer.checkpoints.fetching.places import FetchError, File, UnreachableError, Wheel
+from kerasformer.checkpoints.fetching.progress import FetchProgress
 
 _CHUNK = 1 << 20
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kerasformer.checkpoints.places import File, Hub, HuggingFace, Wheel
+from kerasformer.checkpoints.fetching.places import File, Hub, HuggingFace, Wheel
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
+<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.known`
 ```
 
 A file's sha256 is checked while it is written and again when a folder first links it. After that
@@ -29,8 +30,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kerasformer.checkpoints.partial import SUFFIXES
-from kerasformer.checkpoints.places import FetchError, File
+from kerasformer.checkpoints.fetching.partial import SUFFIXES
+from kerasformer.checkpoints.fetching.places import FetchError, File
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 

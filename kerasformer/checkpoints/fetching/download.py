@@ -11,10 +11,15 @@ import shutil
 import time
 from pathlib import Path
 
-from kerasformer.checkpoints.partial import Partial
-from kerasformer.checkpoints.places import FetchError, File, TemporaryError, UnreachableError
-from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.request import Address, RangeError, Reply, ask
+from kerasformer.checkpoints.fetching.partial import Partial
+from kerasformer.checkpoints.fetching.places import (
+    FetchError,
+    File,
+    TemporaryError,
+    UnreachableError,
+)
+from kerasformer.checkpoints.fetching.progress import FetchProgress
+from kerasformer.checkpoints.fetching.request import Address, RangeError, Reply, ask
 
 ATTEMPTS = 4  # in a row that bring nothing new
 BACKOFF = 0.5  # seconds before the second attempt; twice as long before each further one

@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kerasformer.checkpoints.archive import unpack
-from kerasformer.checkpoints.cache import Cache, sha256_of
-from kerasformer.checkpoints.download import download, download_json
-from kerasformer.checkpoints.places import FetchError, File, Kaggle, TFHub
-from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.request import Address, endpoint
+from kerasformer.checkpoints.fetching.archive import unpack
+from kerasformer.checkpoints.fetching.cache import Cache, sha256_of
+from kerasformer.checkpoints.fetching.download import download, download_json
+from kerasformer.checkpoints.fetching.places import FetchError, File, Kaggle, TFHub
+from kerasformer.checkpoints.fetching.progress import FetchProgress
+from kerasformer.checkpoints.fetching.request import Address, endpoint
 from kerasformer.errors import UserError
 
 _MARKS = ("saved_model.pb", "config.json")  # of a SavedModel, and of a KerasHub preset

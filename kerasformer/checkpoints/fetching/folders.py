@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from kerasformer.checkpoints.cache import Cache, CachedFolder
-from kerasformer.checkpoints.hub_place import discover_on_hub, fetch_from_hub
-from kerasformer.checkpoints.places import (
+from kerasformer.checkpoints.fetching.cache import Cache, CachedFolder
+from kerasformer.checkpoints.fetching.hub_place import discover_on_hub, fetch_from_hub
+from kerasformer.checkpoints.fetching.places import (
     FetchError,
     File,
     Hub,
@@ -19,10 +19,10 @@ from kerasformer.checkpoints.places import (
     UnreachableError,
     Wheel,
 )
-from kerasformer.checkpoints.presets import Preset
-from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.tfhub_place import discover_archive, fetch_archive
-from kerasformer.checkpoints.wheel_place import fetch_from_wheel
+from kerasformer.checkpoints.fetching.presets import Preset
+from kerasformer.checkpoints.fetching.progress import FetchProgress
+from kerasformer.checkpoints.fetching.tfhub_place import discover_archive, fetch_archive
+from kerasformer.checkpoints.fetching.wheel_place import fetch_from_wheel
 from kerasformer.errors import UserError
 
 _SECTIONS = {"model": "models", "data": "data"}

@@ -14,7 +14,7 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-from kerasformer.checkpoints.places import FetchError
+from kerasformer.checkpoints.fetching.places import FetchError
 
 MOST_MEMBERS = 10_000
 LARGEST = 64 << 30  # bytes of all members together
@@ -45,7 +45,7 @@ class MemberNames:
     'assets/vocab.txt'
     >>> names.take("../../.bashrc")
     Traceback (most recent call last):
-    kerasformer.checkpoints.archive.ArchiveError: the member '../../.bashrc' of model.tar.gz ...
+    kerasformer.checkpoints.fetching.archive.ArchiveError: the member '../../.bashrc' ...
     """
 
     def __init__(self, archive: str):

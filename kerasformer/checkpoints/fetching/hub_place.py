@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from kerasformer.checkpoints.archive import MemberNames
-from kerasformer.checkpoints.cache import Cache
-from kerasformer.checkpoints.download import download, download_json
-from kerasformer.checkpoints.places import FetchError, File, HuggingFace
-from kerasformer.checkpoints.progress import FetchProgress
-from kerasformer.checkpoints.request import Address, bearer, endpoint
+from kerasformer.checkpoints.fetching.archive import MemberNames
+from kerasformer.checkpoints.fetching.cache import Cache
+from kerasformer.checkpoints.fetching.download import download, download_json
+from kerasformer.checkpoints.fetching.places import FetchError, File, HuggingFace
+from kerasformer.checkpoints.fetching.progress import FetchProgress
+from kerasformer.checkpoints.fetching.request import Address, bearer, endpoint
 from kerasformer.checkpoints.tensor_file import SHARD_INDEX, WEIGHTS, read_shard_index
 from kerasformer.errors import UserError
 

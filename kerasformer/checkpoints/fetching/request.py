@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urljoin, urlsplit
 
 import kerasformer
-from kerasformer.checkpoints.paced import SLOWEST, SlowError, paced_opener
-from kerasformer.checkpoints.places import (
+from kerasformer.checkpoints.fetching.paced import SLOWEST, SlowError, paced_opener
+from kerasformer.checkpoints.fetching.places import (
     FetchError,
     NotThereError,
     TemporaryError,

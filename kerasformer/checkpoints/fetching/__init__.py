@@ -1,0 +1,1 @@
+"""Files from package indexes and hubs: places, downloads, archives, and the cache."""
