@@ -160,6 +160,11 @@ class EncoderTask(ServingExport):
         training = training if self.encoder.trainable else False
         return self.encoder(inputs, outputs=outputs, training=training)
 
+    def _lead(self, inputs):
+        """Batch and length of the encoder's inputs, checked, for `compute_output_spec`."""
+        spec = self.encoder.compute_output_spec(inputs, ["sequence_output"])
+        return spec["sequence_output"].shape[:2]
+
     def build(self, input_shape=None):
         """Creates the heads' variables; the encoder has its own already."""
         for layer in self.heads.values():

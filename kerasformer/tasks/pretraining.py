@@ -29,6 +29,12 @@ class _MaskedWords(EncoderTask):
             return inputs, None
         return {k: v for k, v in inputs.items() if k != POSITIONS}, inputs.get(POSITIONS)
 
+    def _logits_spec(self, inputs):
+        inputs, positions = self._split(inputs)
+        batch, length = self._lead(inputs)
+        length = length if positions is None else positions.shape[1]
+        return keras.KerasTensor((batch, length, self.masked_lm.vocab_size), "float32")
+
     def _logits(self, sequence_output, positions):
         # The decoder is the word embeddings themselves: one weight, and one gradient.
         table = self.encoder.embedding.word_embeddings.embeddings
@@ -81,6 +87,10 @@ class MaskedLanguageModel(_MaskedWords):
         outputs = self._encode(inputs, ["sequence_output"], training)
         return self._logits(outputs["sequence_output"], positions)
 
+    def compute_output_spec(self, inputs, training=None):
+        """The shape and dtype of what a call returns."""
+        return self._logits_spec(inputs)
+
 
 @keras.saving.register_keras_serializable(package="kerasformer")
 class NextSentencePredictor(EncoderTask):
@@ -124,6 +134,10 @@ class NextSentencePredictor(EncoderTask):
         """See the class."""
         outputs = self._encode(inputs, ["pooled_output"], training)
         return self.next_sentence(outputs["pooled_output"])
+
+    def compute_output_spec(self, inputs, training=None):
+        """The shape and dtype of what a call returns."""
+        return keras.KerasTensor((self._lead(inputs)[0], 2), "float32")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -173,3 +187,9 @@ class PretrainingModel(_MaskedWords):
             "mlm_logits": self._logits(outputs["sequence_output"], positions),
             "next_sentence_logits": self.next_sentence(outputs["pooled_output"]),
         }
+
+    def compute_output_spec(self, inputs, training=None):
+        """The shapes and dtypes of what a call returns."""
+        logits = self._logits_spec(inputs)
+        next_sentence = keras.KerasTensor((logits.shape[0], 2), "float32")
+        return {"mlm_logits": logits, "next_sentence_logits": next_sentence}

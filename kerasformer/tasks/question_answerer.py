@@ -67,3 +67,10 @@ class QuestionAnswerer(EncoderTask):
         """See the class."""
         logits = self.span(self._encode(inputs, ["sequence_output"], training)["sequence_output"])
         return {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
+
+    def compute_output_spec(self, inputs, training=None):
+        """The shapes and dtypes of what a call returns."""
+        shape = self._lead(inputs)
+        return {
+            name: keras.KerasTensor(shape, "float32") for name in ("start_logits", "end_logits")
+        }

@@ -202,6 +202,13 @@ class TextClassifier(StringClassifier):
         """See the class."""
         return self.head(self.dropout_layer(self._pool(inputs, training), training=training))
 
+    def compute_output_spec(self, inputs, training=None):
+        """The shape and dtype of what a call returns."""
+        spec = self.encoder.compute_output_spec(inputs, ["sequence_output"])
+        return keras.KerasTensor(
+            (spec["sequence_output"].shape[0], len(self.class_names)), "float32"
+        )
+
     def _pool(self, inputs, training=None):
         # A frozen encoder works as in inference, dropout off.
         training = training if self.encoder.trainable else False

@@ -108,6 +108,10 @@ class TokenClassifier(EncoderTask):
         x = self._encode(inputs, ["sequence_output"], training)["sequence_output"]
         return self.token_classifier(self.dropout_layer(x, training=training))
 
+    def compute_output_spec(self, inputs, training=None):
+        """The shape and dtype of what a call returns."""
+        return keras.KerasTensor((*self._lead(inputs), len(self.class_names)), "float32")
+
     def get_config(self):
         """The constructor's arguments."""
         return {

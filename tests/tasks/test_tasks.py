@@ -143,7 +143,6 @@ def with_positions(name):
     return {**INPUTS, "masked_lm_positions": POSITIONS} if has else INPUTS
 
 
-@pytest.mark.backend("tensorflow")  # JAX cannot infer the shapes without a known length
 def test_in_a_functional_model(name):
     task, inputs = make(name), with_positions(name)
     symbols = {key: keras.Input((None,), dtype="int32", name=key) for key in inputs}
