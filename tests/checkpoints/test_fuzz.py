@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from ..hub.golden_models import unpack_golden
 
-COUNT, COUNT_OF_GRAPHS = 1000, 200  # a SavedModel's graph takes long to parse
+COUNT, COUNT_OF_GRAPHS = 500, 100  # a SavedModel's graph takes long to parse
 CONFIG = {
     "model_type": "bert",
     "architectures": ["BertForMaskedLM"],

@@ -214,12 +214,11 @@ def test_a_damaged_checkpoint_is_one_sentence(reviews, pretrained, tmp_path, cap
 
 def test_a_full_disk_is_one_sentence(reviews, tmp_path, capsys, monkeypatch):
     import errno
-    import pathlib
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     line = fails(
         capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path / "out"
     )  # fmt: skip
