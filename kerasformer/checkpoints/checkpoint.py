@@ -164,8 +164,6 @@ class Checkpoint:
 
     def encoder(self, *, strict: bool = True, **kwargs):
         """Makes the encoder and reads its weights; see `load_encoder`."""
-        from kerasformer.models.encoder import BertEncoder
-
         report = self.report()
         if strict and report.problems():
             raise UserError(self._refusal(report.problems(), "the BERT encoder"))
@@ -176,7 +174,7 @@ class Checkpoint:
             if weight.theirs in self.names and self.names[weight.theirs] not in report.misshapen
         }
         absent = {_SEGMENTS} - {weight.ours for weight in self.layout.embeddings}
-        encoder = _build(BertEncoder, self, weights, absent, config=self.config, **kwargs)
+        encoder = _build_encoder(self, weights, absent, **kwargs)
         return encoder if strict else (encoder, report)
 
     def num_classes(self, head: str) -> int | None:
@@ -254,14 +252,16 @@ class Checkpoint:
             )
 
 
-def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs):
-    """Makes a model whose variables are born with their values out of the file.
+def _build_encoder(checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs):
+    """Makes an encoder whose variables are born with their values out of the file.
 
     Made first and filled afterwards, the model would be in memory twice while its largest table
     is read. In a stateless scope Keras makes variables without a value, and gives each its own,
     one after another, when the scope ends.
     """
     import keras
+
+    from kerasformer.models.encoder import BertEncoder
 
     failures = []
 
@@ -278,16 +278,16 @@ def _build(kind, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set
         return read
 
     with keras.StatelessScope():
-        model = kind(**kwargs)
-        for variable in model.weights:
-            name = variable.path.removeprefix(f"{model.path}/")
+        encoder = BertEncoder(checkpoint.config, **kwargs)
+        for variable in encoder.weights:
+            name = variable.path.removeprefix(f"{encoder.path}/")
             if name in weights:
                 variable._initializer = initial_value(weights[name])
             elif name in absent:
                 variable._initializer = keras.initializers.Zeros()
     if failures:
         raise failures[0]
-    return model
+    return encoder
 
 
 def _uncopied(array: np.ndarray):

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from kerasformer.errors import UserError
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import ACTIVATIONS, EncoderConfig
 
 # The key of each attribute of EncoderConfig, by model type. What a type has no key for is constant
 # there: EncoderConfig's default.
@@ -63,13 +63,10 @@ _NUMBERS = {
     "dropout": (0.1, 0.0, 0.999),
     "attention_dropout": (0.1, 0.0, 0.999),
 }
-# Those that mean the same in the layout and in `kerasformer.layers.get_activation`.
-_ACTIVATIONS = (
-    *("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
-    *("relu", "silu", "swish", "tanh", "sigmoid"),
-)
 # Our name for the tanh variant, and the one that every version of transformers knows.
 _OUR_GELU, _THEIR_GELU = "gelu_tanh", "gelu_new"
+# Those that mean the same in the layout and in `kerasformer.layers.get_activation`.
+_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != _OUR_GELU)
 # key: the one value with which the model computes what BertEncoder computes.
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 

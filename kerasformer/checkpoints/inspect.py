@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from kerasformer.checkpoints.fetching.presets import PRESETS
 from kerasformer.checkpoints.formats import open_path
 from kerasformer.checkpoints.resolve import resolve
 from kerasformer.checkpoints.source_files import list_files, read_licence
+from kerasformer.checkpoints.tf_vocabulary import read_vocabulary
 from kerasformer.errors import UserError
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 
@@ -172,11 +172,7 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
         UserError: There is one, and it is not sound.
     """
     if path.suffix == ".txt":
-        lowercasing = WordPieceTokenizer.from_vocabulary(path)
-        words = set(lowercasing.vocabulary()) - set(lowercasing.special_tokens.values())
-        if all(word == word.lower() for word in words if not re.fullmatch(r"\[.*\]", word)):
-            return lowercasing
-        return WordPieceTokenizer.from_vocabulary(path, lowercase=False)
+        return read_vocabulary(path)
     folder = path.parent if path.name == "tokenizer.json" else path
     if (folder / "tokenizer.json").is_file():
         return Tokenizer.load(folder)

@@ -1,10 +1,11 @@
 """The files of a source, and the licence that they name."""
 
 import glob
-import hashlib
 import os
 import re
 from pathlib import Path
+
+from kerasformer.checkpoints.fetching.cache import sha256_of
 
 _LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 _MOST_FILES, _DEEPEST = 1000, 4
@@ -29,7 +30,7 @@ def list_files(path: Path) -> list[dict]:
         {
             "name": file.relative_to(folder).as_posix(),
             "size": file.stat().st_size,
-            "sha256": _sha256(file),
+            "sha256": sha256_of(file),
         }
         for file in sorted(filter(Path.is_file, files))[:_MOST_FILES]
     ]
@@ -40,11 +41,6 @@ def _walk(folder: Path):
         depth = len(Path(root).relative_to(folder).parts)
         folders[:] = [n for n in folders if not n.startswith(".") and depth < _DEEPEST]
         yield from (Path(root, name) for name in names if not name.startswith("."))
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_licence(path: Path) -> dict | None:

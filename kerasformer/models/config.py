@@ -8,7 +8,7 @@ _SIZES = (
 )
 # The layers' own checks need Keras, which takes seconds to import; reading a checkpoint's
 # configuration does not. Those of these names that checkpoints have are known without it.
-_ACTIVATIONS = (
+ACTIVATIONS = (
     *("gelu", "gelu_tanh", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
     *("relu", "silu", "swish", "tanh", "sigmoid"),
 )
@@ -90,7 +90,7 @@ class EncoderConfig:
                 f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="
                 f"{self.vocab_size} token ids."
             )
-        if self.activation not in _ACTIVATIONS:
+        if self.activation not in ACTIVATIONS:
             from kerasformer.layers.activations import get_activation
 
             get_activation(self.activation)
