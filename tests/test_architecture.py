@@ -92,6 +92,20 @@ MAY_IMPORT = {
     "tasks": {"errors", "layers", "models", "text", "data", "training", "checkpoints"},
     "embedder": {"errors", "layers", "models", "text", "data", "checkpoints"},
     "report": {"errors", "files"},
+    "corpus": {"errors", "files", "checkpoints", "data", "embedder", "text"},
+    "analysis": {
+        "errors",
+        "files",
+        "layers",
+        "models",
+        "text",
+        "data",
+        "checkpoints",
+        "embedder",
+        "corpus",
+        "report",
+        "training",
+    },
 }
 MAY_IMPORT_IN_FUNCTIONS = {"models": {"checkpoints"}}  # from_pretrained
 LAST = ("cli", "compare", "__main__")  # import what they want
