@@ -1,6 +1,7 @@
 """The arms of a comparison: what each trains, and how it is measured.
 
 Each arm is a class with `title`, `settings` and `run(seed)`; all give the same kind of result.
+What an arm keeps in the folder `kept` serves its further runs, in a later process too.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ class Majority:
 
     title = "Majority class"
 
-    def __init__(self, dataset, settings, events):
+    def __init__(self, dataset, settings, events, kept):
         self.dataset = dataset
         self.settings = {"strategy": "most_frequent"}
 
@@ -37,7 +38,7 @@ class TfidfLogisticRegression:
 
     title = "TF-IDF + logistic regression"
 
-    def __init__(self, dataset, settings, events):
+    def __init__(self, dataset, settings, events, kept):
         self.dataset = dataset
         self.settings = {"C": 4.0}
 
@@ -58,7 +59,7 @@ class Scratch:
 
     title = "Transformer from scratch"
 
-    def __init__(self, dataset, settings, events):
+    def __init__(self, dataset, settings, events, kept):
         from kerasformer.models import TransformerClassifier
 
         self.dataset, self.events = dataset, events
@@ -85,7 +86,7 @@ class FineTuned:
     trainable = True
     hidden_layers = (-1,)
 
-    def __init__(self, dataset, settings, events):
+    def __init__(self, dataset, settings, events, kept):
         from kerasformer.tasks import TextClassifier
 
         self.dataset, self.events = dataset, events
@@ -121,21 +122,28 @@ class FineTuned:
 class Frozen(FineTuned):
     """A linear head on the vectors of all layers of a pretrained encoder that stays as it is.
 
-    The vectors are computed once for all seeds; each run's training time contains that time.
+    The vectors are computed once for all seeds; each run's training time contains that time, also
+    where an interrupted process has kept them.
     """
 
     trainable = False
     hidden_layers = "all"
     model = None
 
+    def __init__(self, dataset, settings, events, kept):
+        from kerasformer.models import FeatureCache
+
+        super().__init__(dataset, settings, events, kept)
+        self.cache = FeatureCache(kept)
+
     def run(self, seed):
         """Trains and measures once."""
         splits = [s for s in (self.dataset.train, self.dataset.splits.get("validation")) if s]
         if self.model is None:
             self.model, _ = self._model()
-            started = time.perf_counter()
-            self.features = [self.model.features(split.texts, verbose=0) for split in splits]
-            self.feature_seconds = time.perf_counter() - started
+            self.features = [
+                self.model.features(split.texts, verbose=0, cache=self.cache) for split in splits
+            ]
         pairs = [(f, s.labels) for f, s in zip(self.features, splits, strict=True)]
         progress = self.events.keras_callback(self.recipe.epochs)
         started = time.perf_counter()
@@ -146,7 +154,7 @@ class Frozen(FineTuned):
             callbacks=[progress],
             verbose=0,
         )
-        seconds = self.feature_seconds + time.perf_counter() - started
+        seconds = self.cache.seconds + time.perf_counter() - started
         return _measure_keras(self.model, self.dataset, seconds, progress.history, epochs=1)
 
 

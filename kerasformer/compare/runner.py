@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from kerasformer.files import write_whole
 from kerasformer.report import load_record, write_report
 
 _RESULTS = Path("results")
+# The folder of what a further run of an arm need not compute again.
+_KEPT = "kept"
 
 
 def compare(output=None, resume=False, **settings) -> Path:
@@ -88,11 +91,14 @@ def _run_arms(record, dataset, settings, folder):
             for arm, seeds in todo.items():
                 if seeds:
                     _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
+                    shutil.rmtree(folder / _KEPT, ignore_errors=True)
         record["status"] = "complete"
     finally:
         if record["arms"]:
             _write_record(record, folder)
             write_report(record, folder)
+        else:  # nothing to resume
+            shutil.rmtree(folder / _KEPT, ignore_errors=True)
 
 
 def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
@@ -104,7 +110,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     receiver, sender = context.Pipe(duplex=False)
     # TensorFlow's own messages would break the live line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    process = context.Process(target=work, args=(sender, arm, dataset, settings, seeds))
+    arguments = (sender, arm, dataset, settings, seeds, folder / _KEPT)
+    process = context.Process(target=work, args=arguments)
     process.start()
     sender.close()
     left, begun = len(seeds), time.monotonic()

@@ -58,7 +58,7 @@ class Events:
         return Progress()
 
 
-def work(connection, arm, dataset, settings, seeds):
+def work(connection, arm, dataset, settings, seeds, kept):
     """Runs one arm for some seeds; the main function of the process.
 
     Args:
@@ -67,6 +67,7 @@ def work(connection, arm, dataset, settings, seeds):
         dataset: A `LabeledDataset`.
         settings: The comparison's `Settings`.
         seeds: The seeds still to run.
+        kept: A folder for what the arm's further runs need, if this one is interrupted.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
     events = Events(connection)
@@ -74,7 +75,7 @@ def work(connection, arm, dataset, settings, seeds):
         from kerasformer.compare.arms import ARM_CLASSES
 
         with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
-            running = ARM_CLASSES[arm](dataset, settings, events)
+            running = ARM_CLASSES[arm](dataset, settings, events, kept)
         for seed in seeds:
             events.send("start", seed=seed, title=running.title)
             run = {"seed": seed, **running.run(seed)}

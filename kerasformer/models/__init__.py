@@ -6,10 +6,11 @@ import importlib
 _LAZY = {
     "BertEncoder": "encoder",
     "EncoderConfig": "config",
+    "FeatureCache": "feature_cache",
     "TransformerClassifier": "classifier",
 }
 
-__all__ = ["BertEncoder", "EncoderConfig", "TransformerClassifier"]
+__all__ = ["BertEncoder", "EncoderConfig", "FeatureCache", "TransformerClassifier"]
 
 
 def __getattr__(name):

@@ -1,15 +1,18 @@
 """A classification head on a pretrained encoder."""
 
+import dataclasses
 import pathlib
 
 import keras
 
+from kerasformer import __version__
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.checkpoints.huggingface_save import save_pretrained
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
 from kerasformer.layers.arguments import check_sizes
+from kerasformer.models.feature_cache import fingerprint
 from kerasformer.models.string_classifier import StringClassifier, predict_rows
 from kerasformer.tasks.pretrained import (
     choose_class_names,
@@ -17,6 +20,7 @@ from kerasformer.tasks.pretrained import (
     read_task,
     refuse_without_names,
 )
+from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
 
@@ -246,20 +250,38 @@ class TextClassifier(StringClassifier):
             **kwargs,
         )
 
-    def features(self, texts, verbose="auto"):
+    def features(self, texts, verbose="auto", cache=None):
         """The encoder's pooled vectors of texts, which the head classifies.
 
         Args:
             texts: A sequence of strings.
             verbose: Whether to show a progress bar; by default for many texts on a terminal.
+            cache: A `kerasformer.models.FeatureCache`, which gives the vectors where the same
+                encoder has computed them for the same texts, and keeps them where not.
 
         Returns:
             float32 `[n, feature_size]`.
 
         Raises:
-            UserError: A text is no string.
+            UserError: A text is no string, or the cache cannot be written to.
         """
-        return self._features(TextBatches(self.encode(texts)), verbose)
+
+        def compute():
+            return self._features(TextBatches(self.encode(texts)), verbose)
+
+        return compute() if cache is None else cache.get(self._features_key(texts), compute)
+
+    def _features_key(self, texts):
+        settings = {
+            "kerasformer": __version__,
+            "config": dataclasses.asdict(self.encoder.config),
+            "dtype": self.encoder.dtype_policy.name,
+            "tokenizer": self.tokenizer.to_json(),
+            "max_length": self.max_length,
+            "pooling": self.pooling,
+            "hidden_layers": self.hidden_layers,
+        }
+        return fingerprint(settings, self.encoder.weights, check_texts(texts))
 
     def fit_head(self, features, labels, seed=0, **kwargs):
         """Trains the head alone, anew, on vectors that `features` gave.

@@ -116,6 +116,31 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
     assert resumed["arms"]["majority"] == record["arms"]["majority"]
 
 
+def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_path, monkeypatch):
+    from kerasformer.compare.arms import Frozen
+    from kerasformer.compare.worker import Events
+    from kerasformer.tasks import TextClassifier
+
+    class NoPipe:
+        def send(self, content):
+            pass
+
+    dataset = load_dataset(reviews).with_validation()
+    settings = Settings.make(pretrained=str(pretrained), dtype="float32")
+
+    def run():
+        arm = Frozen(dataset, settings, Events(NoPipe()), tmp_path / "kept")
+        return arm.run(seed=1), arm.cache.seconds
+
+    first, seconds = run()
+    assert 0 < seconds < first["train_seconds"]
+    monkeypatch.setattr(TextClassifier, "_features", None)  # would fail if it were called
+    second, seconds_again = run()
+    assert seconds_again == seconds < second["train_seconds"]
+    for name in ("confusion_matrix", "loss"):
+        np.testing.assert_allclose(second["metrics"][name], first["metrics"][name], rtol=1e-4)
+
+
 def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path):
     file = tmp_path / "reviews.csv"
     file.write_text(reviews.read_text())

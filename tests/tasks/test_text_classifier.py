@@ -8,7 +8,7 @@ import pytest
 
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import BertEncoder, EncoderConfig, FeatureCache
 from kerasformer.tasks import TextClassifier
 from kerasformer.text import WordPieceTokenizer, pack
 
@@ -127,6 +127,35 @@ def test_the_head_starts_anew_on_features_and_a_seed_repeats_it(tokenizer):
         kernels.append(np.asarray(classifier.head.kernel.value))
     np.testing.assert_allclose(kernels[0], kernels[2], atol=1e-6)
     assert np.abs(kernels[0] - kernels[1]).max() > 1e-4
+
+
+def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
+    tokenizer, tmp_path, monkeypatch
+):
+    expected = make(tokenizer, trainable=False).features(TEXTS)
+    cache, computed = FeatureCache(tmp_path), []
+    compute = TextClassifier._features
+    monkeypatch.setattr(
+        TextClassifier, "_features", lambda *args: computed.append(1) or compute(*args)
+    )
+    for _ in range(2):  # another object each time, its weights the same
+        features = make(tokenizer, trainable=False).features(TEXTS, cache=cache)
+        np.testing.assert_array_equal(features, expected)
+    assert len(computed) == 1
+    others = [
+        make(tokenizer, seed=1),
+        make(tokenizer, pooling="cls"),
+        make(tokenizer, hidden_layers="all"),
+        make(tokenizer, max_length=4),
+        make(WordPieceTokenizer.from_vocabulary([*WORDS[:4], "dull", "fine", *WORDS[6:]])),
+    ]
+    for count, other in enumerate(others, 2):
+        np.testing.assert_array_equal(other.features(TEXTS, cache=cache), other.features(TEXTS))
+        assert len(list(tmp_path.glob("*.npy"))) == count
+    make(tokenizer).features(TEXTS[::-1], cache=cache)
+    assert len(list(tmp_path.glob("*.npy"))) == len(others) + 2
+    with pytest.raises(UserError, match="must be a str"):
+        make(tokenizer).features(["fine", None], cache=cache)
 
 
 def test_texts_are_cut_to_the_positions(tokenizer):
