@@ -5,10 +5,10 @@ import os
 import sys
 
 import kerasformer
-from kerasformer.cli import compare, convert, inspect, tokenize
+from kerasformer.cli import attention, compare, convert, inspect, tokenize
 from kerasformer.errors import UserError
 
-_COMMANDS = (compare, inspect, convert, tokenize)
+_COMMANDS = (compare, inspect, convert, tokenize, attention)
 
 
 def main(argv=None) -> int:

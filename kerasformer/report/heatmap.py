@@ -18,7 +18,7 @@ _NUMBERED = (0.46, 0.3)  # inches: a cell that holds a number such as -0.53
 _PLAIN = 0.17  # inches: a cell that holds none, as high as its label
 _MOST_WITH_NUMBERS = 1_000  # cells; more of them are no longer read one by one
 _LARGEST = 16.0  # inches, the sides of what is drawn
-_LABEL_LIMIT = 48  # characters
+_LABEL_LIMIT, _SMALL_LABEL_LIMIT = 48, 16  # characters
 _LONGEST_SCALE = 4.0  # inches
 
 
@@ -156,7 +156,7 @@ def _many(panels, titles, columns, labels, title, norm, decimals):
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
     side = min(_LARGEST / columns, max(1.15, *(_side(panel, labels) for panel in panels)))
-    between = (0.34, 0.36) if labels else (0.08, 0.24)  # inches: room for titles, and labels
+    between = _room_for(labels, side)
     width = columns * (side + between[0]) - between[0]
     height = lines * (side + between[1]) - between[1]
     figure = _figure(width, height)
@@ -171,7 +171,7 @@ def _many(panels, titles, columns, labels, title, norm, decimals):
         axes.set_xticks([])
         axes.set_yticks([])
         if labels:
-            _label(axes, labels, labels, side, side, size=6)
+            _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
     figure.text(0, 1 + 0.3 / height, _drawable_title(title), ha="left", va="bottom")
     _scale(figure, image, width, height)
     return figure
@@ -180,6 +180,15 @@ def _many(panels, titles, columns, labels, title, norm, decimals):
 def _side(panel, labels):
     """The side of a panel in inches: room for labels, where there are any, and small numbers."""
     return 0 if labels is None else min(2.6, 0.34 * max(panel.shape))
+
+
+def _room_for(labels, side):
+    """Inches between panels, across and down: for their titles, and the labels if there are any."""
+    if labels is None:
+        return 0.08, 0.24
+    widest = max(map(len, _drawable(labels, _SMALL_LABEL_LIMIT))) * 0.65 * 6 / 72
+    flat = widest <= side / len(labels)
+    return 0.2 + widest, 0.3 + (0.07 if flat else 0.7 * widest)
 
 
 def _figure(width, height):
@@ -193,7 +202,7 @@ def _draw(axes, values, norm, decimals, size):
     """Draws the cells, and the numbers in them unless `decimals` is None."""
     colors = require("matplotlib", extra="compare").colormaps[_MAP].with_extremes(bad=_MISSING)
     image = axes.imshow(
-        np.ma.masked_invalid(values), cmap=colors, norm=norm, aspect="auto", interpolation="none"
+        np.ma.masked_invalid(values), cmap=colors, norm=norm, aspect="auto", interpolation="auto"
     )
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -235,9 +244,9 @@ def ink_on(color) -> str:
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
-def _label(axes, row_labels, column_labels, width, height, size=8):
+def _label(axes, row_labels, column_labels, width, height, size=8, limit=_LABEL_LIMIT):
     """Names rows and columns, every nth where all would run into each other."""
-    labels = _drawable(column_labels)
+    labels = _drawable(column_labels, limit)
     step = math.ceil(1.3 * size / 72 * len(labels) / width)
     flat = max(map(len, labels)) * 0.65 * size / 72 <= width / len(labels)
     slanted = {"rotation": 90 if step > 1 or len(labels) > 40 else 45, "rotation_mode": "anchor"}
@@ -245,14 +254,14 @@ def _label(axes, row_labels, column_labels, width, height, size=8):
     axes.set_xticks(
         range(0, len(labels), step), labels[::step], fontsize=size, **({} if flat else slanted)
     )
-    labels = _drawable(row_labels)
+    labels = _drawable(row_labels, limit)
     step = math.ceil(1.2 * size / 72 * len(labels) / height)
     axes.set_yticks(range(0, len(labels), step), labels[::step], fontsize=size)
 
 
-def _drawable(labels):
+def _drawable(labels, limit):
     return [
-        drawable(str(label), fallback=f"#{number}", limit=_LABEL_LIMIT)
+        drawable(str(label), fallback=f"#{number}", limit=limit)
         for number, label in enumerate(labels, 1)
     ]
 

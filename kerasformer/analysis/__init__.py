@@ -1,0 +1,1 @@
+"""Looking into encoders: layers, contexts, projections, attention."""

@@ -1,0 +1,174 @@
+"""`kerasformer attention`."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
+_HEADINGS = {
+    "cls": "to [CLS]",
+    "sep": "to [SEP]",
+    "previous": "to previous",
+    "same": "to itself",
+    "next": "to next",
+    "entropy": "entropy, nats",
+}
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "attention",
+        help="show which token attends to which, in every block and head",
+        description="Shows the attention of a text's tokens to each other: a table of what the "
+        "heads attend to, and maps of all heads, of a block's heads, or of one head.",
+    )
+    command.set_defaults(run=_run)
+    command.add_argument("text", metavar="TEXT", help="the text")
+    command.add_argument("--pair", metavar="TEXT", help="a second text")
+    command.add_argument(
+        "--model",
+        metavar="SOURCE",
+        default="all-MiniLM-L6-v2",
+        help="a BERT: a folder or file, a preset's name, hf://owner/name (by default "
+        "all-MiniLM-L6-v2)",
+    )
+    command.add_argument("--block", metavar="N", type=int, help="one block, from 1")
+    command.add_argument("--head", metavar="N", type=int, help="one head of the block, from 1")
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        default="attention.png",
+        help="a .png, or an .npz with the weights [blocks, heads, tokens, tokens] and the tokens "
+        "(by default attention.png)",
+    )
+    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+
+
+def _run(arguments):
+    output = Path(arguments.output).expanduser()
+    if output.suffix.lower() not in (".png", ".npz"):
+        raise UserError(f"--output is {output}, but must end in .png or .npz.")
+    if arguments.head is not None and arguments.block is None:
+        raise UserError("--head is a head of a block: give --block too.")
+    checkpoint = _open(arguments.model)
+    config = checkpoint.config
+    _check_number("--block", arguments.block, config.num_layers, "blocks")
+    _check_number("--head", arguments.head, config.num_heads, "heads in a block")
+    maps, heads = _look(checkpoint, arguments.text, arguments.pair)
+    _write(output, maps, arguments.block, arguments.head)
+    if arguments.json:
+        print(json.dumps(_record(maps, heads, output)))
+    else:
+        print(_format(maps, heads, arguments.block))
+        print(f"\nWritten: {output}")
+    return 0
+
+
+def _check_number(option, number, count, what):
+    if number is not None and not 1 <= number <= count:
+        raise UserError(f"{option} is {number}, and the model has {count} {what}, from 1 up.")
+
+
+def _open(model):
+    from kerasformer.checkpoints import open_checkpoint
+
+    return open_checkpoint(model)
+
+
+def _look(checkpoint, text, pair):
+    from kerasformer.compare.worker import stderr_to_nowhere
+
+    tokenizer = checkpoint.read_tokenizer()
+    with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+        from kerasformer.analysis.attention import attention_maps, summarize_heads
+
+        maps = attention_maps(checkpoint.encoder(), tokenizer, text, pair)
+    return maps, summarize_heads(maps)
+
+
+def _write(output, maps, block, head):
+    import numpy as np
+
+    from kerasformer.analysis.attention import plot_head, plot_heads
+    from kerasformer.files import open_whole, write_whole
+
+    try:
+        if output.suffix.lower() == ".npz":
+            with open_whole(output) as stream:
+                np.savez(stream, weights=maps.weights, tokens=np.array(maps.tokens))
+        elif head is None:
+            write_whole(output, plot_heads(maps, block))
+        else:
+            write_whole(output, plot_head(maps, block, head))
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}).") from None
+
+
+def _record(maps, heads, output):
+    return {
+        "tokens": maps.tokens,
+        "segments": maps.segments,
+        "left_out": maps.left_out,
+        "heads": [dataclasses.asdict(head) for head in heads],
+        "file": str(output),
+    }
+
+
+def _format(maps, heads, block) -> str:
+    """The mean of each block's heads and the heads that stand out; or the heads of one block."""
+    from kerasformer.cli.text import readable
+
+    tokens = " ".join(map(readable, maps.tokens))
+    lines = [f"{len(maps.tokens):,} tokens: {tokens}"]
+    if maps.left_out:
+        lines.append(f"{maps.left_out:,} more did not fit into the model and are cut off.")
+    if block is not None:
+        chosen = [head for head in heads if head.block == block]
+        rows = [[head.head, *map(_number, _measures(head))] for head in chosen]
+        return "\n\n".join(["\n".join(lines), f"Block {block}", _table("head", rows)])
+    blocks = sorted({head.block for head in heads})
+    rows = [[number, *map(_number, _means(heads, number))] for number in blocks]
+    return "\n\n".join(
+        ["\n".join(lines), "Mean of the heads", _table("block", rows), _strongest(heads)]
+    )
+
+
+def _measures(head):
+    return [getattr(head, name) for name in _HEADINGS]
+
+
+def _means(heads, block):
+    columns = zip(*(_measures(head) for head in heads if head.block == block), strict=True)
+    return [sum(column) / len(column) for column in map(list, columns)]
+
+
+def _number(value):
+    return f"{value:.2f}"
+
+
+def _table(first, rows):
+    from kerasformer.cli.text import table
+
+    rows = [[first, *_HEADINGS.values()], *rows]
+    return table(rows, right=set(range(len(rows[0]))))
+
+
+def _strongest(heads):
+    """The head with the most attention of each kind, and those with the least and most entropy."""
+    from kerasformer.cli.text import table
+
+    rows = []
+    for name, heading in _HEADINGS.items():
+        most = max(heads, key=lambda head: getattr(head, name))
+        if name == "entropy":
+            least = min(heads, key=lambda head: head.entropy)
+            rows.append(["narrowest, entropy", *_place(least), _number(least.entropy)])
+            heading = "widest, entropy"
+        rows.append([heading, *_place(most), _number(getattr(most, name))])
+    return "Heads that stand out\n\n" + table(rows, right={3})
+
+
+def _place(head):
+    return f"block {head.block}", f"head {head.head}"
