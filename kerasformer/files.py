@@ -1,8 +1,12 @@
-"""Writing files whole: a reader, or an interruption, finds the old file or the new one."""
+"""Writing files whole, so that a reader finds the old one or the new one; and as the only one."""
 
 import contextlib
 import os
 from pathlib import Path
+
+from kerasformer.errors import UserError
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -53,3 +57,39 @@ def write_whole(path, content: str | bytes) -> Path:
     with open_whole(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
     return Path(path)
+
+
+@contextlib.contextmanager
+def only_writer(folder, what: str):
+    """Holds a folder's lock, so that no two processes write to it; it ends with the process.
+
+    Args:
+        folder: The folder, which is made where there is none.
+        what: What is written to it, for the error, such as `"comparison"`.
+
+    Raises:
+        UserError: Another process holds it, or it cannot be written to.
+    """
+    import filelock
+
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / LOCK)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(
+            f"Another {what} is writing to {folder}; wait for it, or give another --output."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {folder} ({error.strerror}); give another --output."
+        ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()  # while it is held: nobody else can have just taken it
+        lock.release()
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # succeeds only where nothing was written

@@ -65,7 +65,7 @@ def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
             model, or what was written does not read back as it was.
     """
     from kerasformer.checkpoints.resolve import resolve
-    from kerasformer.compare.worker import stderr_to_nowhere
+    from kerasformer.progress import stderr_to_nowhere
 
     source_path, target = resolve(source), Path(os.path.expanduser(target))
     _check_target(target, source_path, to, overwrite)

@@ -19,7 +19,7 @@ from kerasformer.compare.settings import Settings
 from kerasformer.compare.worker import work
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
-from kerasformer.files import write_whole
+from kerasformer.files import only_writer, write_whole
 from kerasformer.report import load_record, write_report
 
 _RESULTS = Path("results")
@@ -76,7 +76,7 @@ def compare(output=None, resume=False, **settings) -> Path:
         raise UserError(
             f"The data {settings.data} changed since {folder} was begun; start a new comparison."
         )
-    with _owned(folder):
+    with only_writer(folder, "comparison"):
         _run_arms(record, dataset, settings, folder)
     return folder
 
@@ -221,29 +221,3 @@ def _refuse_used(folder):
 def _new_folder(name):
     name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40] or "data"
     return _RESULTS / f"compare-{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-
-
-@contextlib.contextmanager
-def _owned(folder):
-    """Holds the folder's lock, so that two comparisons never write to one folder."""
-    import filelock
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(
-            f"Another comparison is writing to {folder}; wait for it, or give another --output."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"Cannot write to {folder} ({error.strerror}); give another --output."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            (folder / ".lock").unlink()
-            folder.rmdir()  # succeeds only where nothing was written

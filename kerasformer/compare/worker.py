@@ -1,6 +1,5 @@
 """An arm in a process of its own, so that its peak memory is its own too."""
 
-import contextlib
 import os
 import signal
 import sys
@@ -8,6 +7,7 @@ import time
 import traceback
 
 from kerasformer.errors import UserError
+from kerasformer.progress import stderr_to_nowhere
 
 
 class Events:
@@ -94,20 +94,6 @@ def work(connection, arm, dataset, settings, seeds, kept):
         connection.close()
     sys.stdout.flush()
     os._exit(0)  # not through TensorFlow's teardown, which takes a second
-
-
-@contextlib.contextmanager
-def stderr_to_nowhere():
-    """Sends what C++ code writes to the standard error nowhere."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def peak_memory_mib():

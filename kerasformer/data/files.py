@@ -10,6 +10,7 @@ from kerasformer.data.rows import (
     Source,
     choose_columns,
     is_missing,
+    join_texts,
     label_name,
     split_name,
 )
@@ -122,7 +123,7 @@ def _read_rows(table, text_columns, label_column, split_column, split):
             missing.setdefault("label", []).append(number)
         else:
             rows = splits.setdefault(_split_of(cells[-1], where) if split_column else split, Rows())
-            rows.texts.append(_joined(parts, where))
+            rows.texts.append(join_texts(parts, where))
             rows.labels.append(_label(label, label_column, where))
     for what, numbers in missing.items():
         raise UserError(
@@ -133,16 +134,6 @@ def _read_rows(table, text_columns, label_column, split_column, split):
     if not splits:
         raise empty(table.path)
     return splits
-
-
-def _joined(parts, where):
-    try:
-        return " ".join(parts)
-    except TypeError:
-        wrong = next(part for part in parts if not isinstance(part, str))
-        raise UserError(
-            f"{where}, has a {type(wrong).__name__} as text: name a column that holds strings."
-        ) from None
 
 
 def _label(cell, column, where):

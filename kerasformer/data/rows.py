@@ -110,18 +110,53 @@ def choose_columns(
         spelling = {name.lower(): name for name in reversed(columns)}
         usual = (spelling[name] for name in LABEL_COLUMNS if name in spelling)
         label = next((name for name in usual if name not in (text or ())), None)
-    for found, what, option in (
-        (text, "text", "text_column (--text-column)"),
-        (label, "label", "label_column (--label-column)"),
-    ):
-        if found is None:
-            raise UserError(
-                f"No column of {where} is known to hold the {what}: name one of {_listed(columns)} "
-                f"with {option}."
-            )
+    if text is None:
+        raise _unknown("text", columns, where)
+    if label is None:
+        raise _unknown("label", columns, where)
     if label in text:
         raise UserError(f"Column {label!r} of {where} cannot be both text and label: name two.")
     return text, label
+
+
+def choose_text(
+    columns: Sequence[str],
+    text_column: str | Sequence[str] | None,
+    id_column: str | None,
+    where: object,
+) -> tuple[str, ...]:
+    """The columns of the text, where there is no label: those asked for, the usual, the only one.
+
+    Args:
+        columns: The names that there are.
+        text_column: As in `choose_columns`.
+        id_column: The name of the column that identifies a row, or None.
+        where: What has the columns, for the errors.
+
+    Raises:
+        UserError: A column asked for is not there, or none is known to hold the text.
+
+    Example:
+
+    >>> choose_text(["key", "verse"], None, "key", "poems.jsonl")
+    ('verse',)
+    """
+    if id_column is not None:
+        _asked([id_column], columns, where)
+    if text_column:
+        return _asked(_names(text_column, columns), columns, where)
+    others = [name for name in columns if name != id_column]
+    text = tuple(others) if len(others) == 1 else usual_text(others)
+    if text is None:
+        raise _unknown("text", columns, where)
+    return text
+
+
+def _unknown(what, columns, where):
+    return UserError(
+        f"No column of {where} is known to hold the {what}: name one of {_listed(columns)} with "
+        f"{what}_column (--{what}-column)."
+    )
 
 
 def usual_text(columns: Sequence[str]) -> tuple[str, ...] | None:
@@ -151,6 +186,31 @@ def _asked(names, columns, where):
 def _listed(columns):
     shown = ", ".join(repr(name) for name in columns[:20])
     return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+
+
+def join_texts(cells: Iterable, where: str) -> str:
+    """The cells of a text as one, with a space between.
+
+    Args:
+        cells: The cells.
+        where: The file and row, for the error.
+
+    Raises:
+        UserError: A cell is no str.
+
+    Example:
+
+    >>> join_texts(["A title", "and what it heads."], "news.csv, line 2")
+    'A title and what it heads.'
+    """
+    cells = tuple(cells)
+    try:
+        return " ".join(cells)
+    except TypeError:
+        wrong = next(cell for cell in cells if not isinstance(cell, str))
+        raise UserError(
+            f"{where}, has a {type(wrong).__name__} as text: name a column that holds strings."
+        ) from None
 
 
 def is_missing(cell) -> bool:

@@ -1,19 +1,20 @@
 """Tables out of files: CSV, TSV, JSONL and Parquet, row by row, with errors that name the row."""
 
 import csv
-import gzip
 import json
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from kerasformer.data.lines import BEGINNING, Lines, Place, reading
 from kerasformer.errors import UserError, require
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
 _LONGEST_CELL = 2**31 - 1
+_PARQUET_ROWS = 1024  # decoded at a time
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
 
@@ -25,15 +26,21 @@ class Table:
         path: The file.
         columns: The names, in the file's order; "0", "1", ... for a file without a header.
         unit: What a row's number counts, "line" or "row", from 1.
-        read: Called with names of columns, gives the rows: number, cells in the order asked for.
+        walk: Called with names of columns and the place of the first row to read (all by default),
+            gives the rows: place, cells in the order asked for.
         first: The cells of the first row, where the file has no header.
     """
 
     path: Path
     columns: tuple[str, ...]
     unit: str
-    read: Callable[[Sequence[str]], Iterator[tuple[int, tuple]]]
+    walk: Callable[..., Iterator[tuple[Place, tuple]]]
     first: tuple[str, ...] | None = None
+
+    def read(self, wanted: Sequence[str]) -> Iterator[tuple[int, tuple]]:
+        """The number of each row, and its cells in the order of the names `wanted`."""
+        for place, cells in self.walk(wanted):
+            yield place.number, cells
 
 
 def read_table(path: Path, header: bool | None = None, known: frozenset[str] = frozenset()):
@@ -64,6 +71,29 @@ def read_table(path: Path, header: bool | None = None, known: frozenset[str] = f
     raise UserError(f"{path} is no kind of file that can be read: give {ACCEPTED}.")
 
 
+def read_lines(path: Path) -> Table:
+    """Opens a text file as a table of one column, "text": a row for each line, blank ones too.
+
+    Args:
+        path: The file, in UTF-8 with or without a byte-order mark, also with `.gz`.
+
+    Returns:
+        A `Table`.
+
+    Raises:
+        UserError: The file is empty or cannot be read; also while the rows are read.
+    """
+    if next(iter(Lines(path)), None) is None:
+        raise empty(path)
+
+    def walk(wanted, start=BEGINNING):
+        lines = Lines(path, start)
+        for line in lines:
+            yield lines.here, (line.rstrip("\r\n"),) * len(wanted)
+
+    return Table(path, ("text",), "line", walk)
+
+
 def suffix_of(path: Path) -> str:
     """The suffix that says how to read the file, such as ".csv" for "a.CSV.gz", or ""."""
     suffix = path.suffix.lower()
@@ -88,48 +118,50 @@ def _delimited(path, tabs, header, known):
     columns = names if header else tuple(map(str, range(len(first))))
     _refuse_duplicates(path, columns)
 
-    def read(wanted):
+    def walk(wanted, start=None):
         picked = [columns.index(name) for name in wanted]
-        records = _records(path, tabs)
-        if header:
+        records = _records(path, tabs, start or BEGINNING)
+        if header and start is None:
             next(records)
-        for number, cells in records:
+        for place, cells in records:
             if len(cells) != len(columns):
                 raise UserError(
-                    f"{path}, line {number}, has {len(cells)} cells where the first line has "
+                    f"{path}, line {place.number}, has {len(cells)} cells where the first line has "
                     f"{len(columns)}: {'remove' if tabs else 'quote'} the separators within a text."
                 )
-            yield number, tuple([cells[index] for index in picked])
+            yield place, tuple([cells[index] for index in picked])
 
-    return Table(path, columns, "line", read, None if header else tuple(first))
+    return Table(path, columns, "line", walk, None if header else tuple(first))
 
 
-def _records(path, tabs):
-    """The cells of each record with the number of the line where it begins; none for blank lines.
+def _records(path, tabs, start=BEGINNING):
+    """The cells of each record with the place where it begins; none for blank lines.
 
     Strict, so that a quote that is never closed is an error and does not swallow the other rows.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
-    reader = csv.reader(_lines(path), **style)
+    lines = Lines(path, start)
+    reader = csv.reader(lines, **style)
     while True:
-        number = reader.line_num + 1
+        place = lines.next
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             raise UserError(
-                f"{path}, line {number}, is no valid CSV ({error}): write a text in double quotes, "
-                "and each double quote within it twice."
+                f"{path}, line {place.number}, is no valid CSV ({error}): write a text in double "
+                "quotes, and each double quote within it twice."
             ) from None
         if len(cells) > 1 or "".join(cells).strip():
-            yield number, cells
+            yield place, cells
 
 
 def _jsonl(path):
-    def objects():
-        for number, line in enumerate(_lines(path), 1):
+    def objects(start=BEGINNING):
+        lines = Lines(path, start)
+        for line in lines:
             if not line.strip():
                 continue
             try:
@@ -138,24 +170,25 @@ def _jsonl(path):
                     json.dumps(row, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{path}, line {number}, is no valid JSON ({error}): write one object a line."
+                    f"{path}, line {lines.here.number}, is no valid JSON ({error}): write one "
+                    "object a line."
                 ) from None
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{path}, line {number}, holds a {type(row).__name__}: write one JSON object a "
-                    'line, such as {"text": "...", "label": "..."}.'
+                    f"{path}, line {lines.here.number}, holds a {type(row).__name__}: write one "
+                    'JSON object a line, such as {"text": "...", "label": "..."}.'
                 )
-            yield number, row
+            yield lines.here, row
 
     _, first = next(objects(), (0, None))
     if first is None:
         raise empty(path)
 
-    def read(wanted):
-        for number, row in objects():
-            yield number, tuple([row.get(name) for name in wanted])
+    def walk(wanted, start=BEGINNING):
+        for place, row in objects(start):
+            yield place, tuple([row.get(name) for name in wanted])
 
-    return Table(path, tuple(first), "line", read)
+    return Table(path, tuple(first), "line", walk)
 
 
 def _parquet(path):
@@ -172,64 +205,30 @@ def _parquet(path):
                 f"{path} cannot be read as Parquet ({reason}): write the file again."
             ) from None
 
-    with _reading(path), readable(), parquet.ParquetFile(path) as file:
+    with reading(path), readable(), parquet.ParquetFile(path) as file:
         columns = tuple(file.schema_arrow.names)
     _refuse_duplicates(path, columns)
 
-    def read(wanted):
-        number = 0
-        with _reading(path), readable(), parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=list(dict.fromkeys(wanted))):
-                cells = [batch.column(name).to_pylist() for name in wanted]
-                for row in zip(*cells, strict=True):
-                    number += 1
-                    yield number, row
+    def walk(wanted, start=BEGINNING):
+        with reading(path), readable(), parquet.ParquetFile(path) as file:
+            rows = _parquet_rows(file, wanted, start.number - 1)
+            for number, row in enumerate(rows, start.number):
+                yield Place(number), row
 
-    return Table(path, columns, "row", read)
+    return Table(path, columns, "row", walk)
 
 
-def _lines(path) -> Iterator[str]:
-    """The lines of a text file with their ends as they are."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with _reading(path), opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        for number, line in enumerate(file, 1):
-            if "\0" in line:
-                raise UserError(
-                    f"{path}, line {number}, holds a NUL byte: save the file as UTF-8 text."
-                )
-            yield line
-
-
-@contextmanager
-def _reading(path):
-    """Turns what goes wrong while a file is read into one sentence."""
-    try:
-        yield
-    except UnicodeDecodeError:
-        line, byte = _first_undecodable(path)
-        raise UserError(
-            f"{path} is not UTF-8 text: byte 0x{byte:02x} in line {line}; save the file as UTF-8."
-        ) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{path} is no whole gzip file ({error}): fetch or compress it again."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror or error}): check its permissions."
-        ) from None
-
-
-def _first_undecodable(path) -> tuple[int, int]:
-    """The number of the first line that is not UTF-8, and its first wrong byte."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return number, line[error.start]
-    raise AssertionError("decodable after all: the file has changed while it was read")
+def _parquet_rows(file, wanted, skipped):
+    """The rows of a `ParquetFile` but for the first ones, whose row groups are not read."""
+    group, groups = 0, file.metadata.num_row_groups
+    while group < groups and skipped >= file.metadata.row_group(group).num_rows:
+        skipped -= file.metadata.row_group(group).num_rows
+        group += 1
+    columns = list(dict.fromkeys(wanted))
+    batches = file.iter_batches(_PARQUET_ROWS, row_groups=range(group, groups), columns=columns)
+    cells = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
+    rows = (row for columns in cells for row in zip(*columns, strict=True))
+    return islice(rows, skipped, None)
 
 
 def _refuse_duplicates(path, columns):

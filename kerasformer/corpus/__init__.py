@@ -1,0 +1,6 @@
+"""Corpora larger than memory: their texts embedded into shards of vectors, which can be resumed."""
+
+from kerasformer.corpus.embedded import EmbeddedCorpus
+from kerasformer.corpus.run import embed_corpus
+
+__all__ = ["EmbeddedCorpus", "embed_corpus"]

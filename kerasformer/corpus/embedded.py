@@ -1,0 +1,103 @@
+"""A corpus that has been embedded: its vectors, shard by shard, and the model that made them."""
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kerasformer.corpus.manifest import Manifest
+from kerasformer.corpus.recipe import Embedding
+from kerasformer.corpus.shards import Shard, read_files
+
+
+class EmbeddedCorpus:
+    """What `kerasformer embed` wrote to a folder, also where it is still incomplete.
+
+    Args:
+        folder: The folder.
+
+    Attributes:
+        folder: The folder.
+        manifest: The `Manifest`: the job with its model, settings and input, and its shards.
+
+    Raises:
+        UserError: There is no corpus in the folder, or its manifest cannot be read.
+
+    Example:
+
+    >>> corpus = EmbeddedCorpus("vectors")  # doctest: +SKIP
+    >>> for ids, texts, vectors in corpus.shards():  # doctest: +SKIP
+    ...     print(len(ids), vectors.shape)
+    8192 (8192, 384)
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder).expanduser()
+        self.manifest = Manifest.load(self.folder)
+
+    def __len__(self):
+        return self.manifest.done_rows
+
+    def __repr__(self):
+        part = "" if self.complete else f" of {self.manifest.rows:,}"
+        return (
+            f"<EmbeddedCorpus {self.folder}: {len(self):,}{part} texts, {self.width} numbers each, "
+            f"{self.dtype}>"
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the input is embedded."""
+        return self.manifest.complete
+
+    @property
+    def width(self) -> int:
+        """Numbers in a stored vector; bytes of 8 dimensions each where `dtype` is "binary"."""
+        return self.manifest.width
+
+    @property
+    def dtype(self) -> str:
+        """ "float32", "float16", "int8" or "binary"."""
+        return self.manifest.job.recipe.dtype
+
+    def shards(self) -> Iterator[Shard]:
+        """The shards that are made, in the order of the input.
+
+        Yields:
+            `(ids, texts, vectors)`: the ids an int (the number of the row, from 0) or a str (out
+            of the id column) each, the texts None where they were not kept, the vectors
+            `[rows, width]`. One shard at a time is in memory; of a `.npy` shard, its ids and texts.
+
+        Raises:
+            UserError: The file of a shard is missing or broken.
+        """
+        for index in sorted(self.manifest.done):
+            yield read_files(self.folder, self.manifest.done[index].files)
+
+    def embedder(self):
+        """The `TextEmbedder` that made the vectors, with all its settings.
+
+        Raises:
+            UserError: The model cannot be read, or has changed since.
+        """
+        return self._embedding.embedder
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """Vectors of other texts, made and stored as those of the corpus.
+
+        Args:
+            texts: The texts.
+
+        Returns:
+            `[texts, width]`.
+
+        Raises:
+            UserError: The model cannot be read, or has changed since.
+        """
+        return self._embedding(texts).vectors
+
+    @functools.cached_property
+    def _embedding(self):
+        return Embedding(self.manifest.job.recipe)

@@ -1,0 +1,224 @@
+"""What is embedded: the files, the columns of their texts and ids, and where each row begins."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kerasformer.data.lines import Place
+from kerasformer.data.rows import KNOWN, choose_text, is_missing, join_texts
+from kerasformer.data.tables import Table, read_lines, read_table, suffix_of
+from kerasformer.errors import UserError
+
+ACCEPTED = ".txt, .csv, .tsv, .jsonl (each also with .gz) or .parquet"
+# JSON in other layouts: read as text, its lines would become vectors of punctuation.
+_REFUSED = (".json", ".ndjson", ".ipynb")
+
+
+class Row(NamedTuple):
+    """A row of the input.
+
+    Attributes:
+        file: The index of its file.
+        place: Where it begins there.
+        id: What its id column says, or None where there is no such column.
+        text: Its text; empty where there is none.
+    """
+
+    file: int
+    place: Place
+    id: str | None
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InputFile:
+    """A file as it was when the job began.
+
+    Attributes:
+        path: The path as it was given.
+        bytes: Its size.
+        mtime_ns: When it was changed last.
+        sha256: Of its content.
+    """
+
+    path: str
+    bytes: int
+    mtime_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str) -> "InputFile":
+        """The file as it is now.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        try:
+            status = os.stat(path)
+            with open(path, "rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be read ({error.strerror or error}): check its permissions."
+            ) from None
+        return cls(str(path), status.st_size, status.st_mtime_ns, digest)
+
+    def check(self, path: str | None = None):
+        """Makes sure that the file is unchanged; its content is read only if it has a new time.
+
+        Args:
+            path: Where the file is now, if not where it was.
+
+        Raises:
+            UserError: It has changed, or is gone.
+        """
+        path = self.path if path is None else path
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read any more ({error.strerror}).") from None
+        if (status.st_size, status.st_mtime_ns) == (self.bytes, self.mtime_ns):
+            return
+        if status.st_size != self.bytes:
+            change = f"it had {self.bytes:,} bytes and has {status.st_size:,} now"
+        elif InputFile.of(path).sha256 != self.sha256:
+            change = "its size is the same, its content is not"
+        else:
+            return
+        raise UserError(
+            f"{path} has changed since the job was begun ({change}): embed it into a new folder."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusInput:
+    """The files of a job and how they are read: plain data.
+
+    Attributes:
+        files: The files, in order.
+        text_columns: The columns of the text, joined by a space.
+        id_column: The column of the ids, or None: then ids are the numbers of the rows, from 0.
+        header: Whether CSV and TSV files begin with the names of their columns; None: as it looks.
+    """
+
+    files: tuple[InputFile, ...]
+    text_columns: tuple[str, ...]
+    id_column: str | None = None
+    header: bool | None = None
+
+    @classmethod
+    def of(cls, paths: Sequence[str], text_column=None, id_column=None, header=None):
+        """Identifies files and chooses the columns of their texts.
+
+        Args:
+            paths: Files, and folders whose files are taken in the order of their names.
+            text_column: The column of the text, several with commas between; by default a usual
+                name such as "text", or the only column.
+            id_column: The column of the ids.
+            header: As in `CorpusInput`.
+
+        Returns:
+            The `CorpusInput`.
+
+        Raises:
+            UserError: There is no such file or column, or a file is empty or cannot be read.
+        """
+        files = list_files(paths)
+        text_columns = text_column
+        for path in files:
+            columns = open_table(path, header).columns
+            text_columns = choose_text(columns, text_columns, id_column, path)
+        return cls(tuple(map(InputFile.of, files)), text_columns, id_column, header)
+
+    def check(self):
+        """Makes sure that no file has changed.
+
+        Raises:
+            UserError: One has.
+        """
+        for file in self.files:
+            file.check()
+
+    def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:
+        """The rows from a place on.
+
+        Args:
+            file: The index of the first file to read.
+            place: The place of the first row in it; by default its beginning.
+
+        Raises:
+            UserError: A row cannot be read, has no id, or a text that is no str; it is named.
+        """
+        wanted = [*self.text_columns, *([self.id_column] if self.id_column else [])]
+        for index in range(file, len(self.files)):
+            table = open_table(Path(self.files[index].path), self.header)
+            start = () if place is None else (place,)
+            for at, cells in table.walk(wanted, *start):
+                where = f"{table.path}, {table.unit} {at.number}"
+                id = _id(cells[-1], self.id_column, where) if self.id_column else None
+                texts = cells[: len(self.text_columns)]
+                yield Row(index, at, id, join_texts(filter(_is_there, texts), where))
+            place = None
+
+
+def list_files(paths: Sequence[str]) -> list[Path]:
+    """The files that are meant by paths of files and folders.
+
+    Args:
+        paths: The paths; of a folder, the files directly in it that have a known suffix.
+
+    Raises:
+        UserError: There is no such file or folder, or nothing to read in it.
+    """
+    files = []
+    for path in map(Path, paths):
+        path = path.expanduser()
+        if not path.exists():
+            raise UserError(f"There is no file or folder '{path}': check the path.")
+        if path.is_dir():
+            found = [file for file in sorted(path.iterdir()) if _is_data(file)]
+            if not found:
+                raise UserError(f"{path} holds no file that can be read: give {ACCEPTED}.")
+            files += found
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UserError(f"{path} is no regular file: save what it gives in one, and give that.")
+    return files
+
+
+def open_table(path: Path, header: bool | None = None) -> Table:
+    """Opens a file: a table by its suffix, any other one as text with a row for each line.
+
+    Raises:
+        UserError: It is empty or cannot be read, or is JSON in a layout that is not read.
+    """
+    if suffix_of(path):
+        is_delimited = suffix_of(path) in (".csv", ".tsv")
+        return read_table(path, header if is_delimited else None, KNOWN)
+    if path.suffix.lower() in _REFUSED:
+        raise UserError(f"{path} is no JSONL: write one object a line into a .jsonl file.")
+    return read_lines(path)
+
+
+def _is_data(path):
+    name = path.name.lower().removesuffix(".gz")
+    return (
+        path.is_file()
+        and not name.startswith(".")
+        and (bool(suffix_of(path)) or name.endswith(".txt"))
+    )
+
+
+def _is_there(cell):
+    """Whether a cell holds something; the word "nan" is a text like any other."""
+    return bool(cell) if isinstance(cell, str) else not is_missing(cell)
+
+
+def _id(cell, column, where):
+    if not _is_there(cell):
+        raise UserError(f"{where}, has no id in the column {column!r}: fill it.")
+    return str(cell)

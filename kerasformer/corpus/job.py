@@ -1,0 +1,77 @@
+"""A job: all that decides what a corpus' shards hold; and the writing of one of them."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+from kerasformer.corpus.input import CorpusInput
+from kerasformer.corpus.recipe import Embedded, Recipe
+from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
+from kerasformer.corpus.spans import Rows, Span
+from kerasformer.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is embedded, how, and into what: plain data, which can be sent to other processes.
+
+    Attributes:
+        recipe: The model and the settings of the vectors.
+        input: The files and columns.
+        format: One of `FORMATS`.
+        text: Whether the texts are kept beside their vectors.
+        shard_size: Rows in a shard; fewer where texts are long.
+        limit: How many rows of the input are taken, or None for all.
+    """
+
+    recipe: Recipe
+    input: CorpusInput
+    format: str = "parquet"
+    text: bool = True
+    shard_size: int = 8192
+    limit: int | None = None
+
+    def __post_init__(self):
+        if self.format not in FORMATS:
+            raise UserError(f"format is {self.format!r}: give one of {', '.join(FORMATS)}.")
+        for name in ("shard_size", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}: give a number of rows, 1 or more.")
+
+
+class ShardRecord(NamedTuple):
+    """A shard that has been written.
+
+    Attributes:
+        index: Its number, from 0.
+        files: Its files.
+        cut_texts: How many of its texts were too long for the model and cut.
+        cut_tokens: How many tokens they lost.
+    """
+
+    index: int
+    files: tuple[ShardFile, ...]
+    cut_texts: int
+    cut_tokens: int
+
+
+def write_shard(job: Job, folder: Path, span: Span, rows: Rows, embedded: Embedded) -> ShardRecord:
+    """Writes the files of a shard; the same bytes for the same vectors, wherever they were made.
+
+    Args:
+        job: The job.
+        folder: The corpus' folder.
+        span: The shard.
+        rows: Its rows.
+        embedded: Their vectors.
+
+    Returns:
+        The record of the shard.
+
+    Raises:
+        UserError: They cannot be written, as on a full disk.
+    """
+    shard = Shard(rows.ids, rows.texts if job.text else None, embedded.vectors)
+    files = write_files(folder, span.index, shard, job.format)
+    return ShardRecord(span.index, files, embedded.cut_texts, embedded.cut_tokens)

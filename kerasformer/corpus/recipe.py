@@ -1,0 +1,163 @@
+"""Which model makes a vector of a text, and how: as plain data, and at work."""
+
+import dataclasses
+import hashlib
+import json
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasformer.errors import UserError
+from kerasformer.progress import stderr_to_nowhere
+
+DTYPES = ("float32", "float16", "int8", "binary")
+_OF_EMBEDDER = (
+    *("layers", "combine", "pooling", "special_tokens", "max_length", "normalize", "prompt"),
+    "include_prompt",
+)
+_OF_ENCODE = ("dtype", "dimensions", "long")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A model and all settings of the vectors: plain data. None is what the model itself says.
+
+    Attributes:
+        model: The source, as `TextEmbedder.from_pretrained` takes it.
+        sha256: The `fingerprint` of the model, or "" as long as it is not known.
+        policy: Keras dtype policy of the encoder.
+        layers: As in `TextEmbedder`, like the following.
+        combine: As in `TextEmbedder`.
+        pooling: As in `TextEmbedder`.
+        special_tokens: As in `TextEmbedder`.
+        max_length: As in `TextEmbedder`.
+        normalize: As in `TextEmbedder`.
+        prompt: As in `TextEmbedder`.
+        include_prompt: As in `TextEmbedder`.
+        dtype: As in `TextEmbedder.encode`, like the following.
+        dimensions: As in `TextEmbedder.encode`.
+        long: As in `TextEmbedder.encode`.
+    """
+
+    model: str = "all-MiniLM-L6-v2"
+    sha256: str = ""
+    policy: str = "float32"
+    layers: int | str | tuple[int, ...] | None = None
+    combine: str | None = None
+    pooling: str | tuple[str, ...] | None = None
+    special_tokens: bool | None = None
+    max_length: int | None = None
+    normalize: bool | None = None
+    prompt: str | None = None
+    include_prompt: bool | None = None
+    dtype: str = "float32"
+    dimensions: int | None = None
+    long: str = "truncate"
+
+    def __post_init__(self):
+        if self.dtype not in DTYPES:
+            raise UserError(f"dtype is {self.dtype!r}: give one of {', '.join(DTYPES)}.")
+        for name in ("layers", "pooling"):  # lists when read from JSON
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+
+
+class Embedded(NamedTuple):
+    """The vectors of texts.
+
+    Attributes:
+        vectors: `[texts, width]`.
+        cut_texts: How many texts were too long for the model and cut.
+        cut_tokens: How many tokens they lost.
+    """
+
+    vectors: np.ndarray
+    cut_texts: int
+    cut_tokens: int
+
+
+class Embedding:
+    """A recipe at work: loads the model once, then makes vectors of texts.
+
+    Args:
+        recipe: The recipe.
+
+    Attributes:
+        embedder: The `TextEmbedder`.
+        recipe: The recipe with the settings that are used where it left them to the model, and
+            with the model's fingerprint.
+
+    Raises:
+        UserError: The model cannot be read, or it is another one than the recipe's.
+    """
+
+    def __init__(self, recipe: Recipe):
+        with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+            from kerasformer.embedder import TextEmbedder
+
+        settings = _given(recipe, _OF_EMBEDDER)
+        self.embedder = TextEmbedder.from_pretrained(recipe.model, dtype=recipe.policy, **settings)
+        digest = fingerprint(self.embedder)
+        if recipe.sha256 not in ("", digest):
+            raise UserError(
+                f"The model {recipe.model} is another one than when the job was begun: its "
+                "weights, configuration or vocabulary differ; give the former one, or embed into a "
+                "new folder."
+            )
+        used = {
+            name: getattr(self.embedder, name)
+            for name in _OF_EMBEDDER
+            if hasattr(self.embedder, name)
+        }
+        self.recipe = dataclasses.replace(recipe, sha256=digest, **used)
+
+    def __call__(self, texts: list[str]) -> Embedded:
+        """Makes the vectors of texts, all in one call of `TextEmbedder.encode`."""
+        settings = _given(self.recipe, _OF_ENCODE)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            vectors = self.embedder.encode(texts, verbose=False, **settings)
+        return Embedded(vectors, *_cut(caught))
+
+
+def _given(recipe, names):
+    defaults = Recipe()
+    values = {name: getattr(recipe, name) for name in names}
+    return {name: value for name, value in values.items() if value != getattr(defaults, name)}
+
+
+def _cut(caught) -> tuple[int, int]:
+    """The texts and tokens that warnings say were cut; other warnings are given on."""
+    texts = tokens = 0
+    for warning in caught:
+        if type(warning.message).__name__ == "TruncationWarning":
+            texts += warning.message.texts
+            tokens += warning.message.tokens
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return texts, tokens
+
+
+def fingerprint(embedder) -> str:
+    """The sha256 of all that makes an embedder's model: weights, configuration, tokenizer.
+
+    Args:
+        embedder: A `TextEmbedder`.
+
+    Returns:
+        64 hexadecimal digits, the same for the same model in whatever format it is stored.
+    """
+    import keras
+
+    config = dataclasses.asdict(embedder.encoder.config)
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest.update(embedder.tokenizer.to_json().encode())
+    for layer in (embedder.encoder, *embedder.dense):
+        for weight in layer.weights:
+            array = keras.ops.convert_to_numpy(weight.value)
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,193 @@
+"""`embed_corpus`: plans a job, has its shards made, and goes on where it was interrupted."""
+
+import dataclasses
+import importlib
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerasformer.corpus.embedded import EmbeddedCorpus
+from kerasformer.corpus.input import CorpusInput, list_files
+from kerasformer.corpus.job import Job
+from kerasformer.corpus.manifest import MANIFEST, Manifest
+from kerasformer.corpus.progress import CorpusProgress
+from kerasformer.corpus.recipe import Embedding, Recipe
+from kerasformer.corpus.spans import plan_spans
+from kerasformer.errors import UserError, require
+from kerasformer.files import LOCK, only_writer
+
+ENGINES = ("local", "ray")
+_OF_INPUT = ("text_column", "id_column", "header")
+_OF_JOB = ("format", "text", "shard_size", "limit")
+_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)})\.\d+")
+
+
+def embed_corpus(
+    inputs: Sequence[str | os.PathLike],
+    output: str | os.PathLike,
+    *,
+    resume: bool = False,
+    engine: str = "local",
+    **settings,
+) -> EmbeddedCorpus:
+    """Embeds the texts of files that may be larger than memory, and writes the vectors in shards.
+
+    All of the input is read once at the start, so that a row that cannot be read is an error then.
+    The shards are written one by one; an interruption loses no finished one.
+
+    Args:
+        inputs: Text files (a text for each line), CSV, TSV, JSONL or Parquet files, and folders of
+            such files. With `resume` it may be empty: then the files are those of the job.
+        output: The folder to write to.
+        resume: Whether to go on with the interrupted job in that folder. Its settings are kept.
+        engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
+        **settings: `text_column`, `id_column` and `header` of `CorpusInput.of`; `format`, `text`,
+            `shard_size` and `limit` of `Job`; `model`, `policy` and the others of `Recipe`. None
+            is the default.
+
+    Returns:
+        The `EmbeddedCorpus`.
+
+    Raises:
+        UserError: A mistake in the settings or the input, a folder that is in use, or a job that
+            cannot be resumed because its settings, model or input have changed.
+        KeyboardInterrupt: Interrupted; whole shards stay, and `resume` goes on.
+
+    Example:
+
+    >>> embed_corpus(["reviews.csv"], "vectors", normalize=True)  # doctest: +SKIP
+    <EmbeddedCorpus vectors: 25,000 texts, 384 numbers each, float32>
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}.")
+    make_shards = importlib.import_module(f"kerasformer.corpus.{engine}_engine").run
+    settings = {name: value for name, value in settings.items() if value is not None}
+    inputs = [os.fspath(path) for path in inputs]
+    folder = Path(output).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"The output {folder} is a file; give a folder.")
+    with only_writer(folder, "run"):
+        if resume and (folder / MANIFEST).exists():
+            manifest = _resumed(folder, inputs, settings)
+            if manifest.complete:
+                print(f"{folder} is complete: there is nothing to go on with.", file=sys.stderr)
+                return EmbeddedCorpus(folder)
+            embedding = Embedding(manifest.job.recipe)
+        else:
+            _refuse_used(folder)
+            manifest, embedding = _begun(folder, inputs, settings)
+        _clear(folder)
+        _make(folder, manifest, embedding, make_shards)
+    return EmbeddedCorpus(folder)
+
+
+def _make(folder, manifest, embedding, make_shards):
+    """Has the shards made that are not, and records each in the manifest."""
+    spans = [span for span in manifest.spans if span.index not in manifest.done]
+    done = manifest.done_rows
+    records = make_shards(manifest.job, folder, spans, embedding)
+    with CorpusProgress("Embedding", manifest.rows, done) as progress:
+        try:
+            for record in records:
+                manifest.done[record.index] = record
+                manifest.save(folder)
+                done += manifest.spans[record.index].rows
+                progress.move_to(done)
+        finally:
+            records.close()
+        progress.finish()
+
+
+def _begun(folder, inputs, settings):
+    """The manifest of a new job, and its model at work."""
+    if not inputs:
+        raise UserError("There is no input: give one or more files or folders of texts.")
+    groups = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
+    for name, value in settings.items():
+        group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
+        groups[group][name] = value
+    recipe = _recipe(groups[None])
+    if groups[_OF_JOB].get("format", "parquet") == "parquet":
+        require("pyarrow", extra="parquet")
+    list_files(inputs)  # a wrong path is told before the model is loaded
+    job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
+    embedding = Embedding(recipe)
+    width = embedding([""]).vectors.shape[-1]
+    with CorpusProgress("Reading the input", None) as progress:
+        source = CorpusInput.of(inputs, **groups[_OF_INPUT])
+        spans = plan_spans(source, job.shard_size, job.limit, progress.move_to)
+    source.check()
+    job = dataclasses.replace(job, recipe=embedding.recipe, input=source)
+    manifest = Manifest(job, width, spans)
+    manifest.save(folder)
+    return manifest, embedding
+
+
+def _recipe(settings):
+    try:
+        return Recipe(**settings)
+    except TypeError:
+        names = {field.name for field in dataclasses.fields(Recipe)}
+        unknown = ", ".join(sorted(set(settings) - names))
+        raise UserError(f"There is no setting {unknown}: see embed_corpus.") from None
+
+
+def _resumed(folder, inputs, settings) -> Manifest:
+    """The manifest of a job that was begun, once it is sure that it is still the same job."""
+    manifest = Manifest.load(folder)
+    job = manifest.job
+    recorded = {
+        **dataclasses.asdict(job.recipe),
+        **{name: getattr(job, name) for name in _OF_JOB},
+        "text_column": job.input.text_columns,
+        "id_column": job.input.id_column,
+        "header": job.input.header,
+    }
+    for name, value in settings.items():
+        if _plain(name, value) != _plain(name, recorded.get(name)):
+            raise UserError(
+                f"{name} was {recorded.get(name)!r} when the job in {folder} was begun and is "
+                f"{value!r} now: resume without it, or embed into a new folder."
+            )
+    files = job.input.files
+    paths = list_files(inputs) if inputs else [Path(file.path) for file in files]
+    if len(paths) != len(files):
+        raise UserError(
+            f"The job in {folder} was begun with {len(files)} files and has {len(paths)} now: give "
+            "the same ones, or embed into a new folder."
+        )
+    for file, path in zip(files, paths, strict=True):
+        file.check(path)
+    moved = tuple(
+        dataclasses.replace(file, path=str(path)) for file, path in zip(files, paths, strict=True)
+    )
+    manifest.job = dataclasses.replace(job, input=dataclasses.replace(job.input, files=moved))
+    return manifest
+
+
+def _plain(name, value):
+    """A setting as JSON, the same for all ways to write it."""
+    if name in ("text_column", "pooling") and isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    return json.dumps(value, default=str)
+
+
+def _refuse_used(folder):
+    beside = {path.name for path in folder.iterdir()} - {LOCK}
+    if MANIFEST in beside:
+        raise UserError(
+            f"{folder} holds an embedded corpus already: give --resume to go on with it, or "
+            "another --output."
+        )
+    if beside:
+        raise UserError(f"The output folder {folder} is not empty: give another --output.")
+
+
+def _clear(folder):
+    """Removes what a run that was killed left half-written."""
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)

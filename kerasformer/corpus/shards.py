@@ -1,0 +1,159 @@
+"""The files of one shard: Parquet, or a `.npy` of vectors with a `.jsonl` of ids and texts."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasformer.checkpoints.fetching.cache import sha256_of
+from kerasformer.errors import UserError, require
+from kerasformer.files import open_whole
+
+FORMATS = ("parquet", "npy")
+
+
+class ShardFile(NamedTuple):
+    """A file of a shard.
+
+    Attributes:
+        name: Its name in the corpus' folder.
+        bytes: Its size.
+        sha256: Of its content.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Shard(NamedTuple):
+    """The content of a shard.
+
+    Attributes:
+        ids: An int or a str for each row.
+        texts: The texts, or None where they were not kept.
+        vectors: `[rows, width]`.
+    """
+
+    ids: list[int] | list[str]
+    texts: list[str] | None
+    vectors: np.ndarray
+
+
+def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[ShardFile, ...]:
+    """Writes the files of a shard, each beside its place and then renamed.
+
+    The same shard gives the same bytes, so that its files can be compared by their sha256.
+
+    Args:
+        folder: The corpus' folder.
+        index: The number of the shard.
+        shard: What to write.
+        format: "parquet", or "npy" with ids and texts in a JSONL file.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UserError: They cannot be written, as on a full disk.
+    """
+    stem = f"part-{index:05d}"
+    try:
+        if format == "parquet":
+            paths = [_write_parquet(folder / f"{stem}.parquet", shard)]
+        else:
+            paths = [
+                _write_npy(folder / f"{stem}.npy", shard),
+                _write_rows(folder / f"{stem}.jsonl", shard),
+            ]
+        return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {folder}/{stem} ({error.strerror or error}): make room, then go on with "
+            "--resume."
+        ) from None
+
+
+def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
+    """Reads what `write_files` wrote; the vectors of a `.npy` file are memory-mapped.
+
+    Args:
+        folder: The corpus' folder.
+        files: The shard's files.
+
+    Returns:
+        The `Shard`.
+
+    Raises:
+        UserError: A file is missing, or is not what was written.
+    """
+    paths = [folder / file.name for file in files]
+    try:
+        if paths[0].suffix == ".parquet":
+            return _read_parquet(paths[0])
+        vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
+        return Shard(*_read_rows(paths[1]), vectors)
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError) as error:  # Arrow's errors are among them
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(
+            f"{paths[0]} is no whole shard ({reason}): remove it, and make it again by --resume."
+        ) from None
+
+
+def is_whole(folder: Path, files: Sequence[ShardFile]) -> bool:
+    """Whether all files of a shard are there with their sizes."""
+    paths = [folder / file.name for file in files]
+    return all(
+        path.is_file() and path.stat().st_size == file.bytes
+        for path, file in zip(paths, files, strict=True)
+    )
+
+
+def _write_parquet(path, shard):
+    arrow = require("pyarrow", extra="parquet")
+    parquet = require("pyarrow.parquet", extra="parquet")
+    columns = {"id": arrow.array(shard.ids)}
+    if shard.texts is not None:
+        columns["text"] = arrow.array(shard.texts, arrow.string())
+    values = arrow.array(np.ascontiguousarray(shard.vectors).reshape(-1))
+    columns["vector"] = arrow.FixedSizeListArray.from_arrays(values, shard.vectors.shape[1])
+    # Numbers that look random are not worth compressing; texts are.
+    compression = dict.fromkeys(columns, "zstd") | {"vector.list.element": "none"}
+    with open_whole(path) as stream:
+        table = arrow.table(columns)
+        parquet.write_table(table, stream, use_dictionary=False, compression=compression)
+    return path
+
+
+def _read_parquet(path):
+    parquet = require("pyarrow.parquet", extra="parquet")
+    table = parquet.read_table(path)
+    column = table["vector"].combine_chunks()
+    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+    texts = table["text"].to_pylist() if "text" in table.column_names else None
+    return Shard(table["id"].to_pylist(), texts, vectors)
+
+
+def _write_npy(path, shard):
+    with open_whole(path) as stream:
+        np.save(stream, np.ascontiguousarray(shard.vectors), allow_pickle=False)
+    return path
+
+
+def _write_rows(path, shard):
+    texts = [{}] * len(shard.ids) if shard.texts is None else [{"text": t} for t in shard.texts]
+    with open_whole(path) as stream:
+        for id, text in zip(shard.ids, texts, strict=True):
+            stream.write(json.dumps({"id": id, **text}, ensure_ascii=False).encode() + b"\n")
+    return path
+
+
+def _read_rows(path):
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        rows = [json.loads(line) for line in stream]
+    texts = [row["text"] for row in rows] if rows and "text" in rows[0] else None
+    return [row["id"] for row in rows], texts
