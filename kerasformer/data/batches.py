@@ -43,6 +43,41 @@ def length_batches(lengths, batch_size, rng=None):
     return batches
 
 
+def token_batches(lengths, tokens):
+    """Groups indices into batches of similar length and of about as many tokens.
+
+    Args:
+        lengths: Number of tokens of each text, int `[n]`.
+        tokens: The most tokens of a batch, padding included; a longer text is a batch of its own.
+
+    Returns:
+        A list of int arrays, which together hold each of `0..n-1` once, the longest texts first.
+
+    Example:
+
+    >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8, 2], tokens=18)]
+    [[1, 3], [2, 0, 4]]
+    """
+    lengths = np.asarray(lengths)
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        size = max(1, tokens // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def padded_length(length):
+    """The length to pad a batch to: XLA compiles each anew, so JAX gets multiples of 32.
+
+    Args:
+        length: The tokens of the longest text of a batch.
+    """
+    multiple = 1 if keras.backend.backend() == "tensorflow" else 32
+    return -(-length // multiple) * multiple
+
+
 def _cut(indices, size):
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
@@ -75,8 +110,6 @@ class TextBatches(keras.utils.PyDataset):
         self.sample_weight = sample_weight
         self.batch_size = batch_size
         self.rng = None if seed is None else np.random.default_rng(seed)
-        # XLA compiles each shape anew, so JAX gets few of them; TensorFlow's kernels take any.
-        self.multiple = 1 if keras.backend.backend() == "tensorflow" else 32
         self._plan()
 
     def _plan(self):
@@ -87,8 +120,7 @@ class TextBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.batches[index]
-        longest = int(self.encoded.lengths[rows].max())
-        width = -(-longest // self.multiple) * self.multiple
+        width = padded_length(int(self.encoded.lengths[rows].max()))
         batch = [pack(self.encoded, rows, pad_to=width)]
         if self.labels is not None:
             batch.append(self.labels[rows])

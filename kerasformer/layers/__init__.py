@@ -4,11 +4,14 @@ from kerasformer.layers.activations import get_activation
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.embedding import BertEmbedding, TokenAndPositionEmbedding
 from kerasformer.layers.heads import MaskedLMHead
+from kerasformer.layers.layer_pooling import NAMED_LAYERS, LayerPooling
 from kerasformer.layers.pooling import SequencePooling
 from kerasformer.layers.transformer_block import TransformerBlock
 
 __all__ = [
+    "NAMED_LAYERS",
     "BertEmbedding",
+    "LayerPooling",
     "MaskedLMHead",
     "SelfAttention",
     "SequencePooling",

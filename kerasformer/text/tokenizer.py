@@ -139,11 +139,11 @@ class Tokenizer:
         room = self._room(max_length, with_pairs=pairs is not None)
         before, after, unknown = self._before, self._after, [self.unk_id]
         if pairs is None:
-            rows = ((before + ids[:room] + after) or unknown for ids in self._ids(texts))
+            rows = ((before + ids[:room] + after) or unknown for ids in self.ids(texts))
             return Encoded(rows, pad_id=self.pad_id)
         rows, type_ids = [], []
-        for ids, pair_ids in zip(self._ids(texts), self._ids(pairs), strict=True):
-            keep, keep_pair = _longest_first(len(ids), len(pair_ids), room)
+        for ids, pair_ids in zip(self.ids(texts), self.ids(pairs), strict=True):
+            keep, keep_pair = longest_first(len(ids), len(pair_ids), room)
             first = before + ids[:keep] + after
             second = pair_ids[:keep_pair] + after
             rows.append(array("i", first + second))
@@ -160,14 +160,37 @@ class Tokenizer:
             raise UserError(f"max_length is {max_length}, but must be at least {least}.")
         return max_length - special
 
-    def _ids(self, texts) -> Iterator[list[int]]:
-        """The ids of each text alone. The truncation and the special tokens are not left to the
-        backend: it keeps all that it cuts off, in as many encodings as there are combinations of
-        cut-off pieces of a pair, and its truncation is state that threads would share.
+    def ids(self, texts: list[str]) -> Iterator[list[int]]:
+        """The ids of each text alone: not cut, and no special tokens around them.
+
+        The truncation and the special tokens are not left to the backend: it keeps all that it
+        cuts off, in as many encodings as there are combinations of cut-off pieces of a pair, and
+        its truncation is state that threads would share.
+
+        Args:
+            texts: Checked texts.
+
+        Yields:
+            The ids of each text, in order.
         """
         for chunk in chunks(texts):
             for encoding in self.backend.encode_batch_fast(chunk, add_special_tokens=False):
                 yield encoding.ids
+
+    def encodings(self, texts: list, *, are_words=False) -> Iterator[tokenizers.Encoding]:
+        """All that `tokenizers` knows of each text's tokens: ids, tokens, offsets, words.
+
+        Args:
+            texts: Checked texts, or lists of checked words.
+            are_words: Whether each text is the list of its words, which `word_ids` then counts.
+
+        Yields:
+            The `tokenizers.Encoding` of each text, in order, not cut and without special tokens.
+        """
+        for chunk in chunks(texts):
+            yield from self.backend.encode_batch(
+                chunk, is_pretokenized=are_words, add_special_tokens=False
+            )
 
     def tokenize(self, texts: Iterable[str]) -> list[list[str]]:
         """The tokens of each text, without special tokens around them.
@@ -181,7 +204,7 @@ class Tokenizer:
         Raises:
             UserError: Something is not a str.
         """
-        return [encoding.tokens for encoding in self._encodings(texts)]
+        return [encoding.tokens for encoding in self.encodings(check_texts(texts))]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
         """Where each token that `tokenize` gives stands in its text.
@@ -196,7 +219,7 @@ class Tokenizer:
         Raises:
             UserError: Something is not a str.
         """
-        return [encoding.offsets for encoding in self._encodings(texts)]
+        return [encoding.offsets for encoding in self.encodings(check_texts(texts))]
 
     def decode(self, ids: Iterable[Sequence[int]], *, skip_special_tokens=True) -> list[str]:
         """Readable text for each sequence of ids; its spaces and case may not be the original's.
@@ -218,10 +241,6 @@ class Tokenizer:
                 wrong = min(row) if min(row) < 0 else max(row)
                 raise UserError(f"Id {wrong} is not in the vocabulary: its ids are 0 to {last}.")
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
-
-    def _encodings(self, texts):
-        for chunk in chunks(check_texts(texts)):
-            yield from self.backend.encode_batch(chunk, add_special_tokens=False)
 
     def _config(self):
         """What `tokenizer_config.json` says: the roles of the special tokens."""
@@ -321,13 +340,18 @@ class Tokenizer:
         return tokens
 
 
-def _longest_first(length, pair_length, room):
+def longest_first(length, pair_length, room):
     """How many tokens to keep of each of two texts: those of the longer one go first.
 
     Once both are equally long they share the room, and an odd token goes to the longer text, or
     to the second of two that are equally long: as in tokenizers, strategy "longest_first".
+
+    Args:
+        length: The tokens of the first text.
+        pair_length: The tokens of the second text.
+        room: The most tokens of the two together, or None.
     """
-    if room is None:
+    if room is None or length + pair_length <= room:
         return length, pair_length
     shorter = min(length, pair_length, room // 2)
     longer = room - shorter

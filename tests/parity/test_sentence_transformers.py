@@ -8,7 +8,10 @@ import pytest
 from kerasformer import TextEmbedder
 from kerasformer.checkpoints.resolve import resolve
 
-pytestmark = pytest.mark.oracle
+pytestmark = [
+    pytest.mark.oracle,
+    pytest.mark.filterwarnings("ignore::kerasformer.embedder.TruncationWarning"),
+]
 
 WORDS = [
     "[PAD]",

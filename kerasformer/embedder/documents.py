@@ -1,0 +1,141 @@
+"""What a person gives to embed, checked, in pools of a bounded size, and its tokens."""
+
+import dataclasses
+import itertools
+
+from kerasformer.errors import UserError
+from kerasformer.text.texts import check_iterable, check_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A text with its tokens.
+
+    Attributes:
+        text: The text as it was given: a str, or the list of its words.
+        pair: The second text of a pair, or None.
+        one: The text's tokens behind the prompt, a `tokenizers.Encoding`.
+        two: The pair's, or None.
+    """
+
+    text: str | list[str]
+    pair: str | list[str] | None
+    one: object
+    two: object
+
+
+def checked(texts, pairs, are_words):
+    """The texts with their pairs, each checked when it is reached.
+
+    Args:
+        texts: An iterable of str; or of lists of words.
+        pairs: As many second texts, or None.
+        are_words: Whether a text may be a list of words.
+
+    Returns:
+        A generator of `(text, pair)`; the pair is None where there are none. It raises a UserError
+        where a text is no str, or the pairs are fewer or more.
+
+    Raises:
+        UserError: They are no iterable of texts.
+    """
+    texts = check_iterable(texts, "texts")
+    if pairs is None:
+        return ((_check(text, f"texts[{i}]", are_words), None) for i, text in enumerate(texts))
+    return _checked_pairs(texts, check_iterable(pairs, "pairs"), are_words)
+
+
+def _checked_pairs(texts, pairs, are_words):
+    missing = object()
+    for i, (text, pair) in enumerate(itertools.zip_longest(texts, pairs, fillvalue=missing)):
+        if text is missing or pair is missing:
+            more, fewer = ("pairs", "texts") if text is missing else ("texts", "pairs")
+            raise UserError(
+                f"There are more {more} than the {i:,} {fewer}: give one pair for each text."
+            )
+        yield _check(text, f"texts[{i}]", are_words), _check(pair, f"pairs[{i}]", are_words)
+
+
+def _check(text, name, are_words):
+    if are_words and isinstance(text, list | tuple):
+        return [check_text(word, f"{name}[{i}]") for i, word in enumerate(text)]
+    return check_text(text, name)
+
+
+def pools(items, most, most_characters):
+    """Consecutive texts in lists of a bounded size.
+
+    Args:
+        items: What `checked` yields.
+        most: The most texts of a pool.
+        most_characters: The most characters; a single longer text is a pool of its own.
+
+    Yields:
+        Lists of items, none of them empty.
+    """
+    pool, characters = [], 0
+    for item in items:
+        size = sum(map(_size, item))
+        if pool and (len(pool) >= most or characters + size > most_characters):
+            yield pool
+            pool, characters = [], 0
+        pool.append(item)
+        characters += size
+    if pool:
+        yield pool
+
+
+def _size(text):
+    if text is None or isinstance(text, str):
+        return len(text or "")
+    return sum(map(len, text))
+
+
+def token_ids(tokenizer, pool, prompt):
+    """The ids of a pool of texts and of their pairs, the prompt before the texts.
+
+    Args:
+        tokenizer: A `WordPieceTokenizer`.
+        pool: Pairs `(text, pair or None)` of str.
+        prompt: What is put before every text.
+
+    Yields:
+        `(ids, pair ids or None)`, without special tokens.
+    """
+    ones = tokenizer.ids([prompt + text for text, _ in pool])
+    if not pool or pool[0][1] is None:
+        yield from ((ids, None) for ids in ones)
+    else:
+        yield from zip(ones, tokenizer.ids([pair for _, pair in pool]), strict=True)
+
+
+def documents(tokenizer, pool, prompt):
+    """The texts of a pool with all that is known of their tokens.
+
+    Args:
+        tokenizer: A `WordPieceTokenizer`.
+        pool: Pairs `(text, pair or None)` of str or of lists of words.
+        prompt: What is put before every text; before words, as one more word.
+
+    Returns:
+        A list of `Document`.
+    """
+    ones = _encodings(tokenizer, [text for text, _ in pool], prompt)
+    twos = [None] * len(pool)
+    if pool and pool[0][1] is not None:
+        twos = _encodings(tokenizer, [pair for _, pair in pool], "")
+    return [Document(*item, *both) for item, *both in zip(pool, ones, twos, strict=True)]
+
+
+def _encodings(tokenizer, texts, prompt):
+    """The encodings of texts, some of which may be lists of words."""
+    found = [None] * len(texts)
+    for are_words in (False, True):
+        places = [i for i, text in enumerate(texts) if isinstance(text, list) == are_words]
+        given = [texts[i] for i in places]
+        if prompt:
+            given = [[prompt, *text] if are_words else prompt + text for text in given]
+        encodings = tokenizer.encodings(given, are_words=are_words)
+        for place, encoding in zip(places, encodings, strict=True):
+            found[place] = encoding
+    return found

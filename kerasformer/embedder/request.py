@@ -1,0 +1,133 @@
+"""What one call of the embedder is asked for, checked."""
+
+import dataclasses
+
+import numpy as np
+
+from kerasformer.embedder.precision import DTYPES
+from kerasformer.embedder.tokens import WORD_POOLING
+from kerasformer.errors import UserError
+from kerasformer.layers import NAMED_LAYERS, LayerPooling, SequencePooling
+
+OUTPUTS = ("sentence", "token", "word", "hidden_states")
+COMBINE = ("sum", "mean", "concat", "stack")
+POOLING = (*SequencePooling.MODES, "pooled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The arguments of `TextEmbedder.encode`, with the embedder's own where they were not given.
+
+    Attributes:
+        layers: A `LayerPooling`, which `layers` and `combine` became.
+        pooling: The modes, one at least.
+    """
+
+    output: str
+    layers: LayerPooling
+    pooling: tuple[str, ...]
+    special_tokens: bool
+    normalize: bool
+    prompt: str
+    word_pooling: str
+    dtype: str
+    dimensions: int | None
+    long: str
+    overlap: int | None
+    batch_size: int | None
+
+    def __post_init__(self):
+        _check_choice("output", self.output, OUTPUTS)
+        _check_choice("word_pooling", self.word_pooling, WORD_POOLING)
+        _check_choice("dtype", self.dtype, DTYPES)
+        _check_choice("long", self.long, ("truncate", "window"))
+        for name in ("dimensions", "batch_size"):
+            number = getattr(self, name)
+            if number is not None and (not _is_integer(number) or number < 1):
+                raise UserError(f"{name} is {number!r}, but must be a whole number above 0.")
+        if self.overlap is not None and (not _is_integer(self.overlap) or self.overlap < 0):
+            raise UserError(f"overlap is {self.overlap!r}, but must be a whole number of tokens.")
+        if not isinstance(self.prompt, str):
+            raise UserError(f"prompt is {self.prompt!r}, but must be a str.")
+
+    def check_fits(self, encoder):
+        """Checks what is asked for against what the encoder has.
+
+        Raises:
+            UserError: A layer is out of reach, or the pooling does not fit the layers, the special
+                tokens or the encoder.
+        """
+        count = encoder.config.num_layers + 1
+        try:
+            indices = self.layers.indices(count)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if self.output != "sentence":
+            return
+        for mode in self.pooling:
+            if mode in ("cls", "pooled") and not self.special_tokens:
+                raise UserError(
+                    f"pooling={mode!r} takes the special token before the text, which "
+                    "special_tokens=False leaves out: choose one of the two."
+                )
+        if "pooled" not in self.pooling:
+            return
+        if encoder.pooler is None:
+            raise UserError("pooling='pooled' needs a pooler, which this encoder lacks: use 'cls'.")
+        if indices != (count - 1,) or self.layers.mode == "scalar_mix":
+            raise UserError("pooling='pooled' takes the last layer alone: use 'cls' for others.")
+
+
+def layer_pooling(layers, combine=None) -> LayerPooling:
+    """The `LayerPooling` that `layers` and `combine` ask for.
+
+    Args:
+        layers: As in `TextEmbedder`.
+        combine: As in `TextEmbedder`; None leaves it to a named choice.
+
+    Raises:
+        UserError: An unknown layer or combination.
+    """
+    if isinstance(layers, LayerPooling):
+        if combine is not None and combine != layers.mode:
+            raise UserError(
+                f"combine is {combine!r}, and the LayerPooling given has the mode {layers.mode!r}: "
+                "leave combine out."
+            )
+        return layers
+    if combine is not None:
+        _check_choice("combine", combine, COMBINE)
+    try:
+        return LayerPooling(layers, combine, dtype="float32")
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def default_combine(layers, combine):
+    """None where `layers` says itself how they are combined, else `combine`."""
+    says = isinstance(layers, LayerPooling) or (isinstance(layers, str) and layers in NAMED_LAYERS)
+    return None if says and combine == "mean" else combine
+
+
+def pooling_modes(pooling) -> tuple[str, ...]:
+    """The modes of pooling as a tuple.
+
+    Raises:
+        UserError: There is none, or an unknown one.
+    """
+    modes = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+    if not modes:
+        raise UserError(f"pooling is {pooling!r}: give one mode at least.")
+    for mode in modes:
+        if mode not in POOLING:
+            raise UserError(f"pooling mode={mode!r} is not one of {', '.join(map(repr, POOLING))}.")
+    return modes
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
+
+
+def _is_integer(number):
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)

@@ -1,0 +1,59 @@
+"""What `TextEmbedder` gives for a text where that is more than one vector."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TokenVectors:
+    """The vectors of a text's tokens.
+
+    Attributes:
+        tokens: The tokens, such as `"film"` and `"##s"`.
+        ids: Their ids in the vocabulary.
+        offsets: For each `(start, end)` in characters of the text as it was given; None for the
+            special tokens around the text and for the tokens of a prompt.
+        segments: For each 0, or 1 in the second text of a pair, whose offsets are in that text.
+        vectors: `[tokens, size]`; `[tokens, layers, hidden]` where layers are kept apart.
+    """
+
+    tokens: list[str]
+    ids: list[int]
+    offsets: list[tuple[int, int] | None]
+    segments: list[int]
+    vectors: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WordVectors:
+    """The vectors of a text's words.
+
+    Attributes:
+        words: The words, as they stand in the text; punctuation marks are words too.
+        offsets: For each `(start, end)` in characters of the text as it was given; None where the
+            caller gave words.
+        vectors: `[words, size]`; `[words, layers, hidden]` where layers are kept apart.
+        segments: For each 0, or 1 in the second text of a pair.
+    """
+
+    words: list[str]
+    offsets: list[tuple[int, int] | None]
+    vectors: np.ndarray
+    segments: list[int]
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than the encoder takes, and were cut.
+
+    Attributes:
+        texts: How many texts were cut.
+        tokens: How many tokens were cut off.
+    """
+
+    def __init__(self, texts, tokens, max_length):
+        self.texts, self.tokens = texts, tokens
+        super().__init__(
+            f"{texts:,} texts are longer than max_length={max_length} tokens, and {tokens:,} "
+            'tokens were cut off: long="window" takes them too.'
+        )

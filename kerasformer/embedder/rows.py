@@ -1,0 +1,211 @@
+"""Texts to the rows of token ids that an encoder takes: cut, or in overlapping windows."""
+
+import dataclasses
+import itertools
+from array import array
+
+import numpy as np
+
+from kerasformer.errors import UserError
+from kerasformer.text import Encoded
+from kerasformer.text.tokenizer import longest_first
+
+
+@dataclasses.dataclass
+class Rows:
+    """The rows of many texts: one each, or one for each window of a text.
+
+    Every token of a text, special tokens included, is owned by exactly one of its rows, and a
+    row's own tokens stand side by side: the rows' own tokens in order are the text's.
+
+    Attributes:
+        encoded: The token ids of the rows, an `Encoded`.
+        texts: The index of each row's text, never falling, int `[rows]`.
+        start: Where each row's own tokens begin, int `[rows]`.
+        stop: Where they end, int `[rows]`.
+        middle: Where the token between the texts of a pair stands, -1 without a pair,
+            int `[rows]`.
+        kept: For each text how many tokens of it, and of its pair, there are in the rows.
+        cut: For each text how many tokens there are not, int `[texts]`.
+    """
+
+    encoded: Encoded
+    texts: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    middle: np.ndarray
+    kept: list[tuple[int, int]]
+    cut: np.ndarray
+
+    def pooling_mask(self, rows, width, special_tokens, first):
+        """Which tokens are pooled: a row's own ones, but for those that are left out.
+
+        Where that leaves none, as of an empty text without its special tokens, all its own are.
+
+        Args:
+            rows: The indices of the rows.
+            width: The padded length.
+            special_tokens: Whether those around the texts are pooled.
+            first: How many tokens at a row's begin are not pooled.
+
+        Returns:
+            bool `[rows, width]`.
+        """
+        column = np.arange(width)
+        start, stop = self.start[rows, None], self.stop[rows, None]
+        own = (column >= start) & (column < stop)
+        mask = own & (column >= first)
+        if not special_tokens:
+            last = self.encoded.lengths[rows, None] - 1
+            mask &= (column != 0) & (column != last) & (column != self.middle[rows, None])
+        return np.where(mask.any(axis=1, keepdims=True), mask, own)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How the tokens of a text, or of a pair, become rows of at most `max_length` tokens.
+
+    Of a pair the windows slide over the longer text, and the other one stands in each of them,
+    cut to half the room where it is longer than that.
+
+    Args:
+        cls_id: The token that begins a row.
+        sep_id: The token after each text.
+        pad_id: The token that fills up a batch.
+        max_length: The most tokens of a row.
+        window: Whether long texts are windowed rather than cut.
+        overlap: The tokens that two windows share; by default a quarter of a window.
+        prompt: How many tokens at a text's begin stand in each of its windows.
+    """
+
+    cls_id: int
+    sep_id: int
+    pad_id: int
+    max_length: int
+    window: bool = False
+    overlap: int | None = None
+    prompt: int = 0
+
+    def rows(self, documents) -> Rows:
+        """The rows of texts.
+
+        Args:
+            documents: For each text its token ids, and those of its pair or None.
+
+        Returns:
+            The `Rows`.
+
+        Raises:
+            UserError: There is no room for a window, or the overlap leaves none.
+        """
+        ids, types, spans, kept, cut = [], [], [], [], []
+        for number, (one, two) in enumerate(documents):
+            keep = self._keep(len(one), two)
+            kept.append(keep)
+            cut.append(len(one) + len(two or ()) - sum(keep))
+            row, segments, middle = self._join(one, two, keep)
+            for parts, start, stop in self._windows(row, middle, keep):
+                ids.append(_take(row, parts))
+                types.append(_take(segments, parts))
+                own_middle = types[-1].index(1) - 1 if two is not None else -1
+                spans.append((number, start, stop, own_middle))
+        spans = np.array(spans, np.int64).reshape(-1, 4)
+        encoded = Encoded(ids, types, pad_id=self.pad_id)
+        return Rows(encoded, *spans.T, kept, np.array(cut, np.int64))
+
+    def _keep(self, length, two):
+        """How many tokens of a text and of its pair stay."""
+        room = self._room(two)
+        if two is None:
+            return (length if self.window else min(length, room)), 0
+        if not self.window:
+            return longest_first(length, len(two), room)
+        if length + len(two) <= room:
+            return length, len(two)
+        half = room // 2
+        if length >= len(two):
+            return length, min(len(two), half)
+        return min(length, half), len(two)
+
+    def _room(self, two):
+        special = 2 if two is None else 3
+        if self.max_length <= special:
+            raise UserError(
+                f"max_length is {self.max_length}, and {special} of these are special tokens: "
+                "give a larger one."
+            )
+        return self.max_length - special
+
+    def _join(self, one, two, keep):
+        """The whole row of a text or a pair, its segments, and where the first text ends."""
+        row = [self.cls_id, *one[: keep[0]], self.sep_id]
+        middle, segments = len(row) - 1, bytes(len(row))
+        if two is not None:
+            row += [*two[: keep[1]], self.sep_id]
+            segments += b"\1" * (len(row) - len(segments))
+        return row, segments, middle
+
+    def _windows(self, row, middle, keep):
+        """For each window the slices of the row in it, and where its own tokens begin and end."""
+        if len(row) <= self.max_length:
+            yield [slice(None)], 0, len(row)
+            return
+        # The windows slide over row[head:tail], and what stands around it is in each of them.
+        first = keep[0] >= keep[1]
+        head, tail = (1 + self.prompt, middle) if first else (middle + 1, len(row) - 1)
+        room = self.max_length - (len(row) - (tail - head))
+        if room < 1 or head > tail:
+            raise UserError(
+                f"max_length is {self.max_length}, and the prompt has {self.prompt} tokens "
+                "already: give a larger one, or a shorter prompt."
+            )
+        starts, owned = window_places(tail - head, room, self._overlap(room))
+        for i, start in enumerate(starts):
+            parts = [slice(head), slice(head + start, head + start + room), slice(tail, None)]
+            own_start = head + owned[i] - start if i else 0
+            is_last = i + 1 == len(starts)
+            yield parts, own_start, self.max_length if is_last else head + owned[i + 1] - start
+
+    def _overlap(self, room):
+        overlap = room // 4 if self.overlap is None else self.overlap
+        if not 0 <= overlap < room:
+            raise UserError(
+                f"overlap is {self.overlap}, and a window has room for {room} tokens of a text: "
+                f"give 0 to {room - 1}."
+            )
+        return overlap
+
+
+def _take(values, parts):
+    """The parts of a list or of bytes, one after another, in an array of few bytes a value."""
+    typecode = "b" if isinstance(values, bytes) else "i"
+    taken = array(typecode)
+    for part in parts:
+        taken.extend(values[part])
+    return taken
+
+
+def window_places(length, room, overlap):
+    """Where windows over `length` tokens begin, and which tokens each of them owns.
+
+    A token that is in several windows is owned by that in which it has most context, as in
+    `run_squad.py` of https://github.com/google-research/bert; the earlier one of two equal. Unlike
+    there, the last window is moved back to be as long as the others.
+
+    Args:
+        length: The number of tokens, more than `room`.
+        room: The tokens of a window.
+        overlap: The tokens that two windows share; the last two may share more.
+
+    Returns:
+        The first token of each window, and the first token that each owns, up to that of the next.
+
+    Example:
+
+    >>> window_places(length=10, room=4, overlap=2)
+    ([0, 2, 4, 6], [0, 3, 5, 7])
+    """
+    starts = [*range(0, length - room, room - overlap), length - room]
+    # Of windows of one length, a token has most context in that whose middle is the nearest.
+    owned = [(one + two + room + 1) // 2 for one, two in itertools.pairwise(starts)]
+    return starts, [0, *owned]
