@@ -5,10 +5,10 @@ import os
 import sys
 
 import kerasformer
-from kerasformer.cli import attention, compare, convert, embed, inspect, tokenize
+from kerasformer.cli import attention, compare, context, convert, embed, inspect, tokenize
 from kerasformer.errors import UserError
 
-_COMMANDS = (compare, inspect, convert, tokenize, embed, attention)
+_COMMANDS = (compare, inspect, convert, tokenize, embed, attention, context)
 
 
 def main(argv=None) -> int:

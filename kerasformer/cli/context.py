@@ -1,0 +1,191 @@
+"""`kerasformer context`."""
+
+import json
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
+_SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "context",
+        help="show how a word's vector changes with its context, layer by layer",
+        description="Compares the vectors of a word in different contexts, by their cosines in "
+        'every layer: "bank" of a river and of robbers.',
+    )
+    command.set_defaults(run=_run)
+    command.add_argument("word", metavar="WORD", help="the word")
+    texts = command.add_mutually_exclusive_group(required=True)
+    texts.add_argument("--texts", metavar="TEXT", nargs="+", help="texts with the word")
+    texts.add_argument("--file", metavar="FILE", help="a file with a text in each line, in UTF-8")
+    command.add_argument(
+        "--model",
+        metavar="SOURCE",
+        default="all-MiniLM-L6-v2",
+        help="a BERT: a folder or file, a preset's name, hf://owner/name (by default "
+        "all-MiniLM-L6-v2)",
+    )
+    command.add_argument(
+        "--layer",
+        metavar="N",
+        type=int,
+        default=-1,
+        help="the layer whose matrix is shown, from 0 (the embeddings) or from -1 (the last, which "
+        "is the default) downwards",
+    )
+    command.add_argument(
+        "--limit",
+        metavar="N",
+        type=int,
+        default=30,
+        help="compare the first N occurrences (by default 30)",
+    )
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        default="context.png",
+        help="a .png with the matrix of every layer; that of the chosen layer is put beside it "
+        "(by default context.png and context-layer-N.png)",
+    )
+    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+
+
+def _run(arguments):
+    output = Path(arguments.output).expanduser()
+    if output.suffix.lower() != ".png":
+        raise UserError(f"--output is {output}, but must end in .png.")
+    if arguments.limit < 2:
+        raise UserError(f"--limit is {arguments.limit}, and a comparison takes 2 or more.")
+    texts = arguments.texts or _lines(Path(arguments.file).expanduser())
+    contexts, layer = _compare(arguments, texts)
+    beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")
+    _write(contexts, layer, output, beside)
+    if arguments.json:
+        print(json.dumps(_record(contexts, layer, [output, beside])))
+    else:
+        print(_format(contexts, layer))
+        print(f"\nWritten: {output}, {beside}")
+    return 0
+
+
+def _lines(path):
+    from kerasformer.data.tables import read_lines
+
+    return (text for _, (text,) in read_lines(path).read(["text"]))
+
+
+def _compare(arguments, texts):
+    from kerasformer.checkpoints import open_checkpoint
+    from kerasformer.compare.worker import stderr_to_nowhere
+
+    layers = open_checkpoint(arguments.model).config.num_layers + 1
+    if not -layers <= arguments.layer < layers:
+        raise UserError(
+            f"--layer is {arguments.layer}, and the model has layers 0 to {layers - 1} (or "
+            f"{-layers} to -1)."
+        )
+    with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+        from kerasformer.analysis.context import word_contexts
+        from kerasformer.embedder import TextEmbedder
+
+        embedder = TextEmbedder.from_pretrained(arguments.model)
+        contexts = word_contexts(embedder, arguments.word, texts, limit=arguments.limit)
+    return contexts, arguments.layer % layers
+
+
+def _write(contexts, layer, output, beside):
+    from kerasformer.analysis.context import plot_layer, plot_layers
+    from kerasformer.files import write_whole
+
+    try:
+        write_whole(output, plot_layers(contexts))
+        write_whole(beside, plot_layer(contexts, layer))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be written ({error.strerror}).") from None
+
+
+def _record(contexts, layer, files):
+    pairs, others = contexts.pairs(), contexts.others
+    return {
+        "word": contexts.word,
+        "occurrences": [
+            {
+                "text": occurrence.text,
+                "start": occurrence.start,
+                "end": occurrence.end,
+                "tokens": list(occurrence.tokens),
+                "snippet": occurrence.snippet,
+            }
+            for occurrence in contexts.occurrences
+        ],
+        "more": contexts.more,
+        "without": contexts.without,
+        "layer": layer,
+        "mean_cosine": pairs.mean(axis=1).tolist(),
+        "others": [None if value != value else value for value in others.tolist()],
+        "cosines": contexts.cosines.tolist(),
+        "files": [str(file) for file in files],
+    }
+
+
+def _format(contexts, layer) -> str:
+    sections = [_occurrences(contexts), _layers(contexts)]
+    if len(contexts.occurrences) <= _SHOWN:
+        sections.append(_matrix(contexts, layer))
+    return "\n\n".join(sections)
+
+
+def _occurrences(contexts):
+    from kerasformer.cli.text import readable, table
+
+    found = contexts.occurrences
+    tokens = found[0].tokens
+    told = f"{len(tokens)} sub-words: {' '.join(tokens)}" if len(tokens) > 1 else tokens[0]
+    lines = [
+        f"{readable(contexts.word)} ({readable(told)}), {len(found):,} occurrences",
+        "",
+        table([[str(i), f"text {o.text + 1}", o.snippet] for i, o in enumerate(found, 1)], {0}),
+    ]
+    if contexts.more:
+        lines += ["", f"There are more: --limit takes more than {len(found):,}."]
+    if contexts.without:
+        from kerasformer.analysis.occurrences import numbers
+
+        lines += ["", f"The word is not in text {numbers(contexts.without)}."]
+    return "\n".join(lines)
+
+
+def _layers(contexts):
+    """Each layer with its pairs' mean cosine, the pairs least and most alike, and other words."""
+    import numpy as np
+
+    from kerasformer.cli.text import table
+
+    first, second = np.triu_indices(len(contexts.occurrences), 1)
+    rows = [["layer", "mean cosine", "least", "", "most", "", "other words"]]
+    for layer, (cosines, other) in enumerate(zip(contexts.pairs(), contexts.others, strict=True)):
+        row = [str(layer), f"{cosines.mean():z.2f}"]
+        for index in (cosines.argmin(), cosines.argmax()):
+            row += [f"{cosines[index]:z.2f}", f"{first[index] + 1} and {second[index] + 1}"]
+        rows.append([*row, "–" if np.isnan(other) else f"{other:z.2f}"])
+    return "\n".join(
+        [
+            table(rows, right={0, 1, 2, 4, 6}),
+            "",
+            "Layer 0 is the embeddings: there the same word differs by its position alone.",
+            "Other words: mean cosine of two other tokens of different texts, to compare with.",
+        ]
+    )
+
+
+def _matrix(contexts, layer):
+    from kerasformer.cli.text import table
+
+    numbers = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
+    rows = [["", *numbers]]
+    for number, cosines in zip(numbers, contexts.cosines[layer], strict=True):
+        rows.append([number, *(f"{cosine:z.2f}" for cosine in cosines)])
+    return f"Cosines in layer {layer}\n\n" + table(rows, right=set(range(len(rows[0]))))
