@@ -100,11 +100,11 @@ def _write(contexts, layer, output, beside):
     from kerasformer.analysis.context import plot_layer, plot_layers
     from kerasformer.files import write_whole
 
-    try:
-        write_whole(output, plot_layers(contexts))
-        write_whole(beside, plot_layer(contexts, layer))
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be written ({error.strerror}).") from None
+    for path, picture in ((output, plot_layers(contexts)), (beside, plot_layer(contexts, layer))):
+        try:
+            write_whole(path, picture)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror}).") from None
 
 
 def _record(contexts, layer, files):
