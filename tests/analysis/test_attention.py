@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def encoder():
+    keras.utils.set_random_seed(7)
     config = EncoderConfig(
         vocab_size=len(WORDS),
         hidden_size=36,
