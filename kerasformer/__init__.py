@@ -27,6 +27,7 @@ _EXPORTS = {
 _SUBPACKAGES = (
     "checkpoints",
     "compare",
+    "corpus",
     "data",
     "hub",
     "layers",

@@ -127,24 +127,29 @@ def _names(value):
 
 
 def _run(arguments):
-    from kerasformer.corpus import EmbeddedCorpus, embed_corpus
+    from kerasformer.corpus import embed_corpus
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     inputs, output = options.pop("inputs", []), options.pop("output")
     try:
         corpus = embed_corpus(inputs, output, **options)
     except KeyboardInterrupt:
-        try:
-            done = f"{EmbeddedCorpus(output)!r}"[len("<EmbeddedCorpus ") : -1]
-        except UserError:
-            done = "nothing was written"
-        print(
-            f"kerasformer: interrupted ({done}); the same command with --resume goes on.",
-            file=sys.stderr,
-        )
+        print(f"kerasformer: interrupted; {_progress(output)}.", file=sys.stderr)
         return 130
     print(_summary(corpus))
     return 0
+
+
+def _progress(output):
+    """How far an interrupted run came, and how to go on."""
+    from kerasformer.corpus import EmbeddedCorpus
+
+    try:
+        corpus = EmbeddedCorpus(output)
+    except UserError:
+        return "nothing was embedded"
+    done = f"{len(corpus):,} of {corpus.manifest.rows:,} texts"
+    return f"{done} are embedded in {output}, the same command with --resume goes on"
 
 
 def _summary(corpus) -> str:
@@ -159,7 +164,7 @@ def _summary(corpus) -> str:
     texts, tokens = manifest.cut
     if texts:
         lines.append(
-            f"{texts:,} of them were too long for the model and cut: {tokens:,} tokens are left "
-            "out (--long window takes them in)."
+            f"{texts:,} of them {'were' if texts > 1 else 'was'} too long for the model and cut: "
+            f"{tokens:,} tokens are left out (--long window takes them in)."
         )
     return "\n".join(lines)

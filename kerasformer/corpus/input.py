@@ -79,7 +79,10 @@ class InputFile:
         try:
             status = os.stat(path)
         except OSError as error:
-            raise UserError(f"{path} cannot be read any more ({error.strerror}).") from None
+            raise UserError(
+                f"{path} cannot be read any more ({error.strerror}): put it back, or give its new "
+                "place."
+            ) from None
         if (status.st_size, status.st_mtime_ns) == (self.bytes, self.mtime_ns):
             return
         if status.st_size != self.bytes:
@@ -175,6 +178,10 @@ def list_files(paths: Sequence[str]) -> list[Path]:
     """
     files = []
     for path in map(Path, paths):
+        if path == Path("-"):
+            raise UserError(
+                "Standard input cannot be read twice: save it in a file, and give that."
+            )
         path = path.expanduser()
         if not path.exists():
             raise UserError(f"There is no file or folder '{path}': check the path.")

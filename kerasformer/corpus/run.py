@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import json
 import os
 import re
 import sys
@@ -147,10 +146,11 @@ def _resumed(folder, inputs, settings) -> Manifest:
         "header": job.input.header,
     }
     for name, value in settings.items():
-        if _plain(name, value) != _plain(name, recorded.get(name)):
+        was, now = _plain(recorded.get(name)), _plain(value)
+        if was != now:
             raise UserError(
-                f"{name} was {recorded.get(name)!r} when the job in {folder} was begun and is "
-                f"{value!r} now: resume without it, or embed into a new folder."
+                f"{name} was {was!r} when the job in {folder} was begun and is {now!r} now: resume "
+                "without it, or embed into a new folder."
             )
     files = job.input.files
     paths = list_files(inputs) if inputs else [Path(file.path) for file in files]
@@ -168,11 +168,11 @@ def _resumed(folder, inputs, settings) -> Manifest:
     return manifest
 
 
-def _plain(name, value):
-    """A setting as JSON, the same for all ways to write it."""
-    if name in ("text_column", "pooling") and isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
-    return json.dumps(value, default=str)
+def _plain(value):
+    """A setting as the command line takes it, the same for all ways to write it."""
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
+    return re.sub(r"\s*,\s*", ",", value) if isinstance(value, str) else value
 
 
 def _refuse_used(folder):

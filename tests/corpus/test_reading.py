@@ -1,0 +1,201 @@
+"""What is read of files: texts, ids, spans, and what is refused."""
+
+import csv
+import gzip
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasformer.corpus import spans as spans_module
+from kerasformer.corpus.input import CorpusInput, InputFile, list_files
+from kerasformer.corpus.spans import RowReader, plan_spans
+from kerasformer.errors import UserError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+def write_csv(path, texts):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerows([("key", "text"), *((f"k{n}", text) for n, text in enumerate(texts))])
+
+
+def write_jsonl(path, texts):
+    rows = [json.dumps({"key": f"k{n}", "text": text}) for n, text in enumerate(texts)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8", newline="")
+
+
+def write_parquet(path, texts):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    keys = [f"k{n}" for n in range(len(texts))]
+    table = arrow.table({"key": keys, "text": arrow.array(texts, arrow.string())})
+    parquet.write_table(table, path, row_group_size=4)
+
+
+def write_text(path, texts):
+    path.write_text("".join(text + "\n" for text in texts), encoding="utf-8", newline="")
+
+
+WRITERS = {".csv": write_csv, ".jsonl": write_jsonl, ".parquet": write_parquet}
+
+
+def read_all(source, shard_size, limit=None):
+    reader = RowReader(source)
+    return [reader.read(span) for span in plan_spans(source, shard_size, limit)]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@settings(deadline=None, max_examples=25)
+@given(texts=st.lists(TEXT, min_size=1, max_size=15), shard_size=st.integers(1, 6), data=st.data())
+def test_spans_hold_all_rows_in_whatever_order_they_are_read(
+    tmp_path_factory, suffix, texts, shard_size, data
+):
+    path = tmp_path_factory.mktemp("corpus") / f"a{suffix}"
+    WRITERS[suffix](path, texts)
+    source = CorpusInput.of([path], id_column="key")
+    spans = plan_spans(source, shard_size)
+    assert [span.rows for span in spans[:-1]] == [shard_size] * (len(spans) - 1)
+    reader, parts = RowReader(source), {}
+    for span in data.draw(st.permutations(spans)):
+        parts[span.index] = reader.read(span)
+    assert [text for index in sorted(parts) for text in parts[index].texts] == texts
+    ids = [id for index in sorted(parts) for id in parts[index].ids]
+    assert ids == [f"k{n}" for n in range(len(texts))]
+
+
+def test_several_files_and_folders_are_one_corpus(tmp_path, texts):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    write_jsonl(folder / "2.jsonl", texts[20:30])
+    write_csv(folder / "1.csv", texts[10:20])
+    (folder / "3.txt.gz").write_bytes(gzip.compress(b"the last\n"))
+    (folder / "README.md").write_text("not data")
+    (folder / ".hidden.txt").write_text("not data")
+    write_text(tmp_path / "0.txt", texts[:10])
+    source = CorpusInput.of([tmp_path / "0.txt", folder])
+    parts = read_all(source, 7)
+    assert [text for part in parts for text in part.texts] == [*texts[:30], "the last"]
+    assert [id for part in parts for id in part.ids] == list(range(31))
+    assert [len(part.ids) for part in parts] == [7, 7, 7, 7, 3]
+
+
+def test_a_shard_ends_where_its_texts_are_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(spans_module, "_CHARACTERS", 10)
+    write_text(tmp_path / "a.txt", ["x" * 4, "x" * 4, "x" * 4, "", "x" * 30, "x", "x", "x"])
+    spans = plan_spans(CorpusInput.of([tmp_path / "a.txt"]), 3)
+    assert [(span.first_row, span.rows) for span in spans] == [(0, 3), (3, 2), (5, 3)]
+
+
+def test_the_first_rows_only(tmp_path, texts):
+    write_text(tmp_path / "a.txt", texts)
+    parts = read_all(CorpusInput.of([tmp_path / "a.txt"]), 4, limit=6)
+    assert [part.texts for part in parts] == [texts[:4], texts[4:6]]
+
+
+def test_what_is_missing_is_an_empty_text(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": null, "id": 7}\n{"id": 8}\n{"text": NaN, "id": "x"}\n')
+    part = read_all(CorpusInput.of([path], "text", "id"), 5)[0]
+    assert part == (["7", "8", "x"], ["", "", ""])
+
+
+def test_columns_are_joined(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("title,body,n\none,first,1\ntwo,,2\n")
+    part = read_all(CorpusInput.of([path], "title,body"), 5)[0]
+    assert part.texts == ["one first", "two"]
+
+
+def test_the_only_other_column_is_the_text(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("verse,key\nfine,1\n")
+    assert CorpusInput.of([path], id_column="key").text_columns == ("verse",)
+
+
+def test_without_header(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("fine\ndull\n")
+    assert read_all(CorpusInput.of([path], header=False), 5)[0].texts == ["fine", "dull"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'{"text": "x"}\n{"text": "y"\n', r"a.jsonl, line 2, is no valid JSON"),
+        ("a.jsonl", b'{"text": "x"}\n["y"]\n', r"a.jsonl, line 2, holds a list"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": 5}\n', r"a.jsonl, line 2, has a int as text"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": "\\ud800"}\n', r"line 2, is no valid JSON"),
+        ("a.txt", b"fine\nna\xefve\n", r"a.txt is not UTF-8 text: byte 0xef in line 2"),
+        ("a.txt", "naïve\n".encode("utf-16"), r"a.txt is not UTF-8 text: byte 0xff in line 1"),
+        ("a.txt", b"a\0b\n", r"a.txt, line 1, holds a NUL byte"),
+        ("a.txt", b"", r"a.txt holds no examples"),
+        ("a.jsonl", b"\n\n", r"a.jsonl holds no examples"),
+        ("a.csv", b"text,label\n", r"a.csv holds no texts"),
+        ("a.csv", b'text,label\n"x,1\n', r"a.csv, line 2, is no valid CSV"),
+        ("a.csv", b"text,label\nx,y,1\n", r"a.csv, line 2, has 3 cells"),
+        ("a.csv", b"first,second\nx,y\n", r"No column of .*a.csv is known to hold the text"),
+        ("a.txt.gz", b"no gzip", r"a.txt.gz is no whole gzip file"),
+        ("a.json", b'["x"]', r"a.json is no JSONL: write one object a line"),
+        ("a.parquet", b"PAR1", r"a.parquet cannot be read as Parquet"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        plan_spans(CorpusInput.of([path]), 5)
+
+
+def test_columns_that_are_not_there(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", ["x"])
+    for column in ({"text_column": "txet"}, {"id_column": "txet"}):
+        with pytest.raises(UserError, match=r"no column 'txet', only 'key', 'text'; did you mean"):
+            CorpusInput.of([tmp_path / "a.jsonl"], **column)
+
+
+def test_a_row_without_id(tmp_path):
+    (tmp_path / "a.csv").write_text("key,text\nk,x\n,y\n")
+    with pytest.raises(UserError, match=r"a.csv, line 3, has no id in the column 'key'"):
+        plan_spans(CorpusInput.of([tmp_path / "a.csv"], id_column="key"), 5)
+
+
+def test_no_files(tmp_path):
+    with pytest.raises(UserError, match="There is no file or folder"):
+        list_files([tmp_path / "absent.txt"])
+    with pytest.raises(UserError, match="holds no file that can be read"):
+        list_files([tmp_path])
+    with pytest.raises(UserError, match="Standard input cannot be read twice"):
+        list_files(["-"])
+    with pytest.raises(UserError, match="is no regular file"):
+        list_files(["/dev/null"])
+
+
+def test_a_changed_file_is_told_by_its_content_not_its_time(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n")
+    file = InputFile.of(path)
+    path.write_text("one\ntwo\n")
+    file.check()
+    path.write_text("one\n2wo\n")
+    with pytest.raises(UserError, match="its size is the same, its content is not"):
+        file.check()
+    path.write_text("one\n")
+    with pytest.raises(UserError, match="it had 8 bytes and has 4 now"):
+        file.check()
+    path.unlink()
+    with pytest.raises(UserError, match="cannot be read any more"):
+        file.check()
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, texts):
+    path = tmp_path / "a.txt"
+    write_text(path, texts)
+    source = CorpusInput.of([path])
+    first, second, *_ = plan_spans(source, 10)
+    reader = RowReader(source)
+    assert reader.read(first).texts == texts[:10]
+    write_text(path, texts[:15])
+    with pytest.raises(UserError, match="has changed since the job was begun"):
+        reader.read(second)
