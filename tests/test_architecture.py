@@ -93,7 +93,16 @@ MAY_IMPORT = {
     "tasks": {"errors", "layers", "models", "text", "data", "training", "checkpoints"},
     "embedder": {"errors", "layers", "models", "text", "data", "checkpoints"},
     "report": {"errors", "files"},
-    "corpus": {"errors", "files", "progress", "checkpoints", "data", "embedder", "text"},
+    "corpus": {
+        "errors",
+        "files",
+        "progress",
+        "checkpoints",
+        "data",
+        "embedder",
+        "models",
+        "text",
+    },
     "analysis": {
         "errors",
         "files",

@@ -1,13 +1,13 @@
 """What is embedded: the files, the columns of their texts and ids, and where each row begins."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasformer.data.lines import Place
+from kerasformer.checkpoints.fetching.cache import sha256_of
+from kerasformer.data.lines import Place, reading
 from kerasformer.data.rows import KNOWN, choose_text, is_missing, join_texts
 from kerasformer.data.tables import Table, read_lines, read_table, suffix_of
 from kerasformer.errors import UserError
@@ -51,20 +51,14 @@ class InputFile:
 
     @classmethod
     def of(cls, path: str) -> "InputFile":
-        """The file as it is now.
+        """The file as it is now; all of it is read.
 
         Raises:
             UserError: It cannot be read.
         """
-        try:
+        with reading(path):
             status = os.stat(path)
-            with open(path, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise UserError(
-                f"{path} cannot be read ({error.strerror or error}): check its permissions."
-            ) from None
-        return cls(str(path), status.st_size, status.st_mtime_ns, digest)
+            return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(path))
 
     def check(self, path: str | None = None):
         """Makes sure that the file is unchanged; its content is read only if it has a new time.
@@ -129,11 +123,7 @@ class CorpusInput:
         Raises:
             UserError: There is no such file or column, or a file is empty or cannot be read.
         """
-        files = list_files(paths)
-        text_columns = text_column
-        for path in files:
-            columns = open_table(path, header).columns
-            text_columns = choose_text(columns, text_columns, id_column, path)
+        files, text_columns = choose_columns(paths, text_column, id_column, header)
         return cls(tuple(map(InputFile.of, files)), text_columns, id_column, header)
 
     def check(self):
@@ -165,6 +155,28 @@ class CorpusInput:
                 texts = cells[: len(self.text_columns)]
                 yield Row(index, at, id, join_texts(filter(_is_there, texts), where))
             place = None
+
+
+def choose_columns(paths: Sequence[str], text_column=None, id_column=None, header=None):
+    """The files that are meant, and the columns of their texts; only their beginnings are read.
+
+    Args:
+        paths: As in `CorpusInput.of`, like the others.
+        text_column: The column of the text.
+        id_column: The column of the ids.
+        header: Whether there is a header.
+
+    Returns:
+        The paths of the files, and the names of the columns, the same in all of them.
+
+    Raises:
+        UserError: There is no such file or column, or a file is empty or cannot be read.
+    """
+    files, text_columns = list_files(paths), text_column
+    for path in files:
+        columns = open_table(path, header).columns
+        text_columns = choose_text(columns, text_columns, id_column, path)
+    return files, text_columns
 
 
 def list_files(paths: Sequence[str]) -> list[Path]:

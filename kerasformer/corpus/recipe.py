@@ -1,8 +1,7 @@
 """Which model makes a vector of a text, and how: as plain data, and at work."""
 
 import dataclasses
-import hashlib
-import json
+import os
 import warnings
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ class Recipe:
 
     Attributes:
         model: The source, as `TextEmbedder.from_pretrained` takes it.
-        sha256: The `fingerprint` of the model, or "" as long as it is not known.
+        sha256: The `model_fingerprint` of the model, or "" as long as it is not known.
         policy: Keras dtype policy of the encoder.
         layers: As in `TextEmbedder`, like the following.
         combine: As in `TextEmbedder`.
@@ -56,11 +55,17 @@ class Recipe:
     long: str = "truncate"
 
     def __post_init__(self):
+        object.__setattr__(self, "model", os.fspath(self.model))
         if self.dtype not in DTYPES:
             raise UserError(f"dtype is {self.dtype!r}: give one of {', '.join(DTYPES)}.")
         for name in ("layers", "pooling"):  # lists when read from JSON
-            if isinstance(value := getattr(self, name), list):
+            value = getattr(self, name)
+            if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
+            elif not isinstance(value, int | str | tuple | None):
+                raise UserError(f"{name} is a {type(value).__name__}: give numbers or names.")
+        if self.combine == "stack":
+            raise UserError("combine='stack' gives several vectors a text: give sum, mean, concat.")
 
 
 class Embedded(NamedTuple):
@@ -98,7 +103,7 @@ class Embedding:
 
         settings = _given(recipe, _OF_EMBEDDER)
         self.embedder = TextEmbedder.from_pretrained(recipe.model, dtype=recipe.policy, **settings)
-        digest = fingerprint(self.embedder)
+        digest = model_fingerprint(self.embedder)
         if recipe.sha256 not in ("", digest):
             raise UserError(
                 f"The model {recipe.model} is another one than when the job was begun: its "
@@ -129,11 +134,13 @@ def _given(recipe, names):
 
 def _cut(caught) -> tuple[int, int]:
     """The texts and tokens that warnings say were cut; other warnings are given on."""
+    from kerasformer.embedder import TruncationWarning
+
     texts = tokens = 0
     for warning in caught:
-        if type(warning.message).__name__ == "TruncationWarning":
-            texts += warning.message.texts
-            tokens += warning.message.tokens
+        if isinstance(warning.message, TruncationWarning):
+            texts += int(warning.message.texts)
+            tokens += int(warning.message.tokens)
         else:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
@@ -141,7 +148,7 @@ def _cut(caught) -> tuple[int, int]:
     return texts, tokens
 
 
-def fingerprint(embedder) -> str:
+def model_fingerprint(embedder) -> str:
     """The sha256 of all that makes an embedder's model: weights, configuration, tokenizer.
 
     Args:
@@ -150,14 +157,8 @@ def fingerprint(embedder) -> str:
     Returns:
         64 hexadecimal digits, the same for the same model in whatever format it is stored.
     """
-    import keras
+    from kerasformer.models.feature_cache import fingerprint
 
+    weights = [weight for layer in (embedder.encoder, *embedder.dense) for weight in layer.weights]
     config = dataclasses.asdict(embedder.encoder.config)
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    digest.update(embedder.tokenizer.to_json().encode())
-    for layer in (embedder.encoder, *embedder.dense):
-        for weight in layer.weights:
-            array = keras.ops.convert_to_numpy(weight.value)
-            digest.update(f"{array.shape} {array.dtype}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()
+    return fingerprint(config, weights, [embedder.tokenizer.to_json()])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerasformer.corpus.embedded import EmbeddedCorpus
-from kerasformer.corpus.input import CorpusInput, list_files
+from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
 from kerasformer.corpus.job import Job
 from kerasformer.corpus.manifest import MANIFEST, Manifest
 from kerasformer.corpus.progress import CorpusProgress
@@ -111,7 +111,7 @@ def _begun(folder, inputs, settings):
     recipe = _recipe(groups[None])
     if groups[_OF_JOB].get("format", "parquet") == "parquet":
         require("pyarrow", extra="parquet")
-    list_files(inputs)  # a wrong path is told before the model is loaded
+    choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
     job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
     embedding = Embedding(recipe)
     width = embedding([""]).vectors.shape[-1]
