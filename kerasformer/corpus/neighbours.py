@@ -1,0 +1,174 @@
+"""The texts of an embedded corpus that are nearest to others, by the cosine of their vectors."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasformer.errors import UserError
+
+_BLOCK_BYTES = 1 << 25  # of vectors as float32, compared at a time
+_QUERIES = 256  # compared with a block at a time
+_DECIMALS = 6  # of a similarity: the others depend on the block that a vector is in
+
+
+class Neighbour(NamedTuple):
+    """A text of a corpus.
+
+    Attributes:
+        id: Its id: the number of its row in the input, or what its id column says.
+        text: The text, or None where the corpus does not keep them.
+        similarity: The cosine of its vector and the query's, to six decimals. Of a "binary" corpus,
+            the cosine of their signs: 1 - 2 * (Hamming distance / bits).
+    """
+
+    id: int | str
+    text: str | None
+    similarity: float
+
+
+def nearest(corpus, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]:
+    """The texts of a corpus nearest to vectors: exact, in memory that does not grow with it.
+
+    Args:
+        corpus: An `EmbeddedCorpus`.
+        vectors: `[queries, width]`, as `corpus.encode(texts)` gives them.
+        top: How many texts to find for each; all of them where the corpus has fewer.
+
+    Returns:
+        For each query its neighbours, the nearest first, and equally near ones in the order of the
+        corpus. A vector of zeros has the similarity 0 to all.
+
+    Raises:
+        UserError: `top` is below 1, the vectors do not fit the corpus, or a shard is broken.
+
+    Example:
+
+    >>> corpus = EmbeddedCorpus("vectors")  # doctest: +SKIP
+    >>> (found,) = nearest(corpus, corpus.encode(["a dull film"]), top=2)  # doctest: +SKIP
+    >>> found[0]  # doctest: +SKIP
+    Neighbour(id=17, text='a film so dull', similarity=0.912345)
+    """
+    queries = directions(check_queries(corpus, vectors, top), corpus.dtype)
+    best = _Best(len(queries), min(top, len(corpus)))
+    first = 0
+    for ids, texts, stored in corpus.shards():
+        for start, block in _blocks(stored, queries.shape[1]):
+            best.compare(queries, directions(block, corpus.dtype), first + start)
+        best.note(first, ids, texts)
+        first += len(ids)
+    return best.neighbours()
+
+
+def check_queries(corpus, vectors: np.ndarray, top: int) -> np.ndarray:
+    """The vectors, once it is sure that they can be compared with those of a corpus.
+
+    Args:
+        corpus: An `EmbeddedCorpus`.
+        vectors: `[queries, width]`.
+        top: How many neighbours are wanted.
+
+    Raises:
+        UserError: They cannot, or `top` is below 1.
+    """
+    vectors = np.asarray(vectors)
+    if top < 1:
+        raise UserError(f"top is {top}: give how many texts to find, 1 or more.")
+    if vectors.ndim != 2 or vectors.shape[1] != corpus.width:
+        raise UserError(
+            f"The queries have the shape {list(vectors.shape)}, but must be [n, {corpus.width}]: "
+            "make them with the corpus' own encode."
+        )
+    if corpus.dtype == "binary" and vectors.dtype != np.uint8:
+        raise UserError(
+            f"The queries are {vectors.dtype}, but must be uint8 as the bits of this corpus are: "
+            "make them with the corpus' own encode."
+        )
+    return vectors
+
+
+def directions(vectors: np.ndarray, dtype: str) -> np.ndarray:
+    """Vectors as stored, scaled to length 1, so that a product of two is their cosine.
+
+    Args:
+        vectors: `[n, width]`.
+        dtype: What the corpus stores. The bits of "binary" become 1 and -1.
+
+    Returns:
+        float32 `[n, size]`. Zeros stay.
+
+    Raises:
+        UserError: A number is not finite.
+
+    Example:
+
+    >>> directions(np.array([[3, -4], [0, 0]], "int8"), "int8").tolist()
+    [[0.6000000238418579, -0.800000011920929], [0.0, 0.0]]
+    >>> directions(np.array([[0b11010000]], "uint8"), "binary").round(3).tolist()
+    [[0.354, 0.354, -0.354, 0.354, -0.354, -0.354, -0.354, -0.354]]
+    """
+    if dtype == "binary":
+        found = np.unpackbits(vectors, axis=1).astype("float32")
+        return (2 * found - 1) / np.float32(np.sqrt(found.shape[1]))
+    found = vectors.astype("float32")
+    with np.errstate(invalid="ignore"):
+        # First, or the squares of large numbers would be beyond float32.
+        found /= np.maximum(np.abs(found).max(axis=1, keepdims=True, initial=0), 1e-30)
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all():
+        raise UserError("A vector holds a number that is not finite: embed the texts again.")
+    return found / np.where(lengths > 0, lengths, 1)
+
+
+def _blocks(vectors, size):
+    """Parts of a shard's vectors that are small as float32, each with the number of its first."""
+    rows = max(1, _BLOCK_BYTES // (4 * size))
+    for start in range(0, len(vectors), rows):
+        yield start, np.asarray(vectors[start : start + rows])
+
+
+class _Best:
+    """The nearest rows so far of each query."""
+
+    def __init__(self, queries, top):
+        self._similarities = np.full((queries, top), -np.inf, "float32")
+        self._rows = np.full((queries, top), -1, "int64")
+        self._noted = {}
+
+    def compare(self, queries, block, first):
+        """Takes in rows, `block` being their directions and `first` the number of the first."""
+        for start in range(0, len(queries), _QUERIES):
+            found = np.round(queries[start : start + _QUERIES] @ block.T, _DECIMALS)
+            worst = self._similarities[start : start + _QUERIES, -1]
+            for index in np.flatnonzero(found.max(axis=1) > worst):
+                self._merge(start + index, found[index], first)
+
+    def _merge(self, query, found, first):
+        """What is as near as the worst so far comes after it in the corpus, and is left out."""
+        top = self._rows.shape[1]
+        better = np.flatnonzero(found > self._similarities[query, -1])
+        if len(better) > top:
+            least = np.partition(found[better], -top)[-top]
+            better = better[found[better] >= least]
+        similarities = np.concatenate([self._similarities[query], found[better]])
+        rows = np.concatenate([self._rows[query], first + better])
+        order = np.argsort(-similarities, kind="stable")[:top]
+        self._similarities[query], self._rows[query] = similarities[order], rows[order]
+
+    def note(self, first, ids, texts):
+        """Keeps the ids and texts of a shard's rows that are among the nearest."""
+        for row in np.unique(self._rows[(self._rows >= first) & (self._rows < first + len(ids))]):
+            text = None if texts is None else texts[row - first]
+            self._noted[row] = (ids[row - first], text)
+        if len(self._noted) > 4 * self._rows.size:
+            self._noted = {row: self._noted[row] for row in np.unique(self._rows[self._rows >= 0])}
+
+    def neighbours(self) -> list[list[Neighbour]]:
+        """What was found."""
+        return [
+            [
+                Neighbour(*self._noted[row], round(float(similarity), _DECIMALS))
+                for row, similarity in zip(rows, similarities, strict=True)
+            ]
+            for rows, similarities in zip(self._rows, self._similarities, strict=True)
+        ]
