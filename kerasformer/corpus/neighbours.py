@@ -1,6 +1,5 @@
 """The texts of an embedded corpus that are nearest to others, by the cosine of their vectors."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from kerasformer.errors import UserError
 
 _BLOCK_BYTES = 1 << 25  # of vectors as float32, compared at a time
 _QUERIES = 256  # compared with a block at a time
-_DECIMALS = 6  # of a similarity: the others depend on the block that a vector is in
+DECIMALS = 6  # of a similarity: the others depend on the block that a vector is in
 
 
 class Neighbour(NamedTuple):
@@ -138,7 +137,7 @@ class _Best:
     def compare(self, queries, block, first):
         """Takes in rows, `block` being their directions and `first` the number of the first."""
         for start in range(0, len(queries), _QUERIES):
-            found = np.round(queries[start : start + _QUERIES] @ block.T, _DECIMALS)
+            found = np.round(queries[start : start + _QUERIES] @ block.T, DECIMALS)
             worst = self._similarities[start : start + _QUERIES, -1]
             for index in np.flatnonzero(found.max(axis=1) > worst):
                 self._merge(start + index, found[index], first)
@@ -167,7 +166,7 @@ class _Best:
         """What was found."""
         return [
             [
-                Neighbour(*self._noted[row], round(float(similarity), _DECIMALS))
+                Neighbour(*self._noted[row], round(float(similarity), DECIMALS))
                 for row, similarity in zip(rows, similarities, strict=True)
             ]
             for rows, similarities in zip(self._rows, self._similarities, strict=True)
