@@ -101,10 +101,11 @@ def directions(vectors: np.ndarray, dtype: str) -> np.ndarray:
 
     Example:
 
-    >>> directions(np.array([[3, -4], [0, 0]], "int8"), "int8").tolist()
-    [[0.6000000238418579, -0.800000011920929], [0.0, 0.0]]
-    >>> directions(np.array([[0b11010000]], "uint8"), "binary").round(3).tolist()
-    [[0.354, 0.354, -0.354, 0.354, -0.354, -0.354, -0.354, -0.354]]
+    >>> print(directions(np.array([[3, -4], [0, 0]], "int8"), "int8"))
+    [[ 0.6 -0.8]
+     [ 0.   0. ]]
+    >>> print(directions(np.array([[0b11010000]], "uint8"), "binary").round(2))
+    [[ 0.35  0.35 -0.35  0.35 -0.35 -0.35 -0.35 -0.35]]
     """
     if dtype == "binary":
         found = np.unpackbits(vectors, axis=1).astype("float32")
