@@ -1,0 +1,241 @@
+"""The shards of a corpus made on a cluster, by Ray Data.
+
+A task on the machine of the command reads the input, actors all over the cluster embed, and the
+command itself writes: neither the input nor the output need be on a shared file system.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import kerasformer
+from kerasformer.checkpoints.fetching.presets import PRESETS
+from kerasformer.corpus.job import Job, ShardRecord, write_shard
+from kerasformer.corpus.recipe import Embedded, Embedding, Recipe
+from kerasformer.corpus.spans import RowReader, Rows, Span
+from kerasformer.errors import UserError, require
+from kerasformer.progress import stderr_to_nowhere
+
+_MOST_CPUS = 4  # of an actor: more make an encoder little faster, a second model does
+_MOST_ATTEMPTS = 3  # at one shard; Ray itself would have the actors die of it for ever
+_SECONDS = 10  # for the cluster to answer
+_VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
+
+
+def run(
+    job: Job, folder: Path, spans: Sequence[Span], embedding: Embedding
+) -> Iterator[ShardRecord]:
+    """Makes shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
+
+    A connection that the program has already is used, and kept. Every node has to have the same
+    kerasformer with its `ray` extra, and the model: under the same path, in its cache, or from the
+    network. A shard whose actor died is made by another one.
+
+    Args:
+        job: The job.
+        folder: The corpus' folder.
+        spans: The shards to make.
+        embedding: The job's recipe at work in this process, which is not used.
+
+    Yields:
+        The record of each shard, once its files are whole in their places, in any order.
+
+    Raises:
+        UserError: The cluster does not answer or cannot make vectors; or as in the local engine.
+    """
+    ray = require("ray", extra="ray")
+    require("ray.data", extra="ray")
+    by_index = {span.index: span for span in spans}
+    with _connection(ray), _told_in_a_sentence(ray):
+        for shard in _embedded_shards(ray, job, spans).iter_rows():
+            rows = Rows(shard["ids"], shard["texts"])
+            vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
+            embedded = Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
+            yield write_shard(job, folder, by_index[shard["index"]], rows, embedded)
+
+
+def _embedded_shards(ray, job, spans):
+    """The dataset of embedded shards, a row each, which are made while it is iterated over."""
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    cpus = int(min([_MOST_CPUS, *(count for count in nodes if count >= 1)]))
+    actors = min(len(spans), sum(int(count // cpus) for count in nodes))
+    attempts = ray.remote(num_cpus=0)(_Attempts).remote()
+    variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    shards = ray.data.read_datasource(_source(ray, job, spans), num_cpus=0, override_num_blocks=1)
+    shards = shards.map_batches(
+        _Actor,
+        fn_constructor_args=(_anywhere(job.recipe), kerasformer.__version__, attempts),
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=cpus,
+        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=max(actors, 1)),
+        runtime_env={"env_vars": variables | {"TF_NUM_INTRAOP_THREADS": str(cpus)}},
+    )
+    settings = shards.context
+    settings.enable_progress_bars = False
+    settings.target_max_block_size = 1  # byte: each row, a shard, is a block and a task of its own
+    settings.execution_no_progress_timeout_s = -1  # a shard of long texts may take an hour
+    settings.max_consecutive_actor_init_deaths = _MOST_ATTEMPTS
+    settings.raise_original_map_exception = True
+    return shards
+
+
+def _source(ray, job, spans):
+    """What reads the input: one task, on the node of this process."""
+    from ray.data.block import BlockMetadata
+    from ray.data.datasource import Datasource, ReadTask
+
+    files = [dataclasses.replace(file, path=os.path.abspath(file.path)) for file in job.input.files]
+    source = dataclasses.replace(job.input, files=tuple(files))
+    shared = ray.put(spans)
+
+    def read():
+        import pyarrow
+
+        reader = RowReader(source)
+        for span in ray.get(shared):
+            rows = reader.read(span)
+            yield pyarrow.table({"index": [span.index], "ids": [rows.ids], "texts": [rows.texts]})
+
+    class Shards(Datasource):
+        supports_distributed_reads = False
+
+        def estimate_inmemory_data_size(self):
+            return None
+
+        def get_read_tasks(self, *_, **__):
+            return [ReadTask(read, BlockMetadata(None, None, None, None))]
+
+    return Shards()
+
+
+class _Actor:
+    """A model in a process somewhere in the cluster.
+
+    It is loaded with the first shard, so that a process that dies of loading it has died over a
+    shard, and is replaced.
+    """
+
+    def __init__(self, recipe: Recipe, version: str, attempts):
+        self._recipe, self._version, self._attempts = recipe, version, attempts
+        self._embedding = None
+
+    def __call__(self, shard):
+        import pyarrow
+        import ray
+
+        if ray.get(self._attempts.begin.remote(shard["index"][0].as_py())) > _MOST_ATTEMPTS:
+            raise UserError(
+                f"The processes that worked on a shard died {_MOST_ATTEMPTS} times: see that the "
+                "nodes have enough memory, then go on with --resume."
+            )
+        if self._embedding is None:
+            self._embedding = self._loaded()
+        embedded = self._embedding(shard["texts"][0].as_py())
+        vectors = np.ascontiguousarray(embedded.vectors)
+        made = {
+            "vectors": pyarrow.array([vectors.tobytes()], pyarrow.large_binary()),
+            "dtype": [vectors.dtype.str],
+            "cut_texts": [embedded.cut_texts],
+            "cut_tokens": [embedded.cut_tokens],
+        }
+        return pyarrow.table(dict(zip(shard.column_names, shard.columns, strict=True)) | made)
+
+    def _loaded(self):
+        node = socket.gethostname()
+        if kerasformer.__version__ != self._version:
+            raise UserError(
+                f"The node {node} has kerasformer {kerasformer.__version__}, and the command is of "
+                f"{self._version}: install the same one on every node."
+            )
+        try:
+            return Embedding(self._recipe)
+        except UserError as error:
+            raise UserError(f"On the node {node}: {error}") from None
+
+
+class _Attempts:
+    """Counts how many times each shard has been begun: one process for the whole cluster."""
+
+    def __init__(self):
+        self._begun = Counter()
+
+    def begin(self, index: int) -> int:
+        self._begun[index] += 1
+        return self._begun[index]
+
+
+def _anywhere(recipe):
+    """The recipe for processes with other working directories."""
+    if recipe.model in PRESETS or "://" in recipe.model:
+        return recipe
+    return dataclasses.replace(recipe, model=os.path.abspath(os.path.expanduser(recipe.model)))
+
+
+@contextlib.contextmanager
+def _connection(ray):
+    """A connection to the cluster, which ends with the block if it began with it."""
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):  # its log files stay
+            handler.setLevel(logging.CRITICAL)
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    _check_answer(address)
+    # Or it calls the way in which Ray Data makes its actors an error.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        with stderr_to_nowhere():  # where it says that it heeds that level
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"There is no working with the Ray cluster {address} ({_first_line(error)}): check "
+            "RAY_ADDRESS, and that Python and Ray are of the same version here and there."
+        ) from None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what Ray says about processes that died
+            yield
+    finally:
+        ray.shutdown()
+
+
+def _check_answer(address):
+    """Makes sure that there is a cluster; Ray itself would try for more than five minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS).close()
+        except OSError as error:
+            raise UserError(
+                f"No Ray cluster answers at RAY_ADDRESS={address} ({error}): start it by `ray "
+                "start --head`, or unset RAY_ADDRESS to work on this machine alone."
+            ) from None
+
+
+@contextlib.contextmanager
+def _told_in_a_sentence(ray):
+    """What goes wrong in the cluster as the `UserError` that it is there, or would be."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, UserError):  # to which Ray has added lines
+            raise UserError(str(error.cause).splitlines()[0]) from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"The Ray cluster could not make a shard ({_first_line(error)}): see that its nodes "
+            "have enough memory and the same kerasformer[ray], then go on with --resume."
+        ) from None
+
+
+def _first_line(error):
+    return (str(error) or type(error).__name__).strip().splitlines()[0].rstrip(".:")
