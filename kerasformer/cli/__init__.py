@@ -5,10 +5,20 @@ import os
 import sys
 
 import kerasformer
-from kerasformer.cli import attention, compare, context, convert, embed, inspect, similar, tokenize
+from kerasformer.cli import (
+    attention,
+    compare,
+    context,
+    convert,
+    embed,
+    inspect,
+    layers,
+    similar,
+    tokenize,
+)
 from kerasformer.errors import UserError
 
-_COMMANDS = (compare, inspect, convert, tokenize, embed, similar, attention, context)
+_COMMANDS = (compare, inspect, convert, tokenize, embed, similar, layers, attention, context)
 
 
 def main(argv=None) -> int:

@@ -7,7 +7,6 @@ import json
 import math
 import multiprocessing
 import os
-import re
 import shutil
 import time
 from pathlib import Path
@@ -21,8 +20,8 @@ from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, write_whole
 from kerasformer.report import load_record, write_report
+from kerasformer.report.folders import RESULTS, new_folder, refuse_used
 
-_RESULTS = Path("results")
 # The folder of what a further run of an arm need not compute again.
 _KEPT = "kept"
 
@@ -60,7 +59,7 @@ def compare(output=None, resume=False, **settings) -> Path:
         settings = _settings_to_resume(record, settings)
     else:
         settings = Settings.make(**settings)
-        _refuse_used(folder)
+        refuse_used(folder, ", or --resume to go on with the comparison in it")
     dataset = load_dataset(
         settings.data,
         text_column=settings.text_column,
@@ -70,7 +69,7 @@ def compare(output=None, resume=False, **settings) -> Path:
     if settings.needs_pretrained():
         resolve(settings.pretrained)  # fetched now, or refused before anything has run
     if not resume:
-        folder = folder or _new_folder(dataset.name)
+        folder = folder or new_folder("compare", dataset.name)
         record = _new_record(settings, dataset)
     elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
         raise UserError(
@@ -196,28 +195,11 @@ def _settings_to_resume(record, given):
 
 
 def _latest_interrupted():
-    for file in sorted(_RESULTS.glob("*/record.json"), key=os.path.getmtime, reverse=True):
+    for file in sorted(RESULTS.glob("*/record.json"), key=os.path.getmtime, reverse=True):
         with contextlib.suppress(UserError):
             if load_record(file)["status"] == "interrupted":
                 return file.parent
     raise UserError(
-        f"No interrupted comparison lies under {_RESULTS}/: give its folder by --output, or start "
+        f"No interrupted comparison lies under {RESULTS}/: give its folder by --output, or start "
         "one without --resume."
     )
-
-
-def _refuse_used(folder):
-    if folder is None or not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UserError(f"The output {folder} is a file; give a folder.")
-    if any(folder.iterdir()):
-        raise UserError(
-            f"The output folder {folder} is not empty; give another, or --resume to go on with "
-            "the comparison in it."
-        )
-
-
-def _new_folder(name):
-    name = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40] or "data"
-    return _RESULTS / f"compare-{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,114 @@
+"""The vectors of texts from every layer and every usual combination of layers, in one pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasformer.errors import UserError
+
+# Modes of `kerasformer.layers.SequencePooling`, of one text: tokens `[tokens, ..., hidden]`.
+POOLINGS = {
+    "mean": lambda tokens: tokens.mean(axis=0),
+    "cls": lambda tokens: tokens[0],
+    "max": lambda tokens: tokens.max(axis=0),
+    "mean_sqrt_len": lambda tokens: tokens.sum(axis=0) / np.sqrt(len(tokens)),
+}
+# Sums are taken of the tokens: the largest of a sum is not the sum of the largest.
+_SUMS = {"sum_last_four": slice(-4, None), "sum_all": slice(1, None)}
+_CONCAT = "concat_last_four"
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFeatures:
+    """Pooled vectors of texts from every layer.
+
+    Attributes:
+        pooled: For each pooling float32 `[n, layers + sums, hidden]`: the embeddings, each block,
+            then the sums of layers.
+        sums: The names of these sums.
+    """
+
+    pooled: dict[str, np.ndarray]
+    sums: tuple[str, ...]
+
+    @property
+    def num_layers(self) -> int:
+        """The number of blocks; the embeddings are one layer more."""
+        return next(iter(self.pooled.values())).shape[1] - len(self.sums) - 1
+
+    def choices(self) -> list[int | str]:
+        """What there are vectors of, each as `TextEmbedder` takes it for `layers`."""
+        combined = [*self.sums, _CONCAT] if self.num_layers >= 4 else list(self.sums)
+        return [*range(self.num_layers + 1), *combined]
+
+    def of(self, layers: int | str, pooling: str) -> np.ndarray:
+        """The vectors of one of the choices, float32 `[n, width]`."""
+        pooled = self.pooled[pooling]
+        if layers == _CONCAT:  # any pooling works on each number apart
+            last = self.num_layers
+            return pooled[:, last - 3 : last + 1].reshape(len(pooled), -1)
+        if isinstance(layers, str):
+            layers = self.num_layers + 1 + self.sums.index(layers)
+        return pooled[:, layers]
+
+    def take(self, rows: np.ndarray) -> "LayerFeatures":
+        """Those of some of the texts."""
+        return LayerFeatures({name: v[rows] for name, v in self.pooled.items()}, self.sums)
+
+
+def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="auto"):
+    """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
+
+    Special tokens are pooled too.
+
+    Args:
+        embedder: A `TextEmbedder`.
+        texts: A sequence of str.
+        poolings: Some of `POOLINGS`.
+        verbose: Whether to show a progress bar; by default for many texts on a terminal.
+
+    Returns:
+        `LayerFeatures`.
+
+    Raises:
+        UserError: There is no text, something is not a str, or a pooling is unknown.
+
+    Example:
+
+    >>> from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
+    >>> from kerasformer.text import WordPieceTokenizer
+    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film"]
+    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words)))
+    >>> embedder = TextEmbedder(encoder, WordPieceTokenizer.from_vocabulary(words))
+    >>> features = layer_features(embedder, ["fine film", "dull"])
+    >>> features.choices(), features.of("sum_all", "max").shape
+    ([0, 1, 2, 'sum_all'], (2, 128))
+    """
+    check_poolings(poolings)
+    count = embedder.encoder.config.num_layers
+    sums = tuple(name for name in _SUMS if count >= (4 if name == "sum_last_four" else 2))
+    shape = (len(texts), count + 1 + len(sums), embedder.encoder.config.hidden_size)
+    pooled = {name: np.empty(shape, "float32") for name in poolings}
+    streamed = embedder.stream(
+        texts, output="hidden_states", special_tokens=True, normalize=False, verbose=verbose
+    )
+    row = -1
+    for row, tokens in enumerate(streamed):
+        states = tokens.vectors
+        summed = [states[:, _SUMS[name]].sum(axis=1, keepdims=True) for name in sums]
+        states = np.concatenate([states, *summed], axis=1)
+        for name, vectors in pooled.items():
+            vectors[row] = POOLINGS[name](states)
+    if row < 0:
+        raise UserError("There is no text to compute vectors of: give at least one.")
+    return LayerFeatures(pooled, sums)
+
+
+def check_poolings(poolings):
+    """Refuses what is no pooling, and the same one twice."""
+    for name in poolings:
+        if name not in POOLINGS:
+            known = ", ".join(POOLINGS)
+            raise UserError(f"There is no pooling {name!r} of every layer: choose from {known}.")
+    if not poolings or len(set(poolings)) < len(poolings):
+        raise UserError(f"The poolings {' '.join(poolings)!r} must be one or more different ones.")

@@ -1,0 +1,253 @@
+"""Which layer and pooling suit labelled texts: a linear probe on each, and an honest choice.
+
+A probe (Alain & Bengio, https://arxiv.org/abs/1610.01644; Tenney et al.,
+https://arxiv.org/abs/1905.05950) is a linear classifier on vectors that stay as they are: it tells
+what can be read from them.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasformer.errors import UserError
+
+FOLDS = 5
+_INNER_FOLDS = 3
+# C, the inverse of the L2 penalty's weight.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# A lead that chance gives more often than this is none.
+SIGNIFICANCE = 0.05
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """How well one layer and pooling tell the classes, in cross-validation.
+
+    Attributes:
+        layers: As `TextEmbedder` takes it: an index or a named choice.
+        pooling: The pooling.
+        width: The size of the vectors.
+        correct: bool `[n]`, whether each text was classified rightly by the probe that had not
+            seen it.
+        fold_scores: The accuracy in each fold.
+    """
+
+    layers: int | str
+    pooling: str
+    width: int
+    correct: np.ndarray
+    fold_scores: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of all texts that were classified rightly."""
+        return float(self.correct.mean())
+
+    @property
+    def std(self) -> float:
+        """The sample standard deviation of the accuracy over the folds."""
+        return float(np.std(self.fold_scores, ddof=1))
+
+
+def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
+    """The classes with a different text for each fold.
+
+    Args:
+        labels: int `[n]`.
+        keys: What is equal for texts that count as duplicates, `[n]`; a text with several labels
+            counts for its first.
+
+    Returns:
+        Sorted int `[classes]`.
+
+    Raises:
+        UserError: They are fewer than two.
+
+    Example:
+
+    >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
+    [0, 1]
+    """
+    _, first = np.unique(np.asarray(keys), return_index=True)
+    classes, counts = np.unique(labels[first], return_counts=True)
+    usable = classes[counts >= FOLDS]
+    if len(usable) < 2:
+        raise UserError(
+            f"Of {len(np.unique(labels))} classes {len(usable)} have {FOLDS} different texts to "
+            f"learn from, and a probe needs two that do: give more texts of each."
+        )
+    return usable
+
+
+def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
+    """A fold for each text, the classes balanced, duplicates in one fold.
+
+    Args:
+        labels: int `[n]`.
+        keys: What is equal for duplicates, `[n]`.
+        seed: Other folds.
+
+    Returns:
+        int `[n]`, from 0 to `FOLDS - 1`.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    _, first, group = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
+    fold_of_group = np.empty(len(first), "int64")
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    for number, (_, out) in enumerate(folds.split(first, labels[first])):
+        fold_of_group[out] = number
+    return fold_of_group[group.ravel()]
+
+
+def linear_probe(seed: int = 0):
+    """An untrained probe: logistic regression on standardised vectors.
+
+    The penalty is chosen by the log loss in a cross-validation of its own inside the texts that it
+    is trained on.
+
+    Args:
+        seed: Of that cross-validation's folds.
+
+    Returns:
+        A scikit-learn pipeline.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(
+        StandardScaler(),
+        GridSearchCV(
+            LogisticRegression(max_iter=1000),
+            {"C": STRENGTHS},
+            scoring="neg_log_loss",
+            cv=StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=seed),
+        ),
+    )
+
+
+def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[Probe]:
+    """Probes every choice of layers with every pooling, all in the same folds.
+
+    Args:
+        features: `LayerFeatures` of n texts.
+        labels: int `[n]`.
+        keys: What is equal for duplicates, `[n]`.
+        seed: Of the folds.
+        on_done: Called after each probe.
+
+    Returns:
+        A `Probe` for each choice and pooling, layer by layer.
+    """
+    folds = make_folds(labels, keys, seed)
+
+    def probe(layers, pooling):
+        vectors = features.of(layers, pooling).astype("float64")
+        correct = np.empty(len(labels), bool)
+        for fold in range(FOLDS):
+            out = folds == fold
+            fitted = linear_probe(seed).fit(vectors[~out], labels[~out])
+            correct[out] = fitted.predict(vectors[out]) == labels[out]
+        scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
+        on_done()
+        return Probe(layers, pooling, vectors.shape[1], correct, scores)
+
+    cells = [(layers, p) for layers in features.choices() for p in features.pooled]
+    return _in_threads(probe, cells)
+
+
+def _in_threads(function, cells):
+    """A thread for each core, and one for each matrix product: these are small."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
+        futures = [threads.submit(function, *cell) for cell in cells]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which probe to go by.
+
+    Attributes:
+        usual: The probe of the last layer with the model's own pooling.
+        best: The probe with the highest accuracy.
+        chosen: The simplest probe that no other one beats by more than chance.
+        chance: The probability that, were none better than the usual one, the best of them would
+            still be as far ahead.
+        informative: Whether a probe tells the classes better than always saying the most frequent
+            one, by more than chance.
+    """
+
+    usual: Probe
+    best: Probe
+    chosen: Probe
+    chance: float
+    informative: bool
+
+
+def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0) -> Choice:
+    """The simplest probe that nothing beats beyond chance.
+
+    The best of many probes is ahead by chance alone. So each, from the simplest on, is compared
+    with all others at once: texts are drawn anew, and the largest lead, in standard errors, that
+    comes about is what chance gives (a studentised form of White's reality check, "A Reality Check
+    for Data Snooping", Econometrica 68, 2000). The first that is not beaten at the level
+    `SIGNIFICANCE` is chosen; as the order is fixed beforehand, that level holds for the whole.
+
+    Single layers are simpler than sums of layers, these than concatenations; later layers than
+    earlier ones; the model's own pooling than others.
+
+    Args:
+        probes: Those of `probe_layers`.
+        labels: int `[n]`.
+        pooling: The model's own pooling, one of those probed.
+        seed: Of the drawing.
+
+    Returns:
+        A `Choice`.
+    """
+    order = sorted(range(len(probes)), key=lambda i: _complexity(probes[i], pooling))
+    most_frequent = labels == np.bincount(labels).argmax()
+    correct = np.stack([*(probe.correct for probe in probes), most_frequent], axis=1)
+    means, resampled = correct.mean(axis=0), _resampled_means(correct, seed)
+
+    def chance(i):
+        """How often chance alone gives a probe such a lead over the i-th column."""
+        leads = (resampled - resampled[:, [i]])[:, : len(probes)]
+        errors = leads.std(axis=0)
+        errors[errors == 0] = np.inf  # the column itself, and those equal to it
+        largest = ((leads - leads.mean(axis=0)) / errors).max(axis=1)
+        seen = ((means[: len(probes)] - means[i]) / errors).max()
+        return float((1 + (largest >= seen).sum()) / (1 + _RESAMPLES))
+
+    return Choice(
+        usual=probes[order[0]],
+        best=probes[max(order, key=lambda i: means[i])],  # the simplest of equals
+        chosen=probes[next(i for i in order if chance(i) >= SIGNIFICANCE)],  # the best one is
+        chance=chance(order[0]),
+        informative=chance(len(probes)) < SIGNIFICANCE,
+    )
+
+
+def _complexity(probe, pooling):
+    combined = isinstance(probe.layers, str)
+    earlier = 0 if combined else -probe.layers
+    return combined, probe.width, earlier, probe.pooling != pooling
+
+
+def _resampled_means(correct, seed):
+    """Means over texts drawn with replacement, `[_RESAMPLES, columns]`."""
+    rng, count = np.random.default_rng(seed), len(correct)
+    even = np.full(count, 1 / count)
+    parts = [rng.multinomial(count, even, 100) @ correct for _ in range(_RESAMPLES // 100)]
+    return np.concatenate(parts) / count

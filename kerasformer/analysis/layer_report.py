@@ -1,0 +1,189 @@
+"""What a study of layers says: the answer in a sentence, the table, the heat map, the record."""
+
+from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS, Probe
+from kerasformer.analysis.layer_study import LayerStudy
+from kerasformer.report.heatmap import heat_map
+from kerasformer.report.summary import sampling_margin
+from kerasformer.report.text import joined, percent, points, printable
+
+_COMBINED = {
+    "sum_last_four": "sum of last four",
+    "concat_last_four": "concat of last four",
+    "sum_all": "sum of all blocks",
+}
+
+
+def answer(study: LayerStudy, model: str) -> list[str]:
+    """Which layer should be used: the answer, what it rests on, and how to have it done.
+
+    Args:
+        study: What `study_layers` found.
+        model: The model's source, for the calls.
+
+    Returns:
+        Sentences.
+    """
+    sentences = [_advice(study)]
+    chosen, layers = study.choice.chosen, _argument(study, study.choice.chosen)
+    sentences.append(
+        f"In Python: TextEmbedder.from_pretrained({model!r}, layers={layers!r}, "
+        f"pooling={chosen.pooling!r}); on the command line: --layers {layers} --pooling "
+        f"{chosen.pooling}."
+    )
+    if study.test:
+        sentences.append(_tested(study))
+    if study.left_out:
+        names = joined([printable(name) for name in study.left_out])
+        sentences.append(f"Left out, having fewer than {FOLDS} different texts: {names}.")
+    return sentences
+
+
+def _advice(study):
+    choice, count = study.choice, len(study.probes)
+    usual, best, chosen = choice.usual, choice.best, choice.chosen
+    if not choice.informative:
+        return (
+            f"No layer tells these classes apart beyond chance: the best of {count} probes is "
+            f"right for {percent(best.accuracy)} % of the texts, the most frequent class for "
+            f"{percent(study.majority)} %; give more texts before choosing a layer."
+        )
+    if chosen is usual:
+        advice = f"Use {_where(study, usual)}, the usual choice: {_right(usual)}, and "
+        if best is usual:
+            return f"{advice}none of the other {count - 1} probes does better."
+        return (
+            f"{advice}although {_where(study, best)} has {percent(best.accuracy)} %, that lead of "
+            f"{points(best.accuracy - usual.accuracy)} is no more than chance gives the best of "
+            f"{count} probes (p = {choice.chance:.2f})."
+        )
+    p = f"p = {choice.chance:.3f}" if choice.chance >= 0.001 else "p < 0.001"
+    advice = (
+        f"Use {_where(study, chosen)}: {_right(chosen)}, against {percent(usual.accuracy)} % of "
+        f"{_where(study, usual)}; that something beats the latter is not chance ({p})"
+    )
+    if best is chosen:
+        return f"{advice}, and this does best."
+    return (
+        f"{advice}, while the lead of {_where(study, best)}, {percent(best.accuracy)} %, over this "
+        "simpler choice may be."
+    )
+
+
+def _right(probe):
+    return f"{percent(probe.accuracy)} ± {percent(probe.std)} % right in cross-validation"
+
+
+def _where(study, probe):
+    """A probe in words."""
+    names = {0: "the embeddings (layer 0)", study.num_layers: "the last layer"}
+    combined = {name: f"the {words}" for name, words in _COMBINED.items()}
+    place = {**names, **combined}.get(probe.layers, f"layer {probe.layers}")
+    return f"{place} with {probe.pooling} pooling"
+
+
+def _argument(study, probe):
+    """What `TextEmbedder` and `--layers` take: a name where there is one."""
+    names = {0: "embeddings", study.num_layers: "last"}
+    return names.get(probe.layers, probe.layers)
+
+
+def _tested(study):
+    chosen, usual, count = study.test["chosen"], study.test["usual"], study.test_examples
+    text = f"On the {count:,} test texts, which took no part in this: {percent(chosen)} %"
+    if study.choice.chosen is study.choice.usual:
+        return f"{text} ± {percent(sampling_margin(chosen, 0, count))} (95 % interval)."
+    margin = percent(sampling_margin(chosen, usual, count))
+    return f"{text}; {_where(study, study.choice.usual)}: {percent(usual)} % (± {margin} between)."
+
+
+def row_label(study: LayerStudy, layers: int | str) -> str:
+    """A choice of layers as the table and the heat map name it."""
+    last = study.num_layers
+    named = {0: "embeddings", last - 1: "second to last" * (last > 2), last: "last"}
+    if isinstance(layers, str):
+        return _COMBINED[layers]
+    return f"{layers} ({named[layers]})" if named.get(layers) else str(layers)
+
+
+def table_rows(study: LayerStudy) -> list[list[str]]:
+    """The table: a row for each choice of layers, a column for each pooling, in percent."""
+    rows = [["layers", *study.poolings]]
+    for layers, probes in _by_layers(study).items():
+        cells = []
+        for probe in probes:
+            mark = " *" if probe is study.choice.chosen else ""
+            cells.append(f"{percent(probe.accuracy)} ± {percent(probe.std)}{mark}")
+        rows.append([row_label(study, layers), *cells])
+    return rows
+
+
+def markdown(study: LayerStudy, data: str, model: str) -> str:
+    """The whole of `table.md`."""
+    header, *rows = table_rows(study)
+    lines = [header, ["---", *["---:"] * len(study.poolings)], *rows]
+    table = "\n".join(f"| {' | '.join(line).replace('*', '(chosen)')} |" for line in lines)
+    what = (
+        f"Accuracy in percent of a linear probe (logistic regression on standardised vectors) in "
+        f"{FOLDS}-fold cross-validation over {study.examples:,} texts, mean ± standard deviation "
+        f"over the folds; the most frequent class has {percent(study.majority)} %."
+    )
+    title = f"# {printable(data)}: the layers of {printable(model)}"
+    return "\n\n".join([title, *answer(study, model), table, what]) + "\n"
+
+
+def layers_map(study: LayerStudy, title: str) -> bytes:
+    """The heat map, a PNG: layers by poolings, the last layer on top."""
+    by_layers = _by_layers(study)
+    single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
+    order = [*(name for name in by_layers if isinstance(name, str)), *single]
+    return heat_map(
+        [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
+        [row_label(study, layers) for layers in order],
+        study.poolings,
+        value_label="Accuracy, %",
+        row_axis="Layers",
+        column_axis="Pooling",
+        title=title,
+        decimals=1,
+    )
+
+
+def record(study: LayerStudy) -> dict:
+    """The study, ready for JSON."""
+    choice = study.choice
+    return {
+        "protocol": {
+            "folds": FOLDS,
+            "strengths": list(STRENGTHS),
+            "significance": SIGNIFICANCE,
+            "examples": study.examples,
+            "test_examples": study.test_examples,
+            "left_out": list(study.left_out),
+        },
+        "majority": study.majority,
+        "probes": [_entry(probe) for probe in study.probes],
+        "choice": {
+            **{name: _place(getattr(choice, name)) for name in ("usual", "best", "chosen")},
+            "chance": choice.chance,
+            "informative": choice.informative,
+        },
+        "test": study.test,
+        "seconds": study.seconds,
+    }
+
+
+def _entry(probe: Probe):
+    measures = {"accuracy": probe.accuracy, "std": probe.std, "width": probe.width}
+    return {**_place(probe), **measures, "fold_accuracies": list(probe.fold_scores)}
+
+
+def _place(probe):
+    return {"layers": probe.layers, "pooling": probe.pooling}
+
+
+def _by_layers(study):
+    """The probes of each choice of layers, in the order of the poolings."""
+    rows = {}
+    for probe in study.probes:
+        rows.setdefault(probe.layers, []).append(probe)
+    return rows

@@ -1,0 +1,167 @@
+"""`kerasformer layers`."""
+
+import contextlib
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
+_LIMIT = 2_000
+
+
+def add_to(commands):
+    """Adds the command to the parser of commands."""
+    command = commands.add_parser(
+        "layers",
+        help="find out which layer and pooling of a model suit your labelled texts",
+        description="Trains a linear probe (logistic regression) on the vectors of every layer of "
+        "a pretrained model, and of the usual combinations of layers, with each pooling, and says "
+        "which to use. Writes a record, a table and a heat map.",
+    )
+    command.set_defaults(run=_run)
+
+    def add(option, metavar, help, **kwargs):
+        command.add_argument(option, metavar=metavar, help=help, **kwargs)
+
+    add(
+        "--data",
+        "SOURCE",
+        "rotten-tomatoes (the default), imdb, tfds:NAME, or a .csv, .tsv, .jsonl or .parquet file "
+        "or folder",
+        default="rotten-tomatoes",
+    )
+    add("--text-column", "NAME", "column of the text; several with commas between")
+    add("--label-column", "NAME", "column of the class")
+    add(
+        "--model",
+        "SOURCE",
+        "all-MiniLM-L6-v2 (the default), a folder or file, hf://owner/name",
+        default="all-MiniLM-L6-v2",
+    )
+    add(
+        "--poolings",
+        "MODE",
+        "some of mean, cls, max, mean_sqrt_len (by default the first three)",
+        nargs="+",
+        default=["mean", "cls", "max"],
+    )
+    add(
+        "--limit",
+        "N",
+        f"use about N examples ({_LIMIT:,} by default), a fifth of them for the test where the "
+        "data has no test part",
+        type=int,
+        default=_LIMIT,
+    )
+    add("--max-length", "N", "tokens of a text that are read", type=int)
+    add("--seed", "N", "of the folds of the cross-validation (0 by default)", type=int, default=0)
+    add("--output", "DIR", "folder to write to (by default a new one under results/)")
+
+
+def _run(arguments):
+    from kerasformer.data import load_dataset
+    from kerasformer.errors import require
+    from kerasformer.report.folders import new_folder, refuse_used
+
+    require("matplotlib", extra="compare")
+    folder = arguments.output and Path(arguments.output).expanduser()
+    refuse_used(folder)
+    whole = load_dataset(
+        arguments.data, text_column=arguments.text_column, label_column=arguments.label_column
+    )
+    dataset = whole.limited(arguments.limit)
+    study = _study(dataset, whole, arguments)
+    folder = folder or new_folder("layers", dataset.name)
+    _write(folder, study, dataset, arguments)
+    _print(study, arguments.model, folder)
+    return 0
+
+
+def _study(dataset, whole, arguments):
+    from kerasformer.progress import Bars, stderr_to_nowhere
+
+    with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+        from kerasformer.analysis.layer_features import check_poolings
+        from kerasformer.analysis.layer_study import study_layers
+        from kerasformer.embedder import TextEmbedder
+
+    check_poolings(arguments.poolings)
+    settings = {} if arguments.max_length is None else {"max_length": arguments.max_length}
+    embedder = TextEmbedder.from_pretrained(arguments.model, **settings)
+    count, total = (sum(map(len, d.splits.values())) for d in (dataset, whole))
+    limited = "" if count == total else f" of {total:,} (--limit)"
+    print(
+        f"{count:,} texts{limited} through {arguments.model}, then a probe for each of its layers "
+        "and poolings",
+        file=sys.stderr,
+    )
+    with contextlib.ExitStack() as stack:
+        bars = Bars(_columns)
+
+        def show(done, of):
+            if not done:  # after the encoder's own bar
+                stack.enter_context(bars)
+                bars.add("probes", total=of)
+            bars.update(completed=done)
+
+        return study_layers(
+            dataset, embedder, arguments.poolings, seed=arguments.seed, on_done=show
+        )
+
+
+def _columns(rich):
+    return (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(bar_width=24),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
+    )
+
+
+def _write(folder, study, dataset, arguments):
+    from kerasformer.analysis.layer_report import answer, layers_map, markdown, record
+    from kerasformer.compare.machine import hardware, versions
+    from kerasformer.files import write_whole
+
+    title = f"{dataset.name}, {arguments.model}"
+    whole_record = {
+        "format": 1,
+        "name": "layers",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "settings": {name: value for name, value in vars(arguments).items() if name != "run"},
+        "versions": versions(),
+        "hardware": hardware(),
+        "data": dataset.describe(),
+        **record(study),
+        "answer": answer(study, arguments.model),
+    }
+    files = {
+        "layers.png": layers_map(study, title),
+        "table.md": markdown(study, dataset.name, arguments.model),
+        "record.json": json.dumps(whole_record, indent=1) + "\n",
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {folder} ({error.strerror}); give another --output."
+        ) from None
+
+
+def _print(study, model, folder):
+    from kerasformer.analysis.layer_report import answer, table_rows
+    from kerasformer.cli.text import table
+    from kerasformer.report.text import percent
+
+    print(
+        f"Accuracy in cross-validation over {study.examples:,} texts, % ± standard deviation "
+        f"(most frequent class: {percent(study.majority)})\n"
+    )
+    print(table(table_rows(study), right=set(range(1, 1 + len(study.poolings)))))
+    print("", *answer(study, model), f"\nWritten: {folder / 'layers.png'}", sep="\n")
