@@ -16,10 +16,11 @@ from kerasformer.errors import UserError
 FOLDS = 5
 _INNER_FOLDS = 3
 # C, the inverse of the L2 penalty's weight.
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 # A lead that chance gives more often than this is none.
 SIGNIFICANCE = 0.05
 _RESAMPLES = 2000
+_MEMORY = 4 * 2**30  # bytes that the threads may take together
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,34 +140,42 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
         labels: int `[n]`.
         keys: What is equal for duplicates, `[n]`.
         seed: Of the folds.
-        on_done: Called after each probe.
+        on_done: Called after each fold of each probe, from several threads.
 
     Returns:
         A `Probe` for each choice and pooling, layer by layer.
     """
     folds = make_folds(labels, keys, seed)
 
-    def probe(layers, pooling):
-        vectors = features.of(layers, pooling).astype("float64")
+    def score(cell, fold):
+        """Which texts of a fold the others' probe classifies rightly."""
+        vectors, out = features.of(*cell).astype("float64"), folds == fold
+        fitted = linear_probe(seed).fit(vectors[~out], labels[~out])
+        correct = fitted.predict(vectors[out]) == labels[out]
+        on_done()
+        return correct
+
+    cells = [(layers, pooling) for layers in features.choices() for pooling in features.pooled]
+    widths = [features.of(*cell).shape[1] for cell in cells]
+    tasks = [(cell, fold) for cell in cells for fold in range(FOLDS)]
+    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 8))
+    probes = []
+    for cell, width in zip(cells, widths, strict=True):
         correct = np.empty(len(labels), bool)
         for fold in range(FOLDS):
-            out = folds == fold
-            fitted = linear_probe(seed).fit(vectors[~out], labels[~out])
-            correct[out] = fitted.predict(vectors[out]) == labels[out]
-        scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
-        on_done()
-        return Probe(layers, pooling, vectors.shape[1], correct, scores)
-
-    cells = [(layers, p) for layers in features.choices() for p in features.pooled]
-    return _in_threads(probe, cells)
+            correct[folds == fold] = next(scores)
+        fold_scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
+        probes.append(Probe(*cell, width, correct, fold_scores))
+    return probes
 
 
-def _in_threads(function, cells):
-    """A thread for each core, and one for each matrix product: these are small."""
+def _in_threads(function, tasks, task_bytes):
+    """A thread for each core, as the matrix products are too small for several; or fewer."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
-        futures = [threads.submit(function, *cell) for cell in cells]
+    most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
+    with threadpool_limits(1), ThreadPoolExecutor(min(os.cpu_count() or 1, most)) as threads:
+        futures = [threads.submit(function, *task) for task in tasks]
         try:
             return [future.result() for future in futures]
         except BaseException:

@@ -3,7 +3,7 @@
 from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS, Probe
 from kerasformer.analysis.layer_study import LayerStudy
 from kerasformer.report.heatmap import heat_map
-from kerasformer.report.summary import sampling_margin
+from kerasformer.report.summary import sampling_margin, wilson_interval
 from kerasformer.report.text import joined, percent, points, printable
 
 _COMBINED = {
@@ -11,6 +11,8 @@ _COMBINED = {
     "concat_last_four": "concat of last four",
     "sum_all": "sum of all blocks",
 }
+
+CHOSEN = "* is the one to use."
 
 
 def answer(study: LayerStudy, model: str) -> list[str]:
@@ -23,17 +25,20 @@ def answer(study: LayerStudy, model: str) -> list[str]:
     Returns:
         Sentences.
     """
-    sentences = [_advice(study)]
-    chosen, layers = study.choice.chosen, _argument(study, study.choice.chosen)
-    sentences.append(
-        f"In Python: TextEmbedder.from_pretrained({model!r}, layers={layers!r}, "
-        f"pooling={chosen.pooling!r}); on the command line: --layers {layers} --pooling "
-        f"{chosen.pooling}."
-    )
+    sentences, chosen = [_advice(study)], study.choice.chosen
+    if study.choice.informative:
+        layers = _argument(study, chosen)
+        sentences.append(
+            f"In Python: TextEmbedder.from_pretrained({model!r}, layers={layers!r}, "
+            f"pooling={chosen.pooling!r}); for kerasformer embed: --layers {layers} --pooling "
+            f"{chosen.pooling}."
+        )
     if study.test:
         sentences.append(_tested(study))
     if study.left_out:
-        names = joined([printable(name) for name in study.left_out])
+        shown = [printable(name) for name in study.left_out[:5]]
+        more = len(study.left_out) - len(shown)
+        names = joined([*shown, f"{more:,} more"] if more else shown)
         sentences.append(f"Left out, having fewer than {FOLDS} different texts: {names}.")
     return sentences
 
@@ -59,13 +64,14 @@ def _advice(study):
     p = f"p = {choice.chance:.3f}" if choice.chance >= 0.001 else "p < 0.001"
     advice = (
         f"Use {_where(study, chosen)}: {_right(chosen)}, against {percent(usual.accuracy)} % of "
-        f"{_where(study, usual)}; that something beats the latter is not chance ({p})"
+        f"{_where(study, usual)}, which is beaten by more than chance gives the best of {count} "
+        f"probes ({p})"
     )
     if best is chosen:
-        return f"{advice}, and this does best."
+        return f"{advice}; this one does best."
     return (
-        f"{advice}, while the lead of {_where(study, best)}, {percent(best.accuracy)} %, over this "
-        "simpler choice may be."
+        f"{advice}; {_where(study, best)} has {percent(best.accuracy)} %, but its lead over this "
+        "simpler choice may be chance."
     )
 
 
@@ -89,17 +95,20 @@ def _argument(study, probe):
 
 def _tested(study):
     chosen, usual, count = study.test["chosen"], study.test["usual"], study.test_examples
-    text = f"On the {count:,} test texts, which took no part in this: {percent(chosen)} %"
+    text = f"On the {count:,} test texts, which took no part in the choice: {percent(chosen)} %"
     if study.choice.chosen is study.choice.usual:
-        return f"{text} ± {percent(sampling_margin(chosen, 0, count))} (95 % interval)."
-    margin = percent(sampling_margin(chosen, usual, count))
-    return f"{text}; {_where(study, study.choice.usual)}: {percent(usual)} % (± {margin} between)."
+        low, high = wilson_interval(chosen, count)
+        return f"{text} (95 % interval {percent(low)} to {percent(high)})."
+    return (
+        f"{text}, and {percent(usual)} % of {_where(study, study.choice.usual)} (of so few texts, "
+        f"differences up to {points(sampling_margin(chosen, usual, count))} may be chance)."
+    )
 
 
 def row_label(study: LayerStudy, layers: int | str) -> str:
     """A choice of layers as the table and the heat map name it."""
     last = study.num_layers
-    named = {0: "embeddings", last - 1: "second to last" * (last > 2), last: "last"}
+    named = {last - 1: "second to last" * (last > 2), last: "last", 0: "embeddings"}
     if isinstance(layers, str):
         return _COMBINED[layers]
     return f"{layers} ({named[layers]})" if named.get(layers) else str(layers)
@@ -111,8 +120,8 @@ def table_rows(study: LayerStudy) -> list[list[str]]:
     for layers, probes in _by_layers(study).items():
         cells = []
         for probe in probes:
-            mark = " *" if probe is study.choice.chosen else ""
-            cells.append(f"{percent(probe.accuracy)} ± {percent(probe.std)}{mark}")
+            mark = "* " if probe is study.choice.chosen else ""
+            cells.append(f"{mark}{percent(probe.accuracy)} ± {percent(probe.std)}")
         rows.append([row_label(study, layers), *cells])
     return rows
 
@@ -121,11 +130,11 @@ def markdown(study: LayerStudy, data: str, model: str) -> str:
     """The whole of `table.md`."""
     header, *rows = table_rows(study)
     lines = [header, ["---", *["---:"] * len(study.poolings)], *rows]
-    table = "\n".join(f"| {' | '.join(line).replace('*', '(chosen)')} |" for line in lines)
+    table = "\n".join(f"| {' | '.join(line).replace('*', chr(92) + '*')} |" for line in lines)
     what = (
         f"Accuracy in percent of a linear probe (logistic regression on standardised vectors) in "
         f"{FOLDS}-fold cross-validation over {study.examples:,} texts, mean ± standard deviation "
-        f"over the folds; the most frequent class has {percent(study.majority)} %."
+        f"over the folds; the most frequent class has {percent(study.majority)} %. {CHOSEN}"
     )
     title = f"# {printable(data)}: the layers of {printable(model)}"
     return "\n\n".join([title, *answer(study, model), table, what]) + "\n"
@@ -135,6 +144,8 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
     """The heat map, a PNG: layers by poolings, the last layer on top."""
     by_layers = _by_layers(study)
     single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
+    # The first token's embedding is the same in every text: it would stretch the scale.
+    told = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
     order = [*(name for name in by_layers if isinstance(name, str)), *single]
     return heat_map(
         [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
@@ -144,8 +155,13 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
         row_axis="Layers",
         column_axis="Pooling",
         title=title,
+        limits=(100 * min(told), 100 * max(told)),
         decimals=1,
     )
+
+
+def _can_tell(probe):
+    return not (probe.layers == 0 and probe.pooling == "cls")
 
 
 def record(study: LayerStudy) -> dict:

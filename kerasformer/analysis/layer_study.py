@@ -1,5 +1,6 @@
 """The layers of an encoder on one labelled data set: every probe, the choice, the test."""
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from kerasformer.analysis.layer_features import check_poolings, layer_features
 from kerasformer.analysis.layer_probe import (
+    FOLDS,
     Choice,
     Probe,
     choose,
@@ -57,7 +59,8 @@ def study_layers(dataset, embedder, poolings=("mean", "cls", "max"), *, seed=0, 
         embedder: A `TextEmbedder`.
         poolings: Some of `kerasformer.analysis.layer_features.POOLINGS`.
         seed: Of the folds and of what chance is told by.
-        on_done: Called with the number of probes done and of all, once before the first.
+        on_done: Called with the share of the probes that is done, from 0 to 1; from several
+            threads, and once before the first.
 
     Returns:
         A `LayerStudy`.
@@ -113,13 +116,13 @@ def _test(choice, learning, labels, testing, test_labels, seed):
 
 
 class _Counter:
-    """Counts probes for who asked to be told."""
+    """Counts the folds of probes for who asked to be told."""
 
     def __init__(self, on_done, features):
-        self.on_done = on_done or (lambda done, total: None)
-        self.done, self.total = 0, len(features.choices()) * len(features.pooled)
-        self.on_done(0, self.total)
+        self.on_done = on_done or (lambda share: None)
+        self.total = len(features.choices()) * len(features.pooled) * FOLDS
+        self.done = itertools.count(1)
+        self.on_done(0.0)
 
     def add(self):
-        self.done += 1
-        self.on_done(self.done, self.total)
+        self.on_done(next(self.done) / self.total)

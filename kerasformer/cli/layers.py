@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import sys
+import warnings
 from pathlib import Path
 
 from kerasformer.errors import UserError
@@ -98,13 +99,14 @@ def _study(dataset, whole, arguments):
         file=sys.stderr,
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_warnings_in_a_line())
         bars = Bars(_columns)
 
-        def show(done, of):
-            if not done:  # after the encoder's own bar
+        def show(share):
+            if not share:  # after the encoder's own bar
                 stack.enter_context(bars)
-                bars.add("probes", total=of)
-            bars.update(completed=done)
+                bars.add("probes", total=1.0)
+            bars.update(completed=share)
 
         return study_layers(
             dataset, embedder, arguments.poolings, seed=arguments.seed, on_done=show
@@ -115,11 +117,19 @@ def _columns(rich):
     return (
         rich.TextColumn("{task.description}"),
         rich.BarColumn(bar_width=24),
-        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.percentage:>3.0f} %"),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),
     )
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line():
+    """Warnings such as that texts were cut, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}", file=sys.stderr)
+        yield
 
 
 def _write(folder, study, dataset, arguments):
@@ -155,13 +165,13 @@ def _write(folder, study, dataset, arguments):
 
 
 def _print(study, model, folder):
-    from kerasformer.analysis.layer_report import answer, table_rows
+    from kerasformer.analysis.layer_report import CHOSEN, answer, table_rows
     from kerasformer.cli.text import table
     from kerasformer.report.text import percent
 
     print(
         f"Accuracy in cross-validation over {study.examples:,} texts, % ± standard deviation "
-        f"(most frequent class: {percent(study.majority)})\n"
+        f"(most frequent class: {percent(study.majority)}). {CHOSEN}\n"
     )
     print(table(table_rows(study), right=set(range(1, 1 + len(study.poolings)))))
     print("", *answer(study, model), f"\nWritten: {folder / 'layers.png'}", sep="\n")

@@ -1,0 +1,100 @@
+"""`kerasformer layers`, from the command line to the files that it leaves."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from kerasformer import load_dataset
+from kerasformer.cli import main
+
+FILES = {"layers.png", "table.md", "record.json"}
+NAMES = ["the", "film", "films", "cafe", "!", "."]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Sixty texts of different words, of which one tells the class."""
+    rng = np.random.default_rng(1)
+    rows = ["text,label"]
+    for i in range(60):
+        others = " ".join(rng.choice(NAMES, 4 + i % 3).tolist())
+        rows.append(
+            f"{others} {('good', 'bad')[i % 2]} {'film ' * (i // 10)},{('yes', 'no')[i % 2]}"
+        )
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture
+def data(texts, tmp_path):
+    file = tmp_path / "texts.csv"
+    file.write_text(texts)
+    return file
+
+
+@pytest.fixture
+def layers(data, model, tmp_path):
+    """Runs the command; gives the exit status."""
+
+    def run(*options):
+        required = ["--data", data, "--model", model, "--output", tmp_path / "out"]
+        return main(["layers", *map(str, required), *map(str, options)])
+
+    return run
+
+
+def test_it_says_which_layer_and_leaves_the_table_the_map_and_the_record(
+    layers, data, model, tmp_path, capsys
+):
+    assert layers("--poolings", "max") == 0
+    out, err = capsys.readouterr()
+    folder = tmp_path / "out"
+    assert {file.name for file in folder.iterdir()} == FILES
+    assert "TextEmbedder.from_pretrained(" in out
+    assert "Traceback" not in err
+    found = json.loads((folder / "record.json").read_text())
+    assert [p["layers"] for p in found["probes"]] == [0, 1, 2, "sum_all"]
+    assert found["data"] == json.loads(json.dumps(load_dataset(data).describe()))
+    assert found["answer"][0] in out
+    assert found["answer"][0] in (folder / "table.md").read_text().replace("\\", "")
+    assert (folder / "layers.png").read_bytes().startswith(b"\x89PNG")
+    assert found["choice"]["informative"]
+    # The same command gives the same.
+    capsys.readouterr()
+    assert main(["layers", "--data", str(data), "--model", str(model), "--poolings", "max",
+                 "--output", str(tmp_path / "again")]) == 0  # fmt: skip
+    again = json.loads((tmp_path / "again" / "record.json").read_text())
+    for name in ("probes", "choice", "test", "answer"):
+        assert again[name] == found[name]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (None, ["--poolings", "pooled"], "no pooling 'pooled' of every layer"),
+        (None, ["--limit", "2"], "limit 2 is too small"),
+        (None, ["--label-column", "lable"], "did you mean 'label'"),
+        ("text\na film\n", [], "label"),
+        ("text,label\nfine,1\nwarm,1\n", [], "one class"),
+        ("text,label\na,1\nb,1\nc,0\nd,0\n", [], "have 5 different texts"),
+    ],
+    ids=["pooling", "limit", "column", "no labels", "one class", "few texts"],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    layers, data, tmp_path, capsys, content, options, message
+):
+    if content is not None:
+        data.write_text(content)
+    assert layers(*options) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search(message, captured.err.strip().splitlines()[-1])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_use_is_refused(layers, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert layers() == 2
+    assert "is not empty; give another." in capsys.readouterr().err
