@@ -34,6 +34,10 @@ class CorpusProgress:
         """Rows a second since the start."""
         return (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
 
+    def advance(self, count: int):
+        """Adds rows that are done."""
+        self.move_to(self._done + count)
+
     def move_to(self, done: int):
         """Sets how many rows are done, those from before included."""
         self._done = done

@@ -92,6 +92,7 @@ class Embedding:
         embedder: The `TextEmbedder`.
         recipe: The recipe with the settings that are used where it left them to the model, and
             with the model's fingerprint.
+        advance: Called now and then with the number of texts done since the last call.
 
     Raises:
         UserError: The model cannot be read, or it is another one than the recipe's.
@@ -116,13 +117,14 @@ class Embedding:
             if hasattr(self.embedder, name)
         }
         self.recipe = dataclasses.replace(recipe, sha256=digest, **used)
+        self.advance = lambda count: None
 
     def __call__(self, texts: list[str]) -> Embedded:
         """Makes the vectors of texts, all in one call of `TextEmbedder.encode`."""
         settings = _given(self.recipe, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            vectors = self.embedder.encode(texts, verbose=False, **settings)
+            vectors = self.embedder.encode(texts, verbose=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
 
 

@@ -69,6 +69,7 @@ def embed_corpus(
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
     with only_writer(folder, "run"):
+        _clear(folder)
         if resume and (folder / MANIFEST).exists():
             manifest = _resumed(folder, inputs, settings)
             if manifest.complete:
@@ -78,7 +79,6 @@ def embed_corpus(
         else:
             _refuse_used(folder)
             manifest, embedding = _begun(folder, inputs, settings)
-        _clear(folder)
         _make(folder, manifest, embedding, make_shards)
     return EmbeddedCorpus(folder)
 
@@ -89,6 +89,7 @@ def _make(folder, manifest, embedding, make_shards):
     done = manifest.done_rows
     records = make_shards(manifest.job, folder, spans, embedding)
     with CorpusProgress("Embedding", manifest.rows, done) as progress:
+        embedding.advance = progress.advance
         try:
             for record in records:
                 manifest.done[record.index] = record
@@ -114,7 +115,7 @@ def _begun(folder, inputs, settings):
     choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
     job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
     embedding = Embedding(recipe)
-    width = embedding([""]).vectors.shape[-1]
+    width = embedding([]).vectors.shape[-1]
     with CorpusProgress("Reading the input", None) as progress:
         source = CorpusInput.of(inputs, **groups[_OF_INPUT])
         spans = plan_spans(source, job.shard_size, job.limit, progress.move_to)

@@ -80,6 +80,7 @@ def plan_spans(
             tell(number)
     if first is not None:
         spans.append(_span(len(spans), rows, *first))
+    tell(sum(span.rows for span in spans))
     if not spans:
         names = ", ".join(file.path for file in source.files)
         raise UserError(f"{names} holds no texts: give a file with at least one row of data.")

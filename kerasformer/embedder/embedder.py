@@ -186,7 +186,8 @@ class TextEmbedder:
                 `"pooled"` are averaged over the windows.
             overlap: The tokens that two windows share; by default a quarter of a window.
             batch_size: Texts in a batch; by default as many as make about 2,048 tokens.
-            verbose: Whether to show a progress bar; by default for many texts on a terminal.
+            verbose: Whether to show a progress bar; by default for many texts on a terminal. Or a
+                function that is called with the number of texts done since its last call.
 
         Returns:
             For sentences an array `[n, size]` in the order of the texts, `[n, layers, hidden]` with

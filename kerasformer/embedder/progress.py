@@ -12,11 +12,15 @@ def progress(total, verbose):
 
     Args:
         total: The number of texts; None where nobody knows.
-        verbose: Whether to show it; `"auto"` for many texts on a terminal.
+        verbose: Whether to show it; `"auto"` for many texts on a terminal. Or a function that is
+            called in its place.
 
     Yields:
         A function to call with the number of texts that have been done since the last call.
     """
+    if callable(verbose):
+        yield verbose
+        return
     if verbose == "auto":
         verbose = sys.stderr.isatty() and (total is None or total >= _MANY)
     if not verbose:

@@ -86,6 +86,13 @@ def test_the_fingerprint_is_of_weights_and_vocabulary(model, embedder, tmp_path)
         Embedding(Recipe(str(others[0]), sha256=model_fingerprint(one)))
 
 
+def test_progress_counts_texts(model):
+    embedding, counts = Embedding(Recipe(str(model))), []
+    embedding.advance = counts.append
+    embedding(TEXTS)
+    assert sum(counts) == len(TEXTS)
+
+
 def test_what_the_model_says_is_recorded(model):
     recipe = Embedding(Recipe(str(model))).recipe
     assert (recipe.pooling, recipe.max_length, recipe.normalize) == (("mean",), 20, False)

@@ -1,0 +1,71 @@
+"""What is seen while a corpus is embedded."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from kerasformer.corpus import progress as module
+from kerasformer.corpus.progress import CorpusProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Clock:
+    """A clock that stands still unless it is set."""
+
+    seconds = 100.0
+
+    def monotonic(self):
+        return self.seconds
+
+
+@pytest.fixture
+def embed(monkeypatch):
+    """1,000 texts in 50 seconds, of which a person hears after 40."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+
+    def embed(total=1_000_000):
+        with CorpusProgress("Embedding", total, done=400_000) as progress:
+            for seconds in (10, 30, 10):
+                clock.seconds += seconds
+                progress.advance(200)
+            progress.move_to(401_000)
+            progress.finish()
+
+    return embed
+
+
+def test_a_terminal_shows_a_bar(embed, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    embed()
+    seen = terminal.getvalue()
+    assert "401,000 texts 20 texts/s 8:19:10 left" in re.sub(r"\x1b\[[0-9;]*m", "", seen)
+    assert "Embedding: 1,000 texts in 50.0 s, 20 texts/s." in seen
+
+
+def test_anything_else_gets_a_line_now_and_then(embed, capsys):
+    embed()
+    assert capsys.readouterr().err.splitlines() == [
+        "Embedding: 400,400 of 1,000,000 texts, 10 texts/s, 16:39:20 left",
+        "Embedding: 1,000 texts in 50.0 s, 20 texts/s.",
+    ]
+
+
+def test_nobody_knows_how_many(embed, capsys):
+    embed(total=None)
+    first, _ = capsys.readouterr().err.splitlines()
+    assert first == "Embedding: 400,400 texts, 10 texts/s"
+
+
+def test_the_time_left():
+    assert module._left(59.6) == "0:01:00 left"
+    assert module._left(3 * 86_400 + 3_723) == "3 d 1:02:03 left"
