@@ -100,20 +100,30 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         if attention_mask is None and mask is not None:
             attention_mask = ops.expand_dims(mask, axis=1)
         query, key, value = self._project(inputs)
+        # Before the product, which without it could be too large for float16. TensorFlow makes one
+        # operation of this, the product and the sum with the mask.
         query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-        if attention_mask is not None:
-            allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "bool")
-            scores = ops.where(allowed, scores, _MASKED)
-        if use_causal_mask:
-            position = ops.arange(ops.shape(inputs)[1])
-            past = ops.expand_dims(position, 0) <= ops.expand_dims(position, 1)
-            scores = ops.where(past, scores, _MASKED)
+        allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
+        if allowed is not None:
+            scores = scores + ops.where(allowed, 0.0, ops.cast(_MASKED, scores.dtype))
         probabilities = ops.cast(_softmax(scores), self.compute_dtype)
         dropped = self._dropout_layer(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
+
+    @staticmethod
+    def _allowed(attention_mask, use_causal_mask, length):
+        """Which positions each attends to, boolean, broadcast to `[batch, heads, seq, seq]`."""
+        allowed = None
+        if attention_mask is not None:
+            allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "bool")
+        if use_causal_mask:
+            position = ops.arange(length)
+            past = ops.expand_dims(position, 0) <= ops.expand_dims(position, 1)
+            allowed = past if allowed is None else ops.logical_and(past, allowed)
+        return allowed
 
     def _project(self, inputs):
         """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
