@@ -72,7 +72,7 @@ def padded_length(length):
     """The length to pad a batch to: XLA compiles each anew, so JAX gets multiples of 32.
 
     Args:
-        length: The tokens of the longest text of a batch.
+        length: The tokens of the longest text of a batch; or those of many texts, int `[n]`.
     """
     multiple = 1 if keras.backend.backend() == "tensorflow" else 32
     return -(-length // multiple) * multiple

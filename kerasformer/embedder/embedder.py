@@ -3,7 +3,6 @@
 import warnings
 
 import keras
-import numpy as np
 
 from kerasformer.checkpoints.formats import open_path
 from kerasformer.checkpoints.resolve import resolve
@@ -11,7 +10,13 @@ from kerasformer.checkpoints.sentence_transformers import read_modules
 from kerasformer.embedder.documents import checked, pools
 from kerasformer.embedder.pipeline import Pipeline
 from kerasformer.embedder.progress import progress
-from kerasformer.embedder.request import Request, default_combine, layer_pooling, pooling_modes
+from kerasformer.embedder.request import (
+    Request,
+    check_whole_number,
+    default_combine,
+    layer_pooling,
+    pooling_modes,
+)
 from kerasformer.embedder.results import TruncationWarning
 
 _POOL_TEXTS = 10_000
@@ -92,7 +97,10 @@ class TextEmbedder:
         self.layers, self.combine = layers, combine
         self.pooling = pooling_modes(pooling)
         self.special_tokens = special_tokens
-        self.max_length = min(max_length or positions, positions)
+        self.max_length = positions
+        if max_length is not None:
+            check_whole_number("max_length", max_length, least=3)
+            self.max_length = min(int(max_length), positions)
         self.normalize = normalize
         self.prompt = prompt
         self.include_prompt = include_prompt
@@ -313,11 +321,12 @@ class TextEmbedder:
             with progress(total, verbose) as advance:
                 for pool in pools(items, _POOL_TEXTS, most):
                     results, cut = self._pipeline.run(pool, request, advance)
-                    texts, tokens = texts + np.count_nonzero(cut), tokens + cut.sum()
+                    texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
                     yield results
         finally:
             if texts:
-                warnings.warn(TruncationWarning(texts, tokens, self.max_length), stacklevel=3)
+                cut = TruncationWarning(texts, tokens, self.max_length, request.long == "window")
+                warnings.warn(cut, stacklevel=3)
 
 
 def _dense_layer(module):

@@ -163,12 +163,12 @@ class Pipeline:
     def _tokens(self, found, rows, request, advance):
         """The vectors of texts' tokens or words, a list."""
         model = self._model((_key(request.layers),), lambda: Features(self.encoder, request.layers))
-        pieces = [None] * len(rows.texts)
+        pieces, shape = [None] * len(rows.texts), self.shape(request)
         for batch, inputs in self._batches(rows, request):
             vectors = model(inputs)
             for row, vector in zip(batch.tolist(), vectors, strict=True):
                 own = vector[rows.start[row] : rows.stop[row]]
-                pieces[row] = own.reshape(len(own), *self.shape(request)).copy()
+                pieces[row] = own.reshape(len(own), *shape).copy()
             advance(int((rows.start[batch] == 0).sum()))
         results, ends = [], np.searchsorted(rows.texts, np.arange(len(found)), side="right")
         start = 0
@@ -198,7 +198,7 @@ class Pipeline:
         """The batches of rows: their indices, and the model's inputs."""
         lengths = rows.encoded.lengths
         if request.batch_size is None:
-            batches = token_batches(lengths, _BATCH_TOKENS)
+            batches = token_batches(padded_length(lengths), _BATCH_TOKENS)
         else:
             batches = length_batches(lengths, request.batch_size)
         for batch in batches:
@@ -207,10 +207,11 @@ class Pipeline:
 
     def _model(self, key, make):
         """The compiled model of some settings; only the last few are kept."""
-        model = self._models.pop(key, None) or compiled(make())
-        self._models[key] = model
-        if len(self._models) > _KEPT_MODELS:
-            del self._models[next(iter(self._models))]
+        model = self._models.get(key)
+        if model is None:
+            model = self._models[key] = compiled(make())
+            if len(self._models) > _KEPT_MODELS:
+                del self._models[next(iter(self._models))]
         return model
 
     @staticmethod

@@ -31,8 +31,8 @@ def progress(total, verbose):
 
         def advance(count):
             bar.advance(task, count)
-            speed = bar.tasks[task].speed
-            bar.update(task, rate=f"{speed:,.0f} texts/s" if speed else "")
+            done, seconds = bar.tasks[task].completed, bar.tasks[task].elapsed
+            bar.update(task, rate=f"{done / max(seconds, 1e-3):,.0f} texts/s")
 
         yield advance
 

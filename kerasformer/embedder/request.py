@@ -42,11 +42,10 @@ class Request:
         _check_choice("dtype", self.dtype, DTYPES)
         _check_choice("long", self.long, ("truncate", "window"))
         for name in ("dimensions", "batch_size"):
-            number = getattr(self, name)
-            if number is not None and (not _is_integer(number) or number < 1):
-                raise UserError(f"{name} is {number!r}, but must be a whole number above 0.")
-        if self.overlap is not None and (not _is_integer(self.overlap) or self.overlap < 0):
-            raise UserError(f"overlap is {self.overlap!r}, but must be a whole number of tokens.")
+            if getattr(self, name) is not None:
+                check_whole_number(name, getattr(self, name), least=1)
+        if self.overlap is not None:
+            check_whole_number("overlap", self.overlap, least=0)
         if not isinstance(self.prompt, str):
             raise UserError(f"prompt is {self.prompt!r}, but must be a str.")
 
@@ -129,5 +128,8 @@ def _check_choice(name, value, choices):
         raise UserError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
 
 
-def _is_integer(number):
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+def check_whole_number(name, value, least):
+    """Raises a UserError where a value is no whole number, or smaller than it may be."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or value < least:
+        raise UserError(f"{name} is {value!r}, but must be a whole number, {least} or more.")

@@ -44,16 +44,19 @@ class WordVectors:
 
 
 class TruncationWarning(UserWarning):
-    """Texts were longer than the encoder takes, and were cut.
+    """Texts were longer than `max_length` tokens, and were cut.
 
     Attributes:
         texts: How many texts were cut.
         tokens: How many tokens were cut off.
     """
 
-    def __init__(self, texts, tokens, max_length):
+    def __init__(self, texts, tokens, max_length, window=False):
         self.texts, self.tokens = texts, tokens
+        advice = 'long="window" takes all of a text'
+        if window:
+            advice = "of a pair, the windows slide over the longer text alone"
         super().__init__(
-            f"{texts:,} texts are longer than max_length={max_length} tokens, and {tokens:,} "
-            'tokens were cut off: long="window" takes them too.'
+            f"{tokens:,} tokens were cut off, of {texts:,} of the texts, which are longer than "
+            f"max_length={max_length}: {advice}."
         )

@@ -98,7 +98,7 @@ class Layout:
         Raises:
             UserError: There is no room for a window, or the overlap leaves none.
         """
-        ids, types, spans, kept, cut = [], [], [], [], []
+        ids, types, spans, kept, cut, two = [], [], [], [], [], None
         for number, (one, two) in enumerate(documents):
             keep = self._keep(len(one), two)
             kept.append(keep)
@@ -110,7 +110,7 @@ class Layout:
                 own_middle = types[-1].index(1) - 1 if two is not None else -1
                 spans.append((number, start, stop, own_middle))
         spans = np.array(spans, np.int64).reshape(-1, 4)
-        encoded = Encoded(ids, types, pad_id=self.pad_id)
+        encoded = Encoded(ids, types if two is not None else None, pad_id=self.pad_id)
         return Rows(encoded, *spans.T, kept, np.array(cut, np.int64))
 
     def _keep(self, length, two):

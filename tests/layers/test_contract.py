@@ -201,7 +201,7 @@ def test_trains_in_every_kind_of_model(case, make):
 
 
 def all_layers_model(**kwargs):
-    """Both embeddings, both kinds of block, attention and the three poolings."""
+    """Both embeddings, both kinds of block, attention and the poolings."""
     ids = keras.Input((None,), dtype="int32", name="ids")
     types = keras.Input((None,), dtype="int32", name="types")
     small, block = {"activation": "gelu_new", "norm_first": True}, layers.TransformerBlock
@@ -212,8 +212,9 @@ def all_layers_model(**kwargs):
     bert, scores = block(HIDDEN, 2, 12, causal=True, **kwargs)(
         bert, padding_mask=ids, return_attention_scores=True
     )
+    mixed = layers.LayerPooling([0, -1], "scalar_mix", **kwargs)([classic, bert])
     pooled = [
-        layers.SequencePooling("mean", **kwargs)(classic),
+        layers.SequencePooling("mean", **kwargs)(mixed),
         layers.SequencePooling("max", **kwargs)(bert, padding_mask=ids),
         layers.SequencePooling("cls", **kwargs)(bert),
     ]

@@ -162,6 +162,29 @@ def test_the_layout_of_older_versions(make_folder):
     assert_equal(model, folder)
 
 
+def test_prompts_dimensions_and_bits_of_a_call(make_folder, sentence_transformers):
+    model, folder = make_folder(("mean", "max"), normalize=True)
+    embedder = TextEmbedder.from_pretrained(folder)
+    prompted = model.encode(TEXTS, prompt="the bad ")
+    np.testing.assert_allclose(embedder.encode(TEXTS, prompt="the bad "), prompted, atol=1e-5)
+    shorter = model.encode(TEXTS, truncate_dim=20, normalize_embeddings=True)
+    ours = embedder.encode(TEXTS, dimensions=20, normalize=True)
+    np.testing.assert_allclose(ours, shorter, atol=1e-5)
+    bits = embedder.encode(TEXTS, dtype="binary")
+    theirs = sentence_transformers.quantize_embeddings(embedder.encode(TEXTS), precision="ubinary")
+    np.testing.assert_array_equal(bits, theirs)
+    one = model.encode(TEXTS[0])
+    np.testing.assert_allclose(embedder.encode(TEXTS[0]), one, atol=1e-5)
+
+
+def test_settings_win_over_the_folder(make_folder):
+    _, folder = make_folder("cls", normalize=True, max_length=10)
+    said = TextEmbedder.from_pretrained(folder)
+    assert (said.pooling, said.normalize, said.max_length) == (("cls",), True, 10)
+    given = TextEmbedder.from_pretrained(folder, pooling="mean", normalize=False, max_length=20)
+    assert (given.pooling, given.normalize, given.max_length) == (("mean",), False, 20)
+
+
 @pytest.mark.network
 def test_minilm(sentence_transformers):
     folder = resolve("all-MiniLM-L6-v2")

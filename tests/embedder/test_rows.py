@@ -1,0 +1,137 @@
+"""Rows and windows: every token in one of them, with the most context that there is."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasformer.embedder.rows import Layout, window_places
+from kerasformer.errors import UserError
+from kerasformer.text import WordPieceTokenizer
+
+CLS, SEP, PAD = 1001, 1002, 0
+LAWS = settings(deadline=None, max_examples=50)
+lengths = st.integers(0, 60)
+
+
+def layout(max_length, **options):
+    return Layout(CLS, SEP, PAD, max_length, **options)
+
+
+def tokens(length, first=1):
+    """Ids of which each stands for one place."""
+    return list(range(first, first + length))
+
+
+@given(length=st.integers(1, 300), room=st.integers(1, 40), overlap=st.integers(0, 39))
+@LAWS
+def test_windows_own_each_token_once_where_it_has_most_context(length, room, overlap):
+    length, overlap = length + room, min(overlap, room - 1)
+    starts, owned = window_places(length, room, overlap)
+    assert starts[0] == 0
+    assert starts[-1] == length - room
+    assert all(0 < b - a <= room - overlap for a, b in itertools.pairwise(starts))
+    bounds = [*owned, length]
+    for i, start in enumerate(starts):
+        assert start <= bounds[i] < bounds[i + 1] <= start + room
+        for place in range(bounds[i], bounds[i + 1]):
+            contexts = [min(place - s, s + room - 1 - place) for s in starts]
+            assert i == int(np.argmax(contexts))  # the first of equal ones
+
+
+@given(
+    texts=st.lists(lengths, max_size=6),
+    max_length=st.integers(4, 30),
+    prompt=st.integers(0, 1),
+    overlap=st.none() | st.just(0),
+)
+@LAWS
+def test_own_tokens_of_the_windows_are_the_text(texts, max_length, prompt, overlap):
+    given = [(tokens(length), None) for length in texts]
+    rows = layout(max_length, window=True, prompt=prompt, overlap=overlap).rows(given)
+    assert (rows.encoded.lengths <= max_length).all()
+    assert rows.cut.tolist() == [0] * len(texts)
+    assert rows.kept == [(length, 0) for length in texts]
+    own = {i: [] for i in range(len(texts))}
+    for i, row in enumerate(rows.encoded.ids):
+        assert row[0] == CLS
+        assert row[-1] == SEP
+        assert row[1:-1][:prompt] == tokens(prompt)[: len(row) - 2]
+        own[rows.texts[i]] += row[rows.start[i] : rows.stop[i]]
+    assert own == {i: [CLS, *tokens(length), SEP] for i, length in enumerate(texts)}
+
+
+@given(
+    texts=st.lists(st.tuples(lengths, lengths), min_size=1, max_size=6),
+    max_length=st.integers(5, 30),
+    window=st.booleans(),
+)
+@LAWS
+def test_pairs(texts, max_length, window):
+    given = [(tokens(one), tokens(two, 501)) for one, two in texts]
+    rows = layout(max_length, window=window).rows(given)
+    own = {i: [] for i in range(len(texts))}
+    segments = {i: [] for i in range(len(texts))}
+    for i, (row, types) in enumerate(zip(rows.encoded.ids, rows.encoded.type_ids, strict=True)):
+        assert len(row) <= max_length
+        assert row[rows.middle[i]] == SEP
+        assert types == [0] * (rows.middle[i] + 1) + [1] * (len(row) - rows.middle[i] - 1)
+        own[rows.texts[i]] += row[rows.start[i] : rows.stop[i]]
+        segments[rows.texts[i]] += types[rows.start[i] : rows.stop[i]]
+    for i, (one, two) in enumerate(texts):
+        kept = rows.kept[i]
+        whole = [CLS, *tokens(kept[0]), SEP, *tokens(kept[1], 501), SEP]
+        assert own[i] == whole
+        assert segments[i] == [0] * (kept[0] + 2) + [1] * (kept[1] + 1)
+        assert rows.cut[i] == one + two - sum(kept)
+        if one + two <= max_length - 3:
+            assert kept == (one, two)
+        elif window:
+            assert max(kept) == max(one, two)
+            assert min(kept) == min(one, two, (max_length - 3) // 2)
+        else:
+            assert sum(kept) == max_length - 3
+
+
+@given(one=lengths, two=st.none() | lengths, max_length=st.integers(4, 30))
+@LAWS
+def test_what_is_cut_is_what_the_tokenizer_cuts(one, two, max_length):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
+    tokenizer = WordPieceTokenizer.from_vocabulary(words)
+    pairs = None if two is None else ["b " * two]
+    expected = tokenizer.encode(["a " * one], pairs, max_length=max_length)
+    ours = Layout(tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, max_length)
+    rows = ours.rows([([4] * one, None if two is None else [5] * two)])
+    assert rows.encoded.ids == expected.ids
+    assert rows.encoded.type_ids == expected.type_ids
+
+
+def test_tokens_that_are_pooled():
+    long, short = (tokens(5), tokens(2, 501)), (tokens(1), tokens(0))
+    rows = layout(8, window=True, overlap=1).rows([long, short])
+    assert rows.encoded.ids == [
+        [CLS, 1, 2, 3, SEP, 501, 502, SEP],
+        [CLS, 3, 4, 5, SEP, 501, 502, SEP],
+        [CLS, 1, SEP, SEP],
+    ]
+
+    def mask(special_tokens, first):
+        return rows.pooling_mask(np.arange(3), 8, special_tokens, first).astype(int).tolist()
+
+    own = [[1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]]
+    assert mask(True, 0) == own
+    plain = [[0, 1, 1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 1, 1, 0], [0, 1, 0, 0, 0, 0, 0, 0]]
+    assert mask(False, 0) == plain
+    plain[0][1] = 0
+    assert mask(False, 2) == [*plain[:2], [1, 1, 1, 1, 0, 0, 0, 0]]  # nothing left: all of it
+
+
+def test_what_leaves_no_room():
+    with pytest.raises(UserError, match="overlap is 8, and a window has room for 8 tokens"):
+        layout(10, window=True, overlap=8).rows([(tokens(20), None)])
+    with pytest.raises(UserError, match="max_length is 10, and the prompt has 8 tokens already"):
+        layout(10, window=True, prompt=8).rows([(tokens(20), None)])
+    with pytest.raises(UserError, match="max_length is 3, and 3 of these are special tokens"):
+        layout(3).rows([(tokens(2), tokens(2))])
