@@ -100,14 +100,10 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         if attention_mask is None and mask is not None:
             attention_mask = ops.expand_dims(mask, axis=1)
         query, key, value = self._project(inputs)
-        # Before the product, which without it could be too large for float16. TensorFlow makes one
-        # operation of this, the product and the sum with the mask.
         query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
         allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
-        if allowed is not None:
-            scores = scores + ops.where(allowed, 0.0, ops.cast(_MASKED, scores.dtype))
+        scores = _masked(scores, allowed)
         probabilities = ops.cast(_softmax(scores), self.compute_dtype)
         dropped = self._dropout_layer(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
@@ -162,6 +158,17 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
+
+
+def _masked(scores, allowed):
+    """The scores in float32 at least, `_MASKED` where they are not allowed."""
+    dtype = keras.backend.result_type(scores.dtype, "float32")
+    if allowed is None:
+        return ops.cast(scores, dtype)
+    if scores.dtype == dtype:
+        # TensorFlow makes a sum, not a choice, part of the matrix product.
+        return scores + ops.where(allowed, 0.0, ops.cast(_MASKED, dtype))
+    return ops.where(allowed, ops.cast(scores, dtype), _MASKED)  # a float16 score may be infinite
 
 
 def _softmax(scores):
