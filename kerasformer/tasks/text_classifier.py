@@ -10,7 +10,7 @@ from kerasformer.checkpoints import open_checkpoint
 from kerasformer.checkpoints.huggingface_save import save_pretrained
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.layers import SequencePooling
+from kerasformer.layers import LayerPooling, SequencePooling
 from kerasformer.layers.arguments import check_sizes
 from kerasformer.models.feature_cache import fingerprint
 from kerasformer.models.string_classifier import StringClassifier, predict_rows
@@ -96,8 +96,9 @@ class TextClassifier(StringClassifier):
             encoder.pooler.trainable = pooling == "pooled"  # else no gradient reaches it
         self.pooling = pooling
         self.dropout = dropout
-        self.pooling_layer = None
+        self.layer_pooling = self.pooling_layer = None
         if pooling != "pooled":
+            self.layer_pooling = LayerPooling(self.hidden_layers, "concat", dtype=self.dtype_policy)
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.head = new_head(encoder, len(self.class_names), "head", activation="softmax")
@@ -221,9 +222,7 @@ class TextClassifier(StringClassifier):
             return outputs["pooled_output"]
         names = ["embedding_output", "encoder_outputs"]
         outputs = self.encoder(inputs, outputs=names, training=training)
-        states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
-        states = [states[i] for i in self.hidden_layers]
-        tokens = states[0] if len(states) == 1 else keras.ops.concatenate(states, axis=-1)
+        tokens = self.layer_pooling([outputs["embedding_output"], *outputs["encoder_outputs"]])
         return self.pooling_layer(tokens, padding_mask=self.encoder.padding_mask(inputs))
 
     @property
