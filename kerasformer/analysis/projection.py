@@ -8,6 +8,7 @@ from kerasformer.errors import UserError
 
 METHODS = ("pca", "tsne")
 _WIDE = 1024  # from this size on, ARPACK is faster than the whole covariance matrix
+_SAME = 1e-5  # a text's numbers differ by less from one place in a batch to another
 _PERPLEXITY = 30.0  # scikit-learn's; van der Maaten & Hinton recommend 5 to 50
 
 
@@ -61,7 +62,7 @@ def project(vectors: np.ndarray, method: str = "pca", *, seed: int = 0) -> Proje
     """
     if method not in METHODS:
         raise UserError(f"The method is {method!r}: give one of {', '.join(METHODS)}.")
-    vectors = np.asarray(vectors)
+    vectors = np.asarray(vectors, "float64")
     _check(vectors)
     return _pca(vectors) if method == "pca" else _tsne(vectors, seed)
 
@@ -83,7 +84,7 @@ def _check(vectors):
             f"{len(wrong):,} of {len(vectors):,} vectors hold a number that is not finite, the "
             f"first is vector {wrong[0]}: embed the texts again."
         )
-    if (vectors == vectors[0]).all():
+    if np.abs(vectors - vectors[0]).max() <= _SAME * np.abs(vectors).max():
         raise UserError(
             f"All {len(vectors):,} vectors are the same, so there is nothing to see: give texts "
             "that differ."
@@ -96,7 +97,7 @@ def _pca(vectors):
     # Not "auto", which for many wide vectors is a random approximation.
     solver = "covariance_eigh" if vectors.shape[1] <= _WIDE else "arpack"
     pca = PCA(n_components=2, svd_solver=solver, random_state=0)
-    points = pca.fit_transform(vectors.astype("float64"))
+    points = pca.fit_transform(vectors)
     shares = tuple(map(float, pca.explained_variance_ratio_))
     axes = tuple(
         f"{nth} principal component ({_percent(share)} of variance)"

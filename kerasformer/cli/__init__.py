@@ -13,12 +13,13 @@ from kerasformer.cli import (
     embed,
     inspect,
     layers,
+    plot,
     similar,
     tokenize,
 )
 from kerasformer.errors import UserError
 
-_COMMANDS = (compare, inspect, convert, tokenize, embed, similar, layers, attention, context)
+_COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, attention, context)
 
 
 def main(argv=None) -> int:

@@ -26,7 +26,7 @@ def add_to(commands):
     )
     command.add_argument("--output", metavar="DIR", required=True, help="folder to write to")
     _add_input(command.add_argument_group("input"))
-    _add_vectors(command.add_argument_group("vectors"))
+    add_vector_options(command.add_argument_group("vectors"))
     _add_output(command.add_argument_group("output"))
 
 
@@ -46,7 +46,8 @@ def _add_input(group):
     group.add_argument("--limit", metavar="N", type=int, help="take the first N rows only")
 
 
-def _add_vectors(group):
+def add_vector_options(group):
+    """Adds the options of `kerasformer.corpus.recipe.Recipe` to a parser or a group."""
     group.add_argument(
         "--model",
         metavar="SOURCE",

@@ -79,12 +79,13 @@ def test_vectors_on_a_line(size):
         (np.ones((1, 4)), "There is 1 vector to project"),
         (np.ones((2, 4)), "There are 2 vectors to project"),
         (np.ones((5, 4)), "All 5 vectors are the same"),
+        (np.full((5, 4), 7.0) + 1e-6 * np.eye(5, 4), "All 5 vectors are the same"),
         (np.ones((5, 1)), r"have the shape \[5, 1\]"),
         (np.ones(5), r"have the shape \[5\]"),
         ([[0, 1], [1, 0], [np.nan, 1]], "1 of 3 vectors hold a number that is not finite"),
         ([[0, 1], [1, np.inf], [np.nan, 1]], "the first is vector 1"),
     ],
-    ids=["none", "one", "two", "same", "narrow", "flat", "nan", "inf"],
+    ids=["none", "one", "two", "same", "nearly", "narrow", "flat", "nan", "inf"],
 )
 def test_vectors_that_cannot_be_projected(vectors, message):
     with pytest.raises(UserError, match=message):

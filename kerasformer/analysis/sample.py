@@ -1,0 +1,227 @@
+"""Texts to look at, with their labels where they have any: a sample of files, or of a corpus."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kerasformer.corpus.embedded import EmbeddedCorpus
+from kerasformer.corpus.input import list_files, open_table
+from kerasformer.corpus.manifest import MANIFEST
+from kerasformer.corpus.neighbours import directions
+from kerasformer.data.rows import (
+    LABEL_COLUMNS,
+    choose_text,
+    is_missing,
+    join_texts,
+    label_name,
+    usual_text,
+)
+from kerasformer.data.sources import REVIEWS, load_dataset
+from kerasformer.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some of the texts of a source, in its order.
+
+    Attributes:
+        name: What the source is called.
+        texts: The texts, n of them.
+        labels: A label or None for each text; or None where there are no labels.
+        total: How many texts the source has.
+        vectors: float32 `[n, size]`, where the source has them; or None.
+    """
+
+    name: str
+    texts: list[str]
+    labels: list[str | None] | None
+    total: int
+    vectors: np.ndarray | None = None
+
+
+def is_corpus(source: str) -> bool:
+    """Whether a source is the folder of an embedded corpus."""
+    return (Path(source).expanduser() / MANIFEST).is_file()
+
+
+def sample_texts(
+    source: str,
+    limit: int,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    header: bool | None = None,
+) -> Sample:
+    """Takes a sample of the texts of a data set, each text with the same chance, repeatably.
+
+    Files are read row by row, and no more than the sample is kept.
+
+    Args:
+        source: A file or folder that `kerasformer embed` takes, labelled or not, or another source
+            of `kerasformer.data.load_dataset`.
+        limit: The most texts to take.
+        text_column: The column of the text, several with commas between; by default a usual name.
+        label_column: The column of the label; by default a usual name, if there is one.
+        header: Whether CSV and TSV files begin with the names of their columns; None: as it looks.
+
+    Returns:
+        A `Sample` without vectors.
+
+    Raises:
+        UserError: There is no such source or column, or it cannot be read.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "films.csv")
+    >>> _ = path.write_text("review,label\\nfine,1\\ndull,0\\n")
+    >>> found = sample_texts(str(path), limit=10)
+    >>> found.texts, found.labels
+    (['fine', 'dull'], ['1', '0'])
+    """
+    if source in REVIEWS or source.startswith("tfds:"):
+        return _of_data_set(source, limit, text_column=text_column, label_column=label_column)
+    files = list_files([source])
+    unnamed = text_column is None and label_column is None
+    if unnamed and any(open_table(file, header).first is not None for file in files):
+        # Which column is what, without any names, is what load_dataset can tell.
+        return _of_data_set(source, limit, header=header)
+    rows = (row for file in files for row in _rows(file, text_column, label_column, header))
+    kept, total = _reservoir(rows, limit)
+    texts, labels = [text for text, _ in kept], [label for _, label in kept]
+    name = Path(source).expanduser().resolve().name
+    labelled = any(label is not None for label in labels)
+    return Sample(name, texts, labels if labelled else None, total)
+
+
+def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -> Sample:
+    """Takes a sample of an embedded corpus: texts, vectors, and labels out of the files before it.
+
+    Args:
+        folder: The folder of the corpus.
+        limit: The most texts to take.
+        label_column: The column of the label in those files; by default a usual name, if there is
+            one and the files are still there.
+
+    Returns:
+        A `Sample` with vectors as `plain_numbers` gives them. A text that was not kept is its id.
+
+    Raises:
+        UserError: There is no corpus, or a shard is broken; a label column was asked for that the
+            files lack, or they have changed.
+    """
+    corpus = EmbeddedCorpus(folder)
+    chosen = np.arange(len(corpus))
+    if limit < len(corpus):
+        chosen = np.sort(np.random.default_rng(0).choice(len(corpus), limit, replace=False))
+    texts, vectors, first = [], [], 0
+    for shard in corpus.shards():
+        places = chosen[(chosen >= first) & (chosen < first + len(shard.ids))] - first
+        texts += [str((shard.texts or shard.ids)[place]) for place in places]
+        vectors.append(plain_numbers(shard.vectors[places], corpus.dtype))
+        first += len(shard.ids)
+    found = Sample(
+        corpus.folder.resolve().name,
+        texts,
+        None,
+        len(corpus),
+        np.concatenate(vectors) if vectors else np.zeros((0, corpus.width), "float32"),
+    )
+    try:
+        return replace(found, labels=_labels_of(corpus, chosen, label_column))
+    except UserError:
+        if label_column is not None:
+            raise
+        return found
+
+
+def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
+    """Vectors as stored in a dtype, as float32 `[n, size]`.
+
+    Those of "int8" and "binary" are scaled to length 1, for their lengths mean nothing.
+    """
+    vectors = np.asarray(vectors)
+    return directions(vectors, dtype) if dtype in ("int8", "binary") else vectors.astype("float32")
+
+
+def _of_data_set(source, limit, **options):
+    dataset = load_dataset(source, limit=limit, **options)
+    splits = dataset.splits.values()
+    return Sample(
+        dataset.name,
+        [text for split in splits for text in split.texts],
+        [dataset.class_names[label] for split in splits for label in split.labels],
+        dataset.provenance["rows"],
+    )
+
+
+def _rows(file, text_column, label_column, header) -> Iterator[tuple[str, str | None]]:
+    """Each text of a file, with its label."""
+    table = open_table(file, header)
+    label = label_column or _usual_label(table.columns, text_column)
+    text = choose_text(table.columns, text_column, label, file)
+    for number, (*cells, cell) in table.read([*text, label or text[0]]):
+        where = f"{file}, {table.unit} {number}"
+        given = (cell for cell in cells if isinstance(cell, str) or not is_missing(cell))
+        yield join_texts(given, where), _label(cell, label, where) if label else None
+
+
+def _usual_label(columns, text_column=None):
+    """The column that holds the label by its name, if there is one."""
+    spelling = {name.lower(): name for name in reversed(columns)}
+    names = text_column.split(",") if isinstance(text_column, str) else text_column
+    text = {name.strip() for name in names or usual_text(columns) or ()}
+    found = (spelling[name] for name in LABEL_COLUMNS if name in spelling)
+    return next((name for name in found if name not in text), None)
+
+
+def _label(cell, column, where):
+    if is_missing(cell):
+        return None
+    try:
+        return label_name(cell)
+    except TypeError as error:
+        raise UserError(
+            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
+            "bools."
+        ) from None
+
+
+def _reservoir(rows: Iterable, limit):
+    """At most `limit` rows, each with the same chance, in their order; and how many there are."""
+    rng, kept, total = random.Random(0), [], 0
+    for number, row in enumerate(rows):
+        total = number + 1
+        if number < limit:
+            kept.append((number, row))
+        elif (place := rng.randrange(total)) < limit:
+            kept[place] = (number, row)
+    return [row for _, row in sorted(kept, key=lambda pair: pair[0])], total
+
+
+def _labels_of(corpus, chosen, label_column):
+    """The labels of rows of a corpus, in the files that it was made of."""
+    source, manifest = corpus.manifest.job.input, corpus.manifest
+    source.check()
+    made = [
+        np.arange(span.first_row, span.first_row + span.rows)
+        for span in manifest.spans
+        if span.index in manifest.done
+    ]
+    wanted = np.concatenate(made)[chosen] if made else chosen
+    labels, first = [], 0
+    for file in source.files:
+        table = open_table(Path(file.path), source.header)
+        column = label_column or _usual_label(table.columns, source.text_columns)
+        if column not in table.columns:
+            raise UserError(f"{file.path} has no column {column!r}: name another, or none.")
+        rows, count = set((wanted - first).tolist()), 0
+        for number, (cell,) in table.read([column]):
+            if count in rows:
+                labels.append(_label(cell, column, f"{file.path}, {table.unit} {number}"))
+            count += 1
+        first += count
+    return labels
