@@ -94,7 +94,9 @@ def add_vector_options(group):
         help="of the stored numbers (float32 by default)",
     )
     group.add_argument(
-        "--policy", metavar="POLICY", help="float32 (the default) or mixed_bfloat16, to compute in"
+        "--policy",
+        choices=("float32", "mixed_bfloat16"),
+        help="what is computed in (float32 by default)",
     )
 
 
@@ -157,9 +159,10 @@ def _summary(corpus) -> str:
     manifest = corpus.manifest
     records = manifest.done.values()
     size = sum(file.bytes for record in records for file in record.files)
+    done = "1 text is" if len(corpus) == 1 else f"{len(corpus):,} texts are"
     shards = f"{len(records):,} shard{'s' * (len(records) != 1)}"
     lines = [
-        f"{len(corpus):,} texts are embedded in {corpus.folder}: {shards} ({manifest.job.format}), "
+        f"{done} embedded in {corpus.folder}: {shards} ({manifest.job.format}), "
         f"{corpus.width:,} numbers a text ({corpus.dtype}), {size / 1e6:,.1f} MB."
     ]
     texts, tokens = manifest.cut

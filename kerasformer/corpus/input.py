@@ -126,13 +126,17 @@ class CorpusInput:
         files, text_columns = choose_columns(paths, text_column, id_column, header)
         return cls(tuple(map(InputFile.of, files)), text_columns, id_column, header)
 
-    def check(self):
+    def check(self, first: int = 0, last: int | None = None):
         """Makes sure that no file has changed.
+
+        Args:
+            first: The index of the first file to look at.
+            last: The index of the last one; by default that of all.
 
         Raises:
             UserError: One has.
         """
-        for file in self.files:
+        for file in self.files[first : None if last is None else last + 1]:
             file.check()
 
     def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from kerasformer.errors import UserError
 from kerasformer.progress import stderr_to_nowhere
 
 DTYPES = ("float32", "float16", "int8", "binary")
+POLICIES = ("float32", "mixed_bfloat16")
 _OF_EMBEDDER = (
     *("layers", "combine", "pooling", "special_tokens", "max_length", "normalize", "prompt"),
     "include_prompt",
@@ -56,8 +57,10 @@ class Recipe:
 
     def __post_init__(self):
         object.__setattr__(self, "model", os.fspath(self.model))
-        if self.dtype not in DTYPES:
-            raise UserError(f"dtype is {self.dtype!r}: give one of {', '.join(DTYPES)}.")
+        for name, known in (("dtype", DTYPES), ("policy", POLICIES)):
+            value = getattr(self, name)
+            if value not in known:
+                raise UserError(f"{name} is {value!r}: give one of {', '.join(known)}.")
         for name in ("layers", "pooling"):  # lists when read from JSON
             value = getattr(self, name)
             if isinstance(value, list):

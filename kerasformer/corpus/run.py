@@ -115,7 +115,7 @@ def _begun(folder, inputs, settings):
     choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
     job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
     embedding = Embedding(recipe)
-    width = embedding([]).vectors.shape[-1]
+    width = embedding([""]).vectors.shape[-1]
     with CorpusProgress("Reading the input", None) as progress:
         source = CorpusInput.of(inputs, **groups[_OF_INPUT])
         spans = plan_spans(source, job.shard_size, job.limit, progress.move_to)

@@ -112,7 +112,7 @@ class RowReader:
         if span.first_row != self._next:
             self._rows = self._source.rows(span.file, span.place)
         rows = list(islice(self._rows, span.rows))
-        self._source.check()
+        self._source.check(span.file, rows[-1].file if rows else None)
         if len(rows) != span.rows:
             raise UserError("The input has fewer rows than when the job was begun: start it anew.")
         self._next = span.first_row + span.rows
