@@ -6,10 +6,11 @@ from kerasformer.report.heatmap import heat_map
 from kerasformer.report.summary import sampling_margin, wilson_interval
 from kerasformer.report.text import joined, percent, points, printable
 
+# As the table says it, and a sentence.
 _COMBINED = {
-    "sum_last_four": "sum of last four",
-    "concat_last_four": "concat of last four",
-    "sum_all": "sum of all blocks",
+    "sum_last_four": ("sum of last four", "the sum of the last four layers"),
+    "concat_last_four": ("concat of last four", "the concatenation of the last four layers"),
+    "sum_all": ("sum of all blocks", "the sum of all blocks"),
 }
 
 CHOSEN = "* is the one to use."
@@ -82,8 +83,8 @@ def _right(probe):
 def _where(study, probe):
     """A probe in words."""
     names = {0: "the embeddings (layer 0)", study.num_layers: "the last layer"}
-    combined = {name: f"the {words}" for name, words in _COMBINED.items()}
-    place = {**names, **combined}.get(probe.layers, f"layer {probe.layers}")
+    names |= {name: words for name, (_, words) in _COMBINED.items()}
+    place = names.get(probe.layers, f"layer {probe.layers}")
     return f"{place} with {probe.pooling} pooling"
 
 
@@ -110,7 +111,7 @@ def row_label(study: LayerStudy, layers: int | str) -> str:
     last = study.num_layers
     named = {last - 1: "second to last" * (last > 2), last: "last", 0: "embeddings"}
     if isinstance(layers, str):
-        return _COMBINED[layers]
+        return _COMBINED[layers][0]
     return f"{layers} ({named[layers]})" if named.get(layers) else str(layers)
 
 

@@ -62,20 +62,26 @@ def add_to(commands):
 
 
 def _run(arguments):
+    from kerasformer.analysis.layer_features import check_poolings
     from kerasformer.data import load_dataset
     from kerasformer.errors import require
+    from kerasformer.files import only_writer
     from kerasformer.report.folders import new_folder, refuse_used
 
     require("matplotlib", extra="compare")
     folder = arguments.output and Path(arguments.output).expanduser()
     refuse_used(folder)
+    check_poolings(arguments.poolings)
+    if not 0 <= arguments.seed < 2**32:
+        raise UserError(f"--seed is {arguments.seed}: give a number from 0 to {2**32 - 1}.")
     whole = load_dataset(
         arguments.data, text_column=arguments.text_column, label_column=arguments.label_column
     )
     dataset = whole.limited(arguments.limit)
-    study = _study(dataset, whole, arguments)
     folder = folder or new_folder("layers", dataset.name)
-    _write(folder, study, dataset, arguments)
+    with only_writer(folder, "command"):  # told before the work whether it can be written to
+        study = _study(dataset, whole, arguments)
+        _write(folder, study, dataset, arguments)
     _print(study, arguments.model, folder)
     return 0
 
@@ -84,11 +90,9 @@ def _study(dataset, whole, arguments):
     from kerasformer.progress import Bars, stderr_to_nowhere
 
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
-        from kerasformer.analysis.layer_features import check_poolings
         from kerasformer.analysis.layer_study import study_layers
         from kerasformer.embedder import TextEmbedder
 
-    check_poolings(arguments.poolings)
     settings = {} if arguments.max_length is None else {"max_length": arguments.max_length}
     embedder = TextEmbedder.from_pretrained(arguments.model, **settings)
     count, total = (sum(map(len, d.splits.values())) for d in (dataset, whole))
@@ -155,7 +159,6 @@ def _write(folder, study, dataset, arguments):
         "record.json": json.dumps(whole_record, indent=1) + "\n",
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             write_whole(folder / name, content)
     except OSError as error:

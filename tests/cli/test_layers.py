@@ -73,13 +73,14 @@ def test_it_says_which_layer_and_leaves_the_table_the_map_and_the_record(
     ("content", "options", "message"),
     [
         (None, ["--poolings", "pooled"], "no pooling 'pooled' of every layer"),
+        (None, ["--seed", "-1"], "--seed is -1"),
         (None, ["--limit", "2"], "limit 2 is too small"),
         (None, ["--label-column", "lable"], "did you mean 'label'"),
         ("text\na film\n", [], "label"),
         ("text,label\nfine,1\nwarm,1\n", [], "one class"),
         ("text,label\na,1\nb,1\nc,0\nd,0\n", [], "have 5 different texts"),
     ],
-    ids=["pooling", "limit", "column", "no labels", "one class", "few texts"],
+    ids=["pooling", "seed", "limit", "column", "no labels", "one class", "few texts"],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(
     layers, data, tmp_path, capsys, content, options, message
@@ -90,6 +91,24 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert re.search(message, captured.err.strip().splitlines()[-1])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(
+    layers, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("kerasformer.cli.layers._study", None)  # would fail if it were called
+    (tmp_path / "file").write_text("")
+    assert layers("--output", tmp_path / "file" / "out") == 2
+    assert "Cannot write to" in capsys.readouterr().err
+
+
+def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerasformer.analysis.layer_probe.linear_probe", interrupted)
+    assert layers("--poolings", "cls") == 130
     assert not (tmp_path / "out").exists()
 
 
