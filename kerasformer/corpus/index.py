@@ -88,7 +88,7 @@ class CorpusIndex:
             shard = read_files(self._corpus.folder, files)
             places = rows[query, column] - first
             stored = directions(shard.vectors[places], self._corpus.dtype)
-            similarities = np.round((queries[query] * stored).sum(axis=1), DECIMALS)
+            similarities = np.round((queries[query] * stored).sum(axis=1), DECIMALS) + 0.0
             for number, place, similarity in zip(query, places, similarities, strict=True):
                 text = None if shard.texts is None else shard.texts[place]
                 neighbour = Neighbour(shard.ids[place], text, round(float(similarity), DECIMALS))

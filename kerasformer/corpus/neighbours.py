@@ -138,7 +138,7 @@ class _Best:
     def compare(self, queries, block, first):
         """Takes in rows, `block` being their directions and `first` the number of the first."""
         for start in range(0, len(queries), _QUERIES):
-            found = np.round(queries[start : start + _QUERIES] @ block.T, DECIMALS)
+            found = np.round(queries[start : start + _QUERIES] @ block.T, DECIMALS) + 0.0  # no -0
             worst = self._similarities[start : start + _QUERIES, -1]
             for index in np.flatnonzero(found.max(axis=1) > worst):
                 self._merge(start + index, found[index], first)

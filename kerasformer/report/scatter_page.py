@@ -139,8 +139,10 @@ def _axis(title):
 
 def _legend(group):
     """The name, behind its number where that is what the PNG shows."""
-    number = "" if group.drawn else f"#{group.number} "
-    return f"{number}{shorten(_clean(group.name), 40)} ({len(group.indices):,})"
+    name = shorten(_clean(group.name), 40)
+    if not group.drawn:  # isolated, for it may run from the right
+        name = f"#{group.number} \u2068{name}\u2069"
+    return f"{name} ({len(group.indices):,})"
 
 
 def _hover(scatter, index):

@@ -143,7 +143,7 @@ def test_labels_that_cannot_be_drawn_are_numbered_in_the_plot_and_named_on_the_p
     texts = [text.get_text() for text in figure(of).legends[0].get_texts()]
     assert texts == ["#1 (2)", "film (2)", "#3 (2)"]
     names = [trace["name"] for trace in plotly_figure(of)["data"]]
-    assert names == ["#1 (2)", "film (2)", "#3 שלום (2)"]
+    assert names == ["#1 (2)", "film (2)", "#3 \u2068שלום\u2069 (2)"]
 
 
 def test_plotly_takes_the_figure():
