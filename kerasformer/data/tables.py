@@ -15,6 +15,7 @@ from kerasformer.errors import UserError, require
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
 _LONGEST_CELL = 2**31 - 1
 _PARQUET_ROWS = 1024  # decoded at a time
+_PARQUET_BYTES = 1 << 20  # read at a time
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
 
@@ -210,7 +211,12 @@ def _parquet(path):
     _refuse_duplicates(path, columns)
 
     def walk(wanted, start=BEGINNING):
-        with reading(path), readable(), parquet.ParquetFile(path) as file:
+        # Buffered, or all pages of a row group's column are in memory at once.
+        with (
+            reading(path),
+            readable(),
+            parquet.ParquetFile(path, buffer_size=_PARQUET_BYTES, pre_buffer=False) as file,
+        ):
             rows = _parquet_rows(file, wanted, start.number - 1)
             for number, row in enumerate(rows, start.number):
                 yield Place(number), row
@@ -225,7 +231,8 @@ def _parquet_rows(file, wanted, skipped):
         skipped -= file.metadata.row_group(group).num_rows
         group += 1
     columns = list(dict.fromkeys(wanted))
-    batches = file.iter_batches(_PARQUET_ROWS, row_groups=range(group, groups), columns=columns)
+    groups = range(group, groups)
+    batches = file.iter_batches(_PARQUET_ROWS, groups, columns, use_threads=False)
     cells = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
     rows = (row for columns in cells for row in zip(*columns, strict=True))
     return islice(rows, skipped, None)

@@ -161,6 +161,19 @@ def test_a_row_without_id(tmp_path):
         plan_spans(CorpusInput.of([tmp_path / "a.csv"], id_column="key"), 5)
 
 
+def test_a_large_row_group_is_not_in_memory_at_once(tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, size = tmp_path / "a.parquet", 16_000_000
+    table = arrow.table({"text": ["x" * 1000] * (size // 1000)})
+    parquet.write_table(table, path, compression="none", use_dictionary=False)
+    del table
+    before = arrow.total_allocated_bytes()
+    rows = CorpusInput.of([path]).rows()
+    taken = [arrow.total_allocated_bytes() - before for _ in rows]
+    assert len(taken) == size // 1000
+    assert max(taken) < size / 2
+
+
 def test_no_files(tmp_path):
     with pytest.raises(UserError, match="There is no file or folder"):
         list_files([tmp_path / "absent.txt"])
