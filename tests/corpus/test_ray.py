@@ -72,6 +72,14 @@ def local(model, texts, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_token():
+    """Keeps Ray from writing a token into the home folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two nodes, of two logical CPUs each; no process of it is left behind."""
