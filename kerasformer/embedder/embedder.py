@@ -57,6 +57,8 @@ class TextEmbedder:
 
     Attributes:
         size: The width of the sentence vectors.
+        pooling, layers, combine, special_tokens, max_length, normalize, prompt, include_prompt,
+            dense: What `encode` does where it is not told otherwise.
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
