@@ -187,7 +187,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.checkpoints.tfhub_export",
     "kerasformer.checkpoints.tf_bundle",
     "kerasformer.checkpoints.tf_graph",
-    "kerasformer.embedder.features",  # one traced graph for all shapes
+    "kerasformer.embedder.graph",  # one traced graph for all shapes
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 

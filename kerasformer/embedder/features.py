@@ -1,7 +1,6 @@
 """The model from token ids to the vectors of tokens or, pooled, of sentences."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerasformer.layers import SequencePooling
@@ -59,6 +58,11 @@ class Features(keras.Model):
         vectors = [self._pool(mode, tokens, pooled, inputs["pooling_mask"]) for mode in self.modes]
         return ops.concatenate(vectors, axis=-1) if vectors[1:] else vectors[0]
 
+    @property
+    def taken(self):
+        """The names of the inputs."""
+        return (*_IDS, "pooling_mask") if self.modes else _IDS
+
     def _encode(self, ids):
         """The tokens' vectors, and the pooler's output where it is asked for."""
         count = self.encoder.config.num_layers + 1
@@ -83,32 +87,3 @@ class Features(keras.Model):
         if mode == "pooled":
             return ops.cast(pooled, "float32")
         return self.poolings[mode](tokens, padding_mask=mask)
-
-
-def compiled(model):
-    """The model as a function of arrays, on TensorFlow traced once for all shapes.
-
-    `keras.Model.predict_on_batch` traces anew for the first few shapes, and every trace of a large
-    encoder takes seconds. XLA compiles each shape anew: it gets 1, 2, 4, 8... rows, some empty.
-
-    Args:
-        model: A `Features`.
-
-    Returns:
-        A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return lambda inputs: _predict_few_shapes(model, inputs)
-    import tensorflow as tf
-
-    names = [*_IDS, "pooling_mask"] if model.modes else _IDS
-    signature = {name: tf.TensorSpec([None, None], tf.int32) for name in names}
-    graph = tf.function(lambda inputs: model(inputs, training=False), [signature])
-    return lambda inputs: graph(inputs).numpy()
-
-
-def _predict_few_shapes(model, inputs):
-    count = len(inputs["input_word_ids"])
-    more = (1 << (count - 1).bit_length()) - count
-    padded = {name: np.pad(array, ((0, more), (0, 0))) for name, array in inputs.items()}
-    return model.predict_on_batch(padded)[:count]

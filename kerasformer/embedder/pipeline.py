@@ -7,7 +7,8 @@ import numpy as np
 
 from kerasformer.data.batches import length_batches, padded_length, token_batches
 from kerasformer.embedder.documents import documents, token_ids
-from kerasformer.embedder.features import Features, compiled
+from kerasformer.embedder.features import Features
+from kerasformer.embedder.graph import compiled
 from kerasformer.embedder.precision import finish
 from kerasformer.embedder.rows import Layout
 from kerasformer.embedder.tokens import token_vectors, word_vectors
@@ -127,6 +128,7 @@ class Pipeline:
         model = self._model(
             (_key(request.layers), request.pooling, at),
             lambda: Features(self.encoder, request.layers, request.pooling, at),
+            rows,
         )
         vectors, counts = None, np.zeros(len(rows.texts), np.int64)
         for batch, inputs in self._batches(rows, request):
@@ -162,7 +164,9 @@ class Pipeline:
 
     def _tokens(self, found, rows, request, advance):
         """The vectors of texts' tokens or words, a list."""
-        model = self._model((_key(request.layers),), lambda: Features(self.encoder, request.layers))
+        model = self._model(
+            (_key(request.layers),), lambda: Features(self.encoder, request.layers), rows
+        )
         pieces, shape = [None] * len(rows.texts), self.shape(request)
         for batch, inputs in self._batches(rows, request):
             vectors = model(inputs)
@@ -205,14 +209,14 @@ class Pipeline:
             width = min(padded_length(int(lengths[batch].max())), self.encoder.config.max_length)
             yield batch, pack(rows.encoded, batch, pad_to=width)
 
-    def _model(self, key, make):
-        """The compiled model of some settings; only the last few are kept."""
+    def _model(self, key, make, rows):
+        """The compiled model of some settings, for some rows; only the last few are kept."""
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = compiled(make())
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
-        return model
+        return model.for_tokens(int(rows.encoded.lengths.sum()))
 
     @staticmethod
     def _finish(vectors, request):

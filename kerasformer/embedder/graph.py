@@ -1,0 +1,122 @@
+"""A model as one graph for all shapes, on TensorFlow's CPU kernels with prepared weights."""
+
+import functools
+
+import keras
+import numpy as np
+
+_HALF = ("bfloat16", "float16")
+# Preparing the weights, or looking whether they are the same, takes as long as some thousand
+# tokens do.
+_WORTH_TOKENS = 16_384
+_MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
+
+
+class Graph:
+    """A `Features` model as a function of arrays.
+
+    It is traced once for all shapes: `keras.Model.predict_on_batch` traces anew for the first few,
+    and every trace of a large encoder takes seconds.
+
+    In bfloat16 and float16 much of the time goes into laying out the weights for the matrix units,
+    at every call. oneDNN keeps its layout of weights that are constants, so larger work goes
+    through a copy of the graph with the weights as constants, made anew when they have changed.
+
+    Args:
+        model: A `Features`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._live = _live(model)
+        self._frozen, self._frozen_weights = None, None
+
+    def for_tokens(self, count):
+        """The function for some work.
+
+        Args:
+            count: How many tokens it is.
+
+        Returns:
+            A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
+        """
+        if count < _WORTH_TOKENS or not self._can_freeze:
+            return self._live_arrays
+        weights = _fingerprint(self._model.weights)
+        if self._frozen is None or weights != self._frozen_weights:
+            self._frozen, self._frozen_weights = _freeze(self._live), weights
+        return self._frozen
+
+    @property
+    def _can_freeze(self):
+        import tensorflow as tf
+
+        model = self._model
+        return (
+            model.encoder.compute_dtype in _HALF
+            and sum(4 * np.prod(weight.shape) for weight in model.weights) < _MOST_BYTES
+            and not tf.config.list_logical_devices("GPU")
+        )
+
+    def _live_arrays(self, inputs):
+        return self._live(inputs).numpy()
+
+
+class FewShapes:
+    """As `Graph`, on backends that compile each shape anew: they get 1, 2, 4, 8... rows.
+
+    Args:
+        model: A `Features`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+
+    def for_tokens(self, count):
+        """See `Graph`."""
+        return self._run
+
+    def _run(self, inputs):
+        count = len(inputs["input_word_ids"])
+        more = (1 << (count - 1).bit_length()) - count
+        padded = {name: np.pad(array, ((0, more), (0, 0))) for name, array in inputs.items()}
+        return self._model.predict_on_batch(padded)[:count]
+
+
+def compiled(model):
+    """The `Graph` of a model, or what the backend has in its place."""
+    return Graph(model) if keras.backend.backend() == "tensorflow" else FewShapes(model)
+
+
+def _live(model):
+    import tensorflow as tf
+
+    signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.taken}
+    # Not a lambda: TensorFlow counts the traces of one piece of code together, and warns of many.
+    return tf.function(functools.partial(model, training=False), [signature])
+
+
+def _freeze(live):
+    """The graph with its variables as constants, as a function of arrays."""
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    frozen = convert_to_constants.convert_variables_to_constants_v2(live.get_concrete_function())
+    names = [tensor.op.name for tensor in frozen.inputs]
+
+    def run(inputs):
+        return frozen(*(tf.constant(inputs[name]) for name in names))[0].numpy()
+
+    return run
+
+
+def _fingerprint(weights):
+    """A sum over the bits of each weight, which any training step changes: 10 ms for 100 MB."""
+    import tensorflow as tf
+
+    sums = []
+    for weight in weights:
+        value = tf.convert_to_tensor(weight.value)
+        bits = {4: tf.int32, 2: tf.int16}[value.dtype.size]
+        sums.append(int(tf.reduce_sum(tf.bitcast(value, bits))))
+    return sums
