@@ -18,6 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 MODULES = [m.name for m in pkgutil.walk_packages([str(ROOT)], "kerasformer.")]
 
 HEAVY = ("tensorflow", "keras", "jax", "torch", "sklearn", "tokenizers", "matplotlib", "pyarrow")
+HEAVY += ("faiss", "plotly", "ray")
 IMPORT = f"""
 import sys, time
 start = time.perf_counter()

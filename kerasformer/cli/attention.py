@@ -78,7 +78,7 @@ def _open(model):
 
 
 def _look(checkpoint, text, pair):
-    from kerasformer.compare.worker import stderr_to_nowhere
+    from kerasformer.progress import stderr_to_nowhere
 
     tokenizer = checkpoint.read_tokenizer()
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level

@@ -79,7 +79,7 @@ def _lines(path):
 
 def _compare(arguments, texts):
     from kerasformer.checkpoints import open_checkpoint
-    from kerasformer.compare.worker import stderr_to_nowhere
+    from kerasformer.progress import stderr_to_nowhere
 
     layers = open_checkpoint(arguments.model).config.num_layers + 1
     if not -layers <= arguments.layer < layers:

@@ -1,0 +1,72 @@
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.embedder import graph
+from kerasformer.embedder.features import Features
+from kerasformer.layers import LayerPooling
+from kerasformer.models import BertEncoder, EncoderConfig
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow"
+)
+
+
+def make(dtype):
+    keras.utils.set_random_seed(0)
+    config = EncoderConfig(
+        vocab_size=97,
+        hidden_size=36,
+        num_layers=2,
+        num_heads=3,
+        intermediate_size=40,
+        max_length=16,
+    )
+    encoder = BertEncoder(config, dtype=dtype)
+    return Features(encoder, LayerPooling("last"), ("mean",))
+
+
+def batch(rng):
+    mask = (np.arange(9) < rng.integers(1, 10, (5, 1))).astype("int32")
+    ids = rng.integers(1, 97, mask.shape, dtype="int32") * mask
+    return {
+        "input_word_ids": ids,
+        "input_mask": mask,
+        "input_type_ids": np.zeros_like(mask),
+        "pooling_mask": mask,
+    }
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16", "mixed_float16"])
+def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
+    model, inputs = make(dtype), batch(np.random.default_rng(0))
+    compiled = graph.compiled(model)
+    few, many = compiled.for_tokens(100), compiled.for_tokens(10**6)
+    assert few is not many
+    assert compiled.for_tokens(10**6) is many
+    before = few(inputs)
+    np.testing.assert_allclose(many(inputs), before, atol=0.03)
+
+    bias = model.encoder.blocks[0].output_layer_norm.beta
+    bias.assign(np.linspace(-3, 3, 36))
+    after = few(inputs)
+    assert np.abs(after - before).max() > 0.3
+    np.testing.assert_allclose(compiled.for_tokens(10**6)(inputs), after, atol=0.03)
+
+
+def test_a_single_changed_number_is_seen():
+    model = make("mixed_bfloat16")
+    before = graph._fingerprint(model.weights)
+    kernel = model.encoder.blocks[1].output_dense.kernel
+    values = keras.ops.convert_to_numpy(kernel).copy()
+    values[3, 4] = np.nextafter(values[3, 4], np.float32(1))
+    kernel.assign(values)
+    assert graph._fingerprint(model.weights) != before
+
+
+def test_float32_has_one_graph():
+    compiled = graph.compiled(make("float32"))
+    few, many = (compiled.for_tokens(count) for count in (1, 10**6))
+    inputs = batch(np.random.default_rng(1))
+    np.testing.assert_array_equal(few(inputs), many(inputs))
+    assert compiled._frozen is None
