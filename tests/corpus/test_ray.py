@@ -24,6 +24,7 @@ from kerasformer.models import EncoderConfig
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.cluster
 
 WORDS = ["river", "money", "bank", "boat", "loan", "water", "rate", "deep", "high", "low"]
 SHARDS = 12
