@@ -16,7 +16,7 @@ from kerasformer.data.rows import (
     choose_text,
     is_missing,
     join_texts,
-    label_name,
+    label_in,
     usual_text,
 )
 from kerasformer.data.sources import REVIEWS, load_dataset
@@ -179,15 +179,7 @@ def _usual_label(columns, text_column=None):
 
 
 def _label(cell, column, where):
-    if is_missing(cell):
-        return None
-    try:
-        return label_name(cell)
-    except TypeError as error:
-        raise UserError(
-            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
-            "bools."
-        ) from None
+    return None if is_missing(cell) else label_in(cell, column, where)
 
 
 def _reservoir(rows: Iterable, limit):

@@ -11,7 +11,7 @@ from kerasformer.data.rows import (
     choose_columns,
     is_missing,
     join_texts,
-    label_name,
+    label_in,
     split_name,
 )
 from kerasformer.data.tables import ACCEPTED, Table, empty, read_table, suffix_of
@@ -124,7 +124,7 @@ def _read_rows(table, text_columns, label_column, split_column, split):
         else:
             rows = splits.setdefault(_split_of(cells[-1], where) if split_column else split, Rows())
             rows.texts.append(join_texts(parts, where))
-            rows.labels.append(_label(label, label_column, where))
+            rows.labels.append(label_in(label, label_column, where))
     for what, numbers in missing.items():
         raise UserError(
             f"{table.path} has {len(numbers)} row{'s' * (len(numbers) > 1)} without a {what}, the "
@@ -134,16 +134,6 @@ def _read_rows(table, text_columns, label_column, split_column, split):
     if not splits:
         raise empty(table.path)
     return splits
-
-
-def _label(cell, column, where):
-    try:
-        return label_name(cell)
-    except TypeError as error:
-        raise UserError(
-            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
-            "bools."
-        ) from None
 
 
 def _split_of(cell, where):

@@ -242,6 +242,26 @@ def label_name(cell) -> str:
     raise TypeError(f"a {type(cell).__name__}")
 
 
+def label_in(cell, column, where) -> str:
+    """The name of the class in a cell of a file.
+
+    Args:
+        cell: The cell, not a missing one.
+        column: The name of its column, for the error.
+        where: Its file and place there, for the error.
+
+    Raises:
+        UserError: The cell is no string, number or bool.
+    """
+    try:
+        return label_name(cell)
+    except TypeError as error:
+        raise UserError(
+            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
+            "bools."
+        ) from None
+
+
 def class_order(labels: Iterable[str]) -> list[str]:
     """The classes in their usual order: by value if all are numbers, otherwise by name.
 

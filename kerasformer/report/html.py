@@ -2,11 +2,10 @@
 
 import base64
 import shlex
-from pathlib import Path
 
-from kerasformer.errors import require
 from kerasformer.report.confusion import MOST_WITH_NAMES, most_confused
 from kerasformer.report.labels import drawable
+from kerasformer.report.page import environment
 from kerasformer.report.plots import histories
 from kerasformer.report.summary import ArmSummary, count_test_examples, summarize
 from kerasformer.report.tables import COST, QUALITY, behind, notes
@@ -37,15 +36,8 @@ def render_page(record: dict, plots: dict[str, bytes]) -> str:
     Returns:
         HTML. Everything that comes from people's data is escaped.
     """
-    jinja2 = require("jinja2", extra="compare")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    pages = environment(extra="compare")
+    pages.filters |= {
         "estimate": percent_estimate,
         "percent": percent,
         "plain": plain,
@@ -54,7 +46,7 @@ def render_page(record: dict, plots: dict[str, bytes]) -> str:
     arms, examples = summarize(record), count_test_examples(record)
     ranked = rank(arms)
     verdict = judge(arms, examples)
-    return environment.get_template("report.html.j2").render(
+    return pages.get_template("report.html.j2").render(
         record=record,
         data=record["data"],
         arms=arms,

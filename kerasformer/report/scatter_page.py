@@ -6,11 +6,11 @@ import html
 import json
 import math
 import textwrap
-from pathlib import Path
 
 import numpy as np
 
 from kerasformer.errors import require
+from kerasformer.report.page import environment
 from kerasformer.report.scatter import REST_MARKER, Scatter, groups
 from kerasformer.report.text import shorten
 
@@ -61,15 +61,8 @@ def scatter_page(scatter: Scatter, image: bytes) -> str:
         UserError: The extra `plot` is not installed.
     """
     plotly = require("plotly.offline", extra="plot").get_plotlyjs()
-    jinja2 = require("jinja2", extra="plot")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("scatter.html.j2").render(
+    pages = environment(extra="plot")
+    return pages.get_template("scatter.html.j2").render(
         title=scatter.title,
         notes=scatter.notes,
         figure=_within_script(json.dumps(plotly_figure(scatter))),
