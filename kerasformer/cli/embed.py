@@ -22,7 +22,8 @@ def add_to(commands):
         metavar="INPUT",
         nargs="*",
         help="a .txt file (a text for each line), .csv, .tsv, .jsonl (each also with .gz) or "
-        ".parquet, or a folder of such files; may be left out with --resume",
+        ".parquet, a folder of such files, or - for standard input, which is saved in DIR until it "
+        "is embedded; may be left out with --resume",
     )
     command.add_argument("--output", metavar="DIR", required=True, help="folder to write to")
     _add_input(command.add_argument_group("input"))
@@ -42,6 +43,11 @@ def _add_input(group):
         dest="header",
         action="store_false",
         help="CSV and TSV files begin with data; columns are called 0, 1, ...",
+    )
+    group.add_argument(
+        "--stdin-format",
+        choices=("txt", "csv", "tsv", "jsonl"),
+        help="how standard input is read: a text for each line (the default), or as such a file",
     )
     group.add_argument("--limit", metavar="N", type=int, help="take the first N rows only")
 

@@ -69,7 +69,14 @@ class InputFile:
         Raises:
             UserError: It has changed, or is gone.
         """
-        path = self.path if path is None else path
+        self.at(self.path if path is None else path)
+
+    def at(self, path: str) -> "InputFile":
+        """The same file where it is now, with its time there.
+
+        Raises:
+            UserError: It has changed, is gone, or would be read as another kind of file.
+        """
         try:
             status = os.stat(path)
         except OSError as error:
@@ -77,17 +84,21 @@ class InputFile:
                 f"{path} cannot be read any more ({error.strerror}): put it back, or give its new "
                 "place."
             ) from None
-        if (status.st_size, status.st_mtime_ns) == (self.bytes, self.mtime_ns):
-            return
-        if status.st_size != self.bytes:
-            change = f"it had {self.bytes:,} bytes and has {status.st_size:,} now"
-        elif InputFile.of(path).sha256 != self.sha256:
+        size, hint = status.st_size, "embed it into a new folder"
+        if size > self.bytes:
+            hint = (
+                f"if lines were only added, give its first {self.bytes} bytes as a file of their "
+                f"own (head -c {self.bytes}), else {hint}"
+            )
+        if size != self.bytes:
+            change = f"it had {self.bytes:,} bytes and has {size:,} now"
+        elif status.st_mtime_ns != self.mtime_ns and InputFile.of(path).sha256 != self.sha256:
             change = "its size is the same, its content is not"
+        elif kind_of(path) != kind_of(self.path):
+            change, hint = f"it was read as {kind_of(self.path)}", "give it a name that ends so"
         else:
-            return
-        raise UserError(
-            f"{path} has changed since the job was begun ({change}): embed it into a new folder."
-        )
+            return dataclasses.replace(self, path=str(path), mtime_ns=status.st_mtime_ns)
+        raise UserError(f"{path} has changed since the job was begun ({change}): {hint}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,9 +206,7 @@ def list_files(paths: Sequence[str]) -> list[Path]:
     files = []
     for path in map(Path, paths):
         if path == Path("-"):
-            raise UserError(
-                "Standard input cannot be read twice: save it in a file, and give that."
-            )
+            raise UserError("Standard input cannot be read here: save it in a file, and give that.")
         path = path.expanduser()
         if not path.exists():
             raise UserError(f"There is no file or folder '{path}': check the path.")
@@ -225,6 +234,18 @@ def open_table(path: Path, header: bool | None = None) -> Table:
     if path.suffix.lower() in _REFUSED:
         raise UserError(f"{path} is no JSONL: write one object a line into a .jsonl file.")
     return read_lines(path)
+
+
+def kind_of(path: str | os.PathLike) -> str:
+    """How a file is read: the suffix of a table or ".txt", and ".gz" where it is compressed.
+
+    Example:
+
+    >>> kind_of("a.log"), kind_of("A.CSV.gz")
+    ('.txt', '.csv.gz')
+    """
+    path = Path(path)
+    return (suffix_of(path) or ".txt") + ".gz" * (path.suffix.lower() == ".gz")
 
 
 def _is_data(path):

@@ -1,5 +1,6 @@
 """`embed_corpus`: plans a job, has its shards made, and goes on where it was interrupted."""
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -15,13 +16,14 @@ from kerasformer.corpus.manifest import MANIFEST, Manifest
 from kerasformer.corpus.progress import CorpusProgress
 from kerasformer.corpus.recipe import Embedding, Recipe
 from kerasformer.corpus.spans import plan_spans
+from kerasformer.corpus.stdin import SAVED, STDIN, save_stdin, where_saved
 from kerasformer.errors import UserError, require
 from kerasformer.files import LOCK, only_writer
 
 ENGINES = ("local", "ray")
 _OF_INPUT = ("text_column", "id_column", "header")
 _OF_JOB = ("format", "text", "shard_size", "limit")
-_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)})\.\d+")
+_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)}|{SAVED.pattern})\.\d+")
 
 
 def embed_corpus(
@@ -30,19 +32,23 @@ def embed_corpus(
     *,
     resume: bool = False,
     engine: str = "local",
+    stdin_format: str = "txt",
     **settings,
 ) -> EmbeddedCorpus:
     """Embeds the texts of files that may be larger than memory, and writes the vectors in shards.
 
     All of the input is read once at the start, so that a row that cannot be read is an error then.
-    The shards are written one by one; an interruption loses no finished one.
+    The shards are written one by one; an interruption loses no finished one. Standard input is
+    saved in the output folder first, and kept there until all of it is embedded.
 
     Args:
-        inputs: Text files (a text for each line), CSV, TSV, JSONL or Parquet files, and folders of
-            such files. With `resume` it may be empty: then the files are those of the job.
+        inputs: Text files (a text for each line), CSV, TSV, JSONL or Parquet files, folders of such
+            files, and `"-"`, standard input. With `resume` it may be empty: then the files are
+            those of the job.
         output: The folder to write to.
         resume: Whether to go on with the interrupted job in that folder. Its settings are kept.
         engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
+        stdin_format: How standard input is read: as a "txt", "csv", "tsv" or "jsonl" file.
         **settings: `text_column`, `id_column` and `header` of `CorpusInput.of`; `format`, `text`,
             `shard_size` and `limit` of `Job`; `model`, `policy` and the others of `Recipe`. None
             is the default.
@@ -65,21 +71,24 @@ def embed_corpus(
     make_shards = importlib.import_module(f"kerasformer.corpus.{engine}_engine").run
     settings = {name: value for name, value in settings.items() if value is not None}
     inputs = [os.fspath(path) for path in inputs]
+    if inputs.count(STDIN) > 1:
+        raise UserError("There is one standard input: give - once.")
     folder = Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
-    with only_writer(folder, "run"):
-        _clear(folder)
+    with only_writer(folder, "run"), _cleared(folder):
         if resume and (folder / MANIFEST).exists():
-            manifest = _resumed(folder, inputs, settings)
+            manifest = _resumed(folder, inputs, settings, stdin_format)
             if manifest.complete:
                 print(f"{folder} is complete: there is nothing to go on with.", file=sys.stderr)
+                _clear(folder, complete=True)
                 return EmbeddedCorpus(folder)
             embedding = Embedding(manifest.job.recipe)
         else:
             _refuse_used(folder)
-            manifest, embedding = _begun(folder, inputs, settings)
+            manifest, embedding = _begun(folder, inputs, settings, stdin_format)
         _make(folder, manifest, embedding, make_shards)
+        _clear(folder, complete=True)
     return EmbeddedCorpus(folder)
 
 
@@ -101,10 +110,12 @@ def _make(folder, manifest, embedding, make_shards):
         progress.finish()
 
 
-def _begun(folder, inputs, settings):
+def _begun(folder, inputs, settings, stdin_format):
     """The manifest of a new job, and its model at work."""
     if not inputs:
-        raise UserError("There is no input: give one or more files or folders of texts.")
+        raise UserError(
+            "There is no input: give files or folders of texts, or - for standard input."
+        )
     groups = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
     for name, value in settings.items():
         group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
@@ -112,8 +123,9 @@ def _begun(folder, inputs, settings):
     recipe = _recipe(groups[None])
     if groups[_OF_JOB].get("format", "parquet") == "parquet":
         require("pyarrow", extra="parquet")
-    choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
     job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
+    inputs = _with_stdin(inputs, folder, stdin_format)
+    choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
     embedding = Embedding(recipe)
     width = embedding([""]).vectors.shape[-1]
     with CorpusProgress("Reading the input", None) as progress:
@@ -126,6 +138,11 @@ def _begun(folder, inputs, settings):
     return manifest, embedding
 
 
+def _with_stdin(inputs, folder, format, known=()):
+    """The inputs with the file that standard input is saved in, in its place."""
+    return [save_stdin(folder, format, known) if path == STDIN else path for path in inputs]
+
+
 def _recipe(settings):
     try:
         return Recipe(**settings)
@@ -135,7 +152,7 @@ def _recipe(settings):
         raise UserError(f"There is no setting {unknown}: see embed_corpus.") from None
 
 
-def _resumed(folder, inputs, settings) -> Manifest:
+def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     """The manifest of a job that was begun, once it is sure that it is still the same job."""
     manifest = Manifest.load(folder)
     job = manifest.job
@@ -154,18 +171,19 @@ def _resumed(folder, inputs, settings) -> Manifest:
                 "without it, or embed into a new folder."
             )
     files = job.input.files
-    paths = list_files(inputs) if inputs else [Path(file.path) for file in files]
+    if inputs:
+        paths = list_files(_with_stdin(inputs, folder, stdin_format, files))
+    elif manifest.complete:
+        return manifest
+    else:
+        paths = [where_saved(folder, file) for file in files]
     if len(paths) != len(files):
         raise UserError(
             f"The job in {folder} was begun with {len(files)} files and has {len(paths)} now: give "
             "the same ones, or embed into a new folder."
         )
-    for file, path in zip(files, paths, strict=True):
-        file.check(path)
-    moved = tuple(
-        dataclasses.replace(file, path=str(path)) for file, path in zip(files, paths, strict=True)
-    )
-    manifest.job = dataclasses.replace(job, input=dataclasses.replace(job.input, files=moved))
+    present = tuple(file.at(path) for file, path in zip(files, paths, strict=True))
+    manifest.job = dataclasses.replace(job, input=dataclasses.replace(job.input, files=present))
     return manifest
 
 
@@ -187,8 +205,19 @@ def _refuse_used(folder):
         raise UserError(f"The output folder {folder} is not empty: give another --output.")
 
 
-def _clear(folder):
-    """Removes what a run that was killed left half-written."""
+@contextlib.contextmanager
+def _cleared(folder):
+    """Removes what does not belong to a job, before something is made in its folder and after."""
+    _clear(folder)
+    try:
+        yield
+    finally:
+        _clear(folder)
+
+
+def _clear(folder, complete=False):
+    """Removes what a run that was killed left half-written, and a standard input nobody needs."""
+    needed = (folder / MANIFEST).exists() and not complete
     for path in folder.iterdir():
-        if _UNFINISHED.fullmatch(path.name):
+        if _UNFINISHED.fullmatch(path.name) or (SAVED.fullmatch(path.name) and not needed):
             path.unlink(missing_ok=True)

@@ -111,3 +111,21 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     assert f"interrupted; {done} of 100 texts are embedded in out" in err
     assert "--resume" in err
     assert json.loads(Path("out/manifest.json").read_text())["complete"] is False
+
+
+def test_standard_input(model, tmp_path):
+    command = [sys.executable, "-m", "kerasformer.cli", "embed", "-", "--output", "out"]
+    command += ["--format", "npy", "--model", str(model), "--stdin-format", "jsonl"]
+    process = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        input='{"text": "the good films"}\n{"text": "bad\\nfilm"}\n',
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "2 texts are embedded in out: 1 shard" in process.stdout
+    ((ids, texts, _),) = EmbeddedCorpus(tmp_path / "out").shards()
+    assert (ids, texts) == ([0, 1], ["the good films", "bad\nfilm"])

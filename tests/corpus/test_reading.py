@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -179,7 +180,7 @@ def test_no_files(tmp_path):
         list_files([tmp_path / "absent.txt"])
     with pytest.raises(UserError, match="holds no file that can be read"):
         list_files([tmp_path])
-    with pytest.raises(UserError, match="Standard input cannot be read twice"):
+    with pytest.raises(UserError, match="Standard input cannot be read here"):
         list_files(["-"])
     with pytest.raises(UserError, match="is no regular file"):
         list_files(["/dev/null"])
@@ -197,9 +198,25 @@ def test_a_changed_file_is_told_by_its_content_not_its_time(tmp_path):
     path.write_text("one\n")
     with pytest.raises(UserError, match="it had 8 bytes and has 4 now"):
         file.check()
+    path.write_text("one\ntwo\nthree\n")
+    with pytest.raises(UserError, match=r"only added, give its first 8 bytes .*\(head -c 8\)"):
+        file.check()
     path.unlink()
     with pytest.raises(UserError, match="cannot be read any more"):
         file.check()
+
+
+def test_a_file_that_was_moved_is_read_as_before(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n')
+    file = InputFile.of(path)
+    path.rename(tmp_path / "b.txt")
+    with pytest.raises(UserError, match=r"b.txt has changed .* \(it was read as .jsonl\): give it"):
+        file.at(tmp_path / "b.txt")
+    copy = tmp_path / "c.jsonl"
+    copy.write_bytes((tmp_path / "b.txt").read_bytes())
+    os.utime(copy, (0, 0))
+    assert file.at(copy) == InputFile(str(copy), file.bytes, 0, file.sha256)
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, texts):
