@@ -11,7 +11,7 @@ from kerasformer.errors import UserError
 from kerasformer.progress import stderr_to_nowhere
 
 DTYPES = ("float32", "float16", "int8", "binary")
-POLICIES = ("float32", "mixed_bfloat16")
+POLICIES = ("float32", "mixed_bfloat16", "bfloat16")
 _OF_EMBEDDER = (
     *("layers", "combine", "pooling", "special_tokens", "max_length", "normalize", "prompt"),
     "include_prompt",

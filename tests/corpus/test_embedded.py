@@ -97,3 +97,12 @@ def test_what_the_model_says_is_recorded(model):
     recipe = Embedding(Recipe(str(model))).recipe
     assert (recipe.pooling, recipe.max_length, recipe.normalize) == (("mean",), 20, False)
     assert Embedding(recipe).recipe == recipe
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_half_precision(model, embedder, source, tmp_path, policy):
+    options = {"model": model, "policy": policy, "normalize": True}
+    corpus = embed_corpus([source], tmp_path / "out", format="npy", **options)
+    assert corpus.embedder().encoder.dtype_policy.name == policy
+    ((_, _, vectors),) = corpus.shards()
+    assert (vectors * embedder.encode(TEXTS, normalize=True)).sum(axis=1).min() > 0.999

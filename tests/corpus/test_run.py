@@ -293,7 +293,7 @@ def test_a_full_disk(source, content, monkeypatch):
         ({"shard_size": 0}, "shard_size is 0: give a number of rows, 1 or more"),
         ({"limit": -1}, "limit is -1: give a number"),
         ({"dtype": "float8"}, "dtype is 'float8': give one of float32"),
-        ({"policy": "float8"}, "policy is 'float8': give one of float32, mixed_bfloat16"),
+        ({"policy": "float8"}, "policy is 'float8': give one of float32, mixed_bfloat16, bfloat16"),
         ({"combine": "stack"}, "combine='stack' gives several vectors a text"),
         ({"layers": 1.5}, "layers is a float: give numbers or names"),
         ({"poling": "cls"}, "There is no setting poling"),

@@ -181,15 +181,19 @@ def test_a_prompt_of_a_call(embedder, parts):
     assert windowed.offsets == [(6 * i, 6 * i + 5) for i in range(30)]
 
 
-def test_half_precision_gives_float32_near_to_it(parts, embedder):
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_half_precision_gives_float32_near_to_it(parts, embedder, policy):
     encoder, tokenizer = parts
-    half = BertEncoder(encoder.config, dtype="mixed_bfloat16")
+    half = BertEncoder(encoder.config, dtype=policy)
     half.set_weights(encoder.get_weights())
     half = TextEmbedder(half, tokenizer)
     for options in ({}, {"layers": "all", "combine": "concat", "pooling": "max"}):
         vectors = half.encode(TEXTS, **options)
+        expected = embedder.encode(TEXTS, **options)
         assert vectors.dtype == np.float32
-        np.testing.assert_allclose(vectors, embedder.encode(TEXTS, **options), atol=0.1)
+        np.testing.assert_allclose(vectors, expected, atol=0.1)
+        lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(expected, axis=1)
+        assert ((vectors * expected).sum(axis=1) / lengths).min() > 0.999
 
 
 def test_a_trained_mix_of_layers(embedder, parts):

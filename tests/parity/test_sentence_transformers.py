@@ -191,3 +191,13 @@ def test_minilm(sentence_transformers):
     model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
     assert_equal(model, folder)
     assert TextEmbedder.from_pretrained("all-MiniLM-L6-v2").max_length == 256
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_minilm_in_half_precision(policy):
+    full, half = (
+        TextEmbedder.from_pretrained("all-MiniLM-L6-v2", dtype=dtype, normalize=True)
+        for dtype in ("float32", policy)
+    )
+    assert (full.encode(TEXTS) * half.encode(TEXTS)).sum(axis=1).min() > 0.9995
