@@ -189,6 +189,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.checkpoints.tf_bundle",
     "kerasformer.checkpoints.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
+    "kerasformer.models.onednn",  # its kernels for inference
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 

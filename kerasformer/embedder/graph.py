@@ -5,6 +5,9 @@ import functools
 import keras
 import numpy as np
 
+from kerasformer.layers.kernels import use_kernels
+from kerasformer.models.onednn import inference_kernels
+
 _HALF = ("bfloat16", "float16")
 # Preparing the weights, or looking whether they are the same, takes as long as some thousand
 # tokens do.
@@ -93,7 +96,9 @@ def _live(model):
 
     signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.taken}
     # Not a lambda: TensorFlow counts the traces of one piece of code together, and warns of many.
-    return tf.function(functools.partial(model, training=False), [signature])
+    function = tf.function(functools.partial(model, training=False), [signature])
+    with use_kernels(inference_kernels()):
+        return function.get_concrete_function()
 
 
 def _freeze(live):
@@ -101,7 +106,7 @@ def _freeze(live):
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
-    frozen = convert_to_constants.convert_variables_to_constants_v2(live.get_concrete_function())
+    frozen = convert_to_constants.convert_variables_to_constants_v2(live)
     names = [tensor.op.name for tensor in frozen.inputs]
 
     def run(inputs):

@@ -4,10 +4,7 @@ import keras
 from keras import ops
 
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
-
-# The score of what a mask excludes. Not minus infinity: a row without any real token gets a
-# uniform distribution rather than NaN.
-_MASKED = -1e9
+from kerasformer.layers.kernels import kernels
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -103,8 +100,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
-        scores = _masked(scores, allowed)
-        probabilities = ops.cast(_softmax(scores), self.compute_dtype)
+        probabilities = kernels().attention_probabilities(scores, allowed)
+        probabilities = ops.cast(probabilities, self.compute_dtype)
         dropped = self._dropout_layer(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
@@ -158,19 +155,3 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
-
-
-def _masked(scores, allowed):
-    """The scores in float32 at least, `_MASKED` where they are not allowed."""
-    dtype = keras.backend.result_type(scores.dtype, "float32")
-    if allowed is None:
-        return ops.cast(scores, dtype)
-    if scores.dtype == dtype:
-        # TensorFlow makes a sum, not a choice, part of the matrix product.
-        return scores + ops.where(allowed, 0.0, ops.cast(_MASKED, dtype))
-    return ops.where(allowed, ops.cast(scores, dtype), _MASKED)  # a float16 score may be infinite
-
-
-def _softmax(scores):
-    # keras.ops.softmax warns of an axis of size 1, which a sequence of one token rightly has.
-    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)

@@ -10,6 +10,7 @@ from kerasformer.layers.arguments import (
     check_sizes,
     clone_initializer,
 )
+from kerasformer.layers.kernels import LayerNormalization
 
 
 def check_length(length, max_length):
@@ -217,7 +218,7 @@ class BertEmbedding(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="position_embedding",
         )
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)

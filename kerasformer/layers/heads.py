@@ -10,6 +10,7 @@ from kerasformer.layers.arguments import (
     check_sizes,
     clone_initializer,
 )
+from kerasformer.layers.kernels import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -71,7 +72,7 @@ class MaskedLMHead(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="transform",
         )
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.layer_norm = LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
 

@@ -12,6 +12,7 @@ from kerasformer.layers.arguments import (
     clone_initializer,
 )
 from kerasformer.layers.attention import SelfAttention
+from kerasformer.layers.kernels import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -125,7 +126,7 @@ class TransformerBlock(keras.layers.Layer):
         )
 
     def _layer_norm(self, name):
-        return keras.layers.LayerNormalization(
+        return LayerNormalization(
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
         )
 

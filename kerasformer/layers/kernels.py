@@ -1,0 +1,86 @@
+"""The arithmetic of the layers that a backend may have quicker kernels for."""
+
+import contextlib
+import contextvars
+
+import keras
+from keras import ops
+
+# The score of what a mask excludes. Not minus infinity: a row without any real token gets a
+# uniform distribution rather than NaN.
+MASKED = -1e9
+
+
+class Kernels:
+    """In `keras.ops`, for every backend, for training and inference."""
+
+    def layer_norm(self, layer, inputs):
+        """What a `keras.layers.LayerNormalization` makes of its inputs, in float32 inside."""
+        return keras.layers.LayerNormalization.call(layer, inputs)
+
+    def attention_probabilities(self, scores, allowed):
+        """The softmax over the last axis, in float32 at least.
+
+        Args:
+            scores: `[batch, heads, seq, seq]`.
+            allowed: Which positions each attends to, boolean, broadcast to the scores; or None.
+
+        Returns:
+            The probabilities, in float32 where the scores are narrower.
+        """
+        dtype = keras.backend.result_type(scores.dtype, "float32")
+        if allowed is None:
+            scores = ops.cast(scores, dtype)
+        elif scores.dtype == dtype:
+            # TensorFlow makes a sum, not a choice, part of the matrix product.
+            scores = scores + mask_bias(allowed, dtype)
+        else:  # a float16 score may be infinite
+            scores = ops.where(allowed, ops.cast(scores, dtype), MASKED)
+        return softmax(scores)
+
+
+_DEFAULT = Kernels()
+_KERNELS = contextvars.ContextVar("kernels")
+
+
+def kernels():
+    """The `Kernels` that the layers use now."""
+    return _KERNELS.get(_DEFAULT)
+
+
+@contextlib.contextmanager
+def use_kernels(chosen):
+    """Within it the layers use these `Kernels`; what is traced there keeps them."""
+    token = _KERNELS.set(chosen)
+    try:
+        yield
+    finally:
+        _KERNELS.reset(token)
+
+
+def mask_bias(allowed, dtype):
+    """What is added to scores: 0 where attention is allowed, `MASKED` elsewhere."""
+    return ops.where(allowed, ops.cast(0.0, dtype), ops.cast(MASKED, dtype))
+
+
+def softmax(scores):
+    """The softmax over the last axis."""
+    # keras.ops.softmax warns of an axis of size 1, which a sequence of one token rightly has.
+    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class LayerNormalization(keras.layers.LayerNormalization):
+    """`keras.layers.LayerNormalization` over the last axis, on the `Kernels` in use.
+
+    Ba et al., "Layer Normalization", https://arxiv.org/abs/1607.06450.
+
+    Example:
+
+    >>> tuple(LayerNormalization()(np.ones((2, 3, 8))).shape)
+    (2, 3, 8)
+    """
+
+    def call(self, inputs):
+        """The inputs with mean 0 and variance 1 over the last axis, scaled and moved."""
+        return kernels().layer_norm(self, inputs)

@@ -1,0 +1,56 @@
+"""Inference on TensorFlow's oneDNN kernels, in the form that its optimizer knows."""
+
+import keras
+
+from kerasformer.layers.kernels import Kernels, mask_bias, softmax
+
+
+def inference_kernels():
+    """The `Kernels` for graphs that are traced for inference here."""
+    return OneDnnKernels() if _has_onednn() else Kernels()
+
+
+def _has_onednn():
+    """Whether TensorFlow computes on this machine's processors, with oneDNN's kernels."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port
+
+    return _pywrap_util_port.IsMklEnabled() and not tf.config.list_logical_devices("GPU")
+
+
+class OneDnnKernels(Kernels):
+    """For graphs of inference that stay in this process: what is exported has to run elsewhere."""
+
+    def layer_norm(self, layer, inputs):
+        """One kernel instead of ten, float32 inside whatever the inputs' dtype.
+
+        Keras 2 wrote layer normalization as the batch normalization of `[1, rows, size, 1]`, where
+        each row is a channel, and that is what TensorFlow's optimizer turns into `_MklLayerNorm`.
+        """
+        if inputs.dtype == "float64":
+            return super().layer_norm(layer, inputs)
+        import tensorflow as tf
+
+        shape = tf.shape(inputs)
+        rows = tf.reduce_prod(shape[:-1])
+        none = tf.zeros([0])
+        normal = tf.raw_ops.FusedBatchNormV3(
+            x=tf.reshape(inputs, tf.stack([1, rows, inputs.shape[-1], 1])),
+            scale=tf.fill(rows[None], 1.0),
+            offset=tf.fill(rows[None], 0.0),
+            mean=none,
+            variance=none,
+            epsilon=layer.epsilon,
+            data_format="NCHW",
+            is_training=True,
+        ).y
+        gamma, beta = (tf.cast(weight, inputs.dtype) for weight in (layer.gamma, layer.beta))
+        return beta + tf.reshape(normal, shape) * gamma
+
+    def attention_probabilities(self, scores, allowed):
+        """In bfloat16 too: oneDNN computes in float32 and rounds once, as a cast after it would."""
+        if scores.dtype != "bfloat16":
+            return super().attention_probabilities(scores, allowed)
+        return softmax(scores if allowed is None else scores + mask_bias(allowed, "bfloat16"))

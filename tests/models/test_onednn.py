@@ -1,0 +1,123 @@
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.layers.kernels import Kernels, LayerNormalization, kernels, use_kernels
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models.onednn import OneDnnKernels, inference_kernels
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
+has_onednn = isinstance(inference_kernels(), OneDnnKernels)
+TOLERANCE = {"float64": 1e-12, "float32": 3e-6, "bfloat16": 0.04, "float16": 0.004}
+
+
+def as_float64(x):
+    return keras.ops.convert_to_numpy(keras.ops.cast(x, "float64"))
+
+
+def traced(function, *shape, dtype):
+    """The function in a graph of unknown batch and length, as the embedder has it."""
+    import tensorflow as tf
+
+    return tf.function(function).get_concrete_function(tf.TensorSpec(shape, dtype))
+
+
+def operations_run(graph, *args):
+    """The types of the operations left by TensorFlow's optimizer."""
+    from tensorflow.python.eager import context
+
+    context.enable_run_metadata()
+    graph(*args)
+    metadata = context.export_run_metadata()
+    context.disable_run_metadata()
+    graphs = [one.post_optimization_graph for one in metadata.function_graphs]
+    return {node.op for one in graphs for node in one.node}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1e-7, 0), (2, 5)])
+@pytest.mark.parametrize("shape", [(3, 5, 24), (7, 24), (1, 1, 24)])
+def test_layer_norm_is_that_of_the_definition(dtype, scale, offset, shape):
+    rng = np.random.default_rng(0)
+    layer = LayerNormalization(epsilon=1e-12, dtype=dtype)
+    layer.build(shape)
+    layer.gamma.assign(rng.uniform(0.5, 1.5, 24))
+    layer.beta.assign(rng.normal(size=24))
+    x = keras.ops.cast(rng.normal(size=shape) * scale + offset, dtype)
+    with use_kernels(OneDnnKernels()):
+        graph = traced(layer, *(None,) * (len(shape) - 1), 24, dtype=dtype)
+    exact = as_float64(x)
+    exact = exact - exact.mean(-1, keepdims=True)
+    exact = exact / np.sqrt((exact**2).mean(-1, keepdims=True) + 1e-12)
+    exact = exact * as_float64(layer.gamma) + as_float64(layer.beta)
+    np.testing.assert_allclose(as_float64(graph(x)), exact, atol=TOLERANCE[dtype] * (1 + offset))
+
+
+@pytest.mark.skipif(not has_onednn, reason="TensorFlow without oneDNN")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_layer_norm_becomes_one_operation(dtype):
+    layer = LayerNormalization(dtype=dtype)
+    layer.build((None, None, 24))
+    with use_kernels(OneDnnKernels()):
+        graph = traced(lambda x: layer(2 * x) + 1, None, None, 24, dtype=dtype)
+    x = keras.ops.ones((2, 3, 24), dtype)
+    found = operations_run(graph, x)
+    assert "_MklLayerNorm" in found
+    assert not found & {"FusedBatchNormV3", "_MklFusedBatchNormV3", "Rsqrt", "Mean"}
+
+
+@pytest.mark.skipif(not has_onednn, reason="TensorFlow without oneDNN")
+def test_the_softmax_of_bfloat16_is_rounded_once():
+    rng = np.random.default_rng(1)
+    scores = keras.ops.cast(rng.normal(size=(2, 3, 9, 9)) * 5, "bfloat16")
+    allowed = rng.uniform(size=(2, 1, 1, 9)) < 0.7
+    allowed[1] = False  # a row of padding alone
+    for mask in (None, keras.ops.convert_to_tensor(allowed)):
+        found = OneDnnKernels().attention_probabilities(scores, mask)
+        exact = Kernels().attention_probabilities(scores, mask)
+        assert found.dtype == "bfloat16"
+        np.testing.assert_array_equal(
+            as_float64(found), as_float64(keras.ops.cast(exact, "bfloat16"))
+        )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 5e-6), ("mixed_bfloat16", 0.1), ("mixed_float16", 0.01)]
+)
+def test_every_block_is_as_without_them(dtype, tolerance):
+    keras.utils.set_random_seed(0)
+    config = EncoderConfig(
+        vocab_size=50, hidden_size=36, num_layers=2, num_heads=3, intermediate_size=40
+    )
+    encoder = BertEncoder(config, dtype=dtype)
+    rng = np.random.default_rng(0)
+    mask = (np.arange(11) < [[11], [4], [1], [0]]).astype("int32")
+    ids = {
+        "input_word_ids": rng.integers(1, 50, mask.shape) * mask,
+        "input_mask": mask,
+        "input_type_ids": np.zeros_like(mask),
+    }
+    names = ["embedding_output", "encoder_outputs", "attention_scores", "pooled_output"]
+    outputs = []
+    for chosen in (contextlib.nullcontext(), use_kernels(OneDnnKernels())):
+        with chosen:
+            outputs.append(keras.tree.flatten(encoder(ids, outputs=names, training=False)))
+    assert len(outputs[0]) == 6
+    for plain, fused in zip(*outputs, strict=True):
+        assert plain.dtype == fused.dtype
+        np.testing.assert_allclose(as_float64(fused), as_float64(plain), atol=tolerance)
+
+
+def test_they_are_used_within_the_context_alone():
+    before = kernels()
+    chosen = OneDnnKernels()
+    with use_kernels(chosen):
+        assert kernels() is chosen
+    assert kernels() is before
+    with pytest.raises(ZeroDivisionError), use_kernels(chosen):
+        1 / 0  # noqa: B018
+    assert kernels() is before
