@@ -1,6 +1,7 @@
 """From a pool of texts to their vectors: tokens, rows, batches, the model, and back."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from kerasformer.data.batches import length_batches, padded_length, token_batches
 from kerasformer.embedder.documents import documents, token_ids
 from kerasformer.embedder.features import Features
-from kerasformer.embedder.graph import compiled
+from kerasformer.embedder.graph import compiled, in_order
 from kerasformer.embedder.precision import finish
 from kerasformer.embedder.rows import Layout
 from kerasformer.embedder.tokens import token_vectors, word_vectors
@@ -131,11 +132,15 @@ class Pipeline:
             rows,
         )
         vectors, counts = None, np.zeros(len(rows.texts), np.int64)
-        for batch, inputs in self._batches(rows, request):
-            width = inputs["input_mask"].shape[1]
-            mask = rows.pooling_mask(batch, width, request.special_tokens, left_out)
-            counts[batch] = mask.sum(axis=1)
-            part = model({**inputs, "pooling_mask": mask.astype(np.int32)})
+
+        def batches():
+            for batch, inputs in self._batches(rows, request):
+                width = inputs["input_mask"].shape[1]
+                mask = rows.pooling_mask(batch, width, request.special_tokens, left_out)
+                counts[batch] = mask.sum(axis=1)
+                yield batch, {**inputs, "pooling_mask": mask.astype(np.int32)}
+
+        for batch, part in model(batches()):
             if vectors is None:
                 vectors = np.zeros((len(rows.texts), part.shape[1]), "float32")
             vectors[batch] = part
@@ -168,8 +173,7 @@ class Pipeline:
             (_key(request.layers),), lambda: Features(self.encoder, request.layers), rows
         )
         pieces, shape = [None] * len(rows.texts), self.shape(request)
-        for batch, inputs in self._batches(rows, request):
-            vectors = model(inputs)
+        for batch, vectors in model(self._batches(rows, request)):
             for row, vector in zip(batch.tolist(), vectors, strict=True):
                 own = vector[rows.start[row] : rows.stop[row]]
                 pieces[row] = own.reshape(len(own), *shape).copy()
@@ -210,13 +214,17 @@ class Pipeline:
             yield batch, pack(rows.encoded, batch, pad_to=width)
 
     def _model(self, key, make, rows):
-        """The compiled model of some settings, for some rows; only the last few are kept."""
+        """The compiled model of some settings, for some rows; only the last few are kept.
+
+        A function from pairs of anything and a batch to pairs of the same and its output.
+        """
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = compiled(make())
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
-        return model.for_tokens(int(rows.encoded.lengths.sum()))
+        run = model.for_tokens(int(rows.encoded.lengths.sum()))
+        return functools.partial(in_order, run, model.at_once)
 
     @staticmethod
     def _finish(vectors, request):
