@@ -167,6 +167,18 @@ class BertEncoder(ServingExport):
         pooled = ("pooled_output", "default") if self.pooler else ()
         return ("sequence_output", *pooled, "encoder_outputs", *_ON_REQUEST)
 
+    @property
+    def output(self):
+        """The symbolic outputs of the call that had the most of them.
+
+        Keras means those of the first call, and takes a functional model for disconnected in which
+        the encoder gives more than it gave then, as to the second of two heads that share it.
+        """
+        calls = [node.output_tensors for node in self._inbound_nodes]
+        return (
+            max(calls, key=len) if calls else super().output
+        )  # whose error says why there is none
+
     def build(self, input_shape=None):
         """Creates all variables, whatever the input's shape."""
         self.embedding.build((None, None))

@@ -256,9 +256,7 @@ def functional(encoder, **kwargs):
 
 
 @pytest.mark.parametrize("names", [None, ALL])
-def test_functional_model(names):
-    # Its own encoder: Keras 3.15 counts a layer's outputs by its first symbolic call.
-    encoder = BertEncoder(CONFIG)
+def test_functional_model(encoder, names):
     model = functional(encoder, outputs=names)
     assert_same(model(INPUTS), encoder(INPUTS, outputs=names), atol=1e-6)
     actual = encoder(INPUTS, outputs=names)
@@ -268,6 +266,15 @@ def test_functional_model(names):
         assert spec.dtype == keras.backend.standardize_dtype(tensor.dtype)
         assert len(spec.shape) == len(tensor.shape)
         assert all(s in (None, t) for s, t in zip(spec.shape, tensor.shape, strict=True))
+
+
+def test_functional_models_share_an_encoder_whatever_they_take_of_it():
+    encoder = BertEncoder(CONFIG)
+    with pytest.raises(AttributeError, match="never been called"):
+        encoder.output  # noqa: B018
+    for names in (["default"], ["encoder_outputs"], None, ["sequence_output"]):
+        model = functional(encoder, outputs=names)
+        assert_same(model(INPUTS), encoder(INPUTS, outputs=names), atol=1e-6)
 
 
 def test_predict_equals_the_call_at_several_lengths(encoder):

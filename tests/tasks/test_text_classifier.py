@@ -118,6 +118,14 @@ def test_several_layers_are_concatenated(tokenizer):
     np.testing.assert_allclose(classifier.features(TEXTS), np.hstack(means), atol=1e-5)
 
 
+def test_two_heads_share_a_frozen_encoder(tokenizer):
+    first = make(tokenizer, pooling="pooled", trainable=False)
+    second = TextClassifier(2, first.encoder, tokenizer, hidden_layers="all", trainable=False)
+    for classifier in (first, second):
+        classifier.fit(["w1 w2", "w3"] * 4, [0, 1] * 4, epochs=1, verbose=0)
+        assert classifier.predict(["w1"], verbose=0).shape == (1, 2)
+
+
 def test_the_head_starts_anew_on_features_and_a_seed_repeats_it(tokenizer):
     classifier = make(tokenizer, trainable=False)
     features = classifier.features(TEXTS)
