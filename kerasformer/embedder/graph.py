@@ -1,22 +1,18 @@
 """A model as one graph for all shapes, on TensorFlow's CPU kernels with prepared weights."""
 
-import collections
-import concurrent.futures
 import functools
-import os
 
 import keras
 import numpy as np
 
 from kerasformer.layers.kernels import use_kernels
-from kerasformer.models.onednn import inference_kernels
+from kerasformer.models.onednn import has_gpu, inference_kernels
 
 _HALF = ("bfloat16", "float16")
 # Preparing the weights, or looking whether they are the same, takes as long as some thousand
 # tokens do.
 _WORTH_TOKENS = 16_384
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
-_MOST_AT_ONCE = 4  # each batch in work has its own memory
 
 
 class Graph:
@@ -31,18 +27,12 @@ class Graph:
 
     Args:
         model: A `Features`.
-
-    Attributes:
-        at_once: How many batches are best computed side by side. The operations between the matrix
-            products hardly use a second core, so on 2 cores 2 batches take much less than twice
-            the time of one.
     """
 
     def __init__(self, model):
         self._model = model
         self._live = _live(model)
         self._frozen, self._frozen_weights = None, None
-        self.at_once = 1 if _has_gpu() else min(os.cpu_count() or 1, _MOST_AT_ONCE)
 
     def for_tokens(self, count):
         """The function for some work.
@@ -66,7 +56,7 @@ class Graph:
         return (
             model.encoder.compute_dtype in _HALF
             and sum(4 * np.prod(weight.shape) for weight in model.weights) < _MOST_BYTES
-            and not _has_gpu()
+            and not has_gpu()
         )
 
     def _live_arrays(self, inputs):
@@ -79,8 +69,6 @@ class FewShapes:
     Args:
         model: A `Features`.
     """
-
-    at_once = 1
 
     def __init__(self, model):
         self._model = model
@@ -99,40 +87,6 @@ class FewShapes:
 def compiled(model):
     """The `Graph` of a model, or what the backend has in its place."""
     return Graph(model) if keras.backend.backend() == "tensorflow" else FewShapes(model)
-
-
-def in_order(run, at_once, batches):
-    """Computes batches side by side, in threads of their own.
-
-    Args:
-        run: A function of a batch that is called in several threads.
-        at_once: How many batches are in work.
-        batches: An iterable of pairs `(key, batch)`, taken as work goes on.
-
-    Yields:
-        Pairs `(key, output)`, in the order of the batches.
-
-    Example:
-
-    >>> list(in_order(str.upper, 2, [(1, "a"), (2, "b"), (3, "c")]))
-    [(1, 'A'), (2, 'B'), (3, 'C')]
-    """
-    waiting = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(at_once) as threads:
-        for key, batch in batches:
-            # One more than are in work, for a thread that is done.
-            if len(waiting) > at_once:
-                first, output = waiting.popleft()
-                yield first, output.result()
-            waiting.append((key, threads.submit(run, batch)))
-        for first, output in waiting:
-            yield first, output.result()
-
-
-def _has_gpu():
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _live(model):

@@ -9,11 +9,12 @@ import numpy as np
 from kerasformer.data.batches import length_batches, padded_length, token_batches
 from kerasformer.embedder.documents import documents, token_ids
 from kerasformer.embedder.features import Features
-from kerasformer.embedder.graph import compiled, in_order
+from kerasformer.embedder.graph import compiled
 from kerasformer.embedder.precision import finish
 from kerasformer.embedder.rows import Layout
 from kerasformer.embedder.tokens import token_vectors, word_vectors
 from kerasformer.errors import UserError
+from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.text import pack
 
 # On 2 cores the fastest: few enough for the caches, many enough for whole matrix products.
@@ -224,7 +225,7 @@ class Pipeline:
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
         run = model.for_tokens(int(rows.encoded.lengths.sum()))
-        return functools.partial(in_order, run, model.at_once)
+        return functools.partial(in_order, run, at_once=batches_at_once())
 
     @staticmethod
     def _finish(vectors, request):

@@ -10,14 +10,20 @@ def inference_kernels():
     return OneDnnKernels() if _has_onednn() else Kernels()
 
 
+def has_gpu():
+    """Whether TensorFlow sees a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def _has_onednn():
     """Whether TensorFlow computes on this machine's processors, with oneDNN's kernels."""
     if keras.backend.backend() != "tensorflow":
         return False
-    import tensorflow as tf
     from tensorflow.python.util import _pywrap_util_port
 
-    return _pywrap_util_port.IsMklEnabled() and not tf.config.list_logical_devices("GPU")
+    return _pywrap_util_port.IsMklEnabled() and not has_gpu()
 
 
 class OneDnnKernels(Kernels):

@@ -8,7 +8,10 @@ import numpy as np
 
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
+from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.export import ServingExport
+from kerasformer.models.inference import batches_at_once, in_order
+from kerasformer.models.onednn import inference_kernels
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe, classification_metrics
 
@@ -307,10 +310,13 @@ def predict_rows(model, data, width, verbose):
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
     outputs = np.zeros((len(data.encoded), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
-    for rows, (inputs,) in zip(data.batches, data, strict=True):
-        outputs[rows] = model.predict_on_batch(inputs)
-        if bar:
-            bar.add(1)
+    batches = ((rows, inputs) for rows, (inputs,) in zip(data.batches, data, strict=True))
+    model.make_predict_function()  # else each thread would make its own
+    with use_kernels(inference_kernels()):
+        for rows, part in in_order(model.predict_on_batch, batches, batches_at_once()):
+            outputs[rows] = part
+            if bar:
+                bar.add(1)
     return outputs
 
 

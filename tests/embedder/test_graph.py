@@ -1,5 +1,3 @@
-import threading
-
 import keras
 import numpy as np
 import pytest
@@ -72,31 +70,3 @@ def test_float32_has_one_graph():
     inputs = batch(np.random.default_rng(1))
     np.testing.assert_array_equal(few(inputs), many(inputs))
     assert compiled._frozen is None
-
-
-def test_batches_side_by_side_come_in_order_and_are_not_hoarded():
-    taken, done = [], threading.Event()
-
-    def batches():
-        for index in range(20):
-            taken.append(index)
-            yield index, index
-
-    def run(index):
-        if index == 0:
-            done.wait(timeout=10)  # the first is the slowest
-        else:
-            done.set()
-        return -index
-
-    found = []
-    for key, output in graph.in_order(run, 3, batches()):
-        found.append((key, output))
-        assert len(taken) <= len(found) + 4
-    assert found == [(index, -index) for index in range(20)]
-
-
-def test_an_error_in_a_batch_is_the_callers():
-    with pytest.raises(ZeroDivisionError):
-        list(graph.in_order(lambda x: 1 / x, 2, [(i, 3 - i) for i in range(9)]))
-    assert list(graph.in_order(abs, 2, [])) == []
