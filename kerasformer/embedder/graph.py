@@ -9,9 +9,10 @@ from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.onednn import has_gpu, inference_kernels
 
 _HALF = ("bfloat16", "float16")
-# Preparing the weights, or looking whether they are the same, takes as long as some thousand
-# tokens do.
-_WORTH_TOKENS = 16_384
+# Preparing the weights takes as long as the gain for so many tokens; looking whether they are the
+# same still, as the gain for so many.
+_WORTH_PREPARING = 2**16
+_WORTH_LOOKING = 2**13
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
 
 
@@ -23,7 +24,7 @@ class Graph:
 
     In bfloat16 and float16 much of the time goes into laying out the weights for the matrix units,
     at every call. oneDNN keeps its layout of weights that are constants, so larger work goes
-    through a copy of the graph with the weights as constants, made anew when they have changed.
+    through another graph with the weights as constants, made anew when they have changed.
 
     Args:
         model: A `Features`.
@@ -31,7 +32,8 @@ class Graph:
 
     def __init__(self, model):
         self._model = model
-        self._live = _live(model)
+        self._live = _traced(model)
+        self._seen = 0
         self._frozen, self._frozen_weights = None, None
 
     def for_tokens(self, count):
@@ -43,24 +45,27 @@ class Graph:
         Returns:
             A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
         """
-        if count < _WORTH_TOKENS or not self._can_freeze:
-            return self._live_arrays
-        weights = _fingerprint(self._model.weights)
+        self._seen += count
+        if count < _WORTH_LOOKING or self._seen < _WORTH_PREPARING or not self._can_freeze:
+            return functools.partial(_call, self._live)
+        weights = _fingerprint(self._matrices)
         if self._frozen is None or weights != self._frozen_weights:
-            self._frozen, self._frozen_weights = _freeze(self._live), weights
-        return self._frozen
+            self._frozen, self._frozen_weights = _traced(self._model, self._matrices), weights
+        return functools.partial(_call, self._frozen)
 
     @property
     def _can_freeze(self):
-        model = self._model
         return (
-            model.encoder.compute_dtype in _HALF
-            and sum(4 * np.prod(weight.shape) for weight in model.weights) < _MOST_BYTES
+            self._model.encoder.compute_dtype in _HALF
+            and sum(4 * np.prod(weight.shape) for weight in self._matrices) < _MOST_BYTES
             and not has_gpu()
         )
 
-    def _live_arrays(self, inputs):
-        return self._live(inputs).numpy()
+    @property
+    def _matrices(self):
+        """The weights but for the tables, of which a batch takes a few rows as they are."""
+        tables = {id(weight) for weight in self._model.encoder.embedding.weights}
+        return [weight for weight in self._model.weights if id(weight) not in tables]
 
 
 class FewShapes:
@@ -89,28 +94,23 @@ def compiled(model):
     return Graph(model) if keras.backend.backend() == "tensorflow" else FewShapes(model)
 
 
-def _live(model):
+def _traced(model, frozen=()):
+    """The graph of a model, some of whose weights are constants in it."""
     import tensorflow as tf
 
     signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.taken}
-    # Not a lambda: TensorFlow counts the traces of one piece of code together, and warns of many.
-    function = tf.function(functools.partial(model, training=False), [signature])
-    with use_kernels(inference_kernels()):
-        return function.get_concrete_function()
-
-
-def _freeze(live):
-    """The graph with its variables as constants, as a function of arrays."""
-    import tensorflow as tf
-    from tensorflow.python.framework import convert_to_constants
-
-    frozen = convert_to_constants.convert_variables_to_constants_v2(live)
-    names = [tensor.op.name for tensor in frozen.inputs]
+    values = [(weight, keras.ops.convert_to_numpy(weight)) for weight in frozen]
 
     def run(inputs):
-        return frozen(*(tf.constant(inputs[name]) for name in names))[0].numpy()
+        constants = [(weight, tf.constant(value)) for weight, value in values]
+        with keras.StatelessScope(constants), use_kernels(inference_kernels()):
+            return model(inputs, training=False)
 
-    return run
+    return tf.function(run, [signature], autograph=False).get_concrete_function()
+
+
+def _call(graph, inputs):
+    return graph(inputs).numpy()
 
 
 def _fingerprint(weights):

@@ -42,8 +42,10 @@ def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
     model, inputs = make(dtype), batch(np.random.default_rng(0))
     compiled = graph.compiled(model)
     few, many = compiled.for_tokens(100), compiled.for_tokens(10**6)
-    assert few is not many
-    assert compiled.for_tokens(10**6) is many
+    prepared = compiled._frozen
+    assert prepared is not None
+    compiled.for_tokens(10**6)
+    assert compiled._frozen is prepared
     before = few(inputs)
     np.testing.assert_allclose(many(inputs), before, atol=0.03)
 
@@ -52,6 +54,25 @@ def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
     after = few(inputs)
     assert np.abs(after - before).max() > 0.3
     np.testing.assert_allclose(compiled.for_tokens(10**6)(inputs), after, atol=0.03)
+    assert compiled._frozen is not prepared
+
+    # The tables are no constants: what changes there is seen without preparing again.
+    prepared = compiled._frozen
+    table = model.encoder.embedding.word_embeddings.embeddings
+    table.assign(keras.ops.flip(table, axis=0))
+    flipped = few(inputs)
+    assert np.abs(flipped - after).max() > 0.3
+    np.testing.assert_allclose(compiled.for_tokens(10**6)(inputs), flipped, atol=0.03)
+    assert compiled._frozen is prepared
+
+
+def test_small_calls_prepare_nothing_and_many_middle_ones_do():
+    compiled = graph.compiled(make("mixed_bfloat16"))
+    for _ in range(100):
+        compiled.for_tokens(1000)
+    assert compiled._frozen is None
+    compiled.for_tokens(10_000)
+    assert compiled._frozen is not None
 
 
 def test_a_single_changed_number_is_seen():
