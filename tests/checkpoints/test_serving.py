@@ -158,6 +158,7 @@ def test_refuses_another_models_tokenizer(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu"])
 def test_onnx(tmp_path, rng, activation):
     pytest.importorskip("tf2onnx")
@@ -174,6 +175,7 @@ def test_onnx(tmp_path, rng, activation):
             np.testing.assert_allclose(value, expected[name], atol=1e-4, err_msg=name)
 
 
+@pytest.mark.oracle
 def test_onnx_of_a_classifier(classifier, tmp_path, tokenizer):
     pytest.importorskip("tf2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -1,5 +1,6 @@
 """What every model with a head on token ids promises."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -59,6 +60,9 @@ def make(name, dtype=None, **options):
     return TASKS[name](**{"encoder": make_encoder(dtype), "dtype": dtype, **names, **options})
 
 
+shared = functools.cache(make)  # for tests that change nothing of it
+
+
 @pytest.fixture(params=TASKS)
 def name(request):
     return request.param
@@ -94,7 +98,7 @@ def by_numpy(task, outputs):
 
 
 def test_what_it_gives(name):
-    task = make(name)
+    task = shared(name)
     outputs = task(INPUTS)
     assert_same(outputs, by_numpy(task, task.encoder(INPUTS)), atol=1e-5)
     assert {keras.backend.standardize_dtype(x.dtype) for x in keras.tree.flatten(outputs)} == {
@@ -103,7 +107,7 @@ def test_what_it_gives(name):
 
 
 def test_the_ids_alone_are_enough(name):
-    task = make(name)
+    task = shared(name)
     expected = task({"input_word_ids": IDS, "input_mask": INPUTS["input_mask"]})
     assert_same(task(IDS), expected, atol=0)
     assert_same(task(IDS.astype("float32")), expected, atol=0)  # as keras.Input has it by default
@@ -113,7 +117,7 @@ def test_the_ids_alone_are_enough(name):
 @settings(settings.get_profile("layers"))
 @given(positions=st.lists(st.integers(0, 5), min_size=1, max_size=8))
 def test_positions_pick_from_the_full_logits(kind, positions):
-    task = make(kind)
+    task = shared(kind)
     positions = np.array([positions, positions[::-1]], "int32")
     full, picked = task(INPUTS), task({**INPUTS, "masked_lm_positions": positions})
     if kind == "PretrainingModel":
@@ -127,7 +131,7 @@ def test_positions_pick_from_the_full_logits(kind, positions):
 @given(length=st.integers(1, 6), padding=st.integers(1, 3), seed=st.integers(0, 99))
 @pytest.mark.parametrize("kind", TASKS)
 def test_padding_changes_no_real_token(kind, length, padding, seed):
-    task = make(kind)
+    task = shared(kind)
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, len(WORDS), (2, length))
     padded = np.concatenate([ids, rng.integers(0, len(WORDS), (2, padding))], axis=1)
@@ -144,7 +148,7 @@ def with_positions(name):
 
 
 def test_in_a_functional_model(name):
-    task, inputs = make(name), with_positions(name)
+    task, inputs = shared(name), with_positions(name)
     symbols = {key: keras.Input((None,), dtype="int32", name=key) for key in inputs}
     model = keras.Model(symbols, task(symbols))
     assert_same(model(inputs), task(inputs))
@@ -165,7 +169,7 @@ def test_compiled_by_xla(name):
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_float16", 0.1), ("mixed_bfloat16", 0.8)])
 def test_mixed_precision(name, policy, tolerance):
-    exact, half = make(name), make(name, policy)
+    exact, half = shared(name), make(name, policy)
     half.set_weights(exact.get_weights())
     outputs = half(INPUTS)
     for one in keras.tree.flatten(outputs):
@@ -200,12 +204,14 @@ def compile_for(task, inputs, **options):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_it_trains_and_every_weight_moves(name, policy, recwarn):
-    task, inputs = make(name, policy), with_positions(name)
+    # So little dropout that it hides no progress in a few steps.
+    encoder = make_encoder(policy, dropout=0.01, attention_dropout=0.01)
+    task, inputs = make(name, policy, encoder=encoder), with_positions(name)
     compile_for(task, inputs, run_eagerly=EAGER, auto_scale_loss=False)
     before = {w.path: array(w.value) for w in task.trainable_weights}
     y = targets(task, inputs)
     loss = task.evaluate(inputs, y, verbose=0, return_dict=True)["loss"]
-    task.fit(inputs, y, epochs=8, verbose=0)
+    task.fit(inputs, y, epochs=3, verbose=0)
     assert task.evaluate(inputs, y, verbose=0, return_dict=True)["loss"] < loss
     for weight in task.trainable_weights:
         if "key/bias" not in weight.path:  # cancels in the softmax
@@ -217,7 +223,7 @@ def test_it_trains_and_every_weight_moves(name, policy, recwarn):
 
 
 def test_the_pooler_is_left_alone_where_it_is_not_used(name):
-    task = make(name)
+    task = shared(name)
     trained = any("pooler" in w.path for w in task.trainable_weights)
     assert trained is TASKS[name].NEEDS_POOLER
 
@@ -277,7 +283,7 @@ print("same outputs")
 def test_reloaded_in_a_fresh_process(tmp_path):
     arrays = {f"in/{key}": value for key, value in INPUTS.items()}
     for kind in TASKS:
-        task = make(kind)
+        task = shared(kind)
         task.save(tmp_path / f"{kind}.keras")
         outputs = enumerate(keras.tree.flatten(task(INPUTS)))
         arrays |= {f"{kind}/{i}": array(output) for i, output in outputs}
@@ -314,7 +320,7 @@ def test_in_and_out_of_the_hugging_face_layout(name, tmp_path):
 
 
 def test_without_a_tokenizer(name, tmp_path):
-    task = make(name)
+    task = shared(name)
     task.save_pretrained(tmp_path)
     again = TASKS[name].from_pretrained(tmp_path, dtype="mixed_bfloat16")
     assert again.tokenizer is None
@@ -334,7 +340,7 @@ def test_an_encoder_of_another_kind(name):
 
 def test_unknown_inputs(name):
     with pytest.raises(ValueError, match="not one with attention_mask, input_word_ids"):
-        make(name)({"input_word_ids": IDS, "attention_mask": IDS})
+        shared(name)({"input_word_ids": IDS, "attention_mask": IDS})
 
 
 @pytest.mark.parametrize("class_names", [1, [], ["a"], ["a", "a"], "ab", [1, 2], True, 2.5])
