@@ -11,7 +11,7 @@ ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
 # JAX compiles each operation anew for each shape, which takes far longer than running it here.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads are in each's way
-    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
 settings.register_profile("layers", deadline=None, max_examples=3 if ON_JAX else 15)
 

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import pkgutil
 import subprocess
@@ -45,6 +46,11 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path, at_import=False):
     """The names of all that a file imports, `from a import b` as `a.b`.
 
@@ -52,7 +58,7 @@ def imports(path, at_import=False):
         path: The file.
         at_import: Only what importing the file imports: nothing inside functions.
     """
-    names, pending = [], [ast.parse(path.read_text(encoding="utf-8"))]
+    names, pending = [], [parsed(path)]
     while pending:
         node = pending.pop()
         if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

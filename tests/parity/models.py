@@ -5,7 +5,7 @@ import numpy as np
 AWKWARD = {
     "vocab_size": 977,
     "hidden_size": 36,
-    "num_hidden_layers": 5,
+    "num_hidden_layers": 3,
     "num_attention_heads": 3,
     "intermediate_size": 52,
     "max_position_embeddings": 41,
@@ -16,7 +16,7 @@ AWKWARD = {
 _DISTILBERT = {
     "vocab_size": 977,
     "dim": 36,
-    "n_layers": 5,
+    "n_layers": 3,
     "n_heads": 3,
     "hidden_dim": 52,
     "max_position_embeddings": 41,

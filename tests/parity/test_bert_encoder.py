@@ -157,7 +157,7 @@ def test_the_gradient_of_every_weight(torch, random_model):
         for variable, gradient in zip(encoder.weights, ours, strict=True)
     }
 
-    assert len(by_path) == len(gradients) == 5 + 5 * 16 + 2
+    assert len(by_path) == len(gradients) == 5 + 3 * 16 + 2
     # A key's bias moves all scores of a row alike, so its gradient is rounding and nothing more.
     rounding = 1e-6 * max(np.linalg.norm(gradient) for gradient in gradients.values())
     for weight in BERT.encoder_weights(encoder.config):

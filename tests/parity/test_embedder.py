@@ -35,7 +35,8 @@ def both(torch, transformers, tmp_path_factory):
     from .models import make_model
 
     folder = tmp_path_factory.mktemp("bert")
-    model = make_model(torch, transformers, folder, "BertModel", vocab_size=len(WORDS))
+    sizes = {"vocab_size": len(WORDS), "num_hidden_layers": 5}  # more than the last four
+    model = make_model(torch, transformers, folder, "BertModel", **sizes)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n", encoding="utf-8")
     tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"))
     tokenizer.save_pretrained(folder)

@@ -160,7 +160,7 @@ def test_the_gradient_of_every_weight(awkward):
         variable.path.removeprefix(f"{ours.path}/"): gradient
         for variable, gradient in zip(ours.weights, gradients(ours, values, batch), strict=True)
     }
-    assert len(by_path) == len(expected) == 5 + 5 * 16 + 2
+    assert len(by_path) == len(expected) == 5 + 3 * 16 + 2
     # A key's bias moves all scores of a row alike, so its gradient is rounding and nothing more.
     rounding = 1e-6 * max(np.linalg.norm(gradient) for gradient in expected.values())
     for weight in TF_MODELS.encoder_weights(checkpoint.config):

@@ -19,7 +19,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 AWKWARD = {  # the names of BERT's own bert_config.json
     "vocab_size": 977,
     "hidden_size": 36,
-    "num_hidden_layers": 5,
+    "num_hidden_layers": 3,
     "num_attention_heads": 3,
     "intermediate_size": 52,
     "max_position_embeddings": 41,
