@@ -8,7 +8,7 @@ import numpy as np
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.onednn import has_gpu, inference_kernels
 
-_HALF = ("bfloat16", "float16")
+HALF = ("bfloat16", "float16")
 # Preparing the weights takes as long as the gain for so many tokens; looking whether they are the
 # same still, as the gain for so many.
 _WORTH_PREPARING = 2**16
@@ -56,7 +56,7 @@ class Graph:
     @property
     def _can_freeze(self):
         return (
-            self._model.encoder.compute_dtype in _HALF
+            self._model.encoder.compute_dtype in HALF
             and sum(4 * np.prod(weight.shape) for weight in self._matrices) < _MOST_BYTES
             and not has_gpu()
         )

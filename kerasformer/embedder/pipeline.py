@@ -9,7 +9,7 @@ import numpy as np
 from kerasformer.data.batches import length_batches, padded_length, token_batches
 from kerasformer.embedder.documents import documents, token_ids
 from kerasformer.embedder.features import Features
-from kerasformer.embedder.graph import compiled
+from kerasformer.embedder.graph import HALF, compiled
 from kerasformer.embedder.precision import finish
 from kerasformer.embedder.rows import Layout
 from kerasformer.embedder.tokens import token_vectors, word_vectors
@@ -18,7 +18,7 @@ from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.text import pack
 
 # On 2 cores the fastest: few enough for the caches, many enough for whole matrix products.
-_BATCH_TOKENS = 2048
+_BATCH_TOKENS, _HALF_BATCH_TOKENS = 2048, 4096
 _KEPT_MODELS = 8
 
 
@@ -207,7 +207,8 @@ class Pipeline:
         """The batches of rows: their indices, and the model's inputs."""
         lengths = rows.encoded.lengths
         if request.batch_size is None:
-            batches = token_batches(padded_length(lengths), _BATCH_TOKENS)
+            tokens = _HALF_BATCH_TOKENS if self.encoder.compute_dtype in HALF else _BATCH_TOKENS
+            batches = token_batches(padded_length(lengths), tokens)
         else:
             batches = length_batches(lengths, request.batch_size)
         for batch in batches:

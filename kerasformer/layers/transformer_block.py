@@ -172,17 +172,17 @@ class TransformerBlock(keras.layers.Layer):
         if not self.norm_first:
             x = self.self_attention_layer_norm(x)
 
-        residual = x
-        x = self.output_layer_norm(x) if self.norm_first else x
-        x = residual + self.dropout_layer(self._feed_forward(x), training=training)
+        normal = self.output_layer_norm(x) if self.norm_first else x
+        x = self._add_feed_forward(x, normal, training)
         if not self.norm_first:
             x = self.output_layer_norm(x)
         return (x, scores) if return_attention_scores else x
 
-    def _feed_forward(self, x):
-        # On [batch * seq, hidden] each layer is one plain matrix product.
-        flat = ops.reshape(x, (-1, self.hidden_size))
+    def _add_feed_forward(self, residual, x, training):
+        # On [batch * seq, hidden] each layer is one plain matrix product, the sum a part of it.
+        flat, flat_residual = (ops.reshape(each, (-1, self.hidden_size)) for each in (x, residual))
         flat = self.output_dense(self._activation(self.intermediate(flat)))
+        flat = flat_residual + self.dropout_layer(flat, training=training)
         return ops.reshape(flat, ops.shape(x))
 
     def compute_output_shape(self, input_shape):
