@@ -6,6 +6,8 @@ loads neither TensorFlow nor Keras.
 
 import importlib
 
+from kerasformer import startup
+
 __version__ = "0.1.0"
 
 _EXPORTS = {
@@ -39,6 +41,8 @@ _SUBPACKAGES = (
 )
 
 __all__ = [*_EXPORTS, *_SUBPACKAGES]
+
+startup.install()
 
 
 def __getattr__(name):

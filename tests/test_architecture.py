@@ -86,7 +86,8 @@ def part(path):
 
 # Each part imports only those before it, DESIGN section 2. `layers` stand alone.
 MAY_IMPORT = {
-    "__init__": set(),
+    "__init__": {"startup"},
+    "startup": set(),
     "errors": set(),
     "files": {"errors"},
     "progress": set(),

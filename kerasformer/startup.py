@@ -1,0 +1,60 @@
+"""A quicker start: less is done while Keras is imported.
+
+Where they are installed, Keras imports scikit-learn with most of SciPy for its `wrappers`, and
+matplotlib for its `visualization`. And Python's collector of cyclic garbage walks again and again
+through the growing heap, where nothing is garbage. Both together take longer than all of the rest
+of Keras, and nothing in this package needs either.
+"""
+
+import gc
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+
+_CORNERS = ("keras.wrappers", "keras.visualization", "keras.src.visualization")
+
+
+class QuickKeras(importlib.abc.MetaPathFinder):
+    """Finds Keras as Python does, and has it imported quicker.
+
+    Its two corners are run when something of them is first used, by Python's own `LazyLoader`; all
+    else that uses Keras in the process sees no difference.
+    """
+
+    @staticmethod
+    def find_spec(name, path, target=None):
+        """See `importlib.abc.MetaPathFinder`."""
+        if name != "keras" and name not in _CORNERS:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            loader = _Uncollected if name == "keras" else importlib.util.LazyLoader
+            spec.loader = loader(spec.loader)
+        return spec
+
+
+class _Uncollected(importlib.abc.Loader):
+    """Runs a module, and all that it imports, without the collector."""
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self._loader
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            self._loader.exec_module(module)
+        finally:
+            if was_enabled:
+                gc.enable()
+
+
+def install():
+    """Puts the finder before the others, once."""
+    if QuickKeras not in sys.meta_path:
+        sys.meta_path.insert(0, QuickKeras)
