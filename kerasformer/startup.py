@@ -2,8 +2,8 @@
 
 Where they are installed, Keras imports scikit-learn with most of SciPy for its `wrappers`, and
 matplotlib for its `visualization`. And Python's collector of cyclic garbage walks again and again
-through the growing heap, where nothing is garbage. Both together take longer than all of the rest
-of Keras, and nothing in this package needs either.
+through the growing heap, where next to nothing is garbage. Together they take longer than all the
+rest of Keras, and few programs have any use for them.
 """
 
 import gc
