@@ -104,32 +104,51 @@ def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
     return fold_of_group[group.ravel()]
 
 
-def linear_probe(seed: int = 0):
-    """An untrained probe: logistic regression on standardised vectors.
+class LinearProbe:
+    """Logistic regression on standardised vectors.
 
     The penalty is chosen by the log loss in a cross-validation of its own inside the texts that it
-    is trained on.
+    is trained on. That is `GridSearchCV` without what it checks and keeps, in half of its time.
 
     Args:
         seed: Of that cross-validation's folds.
-
-    Returns:
-        A scikit-learn pipeline.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(
-        StandardScaler(),
-        GridSearchCV(
-            LogisticRegression(max_iter=1000),
-            {"C": STRENGTHS},
-            scoring="neg_log_loss",
-            cv=StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=seed),
-        ),
-    )
+    def __init__(self, seed: int = 0):
+        self._seed = seed
+
+    def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "LinearProbe":
+        """Trains it on vectors `[n, width]` with labels int `[n]`; gives itself."""
+        from sklearn.model_selection import StratifiedKFold
+        from sklearn.preprocessing import StandardScaler
+
+        self._scaler = StandardScaler().fit(vectors)
+        vectors = self._scaler.transform(vectors)
+        folds = StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=self._seed)
+        losses = np.zeros(len(STRENGTHS))
+        for learn, out in folds.split(vectors, labels):
+            parts = vectors[learn], labels[learn], vectors[out], labels[out]
+            losses += [_log_loss(strength, *parts) for strength in STRENGTHS]
+        self._model = _logistic(STRENGTHS[losses.argmin()], 1e-4).fit(vectors, labels)
+        return self
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """The labels of vectors `[n, width]`, int `[n]`."""
+        return self._model.predict(self._scaler.transform(vectors))
+
+
+def _log_loss(strength, vectors, labels, others, their_labels):
+    """The mean log loss on other vectors than those that are learnt from."""
+    model = _logistic(strength, 1e-3).fit(vectors, labels)  # near enough to choose by
+    chances = model.predict_proba(others)
+    chances = chances[np.arange(len(others)), np.searchsorted(model.classes_, their_labels)]
+    return -np.log(np.maximum(chances, np.finfo(chances.dtype).eps)).mean()
+
+
+def _logistic(strength, tolerance):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
 
 
 def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[Probe]:
@@ -149,8 +168,8 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
 
     def score(cell, fold):
         """Which texts of a fold the others' probe classifies rightly."""
-        vectors, out = features.of(*cell).astype("float64"), folds == fold
-        fitted = linear_probe(seed).fit(vectors[~out], labels[~out])
+        vectors, out = features.of(*cell), folds == fold
+        fitted = LinearProbe(seed).fit(vectors[~out], labels[~out])
         correct = fitted.predict(vectors[out]) == labels[out]
         on_done()
         return correct
@@ -158,7 +177,7 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
     cells = [(layers, pooling) for layers in features.choices() for pooling in features.pooled]
     widths = [features.of(*cell).shape[1] for cell in cells]
     tasks = [(cell, fold) for cell in cells for fold in range(FOLDS)]
-    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 8))
+    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 4))
     probes = []
     for cell, width in zip(cells, widths, strict=True):
         correct = np.empty(len(labels), bool)

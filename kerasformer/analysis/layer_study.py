@@ -10,9 +10,9 @@ from kerasformer.analysis.layer_features import check_poolings, layer_features
 from kerasformer.analysis.layer_probe import (
     FOLDS,
     Choice,
+    LinearProbe,
     Probe,
     choose,
-    linear_probe,
     probe_layers,
     usable_classes,
 )
@@ -105,12 +105,15 @@ def _usual_pooling(embedder, poolings):
 
 
 def _test(choice, learning, labels, testing, test_labels, seed):
+    from threadpoolctl import threadpool_limits
+
     if not len(test_labels):
         return {}
     accuracy = {}
     for name, probe in (("chosen", choice.chosen), ("usual", choice.usual)):
-        fitted = linear_probe(seed).fit(learning.of(probe.layers, probe.pooling), labels)
-        predicted = fitted.predict(testing.of(probe.layers, probe.pooling))
+        with threadpool_limits(1):  # the matrix products are too small for several threads
+            fitted = LinearProbe(seed).fit(learning.of(probe.layers, probe.pooling), labels)
+            predicted = fitted.predict(testing.of(probe.layers, probe.pooling))
         accuracy[name] = float((predicted == test_labels).mean())
     return accuracy
 

@@ -107,7 +107,7 @@ def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kerasformer.analysis.layer_probe.linear_probe", interrupted)
+    monkeypatch.setattr("kerasformer.analysis.layer_probe.LinearProbe", interrupted)
     assert layers("--poolings", "cls") == 130
     assert not (tmp_path / "out").exists()
 
