@@ -19,7 +19,8 @@ class QuickKeras(importlib.abc.MetaPathFinder):
     """Finds Keras as Python does, and has it imported quicker.
 
     Its two corners are run when something of them is first used, by Python's own `LazyLoader`; all
-    else that uses Keras in the process sees no difference.
+    else that uses Keras in the process sees no difference. Once Keras is imported the finder is
+    gone.
     """
 
     @staticmethod
@@ -50,11 +51,12 @@ class _Uncollected(importlib.abc.Loader):
         try:
             self._loader.exec_module(module)
         finally:
+            sys.meta_path.remove(QuickKeras)
             if was_enabled:
                 gc.enable()
 
 
 def install():
-    """Puts the finder before the others, once."""
-    if QuickKeras not in sys.meta_path:
+    """Puts the finder before the others, until Keras is imported."""
+    if "keras" not in sys.modules and QuickKeras not in sys.meta_path:
         sys.meta_path.insert(0, QuickKeras)

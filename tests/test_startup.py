@@ -4,7 +4,7 @@ import gc
 import subprocess
 import sys
 
-from kerasformer.startup import QuickKeras, install
+from kerasformer.startup import QuickKeras
 
 CORNERS = ("sklearn", "scipy.stats", "matplotlib")
 
@@ -55,6 +55,13 @@ def test_only_keras_is_found():
     assert gc.isenabled()
 
 
-def test_it_is_installed_once():
-    install()
-    assert sys.meta_path.count(QuickKeras) == 1
+def test_the_finder_is_gone_once_keras_is_imported():
+    code = """
+import sys
+import kerasformer
+before = sys.meta_path[0].__name__
+import keras
+kerasformer.startup.install()
+print(before, kerasformer.startup.QuickKeras in sys.meta_path)
+"""
+    assert run(code) == "QuickKeras False"

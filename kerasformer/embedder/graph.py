@@ -9,10 +9,9 @@ from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.onednn import has_gpu, inference_kernels
 
 HALF = ("bfloat16", "float16")
-# Preparing the weights takes as long as the gain for so many tokens; looking whether they are the
-# same still, as the gain for so many.
-_WORTH_PREPARING = 2**16
-_WORTH_LOOKING = 2**13
+# Preparing the weights takes as long as the gain for some ten thousand tokens. What came before
+# does not count: a job that is resumed has to compute as one that was not interrupted.
+_WORTH_TOKENS = 2**15
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
 
 
@@ -33,7 +32,6 @@ class Graph:
     def __init__(self, model):
         self._model = model
         self._live = _traced(model)
-        self._seen = 0
         self._frozen, self._frozen_weights = None, None
 
     def for_tokens(self, count):
@@ -45,8 +43,7 @@ class Graph:
         Returns:
             A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
         """
-        self._seen += count
-        if count < _WORTH_LOOKING or self._seen < _WORTH_PREPARING or not self._can_freeze:
+        if count < _WORTH_TOKENS or not self._can_freeze:
             return functools.partial(_call, self._live)
         weights = _fingerprint(self._matrices)
         if self._frozen is None or weights != self._frozen_weights:

@@ -66,15 +66,6 @@ def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
     assert compiled._frozen is prepared
 
 
-def test_small_calls_prepare_nothing_and_many_middle_ones_do():
-    compiled = graph.compiled(make("mixed_bfloat16"))
-    for _ in range(100):
-        compiled.for_tokens(1000)
-    assert compiled._frozen is None
-    compiled.for_tokens(10_000)
-    assert compiled._frozen is not None
-
-
 def test_a_single_changed_number_is_seen():
     model = make("mixed_bfloat16")
     before = graph._fingerprint(model.weights)
