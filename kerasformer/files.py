@@ -60,6 +60,24 @@ def write_whole(path, content: str | bytes) -> Path:
 
 
 @contextlib.contextmanager
+def writing(path):
+    """Tells in a sentence that a file of the user's choice cannot be written.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}): give another --output."
+        ) from None
+
+
+@contextlib.contextmanager
 def only_writer(folder, what: str):
     """Holds a folder's lock, so that no two processes write to it; it ends with the process.
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from kerasformer.cli.options import add_json, add_model
 from kerasformer.errors import UserError
 
 _HEADINGS = {
@@ -27,13 +28,7 @@ def add_to(commands):
     command.set_defaults(run=_run)
     command.add_argument("text", metavar="TEXT", help="the text")
     command.add_argument("--pair", metavar="TEXT", help="a second text")
-    command.add_argument(
-        "--model",
-        metavar="SOURCE",
-        default="all-MiniLM-L6-v2",
-        help="a BERT: a folder or file, a preset's name, hf://owner/name (by default "
-        "all-MiniLM-L6-v2)",
-    )
+    add_model(command)
     command.add_argument("--block", metavar="N", type=int, help="one block, from 1")
     command.add_argument("--head", metavar="N", type=int, help="one head of the block, from 1")
     command.add_argument(
@@ -43,7 +38,7 @@ def add_to(commands):
         help="a .png, or an .npz with the weights [blocks, heads, tokens, tokens] and the tokens "
         "(by default attention.png)",
     )
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    add_json(command)
 
 
 def _run(arguments):
@@ -92,9 +87,9 @@ def _write(output, maps, block, head):
     import numpy as np
 
     from kerasformer.analysis.attention import plot_head, plot_heads
-    from kerasformer.files import open_whole, write_whole
+    from kerasformer.files import open_whole, write_whole, writing
 
-    try:
+    with writing(output):
         if output.suffix.lower() == ".npz":
             with open_whole(output) as stream:
                 np.savez(stream, weights=maps.weights, tokens=np.array(maps.tokens))
@@ -102,8 +97,6 @@ def _write(output, maps, block, head):
             write_whole(output, plot_heads(maps, block))
         else:
             write_whole(output, plot_head(maps, block, head))
-    except OSError as error:
-        raise UserError(f"{output} cannot be written ({error.strerror}).") from None
 
 
 def _record(maps, heads, output):

@@ -2,6 +2,7 @@
 
 import argparse
 
+from kerasformer.cli.options import add_data
 from kerasformer.compare.settings import ARMS, DTYPES
 
 # What --quick stands for, where the options do not say otherwise.
@@ -24,14 +25,7 @@ def add_to(commands):
     def add(option, metavar, help, **kwargs):
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
 
-    add(
-        "--data",
-        "SOURCE",
-        "rotten-tomatoes (the default), imdb, tfds:NAME, or a .csv, .tsv, .jsonl or .parquet file "
-        "or folder",
-    )
-    add("--text-column", "NAME", "column of the text; several with commas between")
-    add("--label-column", "NAME", "column of the class")
+    add_data(command)
     add(
         "--pretrained",
         "SOURCE",

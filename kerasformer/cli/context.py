@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from kerasformer.cli.options import add_json, add_model
 from kerasformer.errors import UserError
 
 _SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
@@ -21,13 +22,7 @@ def add_to(commands):
     texts = command.add_mutually_exclusive_group(required=True)
     texts.add_argument("--texts", metavar="TEXT", nargs="+", help="texts with the word")
     texts.add_argument("--file", metavar="FILE", help="a file with a text in each line, in UTF-8")
-    command.add_argument(
-        "--model",
-        metavar="SOURCE",
-        default="all-MiniLM-L6-v2",
-        help="a BERT: a folder or file, a preset's name, hf://owner/name (by default "
-        "all-MiniLM-L6-v2)",
-    )
+    add_model(command)
     command.add_argument(
         "--layer",
         metavar="N",
@@ -50,7 +45,7 @@ def add_to(commands):
         help="a .png with the matrix of every layer; that of the chosen layer is put beside it "
         "(by default context.png and context-layer-N.png)",
     )
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    add_json(command)
 
 
 def _run(arguments):
@@ -98,13 +93,11 @@ def _compare(arguments, texts):
 
 def _write(contexts, layer, output, beside):
     from kerasformer.analysis.context import plot_layer, plot_layers
-    from kerasformer.files import write_whole
+    from kerasformer.files import write_whole, writing
 
     for path, picture in ((output, plot_layers(contexts)), (beside, plot_layer(contexts, layer))):
-        try:
+        with writing(path):
             write_whole(path, picture)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written ({error.strerror}).") from None
 
 
 def _record(contexts, layer, files):

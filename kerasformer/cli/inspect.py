@@ -2,6 +2,7 @@
 
 import json
 
+from kerasformer.cli.options import add_json
 from kerasformer.report.text import count
 
 _SIZES = {
@@ -34,7 +35,7 @@ def add_to(commands):
         help="a folder or file, a preset's name such as all-MiniLM-L6-v2, hf://owner/name, "
         "https://tfhub.dev/..., kaggle://...",
     )
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    add_json(command)
 
 
 def _run(arguments):

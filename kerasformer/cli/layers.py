@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from kerasformer.cli.options import add_data
 from kerasformer.errors import UserError
 
 _LIMIT = 2_000
@@ -26,15 +27,7 @@ def add_to(commands):
     def add(option, metavar, help, **kwargs):
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
 
-    add(
-        "--data",
-        "SOURCE",
-        "rotten-tomatoes (the default), imdb, tfds:NAME, or a .csv, .tsv, .jsonl or .parquet file "
-        "or folder",
-        default="rotten-tomatoes",
-    )
-    add("--text-column", "NAME", "column of the text; several with commas between")
-    add("--label-column", "NAME", "column of the class")
+    add_data(command, default="rotten-tomatoes")
     add(
         "--model",
         "SOURCE",

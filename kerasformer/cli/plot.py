@@ -155,7 +155,7 @@ def _made_by(recipe):
 
 
 def _write(files, scatter):
-    from kerasformer.files import write_whole
+    from kerasformer.files import write_whole, writing
     from kerasformer.report.figures import plot_style, png
     from kerasformer.report.scatter import scatter_figure
     from kerasformer.report.scatter_page import scatter_page
@@ -165,10 +165,6 @@ def _write(files, scatter):
     for file in files:
         is_page = file.suffix.lower() == ".html"
         content = scatter_page(scatter, image).encode(errors="replace") if is_page else image
-        try:
+        with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, content)
-        except OSError as error:
-            raise UserError(
-                f"{file} cannot be written ({error.strerror or error}): give another --output."
-            ) from None

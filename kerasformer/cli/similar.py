@@ -3,6 +3,7 @@
 import json
 import sys
 
+from kerasformer.cli.options import add_json
 from kerasformer.errors import UserError
 
 _SHOWN = 120  # characters of a text
@@ -35,7 +36,7 @@ def add_to(commands):
         help="search an approximate index by FAISS, which is made first where there is none: for "
         "corpora of millions",
     )
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    add_json(command)
 
 
 def _run(arguments):

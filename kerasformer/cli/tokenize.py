@@ -5,6 +5,7 @@ import json
 import re
 import sys
 
+from kerasformer.cli.options import add_json
 from kerasformer.errors import UserError
 
 _SLICE = r"(\d*):(\d*)|\d+"
@@ -43,7 +44,7 @@ def add_to(commands):
         help="entries of the vocabulary: ids such as 1000:1020, :10 or 7, or tokens such as "
         "'film*' or '##?s' (* is any characters, ? is one)",
     )
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    add_json(command)
 
 
 def _run(arguments):
