@@ -286,12 +286,7 @@ class TextEmbedder:
         special_tokens=None,
         normalize=None,
         prompt=None,
-        word_pooling="mean",
-        dtype="float32",
-        dimensions=None,
-        long="truncate",
-        overlap=None,
-        batch_size=None,
+        **others,
     ):
         """The `Request` of a call, checked; None is the embedder's own setting."""
         layers = self.layers if layers is None else layers
@@ -304,12 +299,7 @@ class TextEmbedder:
             special_tokens=self.special_tokens if special_tokens is None else special_tokens,
             normalize=(self.normalize and output == "sentence") if normalize is None else normalize,
             prompt=self.prompt if prompt is None else prompt,
-            word_pooling=word_pooling,
-            dtype=dtype,
-            dimensions=dimensions,
-            long=long,
-            overlap=overlap,
-            batch_size=batch_size,
+            **others,
         )
         request.check_fits(self.encoder)
         self._pipeline.shape(request)

@@ -29,12 +29,12 @@ class Request:
     special_tokens: bool
     normalize: bool
     prompt: str
-    word_pooling: str
-    dtype: str
-    dimensions: int | None
-    long: str
-    overlap: int | None
-    batch_size: int | None
+    word_pooling: str = "mean"
+    dtype: str = "float32"
+    dimensions: int | None = None
+    long: str = "truncate"
+    overlap: int | None = None
+    batch_size: int | None = None
 
     def __post_init__(self):
         _check_choice("output", self.output, OUTPUTS)
