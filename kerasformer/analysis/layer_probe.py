@@ -1,4 +1,4 @@
-"""Which layer and pooling suit labelled texts: a linear probe on each, and an honest choice.
+"""How well each layer and pooling tell the classes of labelled texts: a linear probe on each.
 
 A probe (Alain & Bengio, https://arxiv.org/abs/1610.01644; Tenney et al.,
 https://arxiv.org/abs/1905.05950) is a linear classifier on vectors that stay as they are: it tells
@@ -17,9 +17,6 @@ FOLDS = 5
 _INNER_FOLDS = 3
 # C, the inverse of the L2 penalty's weight.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
-# A lead that chance gives more often than this is none.
-SIGNIFICANCE = 0.05
-_RESAMPLES = 2000
 _MEMORY = 4 * 2**30  # bytes that the threads may take together
 
 
@@ -200,82 +197,3 @@ def _in_threads(function, tasks, task_bytes):
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which probe to go by.
-
-    Attributes:
-        usual: The probe of the last layer with the model's own pooling.
-        best: The probe with the highest accuracy.
-        chosen: The simplest probe that no other one beats by more than chance.
-        chance: The probability that, were none better than the usual one, the best of them would
-            still be as far ahead.
-        informative: Whether a probe tells the classes better than always saying the most frequent
-            one, by more than chance.
-    """
-
-    usual: Probe
-    best: Probe
-    chosen: Probe
-    chance: float
-    informative: bool
-
-
-def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0) -> Choice:
-    """The simplest probe that nothing beats beyond chance.
-
-    The best of many probes is ahead by chance alone. So each, from the simplest on, is compared
-    with all others at once: texts are drawn anew, and the largest lead, in standard errors, that
-    comes about is what chance gives (a studentised form of White's reality check, "A Reality Check
-    for Data Snooping", Econometrica 68, 2000). The first that is not beaten at the level
-    `SIGNIFICANCE` is chosen; as the order is fixed beforehand, that level holds for the whole.
-
-    Single layers are simpler than sums of layers, these than concatenations; later layers than
-    earlier ones; the model's own pooling than others.
-
-    Args:
-        probes: Those of `probe_layers`.
-        labels: int `[n]`.
-        pooling: The model's own pooling, one of those probed.
-        seed: Of the drawing.
-
-    Returns:
-        A `Choice`.
-    """
-    order = sorted(range(len(probes)), key=lambda i: _complexity(probes[i], pooling))
-    most_frequent = labels == np.bincount(labels).argmax()
-    correct = np.stack([*(probe.correct for probe in probes), most_frequent], axis=1)
-    means, resampled = correct.mean(axis=0), _resampled_means(correct, seed)
-
-    def chance(i):
-        """How often chance alone gives a probe such a lead over the i-th column."""
-        leads = (resampled - resampled[:, [i]])[:, : len(probes)]
-        errors = leads.std(axis=0)
-        errors[errors == 0] = np.inf  # the column itself, and those equal to it
-        largest = ((leads - leads.mean(axis=0)) / errors).max(axis=1)
-        seen = ((means[: len(probes)] - means[i]) / errors).max()
-        return float((1 + (largest >= seen).sum()) / (1 + _RESAMPLES))
-
-    return Choice(
-        usual=probes[order[0]],
-        best=probes[max(order, key=lambda i: means[i])],  # the simplest of equals
-        chosen=probes[next(i for i in order if chance(i) >= SIGNIFICANCE)],  # the best one is
-        chance=chance(order[0]),
-        informative=chance(len(probes)) < SIGNIFICANCE,
-    )
-
-
-def _complexity(probe, pooling):
-    combined = isinstance(probe.layers, str)
-    earlier = 0 if combined else -probe.layers
-    return combined, probe.width, earlier, probe.pooling != pooling
-
-
-def _resampled_means(correct, seed):
-    """Means over texts drawn with replacement, `[_RESAMPLES, columns]`."""
-    rng, count = np.random.default_rng(seed), len(correct)
-    even = np.full(count, 1 / count)
-    parts = [rng.multinomial(count, even, 100) @ correct for _ in range(_RESAMPLES // 100)]
-    return np.concatenate(parts) / count

@@ -1,6 +1,7 @@
 """What a study of layers says: the answer in a sentence, the table, the heat map, the record."""
 
-from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS, Probe
+from kerasformer.analysis.layer_choice import SIGNIFICANCE
+from kerasformer.analysis.layer_probe import FOLDS, STRENGTHS, Probe
 from kerasformer.analysis.layer_study import LayerStudy
 from kerasformer.report.heatmap import heat_map
 from kerasformer.report.summary import sampling_margin, wilson_interval

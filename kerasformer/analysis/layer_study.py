@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasformer.analysis.layer_choice import Choice, choose
 from kerasformer.analysis.layer_features import check_poolings, layer_features
 from kerasformer.analysis.layer_probe import (
     FOLDS,
-    Choice,
     LinearProbe,
     Probe,
-    choose,
     probe_layers,
     usable_classes,
 )
