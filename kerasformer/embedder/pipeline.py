@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from kerasformer.text import pack
 
 # On 2 cores the fastest: few enough for the caches, many enough for whole matrix products.
 _BATCH_TOKENS, _HALF_BATCH_TOKENS = 2048, 4096
+_LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 _KEPT_MODELS = 8
 
 
@@ -207,8 +209,10 @@ class Pipeline:
         """The batches of rows: their indices, and the model's inputs."""
         lengths = rows.encoded.lengths
         if request.batch_size is None:
-            tokens = _HALF_BATCH_TOKENS if self.encoder.compute_dtype in HALF else _BATCH_TOKENS
-            batches = token_batches(padded_length(lengths), tokens)
+            padded = padded_length(lengths)
+            most = _HALF_BATCH_TOKENS if self.encoder.compute_dtype in HALF else _BATCH_TOKENS
+            tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
+            batches = token_batches(padded, tokens)
         else:
             batches = length_batches(lengths, request.batch_size)
         for batch in batches:
@@ -236,6 +240,25 @@ class Pipeline:
 def _key(layers):
     """What tells one `LayerPooling` from another: its weights or, without any, its settings."""
     return layers if layers.mode == "scalar_mix" else (layers.layers, layers.mode)
+
+
+def batch_tokens(total, most, at_once):
+    """How many tokens a batch has, so that at the end too as many batches as can be are in work.
+
+    Args:
+        total: The tokens of all.
+        most: The most tokens of a batch.
+        at_once: How many batches are computed side by side.
+
+    Example:
+
+    >>> batch_tokens(3000, most=2048, at_once=2)
+    1500
+    >>> batch_tokens(10_000, most=2048, at_once=2)
+    1667
+    """
+    batches = at_once * max(1, math.ceil(total / (most * at_once)))
+    return max(math.ceil(total / batches), _LEAST_TOKENS)
 
 
 def merge_windows(vectors, counts, texts, pooling):

@@ -175,9 +175,9 @@ class BertEncoder(ServingExport):
         the encoder gives more than it gave then, as to the second of two heads that share it.
         """
         calls = [node.output_tensors for node in self._inbound_nodes]
-        return (
-            max(calls, key=len) if calls else super().output
-        )  # whose error says why there is none
+        if not calls:
+            return super().output  # whose error says why there is none
+        return max(calls, key=len)
 
     def build(self, input_shape=None):
         """Creates all variables, whatever the input's shape."""
