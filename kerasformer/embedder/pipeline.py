@@ -243,7 +243,10 @@ def _key(layers):
 
 
 def batch_tokens(total, most, at_once):
-    """How many tokens a batch has, so that at the end too as many batches as can be are in work.
+    """How many tokens a batch has: the most, or less where that leaves too few batches.
+
+    In long work the batches of one length have the same shape each time, for which oneDNN has its
+    code ready.
 
     Args:
         total: The tokens of all.
@@ -252,13 +255,10 @@ def batch_tokens(total, most, at_once):
 
     Example:
 
-    >>> batch_tokens(3000, most=2048, at_once=2)
-    1500
-    >>> batch_tokens(10_000, most=2048, at_once=2)
-    1667
+    >>> batch_tokens(10_000, most=2048, at_once=2), batch_tokens(3000, most=2048, at_once=2)
+    (2048, 1500)
     """
-    batches = at_once * max(1, math.ceil(total / (most * at_once)))
-    return max(math.ceil(total / batches), _LEAST_TOKENS)
+    return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
 
 
 def merge_windows(vectors, counts, texts, pooling):
