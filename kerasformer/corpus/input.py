@@ -60,19 +60,12 @@ class InputFile:
             status = os.stat(path)
             return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(path))
 
-    def check(self, path: str | None = None):
-        """Makes sure that the file is unchanged; its content is read only if it has a new time.
-
-        Args:
-            path: Where the file is now, if not where it was.
-
-        Raises:
-            UserError: It has changed, or is gone.
-        """
-        self.at(self.path if path is None else path)
+    def check(self):
+        """Makes sure that the file is unchanged; see `at`."""
+        self.at(self.path)
 
     def at(self, path: str) -> "InputFile":
-        """The same file where it is now, with its time there.
+        """The same file where it is now, with its time there; read only if it has a new time.
 
         Raises:
             UserError: It has changed, is gone, or would be read as another kind of file.

@@ -11,9 +11,6 @@ _IDS = ("input_word_ids", "input_mask", "input_type_ids")
 class Features(keras.Model):
     """An encoder, then a mix of its layers, then a pooling of its tokens.
 
-    Not a functional model: Keras 3.15 mistakes a layer that was called before with another number
-    of outputs, as an encoder is that is shared, for one that is not connected.
-
     Args:
         encoder: A `BertEncoder`.
         layers: A `LayerPooling`.
