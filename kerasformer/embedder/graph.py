@@ -65,8 +65,8 @@ class Graph:
         return [weight for weight in self._model.weights if id(weight) not in tables]
 
 
-class FewShapes:
-    """As `Graph`, on backends that compile each shape anew: they get 1, 2, 4, 8... rows.
+class PerShape:
+    """As `Graph`, on backends that compile each shape anew.
 
     Args:
         model: A `Features`.
@@ -77,18 +77,12 @@ class FewShapes:
 
     def for_tokens(self, count):
         """See `Graph`."""
-        return self._run
-
-    def _run(self, inputs):
-        count = len(inputs["input_word_ids"])
-        more = (1 << (count - 1).bit_length()) - count
-        padded = {name: np.pad(array, ((0, more), (0, 0))) for name, array in inputs.items()}
-        return self._model.predict_on_batch(padded)[:count]
+        return self._model.predict_on_batch
 
 
 def compiled(model):
     """The `Graph` of a model, or what the backend has in its place."""
-    return Graph(model) if keras.backend.backend() == "tensorflow" else FewShapes(model)
+    return Graph(model) if keras.backend.backend() == "tensorflow" else PerShape(model)
 
 
 def _traced(model, frozen=()):

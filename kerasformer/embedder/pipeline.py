@@ -147,7 +147,7 @@ class Pipeline:
             if vectors is None:
                 vectors = np.zeros((len(rows.texts), part.shape[1]), "float32")
             vectors[batch] = part
-            advance(int((rows.start[batch] == 0).sum()))
+            advance(_texts_begun(rows, batch))
         if vectors is None:
             return self.empty(request, 0)
         vectors = merge_windows(vectors, counts, rows.texts, request.pooling)
@@ -180,7 +180,7 @@ class Pipeline:
             for row, vector in zip(batch.tolist(), vectors, strict=True):
                 own = vector[rows.start[row] : rows.stop[row]]
                 pieces[row] = own.reshape(len(own), *shape).copy()
-            advance(int((rows.start[batch] == 0).sum()))
+            advance(_texts_begun(rows, batch))
         results, ends = [], np.searchsorted(rows.texts, np.arange(len(found)), side="right")
         start = 0
         for document, keep, end in zip(found, rows.kept, ends.tolist(), strict=True):
@@ -206,17 +206,22 @@ class Pipeline:
         return dataclasses.replace(result, vectors=self._finish(result.vectors, request))
 
     def _batches(self, rows, request):
-        """The batches of rows: their indices, and the model's inputs."""
-        lengths = rows.encoded.lengths
+        """The batches of rows: their indices, some of which may stand there twice, and the inputs.
+
+        A call with a single batch gets its own shape on TensorFlow: there is no other to share.
+        """
+        padded = padded_length(rows.encoded.lengths, self.encoder.config.max_length)
         if request.batch_size is None:
-            padded = padded_length(lengths)
             most = _HALF_BATCH_TOKENS if self.encoder.compute_dtype in HALF else _BATCH_TOKENS
             tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
             batches = token_batches(padded, tokens)
         else:
-            batches = length_batches(lengths, request.batch_size)
-        for batch in batches:
-            width = min(padded_length(int(lengths[batch].max())), self.encoder.config.max_length)
+            batches = length_batches(padded, request.batch_size)
+        for number, batch in enumerate(batches):
+            width = int(padded[batch].max())
+            if number or keras.backend.backend() != "tensorflow":
+                full = request.batch_size or max(tokens // width, 1)
+                batch = filled(batch, full)
             yield batch, pack(rows.encoded, batch, pad_to=width)
 
     def _model(self, key, make, rows):
@@ -259,6 +264,26 @@ def batch_tokens(total, most, at_once):
     (2048, 1500)
     """
     return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
+
+
+def filled(batch, full):
+    """Indices that are repeated up to a power of two, or to a full batch, for there are few shapes.
+
+    Args:
+        batch: Indices, int `[n]`.
+        full: How many a full batch has.
+
+    Example:
+
+    >>> filled(np.array([7, 8, 9]), full=6), filled(np.array([7, 8, 9, 4, 5]), full=6)
+    (array([7, 8, 9, 7]), array([7, 8, 9, 4, 5, 7]))
+    """
+    return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))
+
+
+def _texts_begun(rows, batch):
+    """How many texts have their first row in a batch."""
+    return int((rows.start[np.unique(batch)] == 0).sum())
 
 
 def merge_windows(vectors, counts, texts, pooling):

@@ -147,7 +147,9 @@ class StringClassifier(ServingExport):
     def _training_data(self, texts, labels, batch_size, class_weight=None, seed=None):
         labels = self._labels_of(texts, labels)
         weights = self._sample_weight(labels, class_weight)
-        return TextBatches(self.encode(texts), labels, weights, batch_size, seed)
+        return TextBatches(
+            self.encode(texts), labels, weights, batch_size, seed, max_length=self.max_length
+        )
 
     def _labels_of(self, texts, labels):
         """The class indices of texts, of which there is one at least."""
@@ -225,7 +227,8 @@ class StringClassifier(ServingExport):
         """
         if not _holds_strings(x):
             return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
-        data = TextBatches(self.encode(x), batch_size=batch_size or self.RECIPE.batch_size)
+        batch_size = batch_size or self.RECIPE.batch_size
+        data = TextBatches(self.encode(x), batch_size=batch_size, max_length=self.max_length)
         return predict_rows(self, data, len(self.class_names), verbose)
 
     def classify(self, texts, **kwargs):

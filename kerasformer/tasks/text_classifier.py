@@ -266,7 +266,8 @@ class TextClassifier(StringClassifier):
         """
 
         def compute():
-            return self._features(TextBatches(self.encode(texts)), verbose)
+            data = TextBatches(self.encode(texts), max_length=self.max_length)
+            return self._features(data, verbose)
 
         return compute() if cache is None else cache.get(self._features_key(texts), compute)
 
@@ -319,7 +320,7 @@ class TextClassifier(StringClassifier):
             for name in ("input_word_ids", "input_mask", "input_type_ids")
         }
         pooled = keras.Model(inputs, self._pool(inputs, training=False))
-        data = TextBatches(data.encoded, batch_size=data.batch_size)
+        data = TextBatches(data.encoded, batch_size=data.batch_size, max_length=data.max_length)
         return predict_rows(pooled, data, self.feature_size, verbose)
 
     def get_config(self):

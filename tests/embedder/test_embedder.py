@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
-from kerasformer.embedder import TruncationWarning
+from kerasformer.embedder import TruncationWarning, pipeline
 from kerasformer.embedder import embedder as module
 from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling
@@ -214,6 +214,29 @@ def test_one_graph_for_all_shapes(parts, monkeypatch):
     for batch_size in (1, 2, 3, None):
         embedder.encode(TEXTS, batch_size=batch_size)
     assert len(calls) == 1 or keras.backend.backend() != "tensorflow"
+
+
+@pytest.mark.parametrize("output", ["sentence", "hidden_states"])
+def test_long_work_has_few_shapes_and_each_text_is_told_once(parts, output, monkeypatch):
+    shapes, done, plain = set(), [], pipeline.pack
+
+    def pack(*args, **kwargs):
+        batch = plain(*args, **kwargs)
+        shapes.add(batch["input_word_ids"].shape)
+        return batch
+
+    monkeypatch.setattr(pipeline, "pack", pack)
+    monkeypatch.setattr(pipeline, "batch_tokens", lambda *_: 64)
+    embedder = TextEmbedder(*parts)
+    request = embedder._request(output=output)
+    for count in range(40, 60):
+        items = [("good " * (i % 7), None) for i in range(count)]
+        results, _ = embedder._pipeline.run(items, request, done.append)
+        assert len(results) == sum(done) == count
+        done.clear()
+    widths = {width for _, width in shapes}
+    # The full batches of each width, and of the last width those of 1, 2, 4, 8... rows.
+    assert len(shapes) <= len(widths) + 6
 
 
 @pytest.mark.parametrize("output", ["sentence", "token", "word", "hidden_states"])
