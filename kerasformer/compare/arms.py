@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from kerasformer.compare.machine import has_bfloat16
+from kerasformer.processor import has_quick_bfloat16
 from kerasformer.training import classification_metrics
 
 # Texts whose prediction is timed one by one.
@@ -98,7 +98,7 @@ class FineTuned:
             "pretrained": self.source,
             "pooling": "mean",
             "hidden_layers": self.hidden_layers,
-            "dtype": settings.dtype or ("mixed_bfloat16" if has_bfloat16() else "float32"),
+            "dtype": settings.dtype or ("mixed_bfloat16" if has_quick_bfloat16() else "float32"),
         }
 
     def run(self, seed):

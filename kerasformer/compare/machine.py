@@ -4,6 +4,8 @@ import importlib.metadata
 import os
 import platform
 
+from kerasformer import processor
+
 _PACKAGES = (
     "kerasformer",
     "keras",
@@ -35,33 +37,12 @@ def versions() -> dict:
 
 def hardware() -> dict:
     """The processor's name, the cores that this process may use, the memory in GiB, the GPUs."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        cores = os.cpu_count()
-    return {"cpu": _cpu(), "cores": cores, "memory_gib": _memory_gib(), "gpus": _gpus()}
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor has instructions that multiply bfloat16 matrices or vectors."""
-    return bool({"amx_bf16", "avx512_bf16"} & set(_cpuinfo("flags").split()))
-
-
-def _cpu():
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _cpuinfo(key):
-    """The first value of a key in Linux's description of the processor; elsewhere empty."""
-    try:
-        with open("/proc/cpuinfo") as lines:
-            for line in lines:
-                name, _, value = line.partition(":")
-                if name.strip() == key:
-                    return value.strip()
-    except OSError:
-        pass
-    return ""
+    return {
+        "cpu": processor.name(),
+        "cores": processor.cores(),
+        "memory_gib": _memory_gib(),
+        "gpus": _gpus(),
+    }
 
 
 def _memory_gib():

@@ -25,8 +25,8 @@ class Settings:
         limit: About how many examples to use; None for all.
         epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
             each one's own default.
-        dtype: Keras dtype policy of the pretrained arms; None for `"mixed_bfloat16"` where the
-            processor multiplies bfloat16 itself, else `"float32"`.
+        dtype: Keras dtype policy of the pretrained arms; None for `"mixed_bfloat16"` where that
+            is quicker on the processor, else `"float32"`.
 
     Raises:
         UserError: An arm or the dtype is unknown, or a number is not positive.

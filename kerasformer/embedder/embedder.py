@@ -97,6 +97,7 @@ class TextEmbedder:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
+        self._layer_pooling = layer_pooling(layers, default_combine(layers, combine))
         self.pooling = pooling_modes(pooling)
         self.special_tokens = special_tokens
         self.max_length = positions
@@ -126,6 +127,8 @@ class TextEmbedder:
             dtype: Keras dtype policy of the encoder, such as `"mixed_bfloat16"`, which computes in
                 half precision, or `"bfloat16"`, which holds the weights in it too. Of 1,200 news
                 and paragraphs, all-MiniLM-L6-v2's cosines to float32 were 0.9999 and more in both.
+                A processor that multiplies bfloat16 more slowly than float32 computes larger work
+                in float32, on a copy of the weights.
             **settings: Arguments of the class, which win over what the source says.
 
         Returns:
@@ -289,12 +292,16 @@ class TextEmbedder:
         **others,
     ):
         """The `Request` of a call, checked; None is the embedder's own setting."""
-        layers = self.layers if layers is None else layers
         if output == "hidden_states":
             layers, combine = "all", "stack"
+        if layers is None and combine is None:
+            mix = self._layer_pooling
+        else:
+            layers = self.layers if layers is None else layers
+            mix = layer_pooling(layers, combine or default_combine(layers, self.combine))
         request = Request(
             output=output,
-            layers=layer_pooling(layers, combine or default_combine(layers, self.combine)),
+            layers=mix,
             pooling=self.pooling if pooling is None else pooling_modes(pooling),
             special_tokens=self.special_tokens if special_tokens is None else special_tokens,
             normalize=(self.normalize and output == "sentence") if normalize is None else normalize,

@@ -3,11 +3,12 @@
 import collections
 import concurrent.futures
 import contextvars
-import os
+import itertools
 
 import keras
 
 from kerasformer.models.onednn import has_gpu
+from kerasformer.processor import cores
 
 _MOST_AT_ONCE = 4  # each batch in work has its own memory
 
@@ -20,8 +21,7 @@ def batches_at_once():
     """
     if keras.backend.backend() != "tensorflow" or has_gpu():
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(cores or 1, _MOST_AT_ONCE)
+    return min(cores(), _MOST_AT_ONCE)
 
 
 def in_order(run, batches, at_once):
@@ -40,7 +40,10 @@ def in_order(run, batches, at_once):
     >>> list(in_order(str.upper, [(1, "a"), (2, "b"), (3, "c")], at_once=2))
     [(1, 'A'), (2, 'B'), (3, 'C')]
     """
-    if at_once == 1:
+    batches = iter(batches)
+    head = list(itertools.islice(batches, 2))
+    batches = itertools.chain(head, batches)
+    if at_once == 1 or len(head) < 2:  # a thread takes as long to start as a short text
         yield from ((key, run(batch)) for key, batch in batches)
         return
     waiting = collections.deque()

@@ -1,3 +1,5 @@
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -38,14 +40,15 @@ def batch(rng):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16", "mixed_float16"])
-def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
+def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype, monkeypatch):
+    monkeypatch.setattr(graph, "has_quick_bfloat16", lambda: True)
     model, inputs = make(dtype), batch(np.random.default_rng(0))
     compiled = graph.compiled(model)
     few, many = compiled.for_tokens(100), compiled.for_tokens(10**6)
-    prepared = compiled._frozen
+    prepared = compiled._prepared
     assert prepared is not None
     compiled.for_tokens(10**6)
-    assert compiled._frozen is prepared
+    assert compiled._prepared is prepared
     before = few(inputs)
     np.testing.assert_allclose(many(inputs), before, atol=0.03)
 
@@ -54,16 +57,41 @@ def test_prepared_weights_give_the_same_vectors_and_follow_training(dtype):
     after = few(inputs)
     assert np.abs(after - before).max() > 0.3
     np.testing.assert_allclose(compiled.for_tokens(10**6)(inputs), after, atol=0.03)
-    assert compiled._frozen is not prepared
+    assert compiled._prepared is not prepared
 
     # The tables are no constants: what changes there is seen without preparing again.
-    prepared = compiled._frozen
+    prepared = compiled._prepared
     table = model.encoder.embedding.word_embeddings.embeddings
     table.assign(keras.ops.flip(table, axis=0))
     flipped = few(inputs)
     assert np.abs(flipped - after).max() > 0.3
     np.testing.assert_allclose(compiled.for_tokens(10**6)(inputs), flipped, atol=0.03)
-    assert compiled._frozen is prepared
+    assert compiled._prepared is prepared
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
+def test_where_bfloat16_is_slow_large_work_computes_in_float32(dtype, monkeypatch):
+    monkeypatch.setattr(graph, "has_quick_bfloat16", lambda: False)
+    model, inputs = make(dtype), batch(np.random.default_rng(0))
+    compiled = graph.compiled(model)
+
+    def check():
+        exact = make("float32")
+        for ours, theirs in zip(exact.weights, model.weights, strict=True):
+            ours.assign(keras.ops.cast(theirs, "float32"))
+        run = compiled.for_tokens(10**6)
+        gc.collect()
+        np.testing.assert_array_equal(run(inputs), graph.compiled(exact).for_tokens(1)(inputs))
+        assert compiled.for_tokens(10**6).args == run.args  # nothing is prepared twice
+        return run(inputs)
+
+    before = check()
+    assert 1e-4 < np.abs(compiled.for_tokens(100)(inputs) - before).max() < 0.05
+    table = model.encoder.embedding.word_embeddings.embeddings
+    table.assign(keras.ops.flip(table, axis=0))
+    assert np.abs(check() - before).max() > 0.3
+    model.encoder.blocks[0].output_layer_norm.beta.assign(np.linspace(-3, 3, 36))
+    check()
 
 
 def test_a_single_changed_number_is_seen():
@@ -76,9 +104,19 @@ def test_a_single_changed_number_is_seen():
     assert graph._fingerprint(model.weights) != before
 
 
+def test_weights_of_every_rank_have_their_number():
+    weights = [
+        keras.Variable(np.full(shape, 2, "float32")) for shape in ((), (3,), (2, 3), (4, 2, 3))
+    ]
+    before = graph._fingerprint(weights)
+    for weight in weights:
+        weight.assign(weight + 1)
+    assert all(old != new for old, new in zip(before, graph._fingerprint(weights), strict=True))
+
+
 def test_float32_has_one_graph():
     compiled = graph.compiled(make("float32"))
     few, many = (compiled.for_tokens(count) for count in (1, 10**6))
     inputs = batch(np.random.default_rng(1))
     np.testing.assert_array_equal(few(inputs), many(inputs))
-    assert compiled._frozen is None
+    assert compiled._prepared is None

@@ -34,8 +34,8 @@ def test_an_error_in_a_batch_is_the_callers():
     assert list(in_order(abs, [], at_once=2)) == []
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_batches_run_in_the_callers_context(at_once):
+@pytest.mark.parametrize(("at_once", "count"), [(1, 2), (3, 2), (3, 1)])
+def test_batches_run_in_the_callers_context(at_once, count):
     chosen = Kernels()
 
     def run(batch):
@@ -43,5 +43,6 @@ def test_batches_run_in_the_callers_context(at_once):
         return threading.current_thread()
 
     with use_kernels(chosen):
-        threads = {thread for _, thread in in_order(run, [(1, 1), (2, 2)], at_once=at_once)}
-    assert (threads == {threading.current_thread()}) == (at_once == 1)
+        batches = [(i, i) for i in range(count)]
+        threads = {thread for _, thread in in_order(run, batches, at_once=at_once)}
+    assert (threads == {threading.current_thread()}) == (at_once == 1 or count == 1)
