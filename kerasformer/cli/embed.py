@@ -102,8 +102,9 @@ def add_vector_options(group):
     group.add_argument(
         "--policy",
         choices=("float32", "mixed_bfloat16", "bfloat16"),
-        help="what is computed in (float32 by default); in bfloat16 the weights take half the "
-        "memory, and vectors move a little more than in mixed_bfloat16",
+        help="what is computed in (float32 by default); bfloat16 is quicker where the processor "
+        "has AMX or is AMD's; without mixed_ the weights are held in it too, and vectors move a "
+        "little more",
     )
 
 
