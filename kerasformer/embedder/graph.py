@@ -9,11 +9,18 @@ from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.onednn import has_gpu, inference_kernels
 from kerasformer.processor import has_quick_bfloat16
 
-HALF = ("bfloat16", "float16")
+_HALF = ("bfloat16", "float16")
 # Preparing the weights takes as long as the gain for some ten thousand tokens. What came before
 # does not count: a job that is resumed has to compute as one that was not interrupted.
 _WORTH_TOKENS = 2**15
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
+
+
+def multiplies_in_half(dtype):
+    """Whether the matrix products of larger work in this dtype are in half precision."""
+    is_here = keras.backend.backend() == "tensorflow" and not has_gpu()
+    is_slow = is_here and dtype == "bfloat16" and not has_quick_bfloat16()
+    return dtype in _HALF and not is_slow
 
 
 class Graph:
@@ -46,9 +53,9 @@ class Graph:
             A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
         """
         dtype = self._model.encoder.compute_dtype
-        if count < _WORTH_TOKENS or dtype not in HALF or has_gpu():
+        if count < _WORTH_TOKENS or dtype not in _HALF or has_gpu():
             return functools.partial(_call, self._live)
-        if dtype == "bfloat16" and not has_quick_bfloat16():
+        if not multiplies_in_half(dtype):
             return self._prepare(_in_float32, self._model.weights)
         if sum(4 * np.prod(weight.shape) for weight in self._matrices) < _MOST_BYTES:
             return self._prepare(_traced, self._matrices)

@@ -10,7 +10,7 @@ import numpy as np
 from kerasformer.data.batches import length_batches, padded_length, token_batches
 from kerasformer.embedder.documents import documents, token_ids
 from kerasformer.embedder.features import Features
-from kerasformer.embedder.graph import HALF, compiled
+from kerasformer.embedder.graph import compiled, multiplies_in_half
 from kerasformer.embedder.precision import finish
 from kerasformer.embedder.rows import Layout
 from kerasformer.embedder.tokens import token_vectors, word_vectors
@@ -212,7 +212,8 @@ class Pipeline:
         """
         padded = padded_length(rows.encoded.lengths, self.encoder.config.max_length)
         if request.batch_size is None:
-            most = _HALF_BATCH_TOKENS if self.encoder.compute_dtype in HALF else _BATCH_TOKENS
+            in_half = multiplies_in_half(self.encoder.compute_dtype)
+            most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
             tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
             batches = token_batches(padded, tokens)
         else:
