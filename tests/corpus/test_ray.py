@@ -87,12 +87,15 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # sockets' paths have to be short
+    patched = pytest.MonkeyPatch()
+    patched.setenv("RAY_TMPDIR", temporary)  # of all files: what is outside it may not be there
     cluster = Cluster()
     try:
-        for extra in ({"include_dashboard": False, "temp_dir": temporary}, {}):
+        for extra in ({"include_dashboard": False}, {}):
             cluster.add_node(num_cpus=2, object_store_memory=80 << 20, **extra)
         yield cluster
     finally:
+        patched.undo()
         ray.shutdown()
         left = processes(cluster)
         cluster.shutdown()
