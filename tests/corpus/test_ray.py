@@ -87,25 +87,24 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     temporary = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # sockets' paths have to be short
-    patched = pytest.MonkeyPatch()
-    patched.setenv("RAY_TMPDIR", temporary)  # of all files: what is outside it may not be there
     cluster = Cluster()
-    try:
-        for extra in ({"include_dashboard": False}, {}):
-            cluster.add_node(num_cpus=2, object_store_memory=80 << 20, **extra)
-        yield cluster
-    finally:
-        patched.undo()
-        ray.shutdown()
-        left = processes(cluster)
-        cluster.shutdown()
-        import psutil
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_TMPDIR", temporary)  # of all files: what is outside may not be there
+        try:
+            for extra in ({"include_dashboard": False}, {}):
+                cluster.add_node(num_cpus=2, object_store_memory=80 << 20, **extra)
+            yield cluster
+        finally:
+            ray.shutdown()
+            left = processes(cluster)
+            cluster.shutdown()
+            import psutil
 
-        _, alive = psutil.wait_procs(left, timeout=10)
-        for process in alive:
-            process.kill()
-        shutil.rmtree(temporary, ignore_errors=True)
-        assert not alive
+            _, alive = psutil.wait_procs(left, timeout=10)
+            for process in alive:
+                process.kill()
+            shutil.rmtree(temporary, ignore_errors=True)
+            assert not alive
 
 
 def processes(cluster, name=""):
