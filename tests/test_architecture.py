@@ -117,6 +117,7 @@ MAY_IMPORT = {
         "files",
         "layers",
         "models",
+        "processor",
         "text",
         "data",
         "checkpoints",

@@ -5,13 +5,13 @@ https://arxiv.org/abs/1905.05950) is a linear classifier on vectors that stay as
 what can be read from them.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.processor import cores
 
 FOLDS = 5
 _INNER_FOLDS = 3
@@ -190,7 +190,7 @@ def _in_threads(function, tasks, task_bytes):
     from threadpoolctl import threadpool_limits
 
     most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
-    with threadpool_limits(1), ThreadPoolExecutor(min(os.cpu_count() or 1, most)) as threads:
+    with threadpool_limits(1), ThreadPoolExecutor(min(cores(), most)) as threads:
         futures = [threads.submit(function, *task) for task in tasks]
         try:
             return [future.result() for future in futures]

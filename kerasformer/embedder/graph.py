@@ -56,16 +56,17 @@ class Graph:
         if count < _WORTH_TOKENS or dtype not in _HALF or has_gpu():
             return functools.partial(_call, self._live)
         if not multiplies_in_half(dtype):
-            return self._prepare(_in_float32, self._model.weights)
-        if sum(4 * np.prod(weight.shape) for weight in self._matrices) < _MOST_BYTES:
-            return self._prepare(_traced, self._matrices)
+            return self._prepare(self._model.weights, lambda: _in_float32(self._model))
+        matrices = self._matrices
+        if sum(4 * np.prod(weight.shape) for weight in matrices) < _MOST_BYTES:
+            return self._prepare(matrices, lambda: _traced(self._model, matrices))
         return functools.partial(_call, self._live)
 
-    def _prepare(self, trace, weights):
-        """The graph that holds these weights as they are now."""
+    def _prepare(self, weights, trace):
+        """The function of the graph that `trace` makes, which holds the weights as they are now."""
         now = _fingerprint(weights)
         if self._prepared is None or now != self._prepared_weights:
-            self._prepared, self._prepared_weights = trace(self._model, weights), now
+            self._prepared, self._prepared_weights = trace(), now
         return functools.partial(_call, self._prepared)
 
     @property
@@ -110,7 +111,7 @@ def _traced(model, frozen=()):
     return tf.function(run, [signature], autograph=False).get_concrete_function()
 
 
-def _in_float32(model, _):
+def _in_float32(model):
     """The graph of a model's copy that computes in float32, with the same weights."""
     encoder = model.encoder
     config = {**encoder.get_config(), "dtype": "float32"}
