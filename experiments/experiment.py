@@ -4,8 +4,8 @@ import argparse
 import json
 import pathlib
 
-from kerasformer.compare.machine import hardware, versions
 from kerasformer.files import write_whole
+from kerasformer.hardware import describe_hardware, versions
 
 
 def arguments(description, pretrained=False):
@@ -30,7 +30,7 @@ def finish(name, args, dataset, history, metrics):
         "settings": vars(args),
         "data": dataset.describe(),
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": describe_hardware(),
         "history": {key: [float(v) for v in values] for key, values in history.history.items()},
         "metrics": metrics,
     }

@@ -8,7 +8,7 @@ What `kerasformer compare` does, as a script: every arm, several seeds, one repo
 from experiment import arguments
 
 from kerasformer.compare import compare
-from kerasformer.report import format_summary, load_record
+from kerasformer.compare.report import format_summary, load_record
 
 
 def main():

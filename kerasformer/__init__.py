@@ -6,8 +6,6 @@ loads neither TensorFlow nor Keras.
 
 import importlib
 
-from kerasformer import startup
-
 __version__ = "0.1.0"
 
 _EXPORTS = {
@@ -22,27 +20,28 @@ _EXPORTS = {
     "TextClassifier": "tasks",
     "TextEmbedder": "embedder",
     "TokenClassifier": "tasks",
-    "TransformerClassifier": "models",
+    "TransformerClassifier": "tasks",
+    "UserError": "errors",
     "load_dataset": "data",
-    "resolve": "checkpoints",
+    "resolve": "sources",
 }
 _SUBPACKAGES = (
+    "analysis",
     "checkpoints",
     "compare",
     "corpus",
     "data",
+    "embedder",
     "hub",
     "layers",
     "models",
-    "report",
+    "sources",
     "tasks",
     "text",
     "training",
 )
 
 __all__ = [*_EXPORTS, *_SUBPACKAGES]
-
-startup.install()
 
 
 def __getattr__(name):

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import functools
+import graphlib
 import importlib
 import pkgutil
 import subprocess
@@ -63,6 +64,8 @@ def imports(path, at_import=False):
         node = pending.pop()
         if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue  # for annotations alone: never run
         pending.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
@@ -84,51 +87,37 @@ def part(path):
     return path.relative_to(ROOT).with_suffix("").parts[0]
 
 
-# Each part imports only those before it, DESIGN section 2. `layers` stand alone.
+# The parts of the package and what each may import, beside the foundation; see ARCHITECTURE.md.
+FOUNDATION = ("errors", "files", "formatting", "hardware", "progress")
 MAY_IMPORT = {
-    "__init__": {"startup"},
-    "startup": set(),
+    "__init__": set(),
     "errors": set(),
     "files": {"errors"},
-    "processor": set(),
+    "formatting": set(),
+    "hardware": set(),
     "progress": set(),
     "layers": set(),
-    "text": {"errors", "files"},
-    "data": {"errors", "checkpoints.resolve", "text"},
-    "training": {"errors"},
-    "models": {"errors", "files", "layers", "processor", "text", "data", "training"},
-    "checkpoints": {"errors", "files", "layers", "models", "progress", "text"},
-    "hub": {"errors", "layers", "text", "checkpoints"},
-    "tasks": {"errors", "layers", "models", "text", "data", "training", "checkpoints"},
-    "embedder": {"errors", "layers", "models", "processor", "text", "data", "checkpoints"},
-    "report": {"errors", "files"},
-    "corpus": {
-        "errors",
-        "files",
-        "progress",
-        "checkpoints",
-        "data",
-        "embedder",
-        "models",
-        "text",
-    },
+    "text": set(),
+    "sources": set(),
+    "data": {"sources", "text"},
+    "training": set(),
+    "models": {"layers", "text"},
+    "checkpoints": {"layers", "models", "sources", "text"},
+    "hub": {"checkpoints", "layers", "sources", "text"},
+    "tasks": {"checkpoints", "data", "layers", "models", "sources", "text", "training"},
+    "embedder": {"checkpoints", "data", "layers", "models", "sources", "text"},
+    "corpus": {"checkpoints", "data", "embedder", "models", "sources", "text"},
+    "plots": set(),
     "analysis": {
-        "errors",
-        "files",
-        "layers",
-        "models",
-        "processor",
-        "text",
-        "data",
-        "checkpoints",
-        "embedder",
-        "corpus",
-        "report",
-        "training",
+        *("checkpoints", "corpus", "data", "embedder", "layers", "models", "plots", "sources"),
+        *("tasks", "text", "training"),
     },
+    "compare": {"checkpoints", "data", "plots", "sources", "tasks", "training"},
 }
-MAY_IMPORT_IN_FUNCTIONS = {"models": {"checkpoints"}}  # from_pretrained
-LAST = ("cli", "compare", "__main__")  # import what they want
+ALONE = ("layers", *FOUNDATION)  # these import no more than is said above
+# The models save and load themselves, by the formats that are described in their terms.
+MAY_IMPORT_IN_FUNCTIONS = {"models": {"checkpoints"}}
+LAST = ("cli", "__main__")  # import what they want
 
 
 def parts_imported(path, at_import=False):
@@ -142,11 +131,49 @@ def test_imports_run_one_way(path):
     own = part(path)
     if own in LAST:
         return
-    allowed = {own, *MAY_IMPORT[own]}
+    allowed = {own, *MAY_IMPORT[own], *(() if own in ALONE else FOUNDATION)}
     wrong = [name for name in parts_imported(path, True) if not is_under(name, *allowed)]
     allowed |= MAY_IMPORT_IN_FUNCTIONS.get(own, set())
     wrong += [name for name in parts_imported(path) if not is_under(name, *allowed)]
     assert not wrong, f"{module_name(path)} imports {wrong}"
+
+
+def test_no_circle_of_imports():
+    """Between files, imports inside functions included."""
+    by_name = {module_name(path): path for path in FILES}
+
+    def targets(path):
+        for name in imports(path):
+            # `from package import name` may run the package's `__init__` for the name, whose lazy
+            # table is no import of its own.
+            found = name if name in by_name else name.rpartition(".")[0]
+            if found in by_name and by_name[found] != path:
+                yield found
+
+    graph = {name: set(targets(path)) for name, path in by_name.items()}
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_files_and_functions_are_short():
+    long = []
+    for path in FILES:
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > 300:
+            long.append(f"{module_name(path)}: {lines} lines")
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and code_lines(node) > 50:
+                long.append(f"{module_name(path)}.{node.name}: {code_lines(node)} lines of code")
+    assert not long
+
+
+def code_lines(function):
+    """The lines of a function, without those of its docstring."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    length = function.end_lineno - function.lineno + 1
+    return length - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
 
 
 def test_layers_import_keras_alone():
@@ -173,7 +200,7 @@ def reached(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["kerasformer.text", "kerasformer.data", "kerasformer.checkpoints.resolve"]
+    "module", ["kerasformer.text", "kerasformer.data", "kerasformer.sources.resolve"]
 )
 def test_reaches_no_model(module):
     wrong = {n for n in reached(module) if is_under(n, "kerasformer.models", "kerasformer.tasks")}
@@ -192,12 +219,13 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.hub",
     "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
     "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
-    "kerasformer.checkpoints.saved_model_file",
-    "kerasformer.checkpoints.serving",
-    "kerasformer.checkpoints.tfhub_export",
-    "kerasformer.checkpoints.tf_bundle",
-    "kerasformer.checkpoints.tf_graph",
+    "kerasformer.checkpoints.export.saved_model",
+    "kerasformer.checkpoints.export.serving",
+    "kerasformer.checkpoints.export.tfhub",
+    "kerasformer.checkpoints.io.tf_bundle",
+    "kerasformer.checkpoints.io.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
+    "kerasformer.hardware",  # has_gpu
     "kerasformer.models.onednn",  # its kernels for inference
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kerasformer.report.heatmap import heat_map, heat_map_grid
+from kerasformer.plots.heatmap import heat_map, heat_map_grid
 from kerasformer.text import pack
 
 _LABELLED = 12  # tokens; more of them have no names in the small maps

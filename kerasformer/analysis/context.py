@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasformer.analysis.occurrences import Occurrence, WordFinder, numbers
 from kerasformer.errors import UserError
-from kerasformer.report.heatmap import heat_map, heat_map_grid
+from kerasformer.plots.heatmap import heat_map, heat_map_grid
 from kerasformer.text.texts import check_iterable, check_text
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.processor import cores
+from kerasformer.hardware import cores
 
 FOLDS = 5
 _INNER_FOLDS = 3

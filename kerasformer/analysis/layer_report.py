@@ -3,9 +3,9 @@
 from kerasformer.analysis.layer_choice import SIGNIFICANCE
 from kerasformer.analysis.layer_probe import FOLDS, STRENGTHS, Probe
 from kerasformer.analysis.layer_study import LayerStudy
-from kerasformer.report.heatmap import heat_map
-from kerasformer.report.summary import sampling_margin, wilson_interval
-from kerasformer.report.text import joined, percent, points, printable
+from kerasformer.formatting import joined, percent, points, printable
+from kerasformer.plots.heatmap import heat_map
+from kerasformer.training.intervals import sampling_margin, wilson_interval
 
 # As the table says it, and a sentence.
 _COMBINED = {

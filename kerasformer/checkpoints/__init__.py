@@ -1,19 +1,11 @@
-"""Where weights and data come from, and other people's formats of them."""
+"""Other people's formats of models: read without running anything of them, and written."""
 
 import importlib
 
-from kerasformer.checkpoints.fetching.presets import PRESETS
-from kerasformer.checkpoints.resolve import resolve
+# Imported when first used: looking at a file needs no Keras.
+_LAZY = {"Checkpoint": "checkpoint", "LoadReport": "checkpoint", "open_checkpoint": "formats"}
 
-# Read when first used: they need Keras, and finding a file does not.
-_LAZY = {
-    "Checkpoint": "checkpoint",
-    "LoadReport": "checkpoint",
-    "load_encoder": "checkpoint",
-    "open_checkpoint": "checkpoint",
-}
-
-__all__ = ["PRESETS", "Checkpoint", "LoadReport", "load_encoder", "open_checkpoint", "resolve"]
+__all__ = ["Checkpoint", "LoadReport", "open_checkpoint"]
 
 
 def __getattr__(name):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasformer.checkpoints.names import Layout, Weight
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
 
@@ -20,23 +20,6 @@ if TYPE_CHECKING:
 
 # The table that a format may do without: zeros in it change nothing.
 _SEGMENTS = "embeddings/type_embeddings/embeddings"
-
-
-class Tensors(Protocol):
-    """The tensors of a checkpoint, a mapping of names to numpy arrays, read when asked for."""
-
-    def __getitem__(self, name: str) -> np.ndarray: ...
-    def __iter__(self): ...
-    def __len__(self) -> int: ...
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, without reading it."""
-
-    def dtype(self, name: str) -> str:
-        """A tensor's type, without reading it."""
-
-    def file(self, name: str) -> Path:
-        """The file that holds it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,8 +145,21 @@ class Checkpoint:
             )
         return tensor
 
-    def encoder(self, *, strict: bool = True, **kwargs):
-        """Makes the encoder and reads its weights; see `load_encoder`."""
+    def load_encoder(self, encoder_class, *, strict: bool = True, **kwargs):
+        """Makes an encoder and reads its weights; see `BertEncoder.from_pretrained`.
+
+        Args:
+            encoder_class: `BertEncoder`, or a child of it. The class is given, and not imported,
+                because the class itself reads checkpoints.
+            strict: Whether a missing, unexpected or wrongly shaped tensor is an error.
+            **kwargs: Keras arguments of the encoder.
+
+        Returns:
+            The encoder; with `strict=False`, the pair of it and a `LoadReport`.
+
+        Raises:
+            UserError: As of `BertEncoder.from_pretrained`.
+        """
         report = self.report()
         if strict and report.problems():
             raise UserError(self._refusal(report.problems(), "the BERT encoder"))
@@ -174,7 +170,7 @@ class Checkpoint:
             if weight.theirs in self.names and self.names[weight.theirs] not in report.misshapen
         }
         absent = {_SEGMENTS} - {weight.ours for weight in self.layout.embeddings}
-        encoder = _build_encoder(self, weights, absent, **kwargs)
+        encoder = _build_encoder(encoder_class, self, weights, absent, **kwargs)
         return encoder if strict else (encoder, report)
 
     def num_classes(self, head: str) -> int | None:
@@ -252,7 +248,9 @@ class Checkpoint:
             )
 
 
-def _build_encoder(checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs):
+def _build_encoder(
+    encoder_class, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs
+):
     """Makes an encoder whose variables are born with their values out of the file.
 
     Made first and filled afterwards, the model would be in memory twice while its largest table
@@ -260,8 +258,6 @@ def _build_encoder(checkpoint: Checkpoint, weights: dict[str, Weight], absent: s
     one after another, when the scope ends.
     """
     import keras
-
-    from kerasformer.models.encoder import BertEncoder
 
     failures = []
 
@@ -278,7 +274,7 @@ def _build_encoder(checkpoint: Checkpoint, weights: dict[str, Weight], absent: s
         return read
 
     with keras.StatelessScope():
-        encoder = BertEncoder(checkpoint.config, **kwargs)
+        encoder = encoder_class(checkpoint.config, **kwargs)
         for variable in encoder.weights:
             name = variable.path.removeprefix(f"{encoder.path}/")
             if name in weights:
@@ -307,51 +303,3 @@ def _uncopied(array: np.ndarray):
 
 def _words(head: str) -> str:
     return head.replace("_", "-")
-
-
-def open_checkpoint(source: str | os.PathLike) -> Checkpoint:
-    """Opens a published model of any format; nothing of it is run, and no tensor is read.
-
-    Args:
-        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-
-    Returns:
-        The `Checkpoint`.
-
-    Raises:
-        UserError: There is no such source, or it is in no format that can be read.
-    """
-    from kerasformer.checkpoints.formats import open_path
-    from kerasformer.checkpoints.resolve import resolve
-
-    return open_path(resolve(source))
-
-
-def load_encoder(source: str | os.PathLike, *, strict: bool = True, **kwargs):
-    """Reads a BERT encoder from any format.
-
-    Every number, float16 and bfloat16 too, goes into variables of the dtype that `kwargs` ask for,
-    float32 by default. A source without a pooler gives an encoder without one. No code is run and
-    no pickle is read; the configuration is compared with the shapes in the files before any memory
-    is taken for it.
-
-    Args:
-        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-        strict: Whether a missing, unexpected or wrongly shaped tensor is an error. If not, the
-            encoder comes with a report, as long as the file has at least half of its weights.
-        **kwargs: Keras arguments of the model, such as `dtype` or `name`.
-
-    Returns:
-        A `BertEncoder`; with `strict=False`, the pair of it and a `LoadReport`.
-
-    Raises:
-        UserError: There is no such source, it is not a BERT encoder's, or a weight is missing,
-            unexpected, wrongly shaped or not finite.
-
-    Example:
-
-    >>> encoder = load_encoder("all-MiniLM-L6-v2")  # doctest: +SKIP
-    >>> encoder.config.hidden_size  # doctest: +SKIP
-    384
-    """
-    return open_checkpoint(source).encoder(strict=strict, **kwargs)

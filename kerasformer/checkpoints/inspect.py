@@ -6,14 +6,13 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from kerasformer.checkpoints import sentence_transformers
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.fetching.presets import PRESETS
-from kerasformer.checkpoints.formats import open_path
-from kerasformer.checkpoints.resolve import resolve
+from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
 from kerasformer.checkpoints.source_files import list_files, read_licence
 from kerasformer.checkpoints.tf_vocabulary import read_vocabulary
 from kerasformer.errors import UserError
+from kerasformer.sources.presets import PRESETS
+from kerasformer.sources.resolve import resolve
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 
 # The types of safetensors by numpy's names, which the other formats use.
@@ -65,7 +64,7 @@ def _describe(path: Path, problems: list[str]) -> dict:
     """What the model and its tokenizer are; adds to the problems."""
     checkpoint, found = None, {}
     try:
-        checkpoint = open_path(path)
+        checkpoint = open_checkpoint(path)
         found = _describe_model(checkpoint)
         problems += checkpoint.report().problems()
     except UserError as error:

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from kerasformer.checkpoints.fetching.cache import sha256_of
+from kerasformer.files import sha256_of
 
 _LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 _MOST_FILES, _DEEPEST = 1000, 4

@@ -14,6 +14,7 @@ from kerasformer.cli import (
     inspect,
     layers,
     plot,
+    quick_start,
     similar,
     tokenize,
 )
@@ -32,6 +33,7 @@ def main(argv=None) -> int:
         The exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
+    quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):  # names and texts in any script, on any terminal
         if hasattr(stream, "reconfigure"):

@@ -78,8 +78,9 @@ def _look(checkpoint, text, pair):
     tokenizer = checkpoint.read_tokenizer()
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.analysis.attention import attention_maps, summarize_heads
+        from kerasformer.models import BertEncoder
 
-        maps = attention_maps(checkpoint.encoder(), tokenizer, text, pair)
+        maps = attention_maps(checkpoint.load_encoder(BertEncoder), tokenizer, text, pair)
     return maps, summarize_heads(maps)
 
 

@@ -57,7 +57,7 @@ def add_to(commands):
 
 def _compare(arguments):
     from kerasformer.compare import compare
-    from kerasformer.report import format_summary, load_record
+    from kerasformer.compare.report import format_summary, load_record
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     if options.pop("quick", False):

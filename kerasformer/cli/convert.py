@@ -64,19 +64,19 @@ def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
         UserError: The source cannot be read, the target is taken, the format cannot hold the
             model, or what was written does not read back as it was.
     """
-    from kerasformer.checkpoints.resolve import resolve
     from kerasformer.progress import stderr_to_nowhere
+    from kerasformer.sources.resolve import resolve
 
     source_path, target = resolve(source), Path(os.path.expanduser(target))
     _check_target(target, source_path, to, overwrite)
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
-        from kerasformer.checkpoints.formats import open_path
+        from kerasformer.checkpoints import open_checkpoint
+        from kerasformer.checkpoints.export.saved_model import replacing
         from kerasformer.checkpoints.inspect import count_parameters
-        from kerasformer.checkpoints.saved_model_file import replacing
         from kerasformer.cli.model import compare_with, read_model, write_model
-        from kerasformer.report.text import count
+        from kerasformer.formatting import count
 
-    checkpoint = open_path(source_path)
+    checkpoint = open_checkpoint(source_path)
     total = count_parameters(checkpoint)["total"]
     _say(f"Reading {source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)

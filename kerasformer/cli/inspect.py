@@ -3,7 +3,7 @@
 import json
 
 from kerasformer.cli.options import add_json
-from kerasformer.report.text import count
+from kerasformer.formatting import count
 
 _SIZES = {
     "num_layers": "blocks",

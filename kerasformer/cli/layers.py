@@ -58,8 +58,7 @@ def _run(arguments):
     from kerasformer.analysis.layer_features import check_poolings
     from kerasformer.data import load_dataset
     from kerasformer.errors import require
-    from kerasformer.files import only_writer
-    from kerasformer.report.folders import new_folder, refuse_used
+    from kerasformer.files import new_folder, only_writer, refuse_used
 
     require("matplotlib", extra="compare")
     folder = arguments.output and Path(arguments.output).expanduser()
@@ -131,8 +130,8 @@ def _warnings_in_a_line():
 
 def _write(folder, study, dataset, arguments):
     from kerasformer.analysis.layer_report import answer, layers_map, markdown, record
-    from kerasformer.compare.machine import hardware, versions
     from kerasformer.files import write_whole
+    from kerasformer.hardware import describe_hardware, versions
 
     title = f"{dataset.name}, {arguments.model}"
     whole_record = {
@@ -141,7 +140,7 @@ def _write(folder, study, dataset, arguments):
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": {name: value for name, value in vars(arguments).items() if name != "run"},
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": describe_hardware(),
         "data": dataset.describe(),
         **record(study),
         "answer": answer(study, arguments.model),
@@ -163,7 +162,7 @@ def _write(folder, study, dataset, arguments):
 def _print(study, model, folder):
     from kerasformer.analysis.layer_report import CHOSEN, answer, table_rows
     from kerasformer.cli.text import table
-    from kerasformer.report.text import percent
+    from kerasformer.formatting import percent
 
     print(
         f"Accuracy in cross-validation over {study.examples:,} texts, % ± standard deviation "

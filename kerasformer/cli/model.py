@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from kerasformer import tasks
-from kerasformer.checkpoints import Checkpoint, keras_file
-from kerasformer.checkpoints.formats import open_path
+from kerasformer.checkpoints import Checkpoint, open_checkpoint
+from kerasformer.checkpoints.export.tfhub import export_tfhub
+from kerasformer.checkpoints.formats import keras_file
 from kerasformer.checkpoints.inspect import refused_heads
-from kerasformer.checkpoints.tfhub_export import export_tfhub
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.pretrained import read_task
@@ -81,7 +81,7 @@ def read_model(checkpoint: Checkpoint, to: str):
 def _read(checkpoint, heads: tuple[str, ...], tokenizer):
     """The encoder, or the task of the heads."""
     if not heads:
-        return checkpoint.encoder()
+        return checkpoint.load_encoder(BertEncoder)
     counts, settings = dict.fromkeys(heads, 2), {}
     if set(heads) & {"classifier", "token_classifier"}:
         (head,) = heads
@@ -147,7 +147,7 @@ def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
     if to == "tfhub":
         return _compare_saved_models(model, tokenizer, path)
     model = _encoder(model) if to == "keras" else model
-    checkpoint = keras_file.open_checkpoint(path) if to == "keras" else open_path(path)
+    checkpoint = keras_file.open_path(path) if to == "keras" else open_checkpoint(path)
     again = _read(checkpoint, tuple(getattr(model, "heads", ())), tokenizer)
     if to == "hf" and tokenizer is not None:
         texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()

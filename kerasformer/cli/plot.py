@@ -97,7 +97,7 @@ def _scatter(source, method, limit, columns, settings):
     """What to plot of a source."""
     from kerasformer.analysis.projection import project
     from kerasformer.analysis.sample import is_corpus
-    from kerasformer.report.scatter import Scatter
+    from kerasformer.plots.scatter import Scatter
 
     read = _read_corpus if is_corpus(source) else _read_texts
     sample, vectors, recipe = read(source, limit, columns, settings)
@@ -147,7 +147,7 @@ def _read_texts(source, limit, columns, settings):
 
 def _made_by(recipe):
     """The model, and what was taken of it."""
-    from kerasformer.report.text import plain
+    from kerasformer.formatting import plain
 
     settings = {"layers": recipe.layers, "pooling": recipe.pooling, "dimensions": recipe.dimensions}
     said = [f"{name} {plain(value)}" for name, value in settings.items() if value is not None]
@@ -156,9 +156,9 @@ def _made_by(recipe):
 
 def _write(files, scatter):
     from kerasformer.files import write_whole, writing
-    from kerasformer.report.figures import plot_style, png
-    from kerasformer.report.scatter import scatter_figure
-    from kerasformer.report.scatter_page import scatter_page
+    from kerasformer.plots.figures import plot_style, png
+    from kerasformer.plots.scatter import scatter_figure
+    from kerasformer.plots.scatter_page import scatter_page
 
     with plot_style():
         image = png(scatter_figure(scatter))

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from kerasformer.report.text import width
+from kerasformer.formatting import width
 
 _LEFT_TO_RIGHT = "\u200e"
 

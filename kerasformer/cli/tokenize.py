@@ -93,13 +93,13 @@ def read_tokenizer(source: str):
     Raises:
         UserError: There is no such source, or no tokenizer in it that can be read.
     """
-    from kerasformer.checkpoints.formats import open_path
+    from kerasformer.checkpoints import open_checkpoint
     from kerasformer.checkpoints.inspect import find_tokenizer
-    from kerasformer.checkpoints.resolve import resolve
+    from kerasformer.sources.resolve import resolve
 
     path = resolve(source)
     try:
-        return open_path(path).read_tokenizer()
+        return open_checkpoint(path).read_tokenizer()
     except UserError:
         tokenizer = find_tokenizer(path)
         if tokenizer is None:

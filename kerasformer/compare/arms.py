@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from kerasformer.processor import has_quick_bfloat16
+from kerasformer.hardware import has_quick_bfloat16
 from kerasformer.training import classification_metrics
 
 # Texts whose prediction is timed one by one.
@@ -60,7 +60,7 @@ class Scratch:
     title = "Transformer from scratch"
 
     def __init__(self, dataset, settings, events, kept):
-        from kerasformer.models import TransformerClassifier
+        from kerasformer.tasks import TransformerClassifier
 
         self.dataset, self.events = dataset, events
         self.make = TransformerClassifier
@@ -131,7 +131,7 @@ class Frozen(FineTuned):
     model = None
 
     def __init__(self, dataset, settings, events, kept):
-        from kerasformer.models import FeatureCache
+        from kerasformer.tasks import FeatureCache
 
         super().__init__(dataset, settings, events, kept)
         self.cache = FeatureCache(kept)

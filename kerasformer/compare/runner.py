@@ -11,16 +11,15 @@ import shutil
 import time
 from pathlib import Path
 
-from kerasformer.checkpoints import resolve
-from kerasformer.compare.machine import hardware, versions
 from kerasformer.compare.progress import Progress
+from kerasformer.compare.report import load_record, write_report
 from kerasformer.compare.settings import Settings
 from kerasformer.compare.worker import work
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
-from kerasformer.files import only_writer, write_whole
-from kerasformer.report import load_record, write_report
-from kerasformer.report.folders import RESULTS, new_folder, refuse_used
+from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
+from kerasformer.hardware import describe_hardware, versions
+from kerasformer.sources import resolve
 
 # The folder of what a further run of an arm need not compute again.
 _KEPT = "kept"
@@ -165,7 +164,7 @@ def _new_record(settings, dataset):
         "status": "interrupted",
         "settings": json.loads(json.dumps(dataclasses.asdict(settings))),
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": describe_hardware(),
         "data": dataset.describe(),
         "arms": {},
     }

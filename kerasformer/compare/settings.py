@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from kerasformer.compare.report.record import ARMS
 from kerasformer.errors import UserError
-from kerasformer.report.record import ARMS
 
 DTYPES = ("float32", "mixed_bfloat16")
 

@@ -6,12 +6,11 @@ import json
 
 import numpy as np
 
-from kerasformer.checkpoints.fetching.cache import sha256_of
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
 from kerasformer.corpus.progress import CorpusProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, write_whole
+from kerasformer.files import open_whole, sha256_of, write_whole
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasformer.checkpoints.fetching.cache import sha256_of
 from kerasformer.data.lines import Place, reading
 from kerasformer.data.rows import KNOWN, choose_text, is_missing, join_texts
 from kerasformer.data.tables import Table, read_lines, read_table, suffix_of
 from kerasformer.errors import UserError
+from kerasformer.files import sha256_of
 
 ACCEPTED = ".txt, .csv, .tsv, .jsonl (each also with .gz) or .parquet"
 # JSON in other layouts: read as text, its lines would become vectors of punctuation.

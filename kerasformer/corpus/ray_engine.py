@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 import kerasformer
-from kerasformer.checkpoints.fetching.presets import PRESETS
 from kerasformer.corpus.job import Job, ShardRecord, write_shard
 from kerasformer.corpus.recipe import Embedded, Embedding, Recipe
 from kerasformer.corpus.spans import RowReader, Rows, Span
 from kerasformer.errors import UserError, require
 from kerasformer.progress import stderr_to_nowhere
+from kerasformer.sources.presets import PRESETS
 
 _MOST_CPUS = 4  # of an actor: more make an encoder little faster, a second model does
 _MOST_ATTEMPTS = 3  # at one shard; Ray itself would have the actors die of it for ever

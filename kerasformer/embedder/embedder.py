@@ -4,9 +4,8 @@ import warnings
 
 import keras
 
-from kerasformer.checkpoints.formats import open_path
-from kerasformer.checkpoints.resolve import resolve
-from kerasformer.checkpoints.sentence_transformers import read_modules
+from kerasformer.checkpoints import open_checkpoint
+from kerasformer.checkpoints.formats.sentence_transformers import read_modules
 from kerasformer.embedder.documents import checked, pools
 from kerasformer.embedder.pipeline import Pipeline
 from kerasformer.embedder.progress import progress
@@ -18,6 +17,8 @@ from kerasformer.embedder.request import (
     pooling_modes,
 )
 from kerasformer.embedder.results import TruncationWarning
+from kerasformer.models import BertEncoder
+from kerasformer.sources.resolve import resolve
 
 _POOL_TEXTS = 10_000
 _POOL_CHARACTERS = 5_000_000
@@ -140,7 +141,7 @@ class TextEmbedder:
         """
         path = resolve(source)
         modules = read_modules(path)
-        checkpoint = open_path(path)
+        checkpoint = open_checkpoint(path)
         said = {
             "pooling": modules.pooling,
             "max_length": modules.max_length,
@@ -150,7 +151,9 @@ class TextEmbedder:
             "dense": [_dense_layer(module) for module in modules.dense],
         }
         return cls(
-            checkpoint.encoder(dtype=dtype), checkpoint.read_tokenizer(), **{**said, **settings}
+            checkpoint.load_encoder(BertEncoder, dtype=dtype),
+            checkpoint.read_tokenizer(),
+            **{**said, **settings},
         )
 
     def encode(

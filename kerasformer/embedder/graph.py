@@ -5,9 +5,9 @@ import functools
 import keras
 import numpy as np
 
+from kerasformer.hardware import has_gpu, has_quick_bfloat16
 from kerasformer.layers.kernels import use_kernels
-from kerasformer.models.onednn import has_gpu, inference_kernels
-from kerasformer.processor import has_quick_bfloat16
+from kerasformer.models.onednn import inference_kernels
 
 _HALF = ("bfloat16", "float16")
 # Preparing the weights takes as long as the gain for some ten thousand tokens. What came before

@@ -7,7 +7,7 @@ is remembered in the cache, in an empty file `<root>/run-as-is/<fingerprint>` fo
 
 import re
 
-from kerasformer.checkpoints.fetching.cache import default_root
+from kerasformer.sources.cache import default_root
 
 _known_to_this_process = set()
 

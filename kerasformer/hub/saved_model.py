@@ -4,9 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from kerasformer.checkpoints.fetching.cache import sha256_of
-from kerasformer.checkpoints.resolve import resolve
 from kerasformer.errors import UserError, require
+from kerasformer.files import sha256_of
+from kerasformer.sources.resolve import resolve
 from kerasformer.text.files import read_text
 
 _GRAPH = "saved_model.pb"

@@ -1,16 +1,11 @@
-"""Encoders and classifiers assembled from the layers."""
+"""Architectures, with nothing trained: BERT's encoder and its configuration."""
 
 import importlib
 
-# Read when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {
-    "BertEncoder": "encoder",
-    "EncoderConfig": "config",
-    "FeatureCache": "feature_cache",
-    "TransformerClassifier": "classifier",
-}
+# Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
+_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config"}
 
-__all__ = ["BertEncoder", "EncoderConfig", "FeatureCache", "TransformerClassifier"]
+__all__ = ["BertEncoder", "EncoderConfig"]
 
 
 def __getattr__(name):

@@ -109,24 +109,38 @@ class BertEncoder(ServingExport):
         )
 
     @classmethod
-    def from_pretrained(cls, source, **kwargs):
-        """Reads a published encoder into native layers; see `checkpoints.load_encoder`.
+    def from_pretrained(cls, source, *, strict=True, **kwargs):
+        """Reads a published encoder, of any format, into native layers.
+
+        Every number, float16 and bfloat16 too, goes into variables of the dtype that `kwargs` ask
+        for, float32 by default. A source without a pooler gives an encoder without one. No code is
+        run and no pickle is read; the configuration is compared with the shapes in the files before
+        any memory is taken for it.
 
         Args:
             source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
                 such as `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
-            **kwargs: `strict`, and Keras arguments of the model, such as `dtype` or `name`.
+            strict: Whether a missing, unexpected or wrongly shaped tensor is an error. If not, the
+                encoder comes with a report, as long as the file has at least half of its weights.
+            **kwargs: Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
             A `BertEncoder` with the published weights; with `strict=False`, the pair of it and a
             `LoadReport`.
 
         Raises:
-            UserError: There is no such source, or its files are not a BERT encoder's.
-        """
-        from kerasformer.checkpoints import load_encoder
+            UserError: There is no such source, it is not a BERT encoder's, or a weight is missing,
+                unexpected, wrongly shaped or not finite.
 
-        return load_encoder(source, **kwargs)
+        Example:
+
+        >>> encoder = BertEncoder.from_pretrained("all-MiniLM-L6-v2")  # doctest: +SKIP
+        >>> encoder.config.hidden_size  # doctest: +SKIP
+        384
+        """
+        from kerasformer.checkpoints import open_checkpoint
+
+        return open_checkpoint(source).load_encoder(cls, strict=strict, **kwargs)
 
     def save_pretrained(self, folder, tokenizer=None):
         """Writes the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
@@ -139,7 +153,7 @@ class BertEncoder(ServingExport):
             UserError: The folder cannot be written to; or transformers does not have the activation
                 or a weight's type.
         """
-        from kerasformer.checkpoints.huggingface_save import save_pretrained
+        from kerasformer.checkpoints.export.huggingface import save_pretrained
 
         save_pretrained(folder, self, tokenizer=tokenizer)
 
@@ -154,9 +168,9 @@ class BertEncoder(ServingExport):
 
         Raises:
             UserError: The encoder has no pooler, or the parts do not fit each other; see
-                `checkpoints.tfhub_export.export_tfhub`.
+                `checkpoints.export.tfhub.export_tfhub`.
         """
-        from kerasformer.checkpoints.tfhub_export import export_tfhub
+        from kerasformer.checkpoints.export.tfhub import export_tfhub
 
         export_tfhub(self, tokenizer, folder, seq_length=seq_length, mlm_head=mlm_head)
 

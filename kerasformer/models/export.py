@@ -12,8 +12,9 @@ class ServingExport(keras.Model):
         """Writes the model for serving, without Keras and without its training.
 
         - `"tf_saved_model"`: a SavedModel with the signatures `ids`, which is the default one, and
-          `strings`, if there is a WordPiece tokenizer; see `checkpoints.serving.export_serving`.
-        - `"onnx"`: a file for ONNX Runtime, ids in; see `checkpoints.serving.export_onnx`.
+          `strings`, if there is a WordPiece tokenizer; see
+          `checkpoints.export.serving.export_serving`.
+        - `"onnx"`: a file for ONNX Runtime, ids in; see `checkpoints.export.serving.export_onnx`.
 
         Other formats, and an `input_signature` of one's own, are Keras' `Model.export`.
 
@@ -31,7 +32,7 @@ class ServingExport(keras.Model):
         if format not in ("tf_saved_model", "onnx") or "input_signature" in kwargs:
             super().export(filepath, format=format, **kwargs)
             return
-        from kerasformer.checkpoints.serving import export_onnx, export_serving
+        from kerasformer.checkpoints.export.serving import export_onnx, export_serving
 
         if format == "onnx":
             export_onnx(self, filepath)

@@ -7,8 +7,7 @@ import itertools
 
 import keras
 
-from kerasformer.models.onednn import has_gpu
-from kerasformer.processor import cores
+from kerasformer.hardware import cores, has_gpu
 
 _MOST_AT_ONCE = 4  # each batch in work has its own memory
 

@@ -2,19 +2,13 @@
 
 import keras
 
+from kerasformer.hardware import has_gpu
 from kerasformer.layers.kernels import Kernels, mask_bias, softmax
 
 
 def inference_kernels():
     """The `Kernels` for graphs that are traced for inference here."""
     return OneDnnKernels() if _has_onednn() else Kernels()
-
-
-def has_gpu():
-    """Whether TensorFlow sees a GPU."""
-    import tensorflow as tf
-
-    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _has_onednn():

@@ -1,5 +1,6 @@
-"""Models with a head on a pretrained encoder."""
+"""Models that are trained or answer: a head on a pretrained encoder, or all from scratch."""
 
+from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.pretraining import (
     MaskedLanguageModel,
     NextSentencePredictor,
@@ -8,12 +9,15 @@ from kerasformer.tasks.pretraining import (
 from kerasformer.tasks.question_answerer import QuestionAnswerer
 from kerasformer.tasks.text_classifier import TextClassifier
 from kerasformer.tasks.token_classifier import TokenClassifier
+from kerasformer.tasks.transformer_classifier import TransformerClassifier
 
 __all__ = [
+    "FeatureCache",
     "MaskedLanguageModel",
     "NextSentencePredictor",
     "PretrainingModel",
     "QuestionAnswerer",
     "TextClassifier",
     "TokenClassifier",
+    "TransformerClassifier",
 ]

@@ -3,11 +3,11 @@
 import keras
 
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
-from kerasformer.checkpoints.huggingface_save import save_pretrained
+from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.errors import UserError
 from kerasformer.models.encoder import BertEncoder
 from kerasformer.models.export import ServingExport
-from kerasformer.models.string_classifier import check_class_names
+from kerasformer.tasks.string_classifier import check_class_names
 from kerasformer.text import Tokenizer
 
 
@@ -29,7 +29,7 @@ def read_task(cls, checkpoint: Checkpoint, heads, dtype=None, **kwargs):
     if "tokenizer" not in kwargs:
         kwargs["tokenizer"] = checkpoint.read_tokenizer() if checkpoint.has_tokenizer else None
     _check_vocabulary(kwargs["tokenizer"], checkpoint)
-    encoder = checkpoint.encoder(dtype=dtype)
+    encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
     try:
         model = cls(encoder=encoder, dtype=dtype, **kwargs)
     except ValueError as error:

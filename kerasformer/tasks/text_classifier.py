@@ -7,19 +7,19 @@ import keras
 
 from kerasformer import __version__
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.huggingface_save import save_pretrained
+from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling, SequencePooling
 from kerasformer.layers.arguments import check_sizes
-from kerasformer.models.feature_cache import fingerprint
-from kerasformer.models.string_classifier import StringClassifier, predict_rows
+from kerasformer.models.fingerprint import fingerprint
 from kerasformer.tasks.pretrained import (
     choose_class_names,
     new_head,
     read_task,
     refuse_without_names,
 )
+from kerasformer.tasks.string_classifier import StringClassifier, predict_rows
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -257,7 +257,7 @@ class TextClassifier(StringClassifier):
         Args:
             texts: A sequence of strings.
             verbose: Whether to show a progress bar; by default for many texts on a terminal.
-            cache: A `kerasformer.models.FeatureCache`, which gives the vectors where the same
+            cache: A `kerasformer.tasks.FeatureCache`, which gives the vectors where the same
                 encoder has computed them for the same texts, and keeps them where not.
 
         Returns:

@@ -3,8 +3,7 @@
 import keras
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.huggingface_save import save_pretrained
-from kerasformer.models.string_classifier import check_class_names
+from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.tasks.pretrained import (
     EncoderTask,
     choose_class_names,
@@ -12,6 +11,7 @@ from kerasformer.tasks.pretrained import (
     read_task,
     refuse_without_names,
 )
+from kerasformer.tasks.string_classifier import check_class_names
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")

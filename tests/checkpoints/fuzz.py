@@ -34,7 +34,7 @@ def read_whole(path):
     """All that a reader does with a source, short of making Keras layers of it."""
     files = list(path.iterdir())
     is_file = len(files) == 1 and files[0].suffix == ".keras"
-    checkpoint = formats.open_path(files[0] if is_file else path)
+    checkpoint = formats.open_checkpoint(files[0] if is_file else path)
     checkpoint.report()
     weights = list(checkpoint.layout.encoder_weights(checkpoint.config))
     for head in checkpoint.heads:
@@ -88,7 +88,7 @@ def damage_index(path, rng):
     """The index of a TensorFlow checkpoint, wrong behind checksums that are right."""
     import tf_files
 
-    from kerasformer.checkpoints.tf_index import read_index
+    from kerasformer.checkpoints.io.tf_index import read_index
 
     entries = read_index(path)
     if rng.random() < 0.5:
@@ -147,7 +147,7 @@ def main(model, count, seed=0):
     model, rng, outcomes = Path(model), random.Random(seed), collections.Counter()
     read_whole(model)  # imports all that is imported late, and so do the other formats
     for name in formats._FORMATS:
-        importlib.import_module(f"kerasformer.checkpoints.{name}")
+        importlib.import_module(f"kerasformer.checkpoints.formats.{name}")
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     sys.addaudithook(watch)

@@ -29,7 +29,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijkl"]
 
 
 def write_huggingface(folder):
-    from kerasformer.checkpoints.huggingface_names import BERT
+    from kerasformer.checkpoints.formats.huggingface_names import BERT
     from kerasformer.models import EncoderConfig
     from kerasformer.text import WordPieceTokenizer
 
@@ -77,7 +77,7 @@ def write_sentence_transformers(folder):
 
 
 def write_kerashub(folder):
-    from kerasformer.checkpoints.keras_names import KERASHUB
+    from kerasformer.checkpoints.formats.keras_names import KERASHUB
     from kerasformer.models import EncoderConfig
 
     sizes = {"vocabulary_size": 17, "hidden_dim": 6, "num_layers": 2, "num_heads": 3}
@@ -115,7 +115,7 @@ def write_object_checkpoint(folder):
 
 
 def write_google(folder):
-    from kerasformer.checkpoints.tf_names import GOOGLE
+    from kerasformer.checkpoints.formats.tf_names import GOOGLE
     from kerasformer.models import EncoderConfig
 
     from .tf_files import save

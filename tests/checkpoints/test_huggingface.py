@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from kerasformer.checkpoints import LoadReport, load_encoder
-from kerasformer.checkpoints.huggingface_config import encoder_config, read_json
-from kerasformer.checkpoints.huggingface_names import BERT
+from kerasformer.checkpoints import LoadReport
+from kerasformer.checkpoints.formats.huggingface_config import encoder_config, read_json
+from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models import encoder as encoder_module
@@ -104,7 +104,7 @@ def values(encoder):
 @pytest.fixture(scope="module")
 def plain(tensors, tmp_path_factory):
     """The encoder of `tensors` under their own names, which others are compared with."""
-    return load_encoder(write_model(tmp_path_factory.mktemp("plain"), tensors))
+    return BertEncoder.from_pretrained(write_model(tmp_path_factory.mktemp("plain"), tensors))
 
 
 def assert_same_weights(one, other):
@@ -124,7 +124,7 @@ def test_every_block_equals_transformers(tmp_path):
     save_file(weights, tmp_path / "model.safetensors")
     config = json.loads(str(golden["config"]))
     (tmp_path / "config.json").write_text(json.dumps(config))
-    encoder = load_encoder(tmp_path)
+    encoder = BertEncoder.from_pretrained(tmp_path)
     batch = {name: golden[name] for name in ("input_word_ids", "input_mask", "input_type_ids")}
 
     outputs = encoder(batch, outputs=encoder.available_outputs)
@@ -137,7 +137,7 @@ def test_every_block_equals_transformers(tmp_path):
     np.testing.assert_allclose(outputs["pooled_output"], golden["pooled_output"], atol=1e-5, rtol=0)
 
     (tmp_path / "config.json").write_text(json.dumps(config | {"hidden_act": "gelu_new"}))
-    mine = load_encoder(tmp_path)(batch)["sequence_output"]
+    mine = BertEncoder.from_pretrained(tmp_path)(batch)["sequence_output"]
     theirs = golden["gelu_new_sequence_output"]
     np.testing.assert_allclose(mine, theirs, atol=1e-5, rtol=0)
     assert np.abs(theirs - golden["hidden_states"][-1]).max() > 1e-4  # the variants do differ
@@ -187,7 +187,7 @@ def with_constants(tensors):
     ],
 )
 def test_naming_variants_give_the_same_encoder(write, tensors, plain, variant):
-    named = load_encoder(write(variant(tensors)))
+    named = BertEncoder.from_pretrained(write(variant(tensors)))
     assert_same_weights(named, plain)
     assert named.config == plain.config
 
@@ -217,7 +217,7 @@ def test_the_table_names_every_variable_and_reads_in_both_directions(tensors, pl
 
 
 def test_without_a_pooler_in_the_file_the_encoder_has_none(write, plain):
-    encoder = load_encoder(write(random_tensors(pooler=False)))
+    encoder = BertEncoder.from_pretrained(write(random_tensors(pooler=False)))
     assert encoder.config == dataclasses.replace(plain.config, pooler=False)
     assert "pooled_output" not in encoder(inputs())
     assert values(plain).keys() - values(encoder).keys() == {
@@ -230,7 +230,7 @@ def test_without_a_pooler_in_the_file_the_encoder_has_none(write, plain):
 def test_files_of_other_floats_fill_float32_variables(write, tensors, dtype):
     kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
     other = {name: tensor.astype(kind) for name, tensor in tensors.items()}
-    encoder = load_encoder(write(other))
+    encoder = BertEncoder.from_pretrained(write(other))
     assert {v.dtype for v in encoder.weights} == {"float32"}
     by_path = values(encoder)
     for weight in BERT.encoder_weights(encoder.config):
@@ -239,7 +239,7 @@ def test_files_of_other_floats_fill_float32_variables(write, tensors, dtype):
 
 
 def test_keras_arguments_reach_the_model(write, tensors, plain):
-    encoder = load_encoder(write(tensors), dtype="mixed_bfloat16", name="reader")
+    encoder = BertEncoder.from_pretrained(write(tensors), dtype="mixed_bfloat16", name="reader")
     assert encoder.name == "reader"
     assert encoder.dtype_policy.name == "mixed_bfloat16"
     assert_same_weights(encoder, plain)
@@ -256,7 +256,7 @@ def test_inside_another_layer_the_weights_are_found(write, tensors, plain):
 
     class Wrapper(keras.layers.Layer):
         def build(self, input_shape):
-            self.encoder = load_encoder(folder)
+            self.encoder = BertEncoder.from_pretrained(folder)
 
         def call(self, ids):
             return self.encoder(ids)["sequence_output"]
@@ -313,7 +313,7 @@ WRONG = (..., None, 0, -3, 36.0, "36", True, [36], {}, 10**9, 10**400)
 def test_wrong_sizes_are_refused(write, tensors, key, value):
     folder = write(tensors, **{key: value})
     with pytest.raises(UserError, match=rf"{key}.*integer from 1") as error:
-        load_encoder(folder)
+        BertEncoder.from_pretrained(folder)
     assert "config.json" in str(error.value)
     assert len(str(error.value)) < 400
 
@@ -350,7 +350,7 @@ def test_wrong_sizes_are_refused(write, tensors, key, value):
 def test_wrong_values_are_refused_by_name(write, tensors, key, value):
     folder = write(tensors, **{key: value})
     with pytest.raises(UserError) as error:
-        load_encoder(folder)
+        BertEncoder.from_pretrained(folder)
     message = str(error.value)
     assert "config.json" in message
     assert ("type" if key == "model_type" else key) in message
@@ -359,9 +359,9 @@ def test_wrong_values_are_refused_by_name(write, tensors, key, value):
 
 def test_unknown_names_are_told_what_is_known(write, tensors):
     with pytest.raises(UserError, match=r"'roberta'.*'bert'"):
-        load_encoder(write(tensors, model_type="roberta"))
+        BertEncoder.from_pretrained(write(tensors, model_type="roberta"))
     with pytest.raises(UserError, match=r"quick_gelu.*gelu_new"):
-        load_encoder(write(tensors, hidden_act="quick_gelu"))
+        BertEncoder.from_pretrained(write(tensors, hidden_act="quick_gelu"))
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_config_that_is_no_json_object_is_refused(write, tensors, content):
     folder = write(tensors)
     (folder / "config.json").write_bytes(content)
     with pytest.raises(UserError, match=r"config\.json"):
-        load_encoder(folder)
+        BertEncoder.from_pretrained(folder)
 
 
 @settings(max_examples=30, deadline=None)
@@ -400,15 +400,15 @@ def test_whatever_the_config_says_it_is_read_or_refused(changes):
 
 def test_files_that_are_not_there(tmp_path, write, tensors):
     with pytest.raises(UserError, match="nowhere"):
-        load_encoder(tmp_path / "nowhere")
+        BertEncoder.from_pretrained(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no model that can be read"):
-        load_encoder(tmp_path)
+        BertEncoder.from_pretrained(tmp_path)
     folder = write(tensors)
     with pytest.raises(UserError, match="is a file"):
-        load_encoder(folder / "model.safetensors")
+        BertEncoder.from_pretrained(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"no model\.safetensors"):
-        load_encoder(folder)
+        BertEncoder.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 300, -1])
@@ -417,14 +417,14 @@ def test_a_truncated_file_is_refused(write, tensors, keep):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"model\.safetensors"):
-        load_encoder(folder)
+        BertEncoder.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("form", [dict, prefixed])
 def test_a_missing_tensor_is_named(write, tensors, form):
     held = form({name: tensor for name, tensor in tensors.items() if name != LAST_BIAS})
     with pytest.raises(UserError, match=rf"'(bert\.)?{LAST_BIAS}' is missing") as error:
-        load_encoder(write(held))
+        BertEncoder.from_pretrained(write(held))
     assert str(write(held)) in str(error.value)
 
 
@@ -442,7 +442,7 @@ def test_a_missing_tensor_is_named(write, tensors, form):
 def test_an_unexpected_tensor_is_named(write, tensors, name, prefix):
     held = {prefix + n: t for n, t in tensors.items()}
     with pytest.raises(UserError, match="is unexpected") as error:
-        load_encoder(write(held | {prefix + name: np.zeros(36, "float32")}))
+        BertEncoder.from_pretrained(write(held | {prefix + name: np.zeros(36, "float32")}))
     stem = f"{prefix}embeddings.LayerNorm." if "LayerNorm" in name else prefix + name
     assert stem in str(error.value)
 
@@ -451,22 +451,22 @@ def test_half_a_pooler_is_refused(write):
     held = random_tensors()
     del held["pooler.dense.bias"]
     with pytest.raises(UserError, match=r"'pooler\.dense\.bias' is missing"):
-        load_encoder(write(held))
+        BertEncoder.from_pretrained(write(held))
 
 
 def test_a_wrong_shape_is_named_with_both_shapes(write, tensors):
     wrong = tensors | {LAST_BIAS: np.zeros(35, "float32")}
     with pytest.raises(UserError, match=rf"'{LAST_BIAS}' is \[35\] in the file and \[36\]"):
-        load_encoder(write(wrong))
+        BertEncoder.from_pretrained(write(wrong))
     name = "encoder.layer.0.intermediate.dense.weight"
     wrong = tensors | {name: np.ascontiguousarray(tensors[name].T)}
     with pytest.raises(UserError, match=rf"'{name}' is \[36, 52\] in the file and \[52, 36\]"):
-        load_encoder(write(wrong))
+        BertEncoder.from_pretrained(write(wrong))
 
 
 def test_many_problems_are_told_in_short(write, tensors):
     with pytest.raises(UserError, match="and 83 more") as error:
-        load_encoder(write({"weight": np.zeros(3, "float32")}))
+        BertEncoder.from_pretrained(write({"weight": np.zeros(3, "float32")}))
     assert len(str(error.value)) < 500
 
 
@@ -486,7 +486,7 @@ def test_sizes_beyond_the_file_are_refused_before_any_variable(
 ):
     monkeypatch.setattr(encoder_module, "BertEncoder", None)  # making one would fail
     with pytest.raises(UserError, match=r"configuration"):
-        load_encoder(write(tensors, **sizes), strict=strict)
+        BertEncoder.from_pretrained(write(tensors, **sizes), strict=strict)
 
 
 @pytest.mark.parametrize(
@@ -497,13 +497,13 @@ def test_weights_that_are_not_finite_are_refused(write, tensors, value, dtype):
     bad[17] = value
     kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
     with pytest.raises(UserError, match=f"'{LAST_BIAS}'.*NaN or infinite"):
-        load_encoder(write(tensors | {LAST_BIAS: bad.astype(kind)}))
+        BertEncoder.from_pretrained(write(tensors | {LAST_BIAS: bad.astype(kind)}))
 
 
 def test_integer_weights_are_refused(write, tensors):
     name = "encoder.layer.0.output.dense.weight"
     with pytest.raises(UserError, match=f"'{name}'.*int8.*floats"):
-        load_encoder(write(tensors | {name: tensors[name].astype("int8")}))
+        BertEncoder.from_pretrained(write(tensors | {name: tensors[name].astype("int8")}))
 
 
 # The report
@@ -513,7 +513,7 @@ def test_a_report_instead_of_an_error(write, tensors, plain):
     held = prefixed({n: t for n, t in tensors.items() if n != LAST_BIAS})
     held["bert.embeddings.LayerNorm.bias"] = np.zeros(35, "float32")
     held["bert.adapter.weight"] = held["classifier.bias"] = np.zeros(2, "float32")
-    encoder, report = load_encoder(write(held), strict=False)
+    encoder, report = BertEncoder.from_pretrained(write(held), strict=False)
     assert report == LoadReport(
         missing=(f"bert.{LAST_BIAS}",),
         misshapen={"bert.embeddings.LayerNorm.bias": ((35,), (36,))},
@@ -527,7 +527,7 @@ def test_a_report_instead_of_an_error(write, tensors, plain):
 
 
 def test_the_report_of_a_sound_file_is_empty(write, tensors, plain):
-    encoder, report = load_encoder(write(tensors), strict=False)
+    encoder, report = BertEncoder.from_pretrained(write(tensors), strict=False)
     assert report.problems() == []
     assert dataclasses.asdict(report) == {
         "missing": (),
@@ -541,6 +541,6 @@ def test_the_report_of_a_sound_file_is_empty(write, tensors, plain):
 def test_reading_changes_no_file(write, tensors):
     folder = write(tensors)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    load_encoder(folder)
+    BertEncoder.from_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert load_file(folder / "model.safetensors").keys() == tensors.keys()

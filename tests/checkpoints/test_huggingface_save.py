@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.tensor_file import Written, open_tensors, writing_tensors
+from kerasformer.checkpoints.io.safetensors_file import Written, open_tensors, writing_tensors
 from kerasformer.errors import UserError
 from kerasformer.layers import get_activation
 from kerasformer.models import BertEncoder, EncoderConfig

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kerasformer import BertEncoder, EncoderConfig
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.h5_file import open_h5
+from kerasformer.checkpoints.io.hdf5 import open_h5
 from kerasformer.errors import UserError
 
 SIZES = {

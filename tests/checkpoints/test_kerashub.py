@@ -9,7 +9,7 @@ import pytest
 
 from kerasformer import BertEncoder, EncoderConfig
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.keras_names import KERASHUB
+from kerasformer.checkpoints.formats.keras_names import KERASHUB
 from kerasformer.errors import UserError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film", "##s", "é", "e"]
@@ -76,7 +76,7 @@ def folder(encoder, tmp_path):
 def test_a_preset(folder, encoder):
     checkpoint = open_checkpoint(folder)
     assert (checkpoint.format, checkpoint.architecture) == ("KerasHub", "BertBackbone")
-    again = checkpoint.encoder()
+    again = checkpoint.load_encoder(BertEncoder)
     assert again.config == encoder.config
     for weight, other in zip(encoder.weights, again.weights, strict=True):
         arrays = [keras.ops.convert_to_numpy(w) for w in (weight, other)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 
-from kerasformer.checkpoints.tensor_file import open_tensors
+from kerasformer.checkpoints.io.safetensors_file import open_tensors
 from kerasformer.errors import UserError
 
 TYPES = {

@@ -57,7 +57,7 @@ def inputs(name):
 
 def refuses(path, *words):
     with pytest.raises(UserError) as error:
-        open_checkpoint(path).encoder()
+        open_checkpoint(path).load_encoder(BertEncoder)
     message = str(error.value)
     assert str(path) in message
     assert "\n" not in message
@@ -82,7 +82,7 @@ def test_every_output_is_that_of_the_savedmodel(golden, name):
 
 def test_the_head_is_that_of_the_savedmodel(checkpoint):
     assert checkpoint.heads == ("masked_lm",)
-    encoder, config = checkpoint.encoder(), checkpoint.config
+    encoder, config = checkpoint.load_encoder(BertEncoder), checkpoint.config
     head = MaskedLMHead(config.vocab_size, config.embedding_size, config.activation)
     head.build((None, None, config.hidden_size))
     checkpoint.load_head("masked_lm", head)
@@ -121,7 +121,7 @@ def test_nothing_is_run_or_loaded(golden, monkeypatch):
     monkeypatch.setattr(tf.saved_model, "load", None)
     monkeypatch.setattr(tf, "function", None)
     monkeypatch.setattr(tf, "load_op_library", None)
-    open_checkpoint(golden["encoder"]).encoder()
+    open_checkpoint(golden["encoder"]).load_encoder(BertEncoder)
 
 
 def test_a_savedmodel_without_a_pooler_or_a_head(golden, tmp_path):
@@ -130,7 +130,7 @@ def test_a_savedmodel_without_a_pooler_or_a_head(golden, tmp_path):
     checkpoint = open_checkpoint(folder)
     assert checkpoint.heads == ()
     assert not checkpoint.config.pooler
-    assert "pooled_output" not in checkpoint.encoder().available_outputs
+    assert "pooled_output" not in checkpoint.load_encoder(BertEncoder).available_outputs
 
 
 def test_names_below_others(golden, tmp_path):
@@ -139,7 +139,7 @@ def test_names_below_others(golden, tmp_path):
     assert checkpoint.prefix == "bert_encoder/"
     assert checkpoint.heads == ("masked_lm",)
     batch, arrays = inputs("one")
-    outputs = checkpoint.encoder()(batch)
+    outputs = checkpoint.load_encoder(BertEncoder)(batch)
     np.testing.assert_allclose(
         outputs["sequence_output"], arrays["one/sequence_output"], atol=1e-5, rtol=0
     )
@@ -277,7 +277,7 @@ def test_a_wrong_shape_is_named(golden, tmp_path, name, shape):
     tensors = renamed(golden) | {name: np.ones(shape, "float32")}
     folder = save_objects(golden, tmp_path, tensors)
     with pytest.raises(UserError) as error:
-        open_checkpoint(folder).encoder()
+        open_checkpoint(folder).load_encoder(BertEncoder)
     assert str(folder) in str(error.value)
 
 
@@ -287,7 +287,7 @@ def test_a_weight_that_is_not_finite_is_named(golden, tmp_path, value):
     tensors["pooler_transform/bias"] = np.full(12, value, "float32")
     folder = save_objects(golden, tmp_path, tensors)
     with pytest.raises(UserError, match=r"'pooler_transform/bias' in .*data-00000.*NaN"):
-        open_checkpoint(folder).encoder()
+        open_checkpoint(folder).load_encoder(BertEncoder)
 
 
 def test_damaged_data_is_named(copy):
@@ -296,7 +296,7 @@ def test_damaged_data_is_named(copy):
     content[5] ^= 1
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"'\S+' in .*data-00000-of-00001 is damaged"):
-        open_checkpoint(copy).encoder()
+        open_checkpoint(copy).load_encoder(BertEncoder)
 
 
 @pytest.mark.parametrize(

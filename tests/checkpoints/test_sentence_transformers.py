@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from kerasformer.checkpoints import sentence_transformers
-from kerasformer.checkpoints.sentence_transformers import read_modules
+from kerasformer.checkpoints.formats import sentence_transformers
+from kerasformer.checkpoints.formats.sentence_transformers import read_modules
 from kerasformer.errors import UserError
 
 KINDS = {"Transformer": "", "Pooling": "1_Pooling", "Dense": "2_Dense", "Normalize": "3_Normalize"}
@@ -109,7 +109,7 @@ def test_a_folder_without_modules_is_a_transformer(tmp_path):
 )
 def test_broken_modules_json(folder, text, message):
     (folder / "modules.json").write_bytes(text.encode("latin-1"))
-    for read in (read_modules, sentence_transformers.open_checkpoint):
+    for read in (read_modules, sentence_transformers.open_path):
         with pytest.raises(UserError, match=message or "is not UTF-8 text"):
             read(folder)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from kerasformer.checkpoints.tf_bundle import OBJECT_GRAPH, open_tensors
-from kerasformer.checkpoints.tf_index import masked_crc32c, read_index
+from kerasformer.checkpoints.io.tf_bundle import OBJECT_GRAPH, open_tensors
+from kerasformer.checkpoints.io.tf_index import masked_crc32c, read_index
 from kerasformer.errors import UserError
 
 from . import tf_files

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.tf_bundle import OBJECT_GRAPH
+from kerasformer.checkpoints.io.tf_bundle import OBJECT_GRAPH
 from kerasformer.errors import UserError
 from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
@@ -105,7 +105,7 @@ def values(encoder):
 
 def refuses(path, *words):
     with pytest.raises(UserError) as error:
-        open_checkpoint(path).encoder()
+        open_checkpoint(path).load_encoder(BertEncoder)
     message = str(error.value)
     assert "\n" not in message
     assert len(message) < 700
@@ -177,7 +177,9 @@ def test_what_training_left_is_skipped(write, tensors):
     assert checkpoint.report().problems() == []
     assert set(slots) <= set(checkpoint.report().ignored)
     plain = tensors["bert/pooler/dense/bias"]
-    np.testing.assert_array_equal(values(checkpoint.encoder())["pooler_transform/bias"], plain)
+    np.testing.assert_array_equal(
+        values(checkpoint.load_encoder(BertEncoder))["pooler_transform/bias"], plain
+    )
 
 
 def test_the_heads(write, tensors):
@@ -277,7 +279,7 @@ def test_every_output_is_that_of_the_savedmodel_with_the_same_weights(
         values = CONFIG | {"vocab_size": 64}
         (folder / "bert_config.json").write_text(json.dumps(values))
     checkpoint = open_checkpoint(folder / golden.name)
-    encoder, arrays = checkpoint.encoder(), golden_arrays()
+    encoder, arrays = checkpoint.load_encoder(BertEncoder), golden_arrays()
     assert encoder.config.activation == "gelu_tanh"
     assert encoder.config.dropout == (0.2 if with_config else 0.1)
     batch = {

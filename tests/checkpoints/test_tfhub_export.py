@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.checkpoints.tfhub_export import export_tfhub
+from kerasformer.checkpoints.export.tfhub import export_tfhub
 from kerasformer.errors import UserError
 from kerasformer.layers.heads import MaskedLMHead
 from kerasformer.models import BertEncoder, EncoderConfig

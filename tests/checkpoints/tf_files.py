@@ -5,7 +5,7 @@ import struct
 import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2 as protos
 
-from kerasformer.checkpoints.tf_index import masked_crc32c
+from kerasformer.checkpoints.io.tf_index import masked_crc32c
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 

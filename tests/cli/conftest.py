@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from kerasformer import EncoderConfig
-from kerasformer.checkpoints.huggingface_names import BERT
+from kerasformer.checkpoints.formats.huggingface_names import BERT
 
 WORDS = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "good", "bad", "film", "##s"),

@@ -77,7 +77,7 @@ def test_published_sizes(size, millions):
     """The numbers by which BERT is known, of the tables alone."""
     from kerasformer import EncoderConfig
     from kerasformer.checkpoints import Checkpoint
-    from kerasformer.checkpoints.huggingface_names import BERT
+    from kerasformer.checkpoints.formats.huggingface_names import BERT
     from kerasformer.checkpoints.inspect import count_parameters
 
     class Shapes(dict):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from kerasformer.checkpoints.huggingface_names import BERT
+from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.models import EncoderConfig
 
 GOOD, BAD = ["fine", "warm", "bright", "great"], ["dull", "cold", "dim", "poor"]

@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
 from kerasformer.compare import ARMS, Settings, compare
+from kerasformer.compare.report import load_record
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
-from kerasformer.report import load_record
 
 FILES = {
     "record.json", "table.md", "report.html", "quality_vs_time.png", "learning_curves.png",

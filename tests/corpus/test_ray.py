@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import kerasformer
-from kerasformer.checkpoints.huggingface_names import BERT
+from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.corpus import embed_corpus, ray_engine
 from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.recipe import Embedded, Recipe

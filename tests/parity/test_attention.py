@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kerasformer.analysis.attention import attention_maps
-from kerasformer.checkpoints.resolve import resolve
 from kerasformer.models import BertEncoder
+from kerasformer.sources.resolve import resolve
 from kerasformer.text import WordPieceTokenizer
 
 pytestmark = [pytest.mark.oracle, pytest.mark.network]

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasformer.checkpoints.huggingface_names import BERT
-from kerasformer.checkpoints.resolve import resolve
+from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder
+from kerasformer.sources.resolve import resolve
 
 from .models import AWKWARD, random_inputs, theirs_of
 

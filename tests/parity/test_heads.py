@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.resolve import resolve
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
+from kerasformer.sources.resolve import resolve
 from kerasformer.tasks import (
     MaskedLanguageModel,
     NextSentencePredictor,

@@ -70,7 +70,7 @@ def test_whole_preset_of_a_task(keras_hub, tmp_path, lowercase):
     theirs = preprocessor(TEXTS)
     np.testing.assert_array_equal(inputs["input_word_ids"], theirs["token_ids"])
     np.testing.assert_allclose(
-        checkpoint.encoder()(inputs)["pooled_output"],
+        checkpoint.load_encoder(BertEncoder)(inputs)["pooled_output"],
         backbone(theirs)["pooled_output"],
         atol=1e-5,
         rtol=0,

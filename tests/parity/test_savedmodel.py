@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.tf_names import TF_MODELS
+from kerasformer.checkpoints.formats.tf_names import TF_MODELS
 from kerasformer.errors import UserError
 from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
@@ -122,7 +122,7 @@ def test_the_scores_of_masked_words(awkward):
 def test_the_scores_of_masked_words_with_narrow_embeddings(export):
     folder = export(NARROW)
     theirs, checkpoint = tf.saved_model.load(folder), open_checkpoint(folder)
-    ours = checkpoint.encoder()
+    ours = checkpoint.load_encoder(BertEncoder)
     batch = random_inputs(ours.config, 17)
     positions = np.array([[0, 3, 16]] * 5, "int32")
     expected = theirs.mlm(tensors({**batch, "masked_lm_positions": positions}))["mlm_logits"]

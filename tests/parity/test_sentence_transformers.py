@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasformer import TextEmbedder
-from kerasformer.checkpoints.resolve import resolve
+from kerasformer.sources.resolve import resolve
 
 pytestmark = [
     pytest.mark.oracle,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.huggingface_names import MODEL_TYPES
-from kerasformer.checkpoints.tf_names import GOOGLE
+from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
+from kerasformer.checkpoints.formats.tf_names import GOOGLE
 from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
 
@@ -206,7 +206,7 @@ def test_both_heads_of_googles_model(write):
     path, tensors = write(CONFIG)
     checkpoint = open_checkpoint(path)
     assert checkpoint.heads == ("masked_lm", "next_sentence")
-    encoder = checkpoint.encoder()
+    encoder = checkpoint.load_encoder(BertEncoder)
     batch = random_inputs(CONFIG, 23)
     *_, words, next_sentence = reference(tensors, CONFIG, batch)
     _, found = outputs(encoder, batch)
@@ -244,7 +244,7 @@ def test_every_block_and_gradient_of_transformers(write, torch, transformers):
 
     path, tensors = write(CONFIG)
     checkpoint = open_checkpoint(path)
-    encoder = checkpoint.encoder()
+    encoder = checkpoint.load_encoder(BertEncoder)
     model = torch_model(torch, transformers, checkpoint, tensors, CONFIG)
     batch = random_inputs(CONFIG, 23)
     names = ("input_word_ids", "input_mask", "input_type_ids")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasformer.checkpoints.tfhub_export import export_tfhub
+from kerasformer.checkpoints.export.tfhub import export_tfhub
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.text import WordPieceTokenizer
 

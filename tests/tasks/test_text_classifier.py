@@ -8,8 +8,8 @@ import pytest
 
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder, EncoderConfig, FeatureCache
-from kerasformer.tasks import TextClassifier
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.tasks import FeatureCache, TextClassifier
 from kerasformer.text import WordPieceTokenizer, pack
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film", "a", "##s", "acting", "very"]

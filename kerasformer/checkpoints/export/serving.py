@@ -1,0 +1,166 @@
+"""A model written for serving: a SavedModel that takes ids or strings, or ONNX."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
+from kerasformer.errors import UserError, require
+from kerasformer.files import write_whole
+
+_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+
+
+def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
+    """Writes a SavedModel with a signature for ids and, with a tokenizer, one for strings.
+
+    TensorFlow Serving and plain TensorFlow run it, without Keras and kerasformer; where it takes
+    strings, `import tensorflow_text` must come first (TensorFlow Serving has it built in):
+
+    - `ids`, which is `serving_default` too, takes `input_word_ids`, `input_mask` and
+      `input_type_ids`, int32 `[batch, seq]`;
+    - `strings` takes `texts`, string `[batch]`, cut to `max_length` tokens and padded to the
+      longest of the batch; see `kerasformer.text.in_graph` for how near their ids are to the
+      tokenizer's.
+
+    Each is also a method of the loaded SavedModel. They return the tensors of the dict that the
+    model returns, without its lists, or, of a model with one output, that one as `outputs`. Dropout
+    is off.
+
+    Args:
+        model: A Keras model that takes the dict of three inputs: `BertEncoder`, `TextClassifier`.
+        folder: The SavedModel's folder; a SavedModel that is there is replaced.
+        tokenizer: The model's `WordPieceTokenizer`, or None.
+        max_length: The most tokens of a text, special tokens included. None: those of the model's
+            `max_length` or, if it is an encoder, of its positions.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: The tokenizer is another model's or none that a graph can hold, `max_length` is
+            more than the positions, tensorflow-text is missing, Keras does not run on TensorFlow,
+            or the folder is no SavedModel's.
+
+    Example:
+
+    >>> from kerasformer.models import BertEncoder, EncoderConfig
+    >>> from kerasformer.text import WordPieceTokenizer
+    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"]
+    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words), num_layers=1))
+    >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
+    >>> folder = export_serving(encoder, "served", tokenizer)
+    >>> import tensorflow as tf
+    >>> served = tf.saved_model.load("served")
+    >>> served.strings(tf.constant(["Good films"]))["sequence_output"].shape
+    TensorShape([1, 5, 128])
+    """
+    import tensorflow as tf
+
+    folder = Path(folder)
+    check_can_write(folder)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    run = archive.add_endpoint("ids", _run(model), _ids_signature())
+    if tokenizer is not None:
+        config = getattr(model, "encoder", model).config
+        if max_length is None:
+            max_length = getattr(model, "max_length", config.max_length)
+        in_graph = _in_graph(config, tokenizer, max_length)
+
+        def run_strings(texts):
+            inputs = in_graph(texts, max_length=max_length)
+            return run(*(inputs[name] for name in _INPUTS))
+
+        archive.add_endpoint("strings", run_strings, [tf.TensorSpec([None], tf.string, "texts")])
+    with replacing(folder) as path:
+        archive.write_out(path, verbose=False)
+    return folder
+
+
+def export_onnx(model, path) -> Path:
+    """Writes a model for ONNX Runtime: ids in, what `export_serving` returns out.
+
+    Args:
+        model: A Keras model that takes the dict of three inputs: `BertEncoder`, `TextClassifier`.
+        path: The file, such as `model.onnx`.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: tf2onnx is not installed, Keras does not run on TensorFlow, or the model has
+            an operation that ONNX lacks.
+
+    Example:
+
+    >>> from kerasformer.models import BertEncoder, EncoderConfig
+    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=100))
+    >>> export_onnx(encoder, "encoder.onnx")  # doctest: +SKIP
+    PosixPath('encoder.onnx')
+    """
+    import tensorflow as tf
+
+    check_can_write()
+    tf2onnx = require("tf2onnx", extra="onnx")
+    import onnx  # which tf2onnx brings
+
+    signature = _ids_signature()
+    run = tf.function(_run(model), input_signature=signature, autograph=False)
+    converted, _ = tf2onnx.convert.from_function(
+        run, input_signature=signature, custom_op_handlers={"Erfc": (_erfc, [])}
+    )
+    try:
+        onnx.checker.check_model(converted)
+    except onnx.checker.ValidationError as error:
+        raise UserError(
+            f"The model cannot be written as ONNX ({str(error).splitlines()[0]}): "
+            "write a SavedModel instead."
+        ) from None
+    return write_whole(path, converted.SerializeToString())
+
+
+def _erfc(graph, node, name, _):
+    """TensorFlow's erfc, of the exact GELU, as ONNX has it: 1 - erf."""
+    one = graph.make_const(f"{name}/one", np.array(1, "float32"))
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    erf = graph.make_node("Erf", node.input, shapes=shapes, dtypes=dtypes)
+    graph.remove_node(name)
+    inputs = [one.output[0], erf.output[0]]
+    graph.make_node("Sub", inputs, outputs=node.output, name=name, shapes=shapes, dtypes=dtypes)
+
+
+def _run(model):
+    """The model as a function of three tensors, to a dict of tensors."""
+
+    def run(input_word_ids, input_mask, input_type_ids):
+        inputs = dict(zip(_INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
+        outputs = model(inputs, training=False)
+        if not isinstance(outputs, dict):
+            return {"outputs": outputs}
+        return {name: value for name, value in outputs.items() if keras.ops.is_tensor(value)}
+
+    return run
+
+
+def _ids_signature():
+    import tensorflow as tf
+
+    return [tf.TensorSpec([None, None], tf.int32, name=name) for name in _INPUTS]
+
+
+def _in_graph(config, tokenizer, max_length):
+    from kerasformer.text.in_graph import InGraphTokenizer
+
+    if tokenizer.vocab_size != config.vocab_size:
+        raise UserError(
+            f"The tokenizer has {tokenizer.vocab_size} tokens and the encoder "
+            f"{config.vocab_size}: give the one that belongs to it."
+        )
+    if not isinstance(max_length, int) or not 2 <= max_length <= config.max_length:
+        raise UserError(
+            f"max_length is {max_length!r}, but must be from 2 to the encoder's "
+            f"{config.max_length} positions."
+        )
+    return InGraphTokenizer(tokenizer)

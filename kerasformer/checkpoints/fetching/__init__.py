@@ -1,1 +1,0 @@
-"""Files from package indexes and hubs: places, downloads, archives, and the cache."""

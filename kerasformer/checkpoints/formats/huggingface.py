@@ -1,0 +1,97 @@
+"""Models in the Hugging Face layout: a folder with `config.json` and safetensors.
+
+The layout's reference is transformers' own reader, and its BERT, DistilBERT and ELECTRA:
+https://github.com/huggingface/transformers/tree/main/src/transformers/models
+"""
+
+import dataclasses
+from pathlib import Path
+
+from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.formats.huggingface_config import encoder_config, read_json
+from kerasformer.checkpoints.formats.huggingface_heads import find_heads
+from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
+from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
+from kerasformer.errors import UserError
+from kerasformer.text import WordPieceTokenizer
+
+# The first versions of the layout kept TensorFlow's names of the LayerNorm's weights.
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+# Weights in Python's pickle, which can hold any code.
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+
+
+def is_here(path: Path) -> bool:
+    """Whether the path has a file of this layout, or is one."""
+    if path.is_file():
+        return path.suffix == ".safetensors"
+    if _has_any(path, (WEIGHTS, SHARD_INDEX)):
+        return True
+    # Without weights it is claimed to say so, but where another format has some.
+    others = [*path.glob("*.index"), *path.glob("saved_model.pb")]
+    return (path / "config.json").is_file() and not others
+
+
+def open_path(folder: Path) -> Checkpoint:
+    """Opens a folder with `config.json` and safetensors.
+
+    The encoder's weights are those of a `BertModel` (`DistilBertModel`, `ElectraModel`), or those
+    under `bert.` in a model with a head.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UserError: A file is missing or not sound, or the model is none that can be read.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: give the folder that holds it and its config.json.")
+    path = folder / "config.json"
+    values = read_json(folder)
+    config = encoder_config(values, path)
+    kind = MODEL_TYPES[values["model_type"]]
+    if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
+        raise UserError(
+            f"{folder} has its weights as a pickle ({_PICKLES[0]}), which can run any code and is "
+            "not read: where you trust it, let transformers write them as safetensors, by "
+            f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted')."
+        )
+    tensors = open_tensors(folder)
+    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in tensors) else ""
+    names = _by_table_name(tensors, prefix)
+    # Where the file has no pooler, one made of random weights would pass for a trained one.
+    has_pooler = any(weight.theirs in names for weight in kind.layout.pooler)
+    config = dataclasses.replace(config, pooler=has_pooler)
+    found = find_heads(values, path, config, {n: tensors.shape(f) for n, f in names.items()})
+    return Checkpoint(
+        path=folder,
+        format="Hugging Face",
+        architecture=found.architecture,
+        config=config,
+        layout=dataclasses.replace(kind.layout, heads=found.heads),
+        tensors=tensors,
+        names=names,
+        read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(folder),
+        has_tokenizer=_has_any(folder, _TOKENIZER_FILES),
+        ignored=kind.ignored,
+        class_names=found.class_names,
+        refused=found.refused,
+        settings=found.settings,
+        prefix=prefix,
+    )
+
+
+def _has_any(folder: Path, names) -> bool:
+    return any((folder / name).is_file() for name in names)
+
+
+def _by_table_name(tensors, prefix: str) -> dict[str, str]:
+    """The file's names by their names in the table."""
+    named = {}
+    for name in tensors:
+        bare = name.removeprefix(prefix)
+        for old, new in _OLD_NAMES.items():
+            bare = bare.removesuffix(old) + new if bare.endswith(old) else bare
+        named.setdefault(bare, name)
+    return named

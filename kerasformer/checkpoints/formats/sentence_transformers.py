@@ -1,0 +1,295 @@
+"""Models of sentence-transformers: a folder whose `modules.json` lists what a text goes through.
+
+The layout's reference is sentence-transformers' own reader:
+https://github.com/huggingface/sentence-transformers/tree/main/sentence_transformers/base
+"""
+
+import dataclasses
+import json
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from tokenizers import normalizers
+
+from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.formats import huggingface
+from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
+from kerasformer.errors import UserError
+from kerasformer.text.files import read_json, read_text
+
+_MODULES = "modules.json"
+_SETTINGS = "sentence_bert_config.json"
+# The flags of older folders, in the order in which sentence-transformers concatenates.
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+# Those that `SequencePooling` has, by its names.
+_POOLING = {"cls": "cls", "max": "max", "mean": "mean", "mean_sqrt_len_tokens": "mean_sqrt_len"}
+# Classes of torch.nn by their Keras names.
+_ACTIVATIONS = {
+    "Identity": "linear",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "Sigmoid": "sigmoid",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseModule:
+    """A dense layer over the pooled vector.
+
+    Attributes:
+        folder: The module's folder, which holds its weights.
+        inputs: The width of the pooled vector.
+        outputs: The width of the result.
+        activation: The activation's Keras name.
+        bias: Whether there is a bias.
+    """
+
+    folder: Path
+    inputs: int
+    outputs: int
+    activation: str
+    bias: bool
+
+    def read_weights(self) -> list[np.ndarray]:
+        """The kernel `[inputs, outputs]`, and the bias `[outputs]` where there is one.
+
+        Raises:
+            UserError: There is no such file, or a tensor is missing or of another shape.
+        """
+        if not (self.folder / WEIGHTS).is_file():
+            raise UserError(
+                f"{self.folder} has no {WEIGHTS}, and other files of weights are not read: save "
+                "the model again with a newer sentence-transformers."
+            )
+        tensors = open_tensors(self.folder)
+        shapes = {"linear.weight": (self.outputs, self.inputs)}
+        if self.bias:
+            shapes["linear.bias"] = (self.outputs,)
+        for name, shape in shapes.items():
+            found = tensors.shape(name) if name in tensors else None
+            if found != shape:
+                raise UserError(
+                    f"{self.folder / WEIGHTS} has {name!r} of shape {found and list(found)}, and "
+                    f"its config.json asks for {list(shape)}."
+                )
+        return [tensors[name].T for name in shapes]
+
+
+@dataclasses.dataclass(frozen=True)
+class SentenceModules:
+    """What a sentence-transformers folder does with a text, besides its Transformer.
+
+    Attributes:
+        transformer: The folder of the Transformer.
+        pooling: Modes of `SequencePooling`, whose vectors are concatenated.
+        dense: The dense layers over the pooled vector, in order.
+        normalize: Whether the vector is scaled to length 1.
+        max_length: The most tokens of a text, special tokens included; None where nothing says.
+        prompt: What is put before every text.
+        include_prompt: Whether the prompt's tokens are pooled too.
+    """
+
+    transformer: Path
+    pooling: tuple[str, ...] = ("mean",)
+    dense: tuple[DenseModule, ...] = ()
+    normalize: bool = False
+    max_length: int | None = None
+    prompt: str = ""
+    include_prompt: bool = True
+
+
+def is_here(path: Path) -> bool:
+    """Whether the path is such a folder."""
+    return (path / _MODULES).is_file()
+
+
+def open_path(folder: Path) -> Checkpoint:
+    """Opens the Transformer of such a folder; what follows it does not matter here.
+
+    Args:
+        folder: The folder with `modules.json`.
+
+    Raises:
+        UserError: A file is missing or not sound, or the Transformer is none that can be read.
+    """
+    transformer = _transformer(_list_modules(folder), folder)
+    checkpoint = huggingface.open_path(transformer)
+
+    def read_tokenizer():
+        tokenizer = checkpoint.read_tokenizer()
+        if _read_settings(transformer)[1]:
+            _lowercase(tokenizer.backend)
+        return tokenizer
+
+    return dataclasses.replace(
+        checkpoint, format="sentence-transformers", read_tokenizer=read_tokenizer
+    )
+
+
+def read_modules(folder: Path) -> SentenceModules:
+    """Reads the modules of a folder.
+
+    A folder without `modules.json` is a Transformer whose tokens' mean is taken, as in
+    sentence-transformers.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The modules.
+
+    Raises:
+        UserError: A file is missing or not sound, or there is a module that cannot be read; the
+            message names it.
+
+    Example:
+
+    >>> folder = getfixture("tmp_path")
+    >>> text = '[{"path": "", "type": "sentence_transformers.models.Transformer"}]'
+    >>> _ = (folder / "modules.json").write_text(text.replace("]", ', {"path": "1_Pooling", '
+    ...     '"type": "sentence_transformers.models.Pooling"}]'))
+    >>> (folder / "1_Pooling").mkdir()
+    >>> _ = (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
+    >>> read_modules(folder).pooling
+    ('cls',)
+    """
+    if not is_here(folder):
+        return SentenceModules(folder, max_length=_read_settings(folder)[0])
+    modules = _list_modules(folder)
+    transformer = _transformer(modules, folder)
+    kinds = [kind for kind, _ in modules]
+    expected = ["Transformer", "Pooling", *(["Dense"] * kinds.count("Dense")), "Normalize"]
+    if kinds not in (expected, expected[:-1]):
+        odd = next((kind for kind in kinds if kind not in expected), None)
+        problem = f"a module {odd!r}" if odd else f"the modules {', '.join(kinds)}"
+        raise UserError(
+            f"{folder / _MODULES} has {problem}, and what can be read is a Transformer, Pooling, "
+            "then Dense modules and Normalize if need be."
+        )
+    pooling, include_prompt = _read_pooling(modules[1][1])
+    return SentenceModules(
+        transformer=transformer,
+        pooling=pooling,
+        dense=tuple(_read_dense(path) for kind, path in modules if kind == "Dense"),
+        normalize=kinds[-1] == "Normalize",
+        max_length=_read_settings(transformer)[0],
+        prompt=_read_prompt(folder),
+        include_prompt=include_prompt,
+    )
+
+
+def _list_modules(folder: Path) -> list[tuple[str, Path]]:
+    """The kind and the folder of each module, in order."""
+    path = folder / _MODULES
+    text = read_text(path)
+    try:
+        modules = [(str(module["type"]), module["path"]) for module in json.loads(text)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(
+            f"{path} is no list of sentence-transformers' modules, each with its type and path: "
+            "fetch or save it again."
+        ) from None
+    for _, place in modules:
+        parts = PurePosixPath(place).parts if isinstance(place, str) else ("..",)
+        if ".." in parts or "\\" in place or PurePosixPath(place).is_absolute():
+            raise UserError(f"{path} names {place!r}: expected a folder below its own.")
+    return [(kind.rpartition(".")[2], folder / place) for kind, place in modules]
+
+
+def _transformer(modules, folder: Path) -> Path:
+    if not modules or modules[0][0] != "Transformer":
+        found = modules[0][0] if modules else "nothing"
+        raise UserError(
+            f"{folder / _MODULES} begins with {found}, and only models that begin with a "
+            "Transformer can be read."
+        )
+    return modules[0][1]
+
+
+def _read_settings(transformer: Path) -> tuple[int | None, bool]:
+    """The most tokens of a text, and whether texts are lower-cased before all else."""
+    path = transformer / _SETTINGS
+    settings = read_json(path)
+    if settings.get("max_seq_length") is None:  # newer folders leave it to the tokenizer
+        path = transformer / "tokenizer_config.json"
+        length = read_json(path).get("model_max_length")
+    else:
+        length = settings["max_seq_length"]
+    # Where there is no limit, transformers writes 10**30, in older versions as a float.
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int | float)):
+        raise UserError(
+            f"{path} gives {length!r} for the most tokens of a text, which is no number."
+        )
+    if length is not None and not length >= 3:
+        raise UserError(f"{path} gives {length} for the most tokens of a text: expected 3 or more.")
+    return length and int(min(length, 10**9)), bool(settings.get("do_lower_case"))
+
+
+def _lowercase(backend):
+    """Puts lower-casing first, unless the tokenizer does it already; accents stay as they are."""
+    normalizer = backend.normalizer
+    if not getattr(normalizer, "lowercase", False):
+        backend.normalizer = normalizers.Sequence(
+            [normalizers.Lowercase(), *([normalizer] if normalizer else [])]
+        )
+
+
+def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
+    config = _read_config(folder)
+    modes = config.get("pooling_mode")
+    if modes is None:
+        modes = [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
+    modes = [modes] if isinstance(modes, str) else modes
+    if not isinstance(modes, list) or not modes or not all(mode in _POOLING for mode in modes):
+        raise UserError(
+            f"{folder / 'config.json'} asks for the pooling {modes}, and what can be done is "
+            f"{', '.join(_POOLING)}."
+        )
+    return tuple(_POOLING[mode] for mode in modes), config.get("include_prompt") is not False
+
+
+def _read_dense(folder: Path) -> DenseModule:
+    config = _read_config(folder)
+    path = folder / "config.json"
+    sizes = [config.get(name) for name in ("in_features", "out_features")]
+    if not all(isinstance(size, int) and 0 < size <= 10**6 for size in sizes):
+        raise UserError(f"{path} has no sensible in_features and out_features: {sizes}.")
+    name = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    package, _, kind = name.rpartition(".")
+    if not package.startswith("torch.nn") or kind not in _ACTIVATIONS:
+        raise UserError(
+            f"{path} has the activation_function {name!r}, and what can be read is "
+            f"{', '.join(_ACTIVATIONS)} of torch.nn."
+        )
+    if config.get("use_residual"):
+        raise UserError(f"{path} asks for use_residual, and only plain dense layers can be read.")
+    return DenseModule(folder, *sizes, _ACTIVATIONS[kind], config.get("bias") is not False)
+
+
+def _read_config(folder: Path) -> dict:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} has no config.json, which {_MODULES} beside it asks for.")
+    return read_json(folder / "config.json")
+
+
+def _read_prompt(folder: Path) -> str:
+    """The prompt that sentence-transformers uses where it is not told another."""
+    config = read_json(folder / "config_sentence_transformers.json")
+    prompts, name = config.get("prompts"), config.get("default_prompt_name")
+    if name is None:
+        return ""
+    prompt = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
+    if not isinstance(prompt, str):
+        raise UserError(
+            f"{folder / 'config_sentence_transformers.json'} names the default prompt {name!r}, "
+            "and has no such prompt."
+        )
+    return prompt

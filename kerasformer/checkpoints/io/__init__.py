@@ -1,0 +1,1 @@
+"""The bytes of files of tensors: readers, and the writer of safetensors."""

@@ -1,0 +1,171 @@
+"""Reading the tensors of an HDF5 file of Keras' weights, alone or inside a `.keras` file."""
+
+import io
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasformer.checkpoints.io.safetensors_file import read_array
+from kerasformer.errors import UserError
+
+_MOST_OBJECTS = 100_000
+
+
+class _Entry(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype | None  # None is bfloat16, which numpy does not have
+    offset: int  # of its first byte in the file
+
+
+class H5Tensors(Mapping):
+    """The tensors of an HDF5 file by their paths in it; made by `open_h5`.
+
+    The HDF5 library reads the directory of the file alone; a tensor is read, each time that it is
+    asked for, from the place that the directory tells, which is checked to be within the file.
+    """
+
+    def __init__(self, path: Path, entries: Mapping[str, _Entry]):
+        self._path, self._entries = path, entries
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self._entries[name]
+        is_bfloat16 = entry.dtype is None
+        return read_array(
+            self._path, entry.offset, entry.shape, entry.dtype, name, is_bfloat16=is_bfloat16
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading the tensor."""
+        return self._entries[name].shape
+
+    def dtype(self, name: str) -> str:
+        """A tensor's type as numpy names it, such as `"float32"`."""
+        dtype = self._entries[name].dtype
+        return "bfloat16" if dtype is None else dtype.name
+
+    def file(self, name: str) -> Path:
+        """The file that holds a tensor."""
+        return self._path
+
+
+def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) -> H5Tensors:
+    """Opens an HDF5 file of weights; links out of the file and filters are refused.
+
+    Args:
+        path: The file, or one that holds it as it is.
+        start: Where it begins, in bytes.
+        size: Its bytes; by default up to the end.
+
+    Returns:
+        A mapping of names to numpy arrays, read when asked for.
+
+    Raises:
+        UserError: It is no sound HDF5 file, or a tensor in it is not plain numbers in one piece.
+
+    Example:
+
+    >>> import h5py
+    >>> folder = getfixture("tmp_path")
+    >>> with h5py.File(folder / "model.weights.h5", "w") as file:
+    ...     file["layers/dense/vars/0"] = np.zeros((3, 2), "float32")
+    >>> tensors = open_h5(folder / "model.weights.h5")
+    >>> {name: array.shape for name, array in tensors.items()}
+    {'layers/dense/vars/0': (3, 2)}
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with open(path, "rb") as stream:
+            whole = stream.seek(0, io.SEEK_END)
+            size = whole - start if size is None else size
+            with h5py.File(_Part(stream, start, min(size, whole - start)), "r") as file:
+                entries = dict(_entries(path, file, size))
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}: expected an HDF5 file of weights.") from None
+    except Exception as error:  # the library has one of its own for each field of the format
+        raise UserError(
+            f"{path} is not a sound HDF5 file of weights ({error}): fetch or save it again."
+        ) from None
+    moved = {name: entry._replace(offset=start + entry.offset) for name, entry in entries.items()}
+    return H5Tensors(path, moved)
+
+
+def _entries(path, file, size) -> Iterator[tuple[str, _Entry]]:
+    import h5py
+
+    pending, seen = [("", file)], set()
+    while pending:
+        prefix, group = pending.pop()
+        for key in group:
+            name = f"{prefix}{key}"
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise UserError(f"{path} has the link {name!r} to another place, which is refused.")
+            item = group[key]
+            place = h5py.h5o.get_info(item.id).addr
+            if place in seen or len(seen) >= _MOST_OBJECTS:
+                raise UserError(f"{path} has {name!r} twice, or far too many objects.")
+            seen.add(place)
+            if isinstance(item, h5py.Group):
+                pending.append((f"{name}/", item))
+            else:
+                yield name, _entry(path, name, item, size)
+
+
+def _entry(path, name, dataset, size) -> _Entry:
+    shape, dtype, offset = dataset.shape, dataset.dtype, dataset.id.get_offset()
+    is_bfloat16 = dtype == np.dtype("V2") and dataset.attrs.get("dtype") == "bfloat16"
+    if shape is None or not (is_bfloat16 or (dtype.kind in "fiub" and dtype.itemsize <= 8)):
+        raise UserError(f"{name!r} in {path} is no array of numbers.")
+    length = math.prod(shape) * dtype.itemsize
+    if length == 0:
+        offset = 0
+    # Tensors in pieces, compressed, virtual, in other files or in the directory have no offset.
+    if offset is None or dataset.external or dataset.is_virtual:
+        raise UserError(
+            f"{name!r} in {path} is compressed, in pieces or in another file: save the model again "
+            "with Keras, which writes each tensor in one piece."
+        )
+    if offset + length > size:
+        raise UserError(f"{name!r} in {path} is said to end beyond the file: it is cut short.")
+    return _Entry(shape, None if is_bfloat16 else dtype, offset)
+
+
+class _Part(io.RawIOBase):
+    """A part of an open file as a file."""
+
+    def __init__(self, stream, start: int, size: int):
+        self._stream, self._start, self._size, self._at = stream, start, size, 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self):
+        return self._at
+
+    def readinto(self, buffer):
+        view = memoryview(buffer).cast("B")[: max(0, self._size - self._at)]
+        self._stream.seek(self._start + self._at)
+        count = self._stream.readinto(view)
+        self._at += count
+        return count

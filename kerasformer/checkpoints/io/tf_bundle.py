@@ -1,0 +1,269 @@
+"""The tensors of a TensorFlow checkpoint: `PREFIX.index` and `PREFIX.data-00000-of-00001`.
+
+Both kinds of checkpoints are such files: the older, in which a tensor has its variable's name, and
+the newer, in which it has a path through Python objects and an "object graph" tells the name.
+
+The format is that of TensorFlow's `BundleWriter` and `BundleReader`:
+https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasformer.checkpoints.io.tf_index import read_index, varint
+from kerasformer.errors import UserError
+
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+_SLOT = "/.OPTIMIZER_SLOT/"
+# The others (strings, 8-bit floats, quantized integers...) are no weights.
+_READABLE = (
+    *("float64", "float32", "float16", "bfloat16", "bool"),
+    *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"),
+)
+_MAX_RANK, _MAX_ELEMENTS = 32, 2**48  # numpy and TensorFlow break at more
+_MAX_GRAPH = 2**24  # BERT large with an optimizer has one of 2 MB
+
+
+class _Entry(NamedTuple):
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path
+    start: int
+    size: int
+
+
+class Tensors(Mapping):
+    """The tensors of a checkpoint by name, each read when asked for; made by `open_tensors`.
+
+    A name is that of the variable, where the checkpoint tells it, it has several parts, and no
+    other has the same; otherwise it is the key in the index. bfloat16, for which numpy has no type,
+    comes as float32; every other type as it is.
+    """
+
+    def __init__(self, prefix: Path, entries: Mapping[str, _Entry]):
+        self.prefix = prefix
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        import tensorflow as tf
+
+        entry = self._entries[name]
+        if entry.dtype not in _READABLE:
+            raise UserError(
+                f"The tensor {name!r} in {entry.file} has the type {entry.dtype}, which cannot be "
+                "read: expected 16, 32 or 64-bit floats, integers or booleans."
+            )
+        tensor = self._restore(name)
+        if entry.dtype == "bfloat16":
+            tensor = tf.cast(tensor, tf.float32)
+        # `numpy()` would copy what nobody else holds.
+        return getattr(tensor, "_numpy", tensor.numpy)()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, without reading the tensor."""
+        return self._entries[name].shape
+
+    def dtype(self, name: str) -> str:
+        """A tensor's type as TensorFlow names it, such as `"float32"`."""
+        return self._entries[name].dtype
+
+    def file(self, name: str) -> Path:
+        """The file that holds a tensor."""
+        return self._entries[name].file
+
+    def read_bytes(self, name: str) -> bytes:
+        """A tensor that is a single string.
+
+        Raises:
+            UserError: It is none, or is damaged.
+        """
+        entry = self._entries[name]
+        try:
+            with open(entry.file, "rb") as stream:
+                stream.seek(entry.start)
+                head = stream.read(min(entry.size, 10))
+            # Its length, the length's checksum, and its bytes. TensorFlow believes the length.
+            length, start = varint(head, 0, 64)
+            is_sound = start + 4 + length == entry.size <= _MAX_GRAPH
+        except (ValueError, IndexError, OSError):
+            is_sound = False
+        if entry.dtype != "string" or entry.shape != () or not is_sound:
+            raise UserError(f"The tensor {name!r} in {entry.file} is no sound string.")
+        return self._restore(name).numpy()
+
+    def _restore(self, name: str):
+        """The tensor, its checksum compared, read at once even where a graph is being built."""
+        import tensorflow as tf
+
+        entry = self._entries[name]
+        try:
+            with tf.init_scope(), tf.device("CPU"):
+                return tf.raw_ops.RestoreV2(
+                    prefix=os.fspath(self.prefix.absolute()),
+                    tensor_names=[entry.key],
+                    shape_and_slices=[""],
+                    dtypes=[getattr(tf, entry.dtype)],
+                )[0]
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"The tensor {name!r} in {entry.file} is damaged ({type(error).__name__}): fetch "
+                "or write the checkpoint again."
+            ) from None
+
+
+def open_tensors(prefix: str | os.PathLike) -> Tensors:
+    """Opens a checkpoint.
+
+    Every shape, offset and size is compared with the sizes of the files, so that reading takes no
+    more memory than they have.
+
+    Args:
+        prefix: What comes before `.index` in the path of its index.
+
+    Returns:
+        A mapping of names to numpy arrays, read when asked for.
+
+    Raises:
+        UserError: A file is missing or not sound, or the checkpoint is of a kind that cannot be
+            read: with variables in parts, or of a big-endian machine.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> bias = tf.Variable([1.0, 2.0], name="dense/bias")
+    >>> open_tensors(tf.train.Checkpoint(b=bias).write("saved"))["dense/bias"]
+    array([1., 2.], dtype=float32)
+    """
+    prefix = Path(prefix)
+    index = prefix.with_name(f"{prefix.name}.index")
+    entries = _read_entries(prefix, index)
+    _check_files(entries.values(), index)
+    tensors = Tensors(prefix, entries)
+    if OBJECT_GRAPH not in entries:
+        return tensors
+    names = _variable_names(tensors.read_bytes(OBJECT_GRAPH), index)
+    return Tensors(prefix, {_name(key, names, entries): entry for key, entry in entries.items()})
+
+
+def _read_entries(prefix: Path, index: Path) -> dict[str, _Entry]:
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import tensor_bundle_pb2 as protos
+
+    table = read_index(index)
+    try:
+        header = protos.BundleHeaderProto.FromString(table.pop(b"", b""))
+        found = {key: protos.BundleEntryProto.FromString(value) for key, value in table.items()}
+    except DecodeError:
+        raise UserError(f"{index} is damaged: fetch or write the checkpoint again.") from None
+    if header.endianness != protos.BundleHeaderProto.LITTLE:
+        raise UserError(f"{index} is of a big-endian machine, whose checkpoints cannot be read.")
+    for key, entry in found.items():
+        if entry.slices:
+            raise UserError(
+                f"{index} has {key.decode(errors='replace')!r} in parts (a partitioned variable), "
+                "which cannot be read: save the checkpoint again from one machine."
+            )
+    entries = {}
+    for key, entry in found.items():
+        try:
+            name = key.decode()
+        except UnicodeDecodeError:
+            raise UserError(f"{index} has {key!r}, which is no name of a tensor.") from None
+        if not 0 <= entry.shard_id < header.num_shards:
+            raise UserError(f"{index} has {name!r} in a file that is not of the checkpoint.")
+        file = f"{prefix.name}.data-{entry.shard_id:05d}-of-{header.num_shards:05d}"
+        entries[name] = _Entry(
+            name,
+            _dtype_name(entry.dtype),
+            tuple(dim.size for dim in entry.shape.dim),
+            prefix.with_name(file),
+            entry.offset,
+            entry.size,
+        )
+        if entry.shape.unknown_rank or not _is_possible(entries[name]):
+            shape = list(entries[name].shape)[:8]
+            raise UserError(
+                f"{index} has {name!r} of shape {shape} and type {entries[name].dtype} in "
+                f"{entry.size} bytes, which cannot be: fetch or write the checkpoint again."
+            )
+    return entries
+
+
+def _dtype_name(number: int) -> str:
+    import tensorflow as tf
+
+    try:
+        return tf.as_dtype(number).name
+    except TypeError:
+        return f"number {number}"
+
+
+def _is_possible(entry: _Entry) -> bool:
+    if min(entry.start, entry.size, *entry.shape) < 0 or len(entry.shape) > _MAX_RANK:
+        return False
+    # An axis of 0 would hide others beyond all bounds.
+    if math.prod(max(1, size) for size in entry.shape) > _MAX_ELEMENTS:
+        return False
+    if entry.dtype not in _READABLE:
+        return True  # and is never read
+    itemsize = 2 if entry.dtype == "bfloat16" else np.dtype(entry.dtype).itemsize
+    return math.prod(entry.shape) * itemsize == entry.size
+
+
+def _check_files(entries, index: Path):
+    """Refuses files that are missing, and tensors that overlap or lie beyond their file's end."""
+    sizes, ends = {}, {}
+    for entry in sorted(entries, key=lambda entry: (entry.start, entry.size)):
+        file = entry.file
+        if file not in sizes:
+            if not file.is_file():
+                raise UserError(f"There is no file {file}, in which {index} has {entry.key!r}.")
+            sizes[file] = file.stat().st_size
+        end = entry.start + entry.size
+        if end > sizes[file]:
+            raise UserError(
+                f"{file} has {sizes[file]:,} bytes, and {entry.key!r} should end at {end:,}: it is "
+                "cut off, or belongs to another index."
+            )
+        if entry.start < ends.get(file, 0):
+            raise UserError(f"{index} has {entry.key!r} in {file} where another tensor is.")
+        ends[file] = end
+
+
+def _variable_names(graph: bytes, index: Path) -> dict[str, str]:
+    """The names of variables by their keys, where no other has the same, unlike `Variable`.
+
+    An optimizer's slots are left out: those of another model might be called like its weights.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    try:
+        nodes = TrackableObjectGraph.FromString(graph).nodes
+    except DecodeError:
+        raise UserError(f"The object graph of {index} is damaged: fetch it again.") from None
+    keys = {}
+    for node in nodes:
+        for attribute in node.attributes:
+            key, name = attribute.checkpoint_key, attribute.full_name
+            if "/" in name and _SLOT not in key and not key.startswith("optimizer/"):
+                keys.setdefault(name, set()).add(key)
+    return {key: name for name, (key, *others) in keys.items() if not others}
+
+
+def _name(key: str, names: Mapping[str, str], entries) -> str:
+    name = names.get(key, key)
+    return key if name in entries else name

@@ -1,0 +1,13 @@
+"""What a run of `kerasformer compare` found, as tables, plots and one page.
+
+Example:
+
+>>> record = load_record("results/my-run")  # doctest: +SKIP
+>>> write_report(record, "results/my-run")  # doctest: +SKIP
+"""
+
+from kerasformer.compare.report.record import load_record, validate_record
+from kerasformer.compare.report.tables import format_summary
+from kerasformer.compare.report.write import write_report
+
+__all__ = ["format_summary", "load_record", "validate_record", "write_report"]

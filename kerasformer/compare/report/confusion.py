@@ -1,0 +1,114 @@
+"""Confusion matrices: a panel an arm, and the classes that are most often confused."""
+
+import math
+
+import numpy as np
+
+from kerasformer.compare.report.arm_style import arm_label
+from kerasformer.compare.report.summary import ArmSummary
+from kerasformer.errors import require
+from kerasformer.plots.figures import WIDTH, new_figure, note_figure
+from kerasformer.plots.labels import drawable
+
+_MOST_WITH_NUMBERS = 8  # classes; in more cells, numbers are too small to read
+MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
+
+
+def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
+    """Confusion matrices, counts summed over seeds, colours by share of the true class.
+
+    Up to eight classes, each cell holds its share and its count; up to 25 classes, the axes hold
+    their names; beyond that, their numbers. The majority class arm, which gives one answer
+    always, is left out.
+
+    Args:
+        arms: The arms of `summarize`.
+        class_names: A name for each class.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    arms = [arm for arm in arms if arm.key != "majority"]
+    if not arms:
+        return note_figure("No arm that trains has finished.")
+    columns = min(max(2, len(arms)), 4 if len(class_names) <= 3 else 2)
+    rows = math.ceil(len(arms) / columns)
+    figure = new_figure(height=1.0 + rows * (WIDTH / columns + 0.1), layout="compressed")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    used, empty = list(grid.flat)[: len(arms)], list(grid.flat)[len(arms) :]
+    for axes, arm in zip(used, arms, strict=True):
+        image = _draw_matrix(axes, np.array(arm.confusion))
+        axes.set_title(arm_label(arm, line_width=64 // columns))
+        leftmost, lowest = axes in grid[:, 0], axes in used[-columns:]
+        _label_axes(axes, class_names, leftmost, lowest)
+    for axes in empty:
+        axes.remove()
+    if len(class_names) > _MOST_WITH_NUMBERS:
+        bar = figure.colorbar(image, ax=used, location="bottom", shrink=0.5, aspect=40)
+        bar.set_label("Share of the true class, % (square-root scale)")
+        bar.outline.set_visible(False)
+    return figure
+
+
+def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, float]]:
+    """The pairs of classes that an arm confuses most often, seeds summed.
+
+    Args:
+        arm: The arm.
+        limit: The most pairs.
+
+    Returns:
+        True class, predicted class, count, and share of the true class's examples; most first.
+    """
+    pairs = [
+        (true, predicted, count, count / sum(row))
+        for true, row in enumerate(arm.confusion)
+        for predicted, count in enumerate(row)
+        if count and predicted != true
+    ]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:limit]
+
+
+def _draw_matrix(axes, counts):
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    with_numbers = len(counts) <= _MOST_WITH_NUMBERS
+    # Among many classes each confusion is rare: the square root makes it visible.
+    norms = require("matplotlib.colors", extra="compare")
+    norm = norms.Normalize(0, 100) if with_numbers else norms.PowerNorm(0.5, 0, 100)
+    image = axes.imshow(shares, cmap="Blues", norm=norm)
+    axes.grid(visible=False)
+    if with_numbers:
+        _write_cells(axes, counts, shares)
+    return image
+
+
+def _label_axes(axes, names, leftmost, lowest):
+    """Names the classes at the left and the lower edge of the grid of panels."""
+    if leftmost:
+        axes.set_ylabel("True class")
+    if lowest:
+        axes.set_xlabel("Predicted class")
+    if len(names) > MOST_WITH_NAMES:
+        return  # matplotlib's own ticks count the classes
+    labels = [drawable(name, fallback=f"#{number}", limit=14) for number, name in enumerate(names)]
+    size = 9 if len(names) <= 12 else 6.5
+    flat = max(map(len, labels)) * len(labels) <= 24
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ticks, none = range(len(names)), [""] * len(names)
+    axes.set_xticks(ticks, labels if lowest else none, fontsize=size, **({} if flat else slanted))
+    axes.set_yticks(ticks, labels if leftmost else none, fontsize=size)
+
+
+def _write_cells(axes, counts, shares):
+    size = 9 if len(counts) <= 5 else 7.5
+    for (row, column), count in np.ndenumerate(counts):
+        axes.text(
+            column,
+            row,
+            f"{shares[row, column]:.0f} %\n{count:,}",
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if shares[row, column] > 55 else "#222222",
+        )

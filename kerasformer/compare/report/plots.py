@@ -1,0 +1,181 @@
+"""Plots of quality against training time, and of learning curves."""
+
+import itertools
+import statistics
+
+from kerasformer.compare.report.arm_style import COLORS, MARKERS, arm_label
+from kerasformer.compare.report.placement import place_labels
+from kerasformer.compare.report.summary import ArmSummary, summarize
+from kerasformer.errors import require
+from kerasformer.plots.figures import new_figure, note_figure
+from kerasformer.plots.labels import drawable
+
+_SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
+_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
+
+
+def quality_against_time(arms: list[ArmSummary]):
+    """Test accuracy against training seconds, an arm a point, error bars over seeds.
+
+    The majority class, which trains nothing, is a line across.
+
+    Args:
+        arms: The arms of `summarize`.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    timed = [arm for arm in arms if arm.key != "majority" and arm.mean("train_seconds") is not None]
+    if not timed:
+        return note_figure("No arm that trains has finished.")
+    figure = new_figure(4.6)
+    axes = figure.subplots()
+    points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    bars = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
+    _set_time_axis(axes, [x for x, _ in points])
+    axes.set_ylabel("Accuracy on the test split, %")
+    majority = next((arm for arm in arms if arm.key == "majority"), None)
+    obstacles = [*itertools.chain(*bars), *(_draw_majority(axes, majority) if majority else [])]
+    _set_accuracy_limits(axes, [arm.measures["accuracy"] for arm in arms])
+    labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
+    colors = [COLORS[arm.key] for arm in timed]
+    place_labels(axes, points, labels, colors, obstacles)
+    return figure
+
+
+def learning_curves(record: dict):
+    """Loss and accuracy by epoch, on the training and the validation split.
+
+    Each arm that trains in epochs is a column. Thin lines are seeds, thick lines their mean, up
+    to the last epoch that every seed reached.
+
+    Args:
+        record: A valid record.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    arms = [arm for arm in summarize(record) if histories(record, arm.key)]
+    if not arms:
+        return note_figure("No arm that trains in epochs has finished.")
+    figure = new_figure(5.2)
+    grid = figure.subplots(2, max(2, len(arms)), squeeze=False, sharex="col", sharey="row")
+    for column, arm in enumerate(arms):
+        runs = histories(record, arm.key)
+        _draw_curves(grid[0][column], runs, "loss", 1)
+        _draw_curves(grid[1][column], runs, "accuracy", 100)
+        grid[0][column].set_title(arm_label(arm, line_width=60 // max(2, len(arms))))
+        grid[1][column].set_xlabel("Epoch")
+        integers = require("matplotlib.ticker", extra="compare").MaxNLocator(integer=True)
+        grid[1][column].xaxis.set_major_locator(integers)
+    for empty in grid[:, len(arms) :].flat:
+        empty.remove()
+    grid[0][0].set_ylabel("Loss")
+    grid[1][0].set_ylabel("Accuracy, %")
+    _add_split_legend(figure, validated=any(_validates(record, arm.key) for arm in arms))
+    return figure
+
+
+def histories(record: dict, key: str) -> list[list[dict]]:
+    """The histories of an arm's runs, one a seed; empty where it does not train in epochs."""
+    return [run["history"] for run in record["arms"][key]["runs"] if run["history"]]
+
+
+def _draw_arm(axes, arm, x, y):
+    """Draws an arm's point and its error bars, as lines, and returns the bars."""
+    across = arm.measures["train_seconds"].std or 0
+    up = 100 * (arm.measures["accuracy"].std or 0)
+    color = COLORS[arm.key]
+    ends = [max(x - across, 0.1 * x), x + across]  # a logarithmic axis ends above zero
+    bars = [
+        *axes.plot(ends, [y, y], color=color, marker="|", zorder=2),
+        *axes.plot([x, x], [y - up, y + up], color=color, marker="_", zorder=2),
+    ]
+    axes.plot(x, y, MARKERS[arm.key], color=color, markersize=8, zorder=3)
+    return bars
+
+
+def _draw_majority(axes, arm):
+    y = 100 * arm.accuracy
+    line = axes.axhline(y, color=COLORS["majority"], linestyle="--", linewidth=1.2)
+    label = axes.annotate(
+        arm_label(arm, line_width=40),
+        (0, y),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(5, 3),
+        textcoords="offset points",
+        color=COLORS["majority"],
+    )
+    return [line, label]
+
+
+def _set_time_axis(axes, seconds):
+    """A logarithmic axis with plain numbers and room for the labels at both ends."""
+    ticker = require("matplotlib.ticker", extra="compare")
+    low, high = min(seconds), max(seconds)
+    room = max(2.0, (high / low) ** 0.2)
+    axes.set_xscale("log")
+    axes.set_xlim(low / room, high * room)
+    steps = (1, 2, 5) if high / low * room**2 < 300 else (1,)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=20))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.set_xlabel("Training time, seconds (logarithmic)")
+
+
+def _set_accuracy_limits(axes, accuracies):
+    low = min(100 * (accuracy.mean - (accuracy.std or 0)) for accuracy in accuracies)
+    high = max(100 * (accuracy.mean + (accuracy.std or 0)) for accuracy in accuracies)
+    room = max(2.0, 0.15 * (high - low))
+    axes.set_ylim(max(-1, low - room), min(101, high + room))
+
+
+def _draw_curves(axes, runs, measure, scale):
+    """Draws one measure: training dashed, validation solid."""
+    lines = (
+        (measure, _TRAINING, "--", "o"),
+        (f"val_{measure}", _VALIDATION, "-", "s"),
+    )
+    for name, color, style, marker in lines:
+        curves = [[_scaled(epoch[name], scale) for epoch in run] for run in runs]
+        epochs = [[epoch["epoch"] for epoch in run] for run in runs]
+        if len(runs) > 1:
+            for x, y in zip(epochs, curves, strict=True):
+                axes.plot(x, y, style, color=color, linewidth=0.8, alpha=0.5)
+        shared = min(map(len, curves))
+        mean = [statistics.fmean(values) for values in list(zip(*curves, strict=False))[:shared]]
+        many = shared > 20  # markers would run into each other
+        axes.plot(
+            epochs[0][:shared],
+            mean,
+            style,
+            color=color,
+            linewidth=2,
+            marker=None if many else marker,
+            markersize=5,
+        )
+
+
+def _scaled(value, scale):
+    return float("nan") if value is None else scale * value
+
+
+def _validates(record, key):
+    """Whether an arm was measured on a validation split while it trained."""
+    epochs = itertools.chain(*histories(record, key))
+    return any(epoch["val_loss"] is not None for epoch in epochs)
+
+
+def _add_split_legend(figure, validated):
+    line = require("matplotlib.lines", extra="compare").Line2D
+    handles = [
+        line([], [], color=_TRAINING, linestyle="--", marker="o", linewidth=2, label="training"),
+        line([], [], color=_VALIDATION, linestyle="-", marker="s", linewidth=2, label="validation"),
+    ]
+    figure.legend(
+        handles=handles[: 2 if validated else 1],
+        loc="outside upper center",
+        ncols=2,
+        frameon=False,
+        handlelength=4,
+    )

@@ -1,0 +1,194 @@
+"""The numbers of a record: each arm's mean and standard deviation over seeds."""
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kerasformer.compare.report.record import ARMS
+from kerasformer.formatting import MISSING, count, decimals, number, percent
+from kerasformer.training.intervals import wilson_interval
+
+PRETRAINED = ("frozen", "fine_tuned")
+# These give the same result with every seed, so one run of theirs tells their whole spread: zero.
+DETERMINISTIC = ("majority", "tfidf")
+
+# Where a run of the record holds each measure.
+_MEASURES = {
+    "accuracy": lambda run: run["metrics"]["accuracy"],
+    "precision": lambda run: run["metrics"]["precision"],
+    "recall": lambda run: run["metrics"]["recall"],
+    "f1": lambda run: run["metrics"]["f1"],
+    "train_seconds": lambda run: run["train_seconds"],
+    "train_examples_per_second": lambda run: run["train_examples_per_second"],
+    "predict_examples_per_second": lambda run: run["predict_examples_per_second"],
+    "latency_ms": lambda run: run["latency_ms"],
+    "trainable_parameters": lambda run: run["parameters"]["trainable"],
+    "total_parameters": lambda run: run["parameters"]["total"],
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and the sample standard deviation (ddof=1) where there are two or more."""
+
+    mean: float
+    std: float | None = None
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Estimate | None":
+        """Estimates from the values that are defined (not None, NaN or infinite).
+
+        Sums are exact, so the order of the values does not matter.
+
+        Args:
+            values: One value a seed.
+
+        Returns:
+            The estimate, or None where no value is defined.
+
+        Example:
+
+        >>> Estimate.of([0.5, 0.75, None])
+        Estimate(mean=0.625, std=0.1767766952966369)
+        >>> Estimate.of([0.5])
+        Estimate(mean=0.5, std=None)
+        """
+        values = [float(value) for value in values if value is not None and math.isfinite(value)]
+        if not values:
+            return None
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), std)
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """One arm over its seeds.
+
+    Attributes:
+        key: The arm's key in the record, such as `"fine_tuned"`.
+        title: Its name for people.
+        seeds: The seeds that finished, in ascending order.
+        measures: Each measure's `Estimate`, or None where no seed has it.
+        interval: The 95 % Wilson interval of the accuracy for this many test examples.
+        confusion: Rows are true classes; counts summed over seeds.
+        per_class: For each class, the `Estimate` of its precision, recall and f1.
+    """
+
+    key: str
+    title: str
+    seeds: tuple[int, ...]
+    measures: dict[str, Estimate | None]
+    interval: tuple[float, float]
+    confusion: list[list[int]]
+    per_class: list[dict[str, Estimate | None]]
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the arm uses pretrained weights."""
+        return self.key in PRETRAINED
+
+    @property
+    def accuracy(self) -> float:
+        """The mean accuracy over seeds, on the test split."""
+        return self.measures["accuracy"].mean
+
+    @property
+    def seed_std(self) -> float | None:
+        """The accuracy's standard deviation over seeds; None where one seed leaves it unknown."""
+        std = self.measures["accuracy"].std
+        return 0.0 if std is None and self.key in DETERMINISTIC else std
+
+    def mean(self, measure: str) -> float | None:
+        """A measure's mean over seeds, or None where no seed has it."""
+        estimate = self.measures[measure]
+        return None if estimate is None else estimate.mean
+
+
+def summarize(record: dict) -> list[ArmSummary]:
+    """Summarises every arm with at least one finished run, in the order of `ARMS`.
+
+    Args:
+        record: A valid record.
+
+    Returns:
+        One summary an arm; none where the run stopped before the first arm was done.
+    """
+    examples = count_test_examples(record)
+    done = [(key, record["arms"][key]) for key in ARMS if record["arms"].get(key, {}).get("runs")]
+    return [_summarize_arm(key, arm, examples) for key, arm in done]
+
+
+def count_test_examples(record: dict) -> int:
+    """The number of examples in the test split."""
+    return record["data"]["splits"]["test"]["examples"]
+
+
+def _summarize_arm(key, arm, examples):
+    runs = sorted(arm["runs"], key=lambda run: run["seed"])
+    measures = {name: Estimate.of(map(read, runs)) for name, read in _MEASURES.items()}
+    measures["peak_memory_mib"] = Estimate.of([arm["peak_memory_mib"]])
+    matrices = [run["metrics"]["confusion_matrix"] for run in runs]
+    classes = zip(*(run["metrics"]["per_class"] for run in runs), strict=True)
+    return ArmSummary(
+        key=key,
+        title=arm["title"],
+        seeds=tuple(run["seed"] for run in runs),
+        measures=measures,
+        interval=wilson_interval(measures["accuracy"].mean, examples),
+        confusion=[
+            [sum(cells) for cells in zip(*rows, strict=True)]
+            for rows in zip(*matrices, strict=True)
+        ],
+        per_class=[
+            {
+                name: Estimate.of(entry[name] for entry in entries)
+                for name in ("precision", "recall", "f1")
+            }
+            for entries in classes
+        ],
+    )
+
+
+def percent_estimate(estimate: Estimate | None) -> str:
+    """A share with its standard deviation, in percent.
+
+    >>> percent_estimate(Estimate(0.834, 0.0042)), percent_estimate(Estimate(0.5))
+    ('83.4 ± 0.4', '50.0')
+    """
+    if estimate is None:
+        return MISSING
+    std = "" if estimate.std is None else f" ± {percent(estimate.std)}"
+    return percent(estimate.mean) + std
+
+
+def number_estimate(estimate: Estimate | None) -> str:
+    """A number with its standard deviation, to the same decimals.
+
+    >>> number_estimate(Estimate(181.6, 3.21)), number_estimate(Estimate(2.04, 0.1))
+    ('182 ± 3', '2.04 ± 0.10')
+    """
+    if estimate is None:
+        return MISSING
+    bare = estimate.std is None or 0 < estimate.mean < 0.01
+    std = "" if bare else f" ± {estimate.std:,.{decimals(estimate.mean)}f}"
+    return number(estimate.mean) + std
+
+
+def count_estimate(estimate: Estimate | None) -> str:
+    """A number of parameters, without its spread over seeds.
+
+    >>> count_estimate(Estimate(22713216.0, 0.0))
+    '22.7 M'
+    """
+    return MISSING if estimate is None else count(estimate.mean)
+
+
+def rate_estimate(estimate: Estimate | None) -> str:
+    """Examples a second; a rate of hundreds of thousands is no longer worth its spread.
+
+    >>> rate_estimate(Estimate(36.4, 0.31)), rate_estimate(Estimate(16654783.0, 100147.0))
+    ('36.4 ± 0.3', '16.7 M')
+    """
+    huge = estimate is not None and estimate.mean >= 1e5
+    return count_estimate(estimate) if huge else number_estimate(estimate)

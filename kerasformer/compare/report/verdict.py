@@ -1,0 +1,225 @@
+"""Is it worth using a pretrained model here? The answer, in plain sentences.
+
+An arm wins where its lead is beyond two kinds of chance. Other seeds would move each arm: the
+lead must exceed `SPREADS_TO_WIN` pooled standard deviations over seeds. Another test split of the
+same size would move them as well: the lead must exceed the 95 % margin of that.
+"""
+
+import math
+from dataclasses import dataclass
+
+from kerasformer.compare.report.record import ARMS
+from kerasformer.compare.report.summary import ArmSummary
+from kerasformer.formatting import count, joined, multiple, number, percent, points, seconds
+from kerasformer.training.intervals import sampling_margin
+
+SPREADS_TO_WIN = 2.0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far one arm's accuracy is ahead of another's, and whether chance explains it.
+
+    Attributes:
+        leader: The arm ahead.
+        other: The arm behind.
+        accuracy: The lead in accuracy, 0 to 1.
+        f1: The lead in macro F1, or None where it is undefined.
+        spread: The pooled standard deviation over seeds (the root mean square of the two arms'
+            own), or None where an arm has one seed only.
+        margin: The 95 % sampling margin of the lead, for this size of the test split.
+    """
+
+    leader: ArmSummary
+    other: ArmSummary
+    accuracy: float
+    f1: float | None
+    spread: float | None
+    margin: float
+
+    @classmethod
+    def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
+        """Measures the lead of one arm over another, on a test split of `examples` examples."""
+        stds = (leader.seed_std, other.seed_std)
+        scores = (leader.mean("f1"), other.mean("f1"))
+        return cls(
+            leader=leader,
+            other=other,
+            accuracy=leader.accuracy - other.accuracy,
+            f1=None if None in scores else scores[0] - scores[1],
+            spread=None if None in stds else math.hypot(*stds) / math.sqrt(2),
+            margin=sampling_margin(leader.accuracy, other.accuracy, examples),
+        )
+
+    @property
+    def within_spread(self) -> bool:
+        """Whether other seeds could well turn the lead round; False where that is unknown."""
+        return self.spread is not None and self.accuracy <= SPREADS_TO_WIN * self.spread
+
+    @property
+    def within_sampling(self) -> bool:
+        """Whether another test split could well turn the lead round."""
+        return self.accuracy <= self.margin
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether either kind of chance may explain the lead, so that no arm has won."""
+        return self.within_spread or self.within_sampling
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to the question of the comparison.
+
+    Attributes:
+        answer: "yes", "no", "unclear", or "unknown" where the arms that ran cannot tell.
+        headline: One sentence.
+        details: Further sentences: by how much, beyond which chance, at what cost.
+        gap: The lead that decides, or None where the answer is "unknown".
+    """
+
+    answer: str
+    headline: str
+    details: tuple[str, ...]
+    gap: Gap | None
+
+
+def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
+    """Sorts arms by accuracy, best first; ties go to macro F1, then to the simpler arm."""
+    return sorted(arms, key=lambda arm: (-arm.accuracy, -(arm.mean("f1") or 0), _simplicity(arm)))
+
+
+def judge(arms: list[ArmSummary], examples: int) -> Verdict:
+    """Compares the best pretrained arm with the best arm that uses no pretrained model.
+
+    Args:
+        arms: The arms of `summarize`.
+        examples: The size of the test split.
+
+    Returns:
+        The verdict. The order of arms and of seeds does not change it.
+    """
+    ranked = rank(arms)
+    pretrained = [arm for arm in ranked if arm.pretrained]
+    others = [arm for arm in ranked if not arm.pretrained]
+    if not pretrained or all(arm.key == "majority" for arm in others):
+        return _unknown(ranked, pretrained)
+    best, baseline = pretrained[0], others[0]
+    leader, other = rank([best, baseline])
+    gap = Gap.between(leader, other, examples)
+    details = [_scores(gap), _chance(gap, examples), _cost(best, baseline)]
+    details += [_alternative(best, arm, examples) for arm in pretrained[1:]]
+    details += _floor(ranked, examples)
+    answer = "unclear" if gap.is_chance else "yes" if leader is best else "no"
+    return Verdict(answer, _headline(answer, gap), tuple(details), gap)
+
+
+def _simplicity(arm):
+    return ARMS.index(arm.key)
+
+
+def _unknown(ranked, pretrained):
+    if not ranked:
+        return Verdict("unknown", "No arm has finished, so there is no answer yet.", (), None)
+    lacking = "without pretraining" if pretrained else "with pretraining"
+    best = ranked[0]
+    return Verdict(
+        "unknown",
+        f"No arm that learns {lacking} has run, so this record cannot tell whether a pretrained "
+        "model is worth it.",
+        (f"The best arm is {best.title}, with an accuracy of {percent(best.accuracy)} %.",),
+        None,
+    )
+
+
+def _headline(answer, gap):
+    lead = f"{points(gap.accuracy)} of accuracy"
+    leader, other = gap.leader.title, gap.other.title
+    sure = "" if gap.spread is not None else "probably "
+    if answer == "yes":
+        yes = f"{sure}yes".capitalize()
+        return f"{yes}: {leader} beats {other}, the best arm without pretraining, by {lead}."
+    if answer == "no":
+        no = f"{sure}no".capitalize()
+        return f"{no}: {leader} beats {other}, the best pretrained arm, by {lead}."
+    if gap.accuracy == 0:
+        return f"Not clear: {leader} and {other} have the same accuracy."
+    noises = ["the seed-to-seed spread"] * gap.within_spread
+    noises += ["the sampling error of the test split"] * gap.within_sampling
+    return f"Not clear: {leader} is ahead of {other} by {lead}, but within {joined(noises)}."
+
+
+def _scores(gap):
+    text = f"Accuracy is {percent(gap.leader.accuracy)} % against {percent(gap.other.accuracy)} %"
+    if gap.f1 is None:
+        return f"{text}; macro F1 is undefined."
+    if gap.f1 < 0 < gap.accuracy:
+        return f"{text}, but macro F1 says the opposite: it is {points(-gap.f1)} lower."
+    return f"{text}, and macro F1 is {points(gap.f1)} higher."
+
+
+def _chance(gap, examples):
+    if gap.spread is None:
+        seeds = "One seed: no spread known, so other seeds may change the gap"
+    elif gap.spread == 0:
+        seeds = "The gap is the same for every seed"
+    else:
+        seeds = (
+            f"The gap is {multiple(gap.accuracy / gap.spread)} the seed-to-seed spread "
+            f"(pooled standard deviation {points(gap.spread, digits=2)}; a win takes "
+            f"{SPREADS_TO_WIN:g} times)"
+        )
+    side = "within" if gap.within_sampling else "beyond"
+    link = "and" if gap.within_sampling == gap.within_spread else "but"
+    if gap.spread is None:
+        link = "and"
+    return (
+        f"{seeds}, {link} it is {side} the sampling error of {examples:,} test examples "
+        f"(± {points(gap.margin)} at 95 %)."
+    )
+
+
+def _cost(best, baseline):
+    """What the pretrained arm costs, as multiples of the arm without pretraining."""
+    costs = [
+        _ratio(best, baseline, "train_seconds", "the training time", seconds),
+        _ratio(
+            best, baseline, "latency_ms", "the latency of one text", lambda v: f"{number(v)} ms"
+        ),
+        _ratio(best, baseline, "peak_memory_mib", "the peak memory", lambda v: f"{v:,.0f} MiB"),
+        _ratio(best, baseline, "total_parameters", "the parameters", count),
+    ]
+    costs = [cost for cost in costs if cost]
+    if not costs:
+        return f"What {best.title} costs beside {baseline.title} is not known."
+    return f"{best.title} takes {joined(costs)}, beside {baseline.title}."
+
+
+def _ratio(best, baseline, measure, name, write):
+    value, base = best.mean(measure), baseline.mean(measure)
+    if not value or not base:
+        return None
+    return f"{multiple(value / base)} {name} ({write(value)} against {write(base)})"
+
+
+def _alternative(best, arm, examples):
+    """The other pretrained arm: what it gives up, and what it costs."""
+    gap = Gap.between(best, arm, examples)
+    chance = ", a difference that may be chance" if gap.is_chance else ""
+    trained = arm.mean("train_seconds")
+    cost = "" if trained is None else f" and trains in {seconds(trained)}"
+    return (
+        f"{arm.title} reaches {percent(arm.accuracy)} % "
+        f"({points(gap.accuracy)} less{chance}){cost}."
+    )
+
+
+def _floor(ranked, examples):
+    """A warning where nothing that was learnt is clearly better than the most frequent class."""
+    majority = next((arm for arm in ranked if arm.key == "majority"), None)
+    if majority is None or not Gap.between(ranked[0], majority, examples).is_chance:
+        return []
+    return [
+        "No arm is clearly better than always answering the most frequent class "
+        f"({percent(majority.accuracy)} %), so there may be nothing to learn here."
+    ]

@@ -1,0 +1,66 @@
+"""Writing the report's files beside the record."""
+
+from pathlib import Path
+
+from kerasformer.compare.report.record import validate_record
+from kerasformer.compare.report.summary import summarize
+from kerasformer.compare.report.tables import markdown_table
+from kerasformer.errors import UserError
+from kerasformer.files import write_whole
+
+
+def write_report(record: dict, folder) -> list[Path]:
+    """Writes the table, the plots and the page of one comparison.
+
+    Everything is made before the first file is written, and each file is written beside its
+    place and renamed into it, so that an interruption leaves the old file or the new one.
+
+    Args:
+        record: What `kerasformer compare` recorded; an interrupted run's record will do.
+        folder: Where to write; made if it does not exist.
+
+    Returns:
+        The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`,
+        `confusion_matrices.png`, `report.html`.
+
+    Raises:
+        UserError: The record lacks something, the extra `compare` is not installed, or the
+            folder cannot be written to.
+    """
+    validate_record(record)
+    files = _render(record)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [write_whole(folder / name, content) for name, content in files.items()]
+    except OSError as error:
+        raise UserError(
+            f"Cannot write the report to {folder} ({error.strerror}): give a folder that can be "
+            "written to, on a disk with room."
+        ) from error
+
+
+def _render(record):
+    """Every file's name and bytes."""
+    from kerasformer.compare.report.confusion import confusion_matrices
+    from kerasformer.compare.report.html import render_page
+    from kerasformer.compare.report.plots import learning_curves, quality_against_time
+    from kerasformer.plots.figures import plot_style, png
+
+    arms = summarize(record)
+    with plot_style():
+        plots = {
+            "quality_vs_time": png(quality_against_time(arms)),
+            "learning_curves": png(learning_curves(record)),
+            "confusion_matrices": png(confusion_matrices(arms, record["data"]["class_names"])),
+        }
+    return {
+        "table.md": _encode(markdown_table(record)),
+        **{f"{name}.png": image for name, image in plots.items()},
+        "report.html": _encode(render_page(record, plots)),
+    }
+
+
+def _encode(text):
+    """UTF-8; a lone surrogate, which JSON allows in a name, becomes a question mark."""
+    return text.encode("utf-8", errors="replace")

@@ -1,0 +1,1 @@
+"""Figures and pages that more than one part of the package draws."""

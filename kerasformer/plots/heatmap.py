@@ -1,0 +1,286 @@
+"""Heat maps: one with numbers in its cells, or a grid of small ones on one scale.
+
+The map is cividis, which people with any colour vision read alike, and in grey too.
+"""
+
+import io
+import math
+
+import numpy as np
+
+from kerasformer.errors import require
+from kerasformer.plots.figures import new_figure, plot_style
+from kerasformer.plots.labels import drawable
+
+_MAP = "cividis"
+_MISSING = "#e5e5e5"
+_NUMBERED = (0.46, 0.3)  # inches: a cell that holds a number such as -0.53
+_PLAIN = 0.17  # inches: a cell that holds none, as high as its label
+_MOST_WITH_NUMBERS = 1_000  # cells; more of them are no longer read one by one
+_LARGEST = 16.0  # inches, the sides of what is drawn
+_LABEL_LIMIT, _SMALL_LABEL_LIMIT = 48, 16  # characters
+_LONGEST_SCALE = 4.0  # inches
+
+
+def heat_map(
+    values,
+    row_labels,
+    column_labels,
+    *,
+    value_label: str,
+    row_axis: str = "",
+    column_axis: str = "",
+    title: str = "",
+    limits=None,
+    decimals: int = 2,
+) -> bytes:
+    """A matrix as colours, with its numbers in the cells where these are few enough.
+
+    Args:
+        values: `[rows, columns]`; NaN where there is no value, drawn grey and empty.
+        row_labels: A label for each row, in any script; one that no font at hand can draw is
+            replaced by its number.
+        column_labels: A label for each column.
+        value_label: What the values are, with their unit, for the scale: `"Accuracy, %"`.
+        row_axis: What the rows are.
+        column_axis: What the columns are.
+        title: A line above; left out where no font at hand can draw it.
+        limits: The least and the greatest value of the scale; by default those of `values`.
+        decimals: Digits behind the point in the cells.
+
+    Returns:
+        A PNG file, whose size follows from the number of cells.
+
+    Raises:
+        ValueError: `values` is not a matrix with a row and a column for each label.
+
+    Example:
+
+    >>> heat_map([[0.5, 0.7]], ["layer 1"], ["cls", "mean"], value_label="Accuracy")[1:4]
+    b'PNG'
+    """
+    values = _matrix(values, (len(row_labels), len(column_labels)))
+    with plot_style():
+        figure = _one(values, row_labels, column_labels, title, _norm([values], limits), decimals)
+        axes = figure.axes[0]
+        axes.set_xlabel(column_axis)
+        axes.set_ylabel(row_axis)
+        figure.axes[1].set_ylabel(value_label, loc="top")
+        return _png(figure)
+
+
+def heat_map_grid(
+    panels,
+    titles,
+    *,
+    columns: int,
+    value_label: str,
+    labels=None,
+    title: str = "",
+    limits=None,
+    decimals: int = 2,
+) -> bytes:
+    """Many matrices of one kind, small and side by side, on one scale.
+
+    Args:
+        panels: Matrices, read like a text: from left to right, then the next line.
+        titles: A short title for each.
+        columns: The most panels in a line.
+        value_label: What the values are, with their unit.
+        labels: Short labels of the rows and columns of every panel, such as numbers; by default
+            none.
+        title: A line above.
+        limits: The least and the greatest value of the scale; by default those of all panels.
+        decimals: Digits behind the point, where the cells have room for numbers.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        ValueError: There is no panel, not a title for each, or one is not a matrix.
+
+    Example:
+
+    >>> heads = np.full([2, 5, 5], 0.2)
+    >>> heat_map_grid(heads, ["head 1", "head 2"], columns=2, value_label="Weight")[1:4]
+    b'PNG'
+    """
+    if not len(panels) or len(panels) != len(titles):
+        raise ValueError(f"{len(panels)} panels have {len(titles)} titles: give one to each.")
+    size = None if labels is None else (len(labels), len(labels))
+    panels = [_matrix(panel, size) for panel in panels]
+    with plot_style():
+        figure = _many(panels, titles, columns, labels, title, _norm(panels, limits), decimals)
+        figure.axes[-1].set_ylabel(value_label, loc="top")
+        return _png(figure)
+
+
+def _matrix(values, shape):
+    values = np.asarray(values, "float64")
+    if values.ndim != 2 or not values.size or (shape is not None and values.shape != shape):
+        wanted = "" if shape is None else f", and the labels are of {shape[0]} x {shape[1]}"
+        raise ValueError(
+            f"A heat map shows a matrix with a cell or more, not one of shape {values.shape}"
+            f"{wanted}."
+        )
+    return values
+
+
+def _norm(panels, limits):
+    if limits is None:
+        finite = np.concatenate([panel[np.isfinite(panel)] for panel in panels])
+        limits = (finite.min(), finite.max()) if finite.size else (0, 1)
+    low, high = limits
+    if not high > low:  # one value everywhere: the middle of the scale
+        low, high = low - 0.5, high + 0.5
+    return require("matplotlib.colors", extra="compare").Normalize(low, high)
+
+
+def _one(values, row_labels, column_labels, title, norm, decimals):
+    """The figure of one map: the axes of the cells, and the axes of the scale."""
+    rows, columns = values.shape
+    with_numbers = values.size <= _MOST_WITH_NUMBERS and max(rows, columns) <= 40
+    width, height = _NUMBERED if with_numbers else (_PLAIN, _PLAIN)
+    width, height = min(width * columns, _LARGEST), min(height * rows, _LARGEST)
+    figure = _figure(width, height)
+    axes = figure.add_axes((0, 0, 1, 1))
+    image = _draw(axes, values, norm, decimals if with_numbers else None, size=8)
+    _label(axes, row_labels, column_labels, width, height)
+    axes.set_title(_drawable_title(title), loc="left")
+    _scale(figure, image, width, height)
+    return figure
+
+
+def _many(panels, titles, columns, labels, title, norm, decimals):
+    """The figure of a grid: the axes of each panel, and last the axes of the scale."""
+    columns = min(columns, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    side = min(_LARGEST / columns, max(1.15, *(_side(panel, labels) for panel in panels)))
+    between = _room_for(labels, side)
+    width = columns * (side + between[0]) - between[0]
+    height = lines * (side + between[1]) - between[1]
+    figure = _figure(width, height)
+    for number, (panel, name) in enumerate(zip(panels, titles, strict=True)):
+        line, column = divmod(number, columns)
+        left = column * (side + between[0]) / width
+        top = 1 - line * (side + between[1]) / height
+        axes = figure.add_axes((left, top - side / height, side / width, side / height))
+        roomy = side / max(panel.shape) >= _NUMBERED[1]
+        image = _draw(axes, panel, norm, decimals if roomy else None, size=6)
+        axes.set_title(drawable(name, fallback=f"#{number}", limit=24), fontsize=7, pad=2)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if labels:
+            _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
+    figure.text(0, 1 + 0.3 / height, _drawable_title(title), ha="left", va="bottom")
+    _scale(figure, image, width, height)
+    return figure
+
+
+def _side(panel, labels):
+    """The side of a panel in inches: room for labels, where there are any, and small numbers."""
+    return 0 if labels is None else min(2.6, 0.34 * max(panel.shape))
+
+
+def _room_for(labels, side):
+    """Inches between panels, across and down: for their titles, and the labels if there are any."""
+    if labels is None:
+        return 0.08, 0.24
+    widest = max(map(len, _drawable(labels, _SMALL_LABEL_LIMIT))) * 0.65 * 6 / 72
+    flat = widest <= side / len(labels)
+    return 0.2 + widest, 0.3 + (0.07 if flat else 0.7 * widest)
+
+
+def _figure(width, height):
+    """A figure that is all cells; what stands around them is added to the file by `_png`."""
+    figure = new_figure(height, layout="none")
+    figure.set_size_inches(width, height)
+    return figure
+
+
+def _draw(axes, values, norm, decimals, size):
+    """Draws the cells, and the numbers in them unless `decimals` is None."""
+    colors = require("matplotlib", extra="compare").colormaps[_MAP].with_extremes(bad=_MISSING)
+    image = axes.imshow(
+        np.ma.masked_invalid(values), cmap=colors, norm=norm, aspect="auto", interpolation="auto"
+    )
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    if decimals is None:
+        return image
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            axes.text(
+                column,
+                row,
+                f"{value:z.{decimals}f}",
+                ha="center",
+                va="center",
+                fontsize=size,
+                color=ink_on(colors(norm(value))),
+            )
+    return image
+
+
+def ink_on(color) -> str:
+    """Black or white, whichever stands out more on a colour.
+
+    Args:
+        color: Red, green and blue, from 0 to 1.
+
+    Returns:
+        `"black"` or `"white"`; its contrast is at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
+
+    Example:
+
+    >>> ink_on((1, 1, 0)), ink_on((0, 0, 1))
+    ('black', 'white')
+    """
+    channels = np.clip(np.array(color[:3], "float64"), 0, 1)
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    # The contrasts (luminance + 0.05) / 0.05 with black, and 1.05 / (luminance + 0.05) with white.
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
+
+
+def _label(axes, row_labels, column_labels, width, height, size=8, limit=_LABEL_LIMIT):
+    """Names rows and columns, every nth where all would run into each other."""
+    labels = _drawable(column_labels, limit)
+    step = math.ceil(1.3 * size / 72 * len(labels) / width)
+    flat = max(map(len, labels)) * 0.65 * size / 72 <= width / len(labels)
+    slanted = {"rotation": 90 if step > 1 or len(labels) > 40 else 45, "rotation_mode": "anchor"}
+    slanted |= {"ha": "right", "va": "center" if slanted["rotation"] == 90 else "top"}
+    axes.set_xticks(
+        range(0, len(labels), step), labels[::step], fontsize=size, **({} if flat else slanted)
+    )
+    labels = _drawable(row_labels, limit)
+    step = math.ceil(1.2 * size / 72 * len(labels) / height)
+    axes.set_yticks(range(0, len(labels), step), labels[::step], fontsize=size)
+
+
+def _drawable(labels, limit):
+    return [
+        drawable(str(label), fallback=f"#{number}", limit=limit)
+        for number, label in enumerate(labels, 1)
+    ]
+
+
+def _drawable_title(title):
+    return drawable(title, fallback="", limit=120)
+
+
+def _scale(figure, image, width, height):
+    """Draws the scale to the right of the cells, from the top down."""
+    length = min(max(height, 1.0), _LONGEST_SCALE)
+    place = (1 + 0.15 / width, 1 - length / height, 0.14 / width, length / height)
+    bar = figure.colorbar(image, cax=figure.add_axes(place))
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8)
+
+
+def _png(figure):
+    """The file: the figure with all that stands around it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.1)
+    return buffer.getvalue()

@@ -1,0 +1,212 @@
+"""Texts as points in the plane, a colour and a marker for each label."""
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasformer.errors import require
+from kerasformer.plots.figures import new_figure
+from kerasformer.plots.labels import drawable
+
+# Okabe and Ito without their yellow, which is hard to see on white. Seven colours and eight
+# markers, counted up together: labels beside each other in the legend differ in both.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_MARKERS = "os^DvXP*"
+REST_MARKER = "."  # of the points that share grey
+_REST_COLORS = ("#707070", "#bbbbbb")
+_MOST_LABELS = 16  # with colours of their own; people cannot tell more of them apart
+_TURNS = 10  # labels take turns in being drawn, so that none covers all others
+_LEGEND_LINE = 110  # characters
+_LEGEND_ROW = 0.2  # inches
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """What there is to plot.
+
+    Attributes:
+        points: float `[n, 2]`.
+        texts: The text of each point.
+        labels: The label of each point, None for a point without; or None where there are none.
+        axes: What the two axes are.
+        title: What the points are.
+        notes: Sentences that stand beneath the plot.
+    """
+
+    points: np.ndarray
+    texts: Sequence[str]
+    labels: Sequence[str | None] | None
+    axes: tuple[str, str]
+    title: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The points that share a colour and a marker.
+
+    Attributes:
+        number: From 1, in the order of the legend.
+        name: The label, in full.
+        drawn: The label shortened for matplotlib; "" if it cannot draw it.
+        indices: int `[m]`, the points.
+        color: As `"#rrggbb"`.
+        marker: Matplotlib's.
+    """
+
+    number: int
+    name: str
+    drawn: str
+    indices: np.ndarray
+    color: str
+    marker: str
+
+
+def groups(labels: Sequence[str | None] | None, points: int) -> list[Group]:
+    """The points by their labels.
+
+    Args:
+        labels: The label of each point or None; or None where there are no labels.
+        points: How many points there are.
+
+    Returns:
+        A group for each label, in the order of their names or numbers, if there are at most 16.
+        Else one for each of the 15 labels with the most points, and one for all others. At the end
+        one for the points without a label, if there are any.
+
+    Example:
+
+    >>> for group in groups(["10", "9", None, "9"], 4):
+    ...     print(group.name, group.indices, group.color, group.marker)
+    9 [1 3] #0072B2 o
+    10 [0] #D55E00 s
+    (no label) [2] #bbbbbb .
+    """
+    if labels is None:
+        return [Group(1, "texts", "texts", np.arange(points), _COLORS[0], _MARKERS[0])]
+    counts = Counter(label for label in labels if label is not None)
+    shown = _shown(counts)
+    number = {label: index for index, label in enumerate(shown)}
+    others, none = len(shown), len(shown) + 1
+    of_point = np.array([none if label is None else number.get(label, others) for label in labels])
+    found = [
+        Group(
+            index + 1,
+            label,
+            drawable(label, fallback="", limit=40),
+            np.flatnonzero(of_point == index),
+            _COLORS[index % len(_COLORS)],
+            _MARKERS[index % len(_MARKERS)],
+        )
+        for index, label in enumerate(shown)
+    ]
+    names = (f"{len(counts) - len(shown):,} other labels", "(no label)")
+    for index, name, color in zip((others, none), names, _REST_COLORS, strict=True):
+        indices = np.flatnonzero(of_point == index)
+        if len(indices):
+            found.append(Group(index + 1, name, name, indices, color, REST_MARKER))
+    return found
+
+
+def _shown(counts):
+    """The labels that get colours of their own: by value if all are numbers, else by name."""
+    labels = sorted(counts, key=lambda label: (-counts[label], label))
+    if len(labels) > _MOST_LABELS:
+        labels = labels[: _MOST_LABELS - 1]
+    try:
+        return sorted(labels, key=lambda label: (float(label), label))
+    except ValueError:
+        return sorted(labels)
+
+
+def scatter_figure(scatter: Scatter):
+    """The points on two axes of one scale, so that distances are what they seem.
+
+    Args:
+        scatter: A `Scatter`.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    found = groups(scatter.labels, len(scatter.points))
+    columns = _legend_columns(found)
+    figure = new_figure(6.4 + _LEGEND_ROW * math.ceil(len(found) / columns))
+    axes = figure.subplots()
+    for turn in range(_TURNS):
+        for group in found:
+            _draw(axes, group, scatter.points, turn)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(scatter.axes[0])
+    axes.set_ylabel(scatter.axes[1])
+    heading = {"x": 0.01, "ha": "left"}
+    figure.suptitle(_lines(scatter.title, 85), **heading, fontweight="bold", fontsize=11)
+    notes = "\n".join(_lines(note, 110) for note in scatter.notes)
+    axes.set_title(notes, loc="left", fontsize=9, color="#555555")
+    if scatter.labels is not None:
+        _add_legend(figure, found, columns)
+    return figure
+
+
+def _draw(axes, group, points, turn):
+    """Draws every tenth point of a group; grey ones below the others."""
+    indices = group.indices[turn::_TURNS]
+    if not len(indices):
+        return
+    axes.scatter(
+        *points[indices].T,
+        s=_area(len(points)),
+        c=group.color,
+        marker=group.marker,
+        alpha=0.7,
+        linewidths=0,
+        zorder=1 if group.marker == REST_MARKER else 2,
+    )
+
+
+def _area(points):
+    """Of a marker, in square points."""
+    return float(np.clip(12_000 / points, 9, 40))
+
+
+def _lines(text, width):
+    """A text on lines of a width, as far as matplotlib can draw it."""
+    return "\n".join(textwrap.wrap(drawable(text, fallback="", limit=4 * width), width))
+
+
+def _legend_columns(found):
+    """As many as the longest label leaves room for."""
+    widest = max(len(_legend_label(group)) for group in found) + 6
+    return min(len(found), max(1, _LEGEND_LINE // widest))
+
+
+def _legend_label(group):
+    return f"{group.drawn or f'#{group.number}'} ({len(group.indices):,})"
+
+
+def _add_legend(figure, found, columns):
+    line = require("matplotlib.lines", extra="compare").Line2D
+    handles = [
+        line(
+            [],
+            [],
+            linestyle="none",
+            color=group.color,
+            marker=group.marker,
+            markersize=7,
+            markeredgewidth=0,
+            label=_legend_label(group),
+        )
+        for group in found
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        handletextpad=0.2,
+    )

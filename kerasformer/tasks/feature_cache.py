@@ -1,0 +1,86 @@
+"""Vectors of a frozen encoder, computed once and kept in files."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kerasformer.errors import UserError
+from kerasformer.files import open_whole, write_whole
+
+
+class FeatureCache:
+    """Arrays that take long to compute, each under the fingerprint of all that it follows from.
+
+    An array is `<key>.npy`, memory-mapped when it is read, and `<key>.json` with its shape and the
+    seconds that it took. Each is written beside its place and renamed there, the second one last:
+    an interruption leaves no half of an array, and processes may share the folder. What is damaged
+    is computed again. Nothing is ever removed: the folder is the caller's to delete.
+
+    Args:
+        folder: Where the files are; made when the first one is written.
+
+    Attributes:
+        seconds: How long computing all that `get` gave took, then or now, so that times told of
+            cached work are those of the work.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> FeatureCache(folder).get("ones", lambda: np.ones((2, 3), "float32")).shape
+    (2, 3)
+    >>> FeatureCache(folder).get("ones", lambda: 1 / 0).sum()  # not called
+    np.float32(6.0)
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.seconds = 0.0
+
+    def get(self, key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array under a key.
+
+        Args:
+            key: The fingerprint of what the array is computed from; a part of file names.
+            compute: Gives the array where it is not there.
+
+        Returns:
+            What `compute` gives or once gave, not to be written to.
+
+        Raises:
+            UserError: The folder cannot be written to.
+        """
+        array, seconds = self._read(key)
+        if array is None:
+            started = time.perf_counter()
+            array = compute()
+            seconds = time.perf_counter() - started
+            self._write(key, array, seconds)
+        self.seconds += seconds
+        return array
+
+    def _read(self, key):
+        try:
+            about = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            array = np.load(self.folder / f"{key}.npy", mmap_mode="r")
+            if [array.dtype.str, list(array.shape)] == [about["dtype"], about["shape"]]:
+                return array, float(about["seconds"])
+        except (OSError, EOFError, ValueError, TypeError, KeyError):
+            pass  # not there, or damaged
+        return None, 0.0
+
+    def _write(self, key, array, seconds):
+        about = {"dtype": array.dtype.str, "shape": list(array.shape), "seconds": seconds}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open_whole(self.folder / f"{key}.npy") as stream:
+                np.save(stream, array, allow_pickle=False)
+            write_whole(self.folder / f"{key}.json", json.dumps(about))
+        except OSError as error:
+            raise UserError(
+                f"Cannot keep features in {self.folder} ({error.strerror}): make room, or name "
+                "another folder."
+            ) from None

@@ -1,0 +1,199 @@
+"""The small transformer classifier that is trained from scratch."""
+
+import json
+import pathlib
+
+import keras
+
+from kerasformer.errors import UserError
+from kerasformer.files import write_whole
+from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.tasks.string_classifier import StringClassifier
+from kerasformer.text import WordTokenizer
+from kerasformer.training import Recipe
+
+_CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class TransformerClassifier(StringClassifier):
+    """A text classifier of transformer blocks, trained from scratch on strings.
+
+    The model of keras.io's "Text classification with Transformer": token and position embeddings,
+    a transformer block, the mean over the real tokens, a softmax. `fit` learns the vocabulary from
+    its training texts alone.
+
+    Args:
+        class_names: The names of the classes, in order, or their number.
+        vocab_size: Number of words, the most frequent ones.
+        max_length: Texts are cut after this many words.
+        hidden_size: Width of the embeddings and of each block.
+        num_layers: Number of transformer blocks.
+        num_heads: Attention heads of each block.
+        intermediate_size: Width of each block's feed-forward layer.
+        dropout: Share dropped from the embeddings, in the blocks and before the softmax.
+        activation: Feed-forward activation.
+        tokenizer: A `kerasformer.text.Tokenizer` to use instead of learning the vocabulary.
+
+    Call arguments:
+        inputs: Integer ids `[batch, seq]` with 0 as padding, or the dict of
+            `kerasformer.text.pack`.
+        training: Whether dropout is on.
+
+    Returns:
+        Class probabilities, float32 `[batch, classes]`.
+
+    Example:
+
+    >>> classifier = TransformerClassifier(["bad", "good"], vocab_size=100)
+    >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"]
+    >>> history = classifier.fit(texts, ["good", "bad", "good", "bad"], epochs=1, verbose=0)
+    >>> classifier.predict(["fine", "dull acting"]).shape
+    (2, 2)
+    """
+
+    RECIPE = Recipe(epochs=4, learning_rate=1e-3)
+
+    def __init__(
+        self,
+        class_names,
+        vocab_size=20_000,
+        max_length=256,
+        hidden_size=32,
+        num_layers=1,
+        num_heads=2,
+        intermediate_size=32,
+        dropout=0.3,
+        activation="relu",
+        tokenizer=None,
+        **kwargs,
+    ):
+        super().__init__(class_names, max_length, tokenizer, **kwargs)
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
+        self.dropout = dropout
+        self.activation = activation
+        self.embedding = TokenAndPositionEmbedding(
+            vocab_size, max_length, hidden_size, dropout=dropout, dtype=self.dtype_policy
+        )
+        self.blocks = [
+            TransformerBlock(
+                hidden_size,
+                num_heads,
+                intermediate_size,
+                dropout=dropout,
+                activation=activation,
+                layer_norm_epsilon=1e-6,
+                dtype=self.dtype_policy,
+                name=f"layer_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        self.pooling = SequencePooling("mean", dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.head = keras.layers.Dense(
+            len(self.class_names), activation="softmax", dtype="float32", name="head"
+        )
+        self.build()
+
+    def _prepare(self, texts):
+        if self.tokenizer is None:
+            self.tokenizer = WordTokenizer.train(texts, vocab_size=self.vocab_size)
+
+    def build(self, input_shape=None):
+        """Creates all variables, whatever the input's shape."""
+        self.embedding.build((None, None))
+        for block in self.blocks:
+            block.build((None, None, self.hidden_size))
+        self.head.build((None, self.hidden_size))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """See the class."""
+        if isinstance(inputs, dict):
+            ids, mask = inputs["input_word_ids"], inputs["input_mask"]
+        else:
+            ids, mask = inputs, self.embedding.compute_mask(inputs)
+        x = self.embedding(ids, training=training)
+        for block in self.blocks:
+            x = block(x, padding_mask=mask, training=training)
+        x = self.pooling(x, padding_mask=mask)
+        return self.head(self.dropout_layer(x, training=training))
+
+    def save_pretrained(self, folder):
+        """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
+
+        Args:
+            folder: Where to; made if it is not there.
+
+        Raises:
+            UserError: The folder cannot be written to.
+        """
+        folder = pathlib.Path(folder)
+        config = json.dumps(self.get_config(), indent=1)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            weights = folder / f"new.{_WEIGHTS}"
+            self.save_weights(weights)
+            weights.replace(folder / _WEIGHTS)
+            write_whole(folder / _CONFIG, config)
+        except OSError as error:
+            raise UserError(
+                f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
+                "written to, on a disk with room."
+            ) from None
+
+    @classmethod
+    def load(cls, folder):
+        """Reads what `save_pretrained` wrote.
+
+        Args:
+            folder: The folder.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            UserError: The folder holds no such classifier, or a damaged one.
+        """
+        folder = pathlib.Path(folder)
+        try:
+            config = json.loads((folder / _CONFIG).read_text())
+        except FileNotFoundError:
+            raise UserError(
+                f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
+                "wrote."
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{folder / _CONFIG} is not JSON ({error}); write it anew.") from None
+        try:
+            model = cls.from_config(config)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder / _CONFIG} makes no {cls.__name__} ({str(error).splitlines()[0]}); write "
+                "it anew."
+            ) from None
+        try:
+            model.load_weights(folder / _WEIGHTS)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
+                "classifier anew."
+            ) from None
+        return model
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "dropout": self.dropout,
+            "activation": self.activation,
+        }

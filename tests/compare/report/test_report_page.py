@@ -1,0 +1,241 @@
+import base64
+import errno
+import html.parser
+import itertools
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from kerasformer.compare.report import write_report
+from kerasformer.errors import UserError
+
+FILES = (
+    "table.md",
+    "quality_vs_time.png",
+    "learning_curves.png",
+    "confusion_matrices.png",
+    "report.html",
+)
+NASTY = "<script>alert(1)</script>"
+TITLE = 'Fine-tuned "><img src=http://example.com/x.png>'
+
+
+class Page(html.parser.HTMLParser):
+    """What the tests ask of a page: tags, attributes, text, and whether every tag is closed."""
+
+    VOID = ("meta", "img", "link", "br", "hr", "input", "source", "base")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def report(make_record, tmp_path_factory):
+    """One report of awkward names, which most tests look at: its folder, files and page."""
+    folder = tmp_path_factory.mktemp("reports") / "new" / "folder"
+    record = make_record(seeds=(0, 1), class_names=(NASTY, "科学", "a & b"), n=400)
+    record["arms"]["fine_tuned"]["title"] = TITLE
+    record["settings"]["data"] = "my file's <data>.csv"
+    files = write_report(record, folder)
+    return folder, files, (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_files_are_written_and_nothing_else(report):
+    folder, files, _ = report
+    assert [path.name for path in files] == list(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def test_the_page_is_whole_and_self_contained(report):
+    _, _, text = report
+    page = Page(text)
+    assert page.open == []
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert attributes.get(name, "data:").startswith("data:")
+        assert not any(name.startswith("on") for name in attributes)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_plots_are_inlined_with_alternative_texts(report):
+    folder, _, text = report
+    images = Page(text).all("img")
+    found = [base64.b64decode(image["src"].partition(",")[2]) for image in images]
+    assert found == [(folder / name).read_bytes() for name in FILES[1:4]]
+    assert all(len(image["alt"]) > 20 for image in images)
+
+
+def test_plots_are_sharp_at_800_pixels(report):
+    folder, _, _ = report
+    for name in FILES[1:4]:
+        content = (folder / name).read_bytes()
+        width, height = struct.unpack(">II", content[16:24])
+        assert width == 1440
+        assert 300 < height < 4_000
+
+
+def test_names_of_people_are_escaped(report):
+    _, _, text = report
+    shown = "".join(Page(text).text)
+    for name in (NASTY, TITLE, "a & b", "科学"):
+        assert name in shown
+    assert "--data 'my file'\"'\"'s <data>.csv'" in shown
+
+
+def test_the_page_tells_what_it_must(report):
+    _, _, text = report
+    shown = " ".join(" ".join(Page(text).text).split())
+    for expected in (
+        "rotten-tomatoes",
+        "400 test examples, 3 classes",
+        "test is the part of train whose hash is below 0.2.",
+        "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+        "seed-to-seed spread",
+        "sampling error of 400 test examples",
+        "Latency of one text, ms",
+        "learning_rate 5e-05",
+        "keras 3.15.1",
+        "cores 2",
+        "kerasformer compare --data",
+    ):
+        assert expected in shown
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        (
+            [0, 1],
+            "kerasformer compare --data a.csv --text-column 'the text' --arms tfidf scratch "
+            "--seeds 2 --limit 100",
+        ),
+        (
+            [7],
+            "kerasformer.compare.compare(data='a.csv', text_column='the text', "
+            "arms=['tfidf', 'scratch'], seeds=[7], limit=100)",
+        ),
+    ],
+)
+def test_how_to_reproduce_it(make_record, tmp_path, seeds, expected):
+    record = make_record(arms=(), seeds=())
+    record["settings"] = {
+        "data": "a.csv",
+        "text_column": "the text",
+        "label_column": None,
+        "arms": ["tfidf", "scratch"],
+        "seeds": seeds,
+        "limit": 100,
+    }
+    write_report(record, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert expected in page.text
+
+
+def test_headings_go_down_one_level_at_a_time(report):
+    _, _, text = report
+    levels = [int(tag[1]) for tag, _ in Page(text).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_many_classes_are_limited(make_record, tmp_path):
+    names = [f"class {number} {'x' * 500}" for number in range(110)]
+    record = make_record(arms=("tfidf",), seeds=(0,), class_names=names, n=600)
+    write_report(record, tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The 20 classes of 110 that" in re.sub(r"\s+", " ", text)
+    assert "x" * 81 not in text
+
+
+@pytest.mark.parametrize("arms", [(), ("majority",)])
+def test_next_to_nothing_finished(make_record, tmp_path, arms):
+    record = make_record(arms=arms, seeds=(0,))
+    record["status"] = "interrupted"
+    record["settings"]["arms"] = ["majority", "fine_tuned"]
+    assert len(write_report(record, tmp_path)) == 5
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.open == []
+    shown = "".join(page.text)
+    assert "Interrupted run" in shown
+    assert "No answer" in shown
+    assert "fine_tuned" in shown
+
+
+def test_undefined_numbers_are_dashes(make_record, tmp_path):
+    record = make_record(arms=("scratch",), seeds=(0,))
+    run = record["arms"]["scratch"]["runs"][0]
+    run["metrics"] |= {"f1": None, "loss": None}
+    run["metrics"]["per_class"][0]["f1"] = float("nan")
+    run |= {"latency_ms": None, "train_seconds": None}
+    run["parameters"] = {"trainable": None, "total": None}
+    write_report(json.loads(json.dumps(record)), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ">–<" in text
+    assert not re.search(r">\s*(nan|None|inf)\b", text)
+
+
+def test_a_bad_record_writes_nothing(make_record, tmp_path):
+    record = make_record(arms=("tfidf",), seeds=(0,))
+    del record["versions"]
+    with pytest.raises(UserError, match="versions is missing"):
+        write_report(record, tmp_path / "report")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure"])
+def test_a_missing_extra_is_named_and_writes_nothing(make_record, tmp_path, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=r"kerasformer\[compare\]"):
+        write_report(make_record(arms=(), seeds=()), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_files(make_record, tmp_path, monkeypatch):
+    (tmp_path / "table.md").write_text("old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        write_report(make_record(arms=(), seeds=()), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.md"]
+    assert (tmp_path / "table.md").read_text() == "old"
+
+
+def test_a_folder_that_is_a_file(make_record, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match="Cannot write the report"):
+        write_report(make_record(arms=(), seeds=()), tmp_path / "taken")
+
+
+def test_importing_the_report_loads_nothing_heavy():
+    code = "import sys, kerasformer.compare.report; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"numpy", "matplotlib", "jinja2", "tensorflow", "keras"} & set(loaded)

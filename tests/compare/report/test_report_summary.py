@@ -1,0 +1,94 @@
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from scipy import stats
+
+from kerasformer.compare.report.summary import Estimate, summarize
+from kerasformer.formatting import shorten, width
+from kerasformer.training.intervals import sampling_margin, wilson_interval
+
+VALUES = st.lists(st.floats(0, 1e6), min_size=2, max_size=8)
+
+
+@settings(max_examples=50, deadline=None)
+@given(VALUES)
+def test_estimate_is_the_mean_and_the_sample_standard_deviation(values):
+    estimate = Estimate.of(values)
+    assert estimate.mean == pytest.approx(np.mean(values), rel=1e-9, abs=1e-12)
+    assert estimate.std == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_estimate_does_not_depend_on_the_order(data):
+    values = data.draw(VALUES)
+    assert Estimate.of(data.draw(st.permutations(values))) == Estimate.of(values)
+
+
+def test_estimate_leaves_undefined_values_out():
+    assert Estimate.of([None, float("nan"), 3, float("inf")]) == Estimate(3.0, None)
+    assert Estimate.of([None]) is None
+    assert Estimate.of([]) is None
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (1_411, 1_700), (17, 20)])
+def test_wilson_interval_is_scipys(right, n):
+    expected = stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert wilson_interval(right / n, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_sampling_margin_is_that_of_two_independent_shares():
+    random = np.random.default_rng(0)
+    draws = random.binomial(1_700, [0.83, 0.77], size=(40_000, 2)) / 1_700
+    spread = (draws[:, 0] - draws[:, 1]).std()
+    assert sampling_margin(0.83, 0.77, 1_700) == pytest.approx(1.96 * spread, rel=0.02)
+
+
+def test_no_test_examples_tell_nothing():
+    assert wilson_interval(0.0, 0) == (0.0, 1.0)
+    assert sampling_margin(0.9, 0.1, 0) == 1.0
+
+
+def test_summarize_gives_each_arm_over_its_seeds(make_record):
+    record = make_record(arms=("fine_tuned", "majority"), seeds=(2, 0, 1))
+    majority, fine_tuned = summarize(record)
+    runs = record["arms"]["fine_tuned"]["runs"]
+    assert (majority.key, fine_tuned.seeds) == ("majority", (0, 1, 2))
+    accuracies = [run["metrics"]["accuracy"] for run in runs]
+    assert fine_tuned.accuracy == statistics.fmean(accuracies)
+    assert fine_tuned.seed_std == statistics.stdev(accuracies)
+    matrices = np.array([run["metrics"]["confusion_matrix"] for run in runs])
+    np.testing.assert_array_equal(fine_tuned.confusion, matrices.sum(axis=0))
+    f1 = [run["metrics"]["per_class"][1]["f1"] for run in runs]
+    assert fine_tuned.per_class[1]["f1"].mean == pytest.approx(np.mean(f1))
+    assert fine_tuned.measures["peak_memory_mib"] == Estimate(1840.0, None)
+
+
+def test_summarize_leaves_out_an_arm_without_runs(make_record):
+    record = make_record(arms=("tfidf", "scratch"), seeds=(0,))
+    record["arms"]["scratch"]["runs"] = []
+    assert [arm.key for arm in summarize(record)] == ["tfidf"]
+
+
+def test_the_spread_of_one_seed_is_unknown_unless_the_arm_is_deterministic(make_record):
+    tfidf, scratch = summarize(make_record(arms=("tfidf", "scratch"), seeds=(0,)))
+    assert tfidf.seed_std == 0.0
+    assert scratch.seed_std is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text("aé体가ア🙂e\u0301", max_size=10))
+def test_width_is_what_a_terminal_shows(text):
+    assert width(text) == cell_len(text)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=30), st.integers(1, 30))
+def test_shorten_keeps_both_ends(text, limit):
+    short = shorten(text, limit)
+    assert len(short) <= limit
+    assert short == text if len(text) <= limit else "…" in short

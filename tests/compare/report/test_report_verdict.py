@@ -1,0 +1,169 @@
+import math
+import statistics
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kerasformer.compare.report.summary import summarize
+from kerasformer.compare.report.verdict import judge
+
+LEARNERS = ("tfidf", "scratch", "frozen", "fine_tuned")
+
+
+def verdict_of(record):
+    return judge(summarize(record), record["data"]["splits"]["test"]["examples"])
+
+
+@pytest.fixture(scope="module")
+def verdict(make_record):
+    """Judges a record with these accuracies, on about 1,703 test examples."""
+
+    def judge_accuracies(n=1_703, **accuracies):
+        seeds = range(max(map(len, accuracies.values())))
+        return verdict_of(make_record(tuple(accuracies), tuple(seeds), n=n, accuracies=accuracies))
+
+    return judge_accuracies
+
+
+def test_a_clear_lead_of_a_pretrained_arm_is_a_yes(verdict):
+    found = verdict(
+        tfidf=[0.76, 0.76, 0.76],
+        scratch=[0.73, 0.74, 0.75],
+        frozen=[0.79, 0.79, 0.79],
+        fine_tuned=[0.83, 0.834, 0.838],
+    )
+    assert found.answer == "yes"
+    assert found.headline == (
+        "Yes: Fine-tuned all-MiniLM-L6-v2 beats TF-IDF + logistic regression, the best arm "
+        "without pretraining, by 7.4 points of accuracy."
+    )
+    assert found.gap.accuracy == pytest.approx(0.074)
+    assert found.gap.spread == pytest.approx(statistics.stdev([0.83, 0.834, 0.838]) / math.sqrt(2))
+    text = " ".join(found.details)
+    assert "beyond the sampling error of 1,703 test examples" in text
+    assert "times the training time" in text
+    assert "Frozen all-MiniLM-L6-v2 reaches 79.0 % (4.4 points less) and trains in" in text
+
+
+def test_a_clear_lead_of_an_arm_without_pretraining_is_a_no(verdict):
+    found = verdict(tfidf=[0.86, 0.86], fine_tuned=[0.80, 0.81])
+    assert found.answer == "no"
+    assert found.headline.startswith("No: TF-IDF + logistic regression beats Fine-tuned")
+
+
+def test_the_spread_is_the_pooled_standard_deviation(verdict):
+    scratch, fine_tuned = [0.70, 0.74, 0.72], [0.80, 0.81, 0.83]
+    pooled = math.sqrt((statistics.variance(scratch) + statistics.variance(fine_tuned)) / 2)
+    assert verdict(scratch=scratch, fine_tuned=fine_tuned).gap.spread == pytest.approx(pooled)
+
+
+def test_no_win_within_the_seed_to_seed_spread(verdict):
+    found = verdict(scratch=[0.60, 0.70, 0.80], fine_tuned=[0.65, 0.75, 0.85])
+    assert found.answer == "unclear"
+    assert "within the seed-to-seed spread" in found.headline
+    assert "but it is beyond the sampling error" in " ".join(found.details)
+
+
+def test_no_win_within_the_sampling_error_of_the_test_split(verdict):
+    accuracies = {"tfidf": [0.80, 0.80], "fine_tuned": [0.81, 0.8101]}
+    found = verdict(**accuracies)
+    assert found.answer == "unclear"
+    assert "by 1.0 point of accuracy, but within the sampling error" in found.headline
+    assert verdict(n=30_000, **accuracies).answer == "yes"
+
+
+def test_one_seed_leaves_the_spread_unknown(verdict):
+    found = verdict(tfidf=[0.76], fine_tuned=[0.83])
+    assert found.headline.startswith("Probably yes:")
+    assert "One seed: no spread known" in " ".join(found.details)
+    assert verdict(tfidf=[0.83], fine_tuned=[0.76]).headline.startswith("Probably no:")
+    assert verdict(tfidf=[0.82], fine_tuned=[0.83]).headline.startswith("Not clear:")
+
+
+def test_one_seed_of_one_arm_leaves_the_spread_unknown(verdict):
+    assert verdict(scratch=[0.76, 0.76], fine_tuned=[0.83]).gap.spread is None
+    assert verdict(tfidf=[0.76], fine_tuned=[0.83, 0.84]).gap.spread is not None
+
+
+def test_equal_arms(verdict):
+    found = verdict(tfidf=[0.8, 0.8], fine_tuned=[0.8, 0.8])
+    assert found.headline.startswith("Not clear:")
+    assert "have the same accuracy" in found.headline
+
+
+def test_macro_f1_may_say_the_opposite(make_record):
+    record = make_record(
+        ("tfidf", "fine_tuned"), (0, 1), accuracies={"tfidf": [0.7] * 2, "fine_tuned": [0.9] * 2}
+    )
+    for run in record["arms"]["fine_tuned"]["runs"]:
+        run["metrics"]["f1"] = 0.5
+    text = " ".join(verdict_of(record).details)
+    assert "macro F1 says the opposite: it is 20.0 points lower" in text
+    for run in record["arms"]["fine_tuned"]["runs"]:
+        run["metrics"]["f1"] = None
+    assert "macro F1 is undefined" in " ".join(verdict_of(record).details)
+
+
+def test_arms_that_cannot_tell(verdict, make_record):
+    assert verdict(majority=[0.5], fine_tuned=[0.8]).answer == "unknown"
+    assert "without pretraining has run" in verdict(fine_tuned=[0.8]).headline
+    assert "with pretraining has run" in verdict(tfidf=[0.8], scratch=[0.7]).headline
+    assert judge([], 0).headline == "No arm has finished, so there is no answer yet."
+
+
+def test_nothing_better_than_the_most_frequent_class(verdict):
+    text = " ".join(verdict(majority=[0.9], tfidf=[0.895], fine_tuned=[0.901]).details)
+    assert "No arm is clearly better than always answering the most frequent class" in text
+    text = " ".join(verdict(majority=[0.5], tfidf=[0.8], fine_tuned=[0.9]).details)
+    assert "most frequent" not in text
+
+
+def test_costs_that_were_not_measured_are_left_out(make_record):
+    record = make_record(("tfidf", "fine_tuned"), (0,))
+    record["arms"]["tfidf"]["peak_memory_mib"] = None
+    record["arms"]["tfidf"]["runs"][0] |= {"latency_ms": None, "train_seconds": 0.0}
+    text = " ".join(verdict_of(record).details)
+    assert "times the parameters" in text
+    assert "memory" not in text
+    assert "latency" not in text
+    record["arms"]["tfidf"]["runs"][0]["parameters"] = {"trainable": None, "total": None}
+    assert "is not known" in " ".join(verdict_of(record).details)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    scores=st.lists(
+        st.lists(st.sampled_from([0.5, 0.7, 0.71, 0.8, 0.1 + 0.7]), min_size=1, max_size=4),
+        min_size=4,
+        max_size=4,
+    ),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_the_order_of_seeds_and_arms_changes_nothing(make_record, scores, shuffle):
+    record = make_record(
+        LEARNERS, range(4), n=60, accuracies=dict(zip(LEARNERS, scores, strict=True))
+    )
+    before = verdict_of(record)
+    arms = list(record["arms"].items())
+    shuffle.shuffle(arms)
+    record["arms"] = dict(arms)
+    for _, arm in arms:
+        shuffle.shuffle(arm["runs"])
+    after = verdict_of(record)
+    assert (after.answer, after.headline) == (before.answer, before.headline)
+    assert after.details == before.details
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    a=st.lists(st.floats(0, 1), min_size=1, max_size=4),
+    b=st.lists(st.floats(0, 1), min_size=1, max_size=4),
+)
+def test_a_win_is_beyond_the_spread_and_the_sampling_error(make_record, a, b):
+    accuracies = {"scratch": a, "frozen": b}
+    found = verdict_of(make_record(tuple(accuracies), range(4), n=60, accuracies=accuracies))
+    if found.answer in ("yes", "no"):
+        assert found.gap.accuracy > found.gap.margin
+        assert found.gap.spread is None or found.gap.accuracy > found.gap.spread
+        assert (found.gap.leader.key == "frozen") == (found.answer == "yes")

@@ -1,0 +1,226 @@
+"""The scratch classifier, and what it shares with the pretrained one."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.errors import UserError
+from kerasformer.tasks import TransformerClassifier
+from kerasformer.text import WordTokenizer
+
+GOOD = ["a fine film", "fine acting indeed", "truly fine", "so very fine and warm", "fine"]
+BAD = ["a dull film", "dull acting indeed", "truly dull", "so very dull and cold", "dull"]
+TEXTS, LABELS = GOOD + BAD, ["good"] * 5 + ["bad"] * 5
+
+
+def make(**changes):
+    return TransformerClassifier(
+        ["bad", "good"], **{"vocab_size": 60, "max_length": 12, "hidden_size": 8, **changes}
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    keras.utils.set_random_seed(0)
+    classifier = make()
+    classifier.fit(TEXTS, LABELS, epochs=60, batch_size=4, learning_rate=0.01, verbose=0)
+    return classifier
+
+
+def test_it_learns_from_strings_and_names(trained):
+    assert trained.classify(["fine", "dull film", "such fine acting"]) == ["good", "bad", "good"]
+    metrics = trained.evaluate(TEXTS, LABELS)
+    assert metrics["accuracy"] == 1.0
+    assert metrics["confusion_matrix"] == [[5, 0], [0, 5]]
+
+
+def test_names_and_indices_are_the_same_labels(trained):
+    assert trained.label_ids(["good", "bad"]).tolist() == [1, 0]
+    assert trained.label_ids(np.array([1, 0])).tolist() == [1, 0]
+    by_index = trained.evaluate(TEXTS, [1] * 5 + [0] * 5)
+    assert by_index == trained.evaluate(TEXTS, LABELS)
+
+
+def test_the_vocabulary_is_that_of_the_training_texts_alone():
+    classifier = make()
+    classifier.fit(TEXTS, LABELS, epochs=1, verbose=0, validation_data=(["unheard words"], ["bad"]))
+    words = classifier.tokenizer.vocabulary()
+    assert "fine" in words
+    assert not {"unheard", "words"} & set(words)
+
+
+def test_ids_in_any_padding_give_the_probabilities_of_the_strings(trained):
+    texts = ["fine film", "a truly dull and cold film"]
+    probabilities = trained.predict(texts)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
+    ids = np.zeros((2, 12), "int32")
+    for row, tokens in enumerate(trained.encode(texts).ids):
+        ids[row, : len(tokens)] = tokens
+    np.testing.assert_allclose(np.array(trained(ids)), probabilities, atol=1e-5)
+    np.testing.assert_allclose(trained.predict(ids, verbose=0), probabilities, atol=1e-5)
+
+
+def test_the_order_of_the_texts_does_not_matter(trained):
+    texts = [text * n for n, text in enumerate(TEXTS * 5, start=1)]
+    order = np.random.default_rng(0).permutation(len(texts))
+    shuffled = trained.predict([texts[i] for i in order], batch_size=7)
+    np.testing.assert_allclose(shuffled, trained.predict(texts)[order], atol=1e-5)
+
+
+def test_odd_texts_are_classified_too(trained):
+    odd = ["", "   ", "😀😀", "日本語", "x" * 100_000, "\x00", "fine " * 5000]
+    probabilities = trained.predict(odd)
+    assert probabilities.shape == (7, 2)
+    assert np.isfinite(probabilities).all()
+
+
+def test_arrays_tuples_and_columns_of_texts_are_texts(trained):
+    class Column(list):
+        """What pandas and polars have."""
+
+        def to_numpy(self):
+            return np.array(self, dtype=object)
+
+    expected = trained.predict(TEXTS)
+    for kind in (tuple, np.array, Column):
+        np.testing.assert_array_equal(trained.predict(kind(TEXTS)), expected)
+
+
+def test_no_text_gives_no_row(trained):
+    assert trained.predict([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (["a"], ["good", "bad"], "1 texts and 2 labels"),
+        (["a"], None, "1 texts and no labels"),
+        ([], [], "no text"),
+        (["a", None], ["good", "bad"], "1"),
+        (["a", "b"], ["good", "ugly"], "'ugly' is not one of the 2 classes"),
+        (["a", "b"], [0, 2], "2 is not one of the 2 classes"),
+        (["a", "b"], [0, -1], "-1 is not one"),
+        (["a", "b"], [0.0, 1.0], "0.0 is not one"),
+        (["a", "b"], [True, False], "True is not one"),
+        ("one string", ["good"], "a list of texts"),
+    ],
+)
+def test_wrong_texts_and_labels_are_one_sentence(trained, texts, labels, message):
+    with pytest.raises(UserError, match=message):
+        trained.evaluate(texts, labels)
+
+
+def test_a_model_without_a_vocabulary_says_so():
+    with pytest.raises(UserError, match="train it with fit"):
+        make().predict(["a"])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["one"], "two different names"),
+        (["a", "a"], "two different names"),
+        ("ab", "neither a list"),
+        ([0, 1], "neither a list"),
+        (1, "two different names"),
+    ],
+)
+def test_class_names_are_checked(names, message):
+    with pytest.raises(ValueError, match=message):
+        TransformerClassifier(names, vocab_size=10)
+
+
+def test_class_weights_by_name_index_and_balance():
+    classifier = make()
+    labels = np.array([0, 0, 0, 1])
+    assert classifier._sample_weight(labels, None) is None
+    np.testing.assert_allclose(classifier._sample_weight(labels, {"good": 3.0}), [1, 1, 1, 3])
+    np.testing.assert_allclose(classifier._sample_weight(labels, {1: 3.0}), [1, 1, 1, 3])
+    balanced = classifier._sample_weight(labels, "balanced")
+    np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
+    with pytest.raises(UserError, match="ugly"):
+        classifier._sample_weight(labels, {"ugly": 1.0})
+    with pytest.raises(ValueError, match="neither 'balanced'"):
+        classifier._sample_weight(labels, "equal")
+
+
+def test_class_weights_pull_the_prediction():
+    keras.utils.set_random_seed(0)
+    tokenizer = WordTokenizer.train(["same"], vocab_size=10)
+    classifier = make(tokenizer=tokenizer)
+    texts, labels = ["same"] * 8, ["good", "bad"] * 4
+    options = {"epochs": 20, "batch_size": 8, "learning_rate": 0.02, "verbose": 0}
+    classifier.fit(texts, labels, class_weight={"good": 9.0}, **options)
+    assert classifier.predict(["same"])[0, 1] > 0.8
+
+
+def test_a_model_compiled_by_hand_keeps_its_optimizer():
+    classifier = make()
+    optimizer = keras.optimizers.SGD(0.1)
+    classifier.compile(optimizer, "sparse_categorical_crossentropy")
+    classifier.fit(TEXTS, LABELS, epochs=1, verbose=0)
+    assert classifier.optimizer is optimizer
+    with pytest.raises(ValueError, match="give them to compile"):
+        classifier.fit(TEXTS, LABELS, learning_rate=0.1, verbose=0)
+
+
+def test_a_second_fit_begins_a_new_schedule(trained):
+    classifier = make()
+    for _ in range(2):
+        classifier.fit(TEXTS, LABELS, epochs=2, batch_size=5, verbose=0)
+        assert int(classifier.optimizer.iterations) == 4
+        assert classifier.optimizer.get_config()["learning_rate"]["config"]["total_steps"] == 4
+
+
+def test_the_same_seed_gives_the_same_model():
+    def predictions():
+        keras.utils.set_random_seed(3)
+        classifier = make()
+        classifier.fit(TEXTS, LABELS, epochs=2, batch_size=3, verbose=0, seed=3)
+        return classifier.predict(TEXTS)
+
+    np.testing.assert_allclose(predictions(), predictions(), atol=1e-6)
+
+
+def test_it_comes_back_in_a_fresh_process_from_keras_and_from_its_folder(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    trained.save_pretrained(tmp_path / "folder")
+    script = """
+import json, sys, keras, kerasformer.models
+from kerasformer import TransformerClassifier
+folder, texts = sys.argv[1], ["fine", "dull"]
+whole = keras.saving.load_model(f"{folder}/model.keras")
+parts = TransformerClassifier.load(f"{folder}/folder")
+print(json.dumps([[m.classify(texts), m.predict(texts).tolist()] for m in (whole, parts)]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    expected = trained.predict(["fine", "dull"])
+    for names, probabilities in json.loads(run.stdout.splitlines()[-1]):
+        assert names == ["good", "bad"]
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (None, None, "has no classifier.json"),
+        ("classifier.json", b"{", "is not JSON"),
+        ("classifier.json", b'{"layers": 3}', "makes no TransformerClassifier"),
+        ("classifier.json", b"[]", "makes no TransformerClassifier"),
+        ("classifier.weights.h5", b"broken", "cannot be read"),
+    ],
+)
+def test_damaged_folders_are_one_sentence(trained, tmp_path, file, content, message):
+    folder = tmp_path / "folder"
+    if file is not None:
+        trained.save_pretrained(folder)
+        (folder / file).write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        TransformerClassifier.load(folder)
+    assert "\n" not in str(error.value)
