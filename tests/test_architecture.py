@@ -5,6 +5,7 @@ import doctest
 import functools
 import graphlib
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -256,6 +257,34 @@ def test_public_names_of_the_subpackages(package):
     assert len(module.__all__) == len(set(module.__all__))
     for name in module.__all__:
         assert getattr(module, name).__doc__, name
+
+
+def public_callables():
+    """The functions and methods that people call, by their names."""
+    for package in ("layers", "models", "tasks", "embedder", "text", "data"):
+        module = importlib.import_module(f"kerasformer.{package}")
+        for name in module.__all__:
+            member = getattr(module, name)
+            if inspect.isfunction(member):
+                yield f"{package}.{name}", member
+            for key, value in vars(member).items() if inspect.isclass(member) else ():
+                function = getattr(value, "__func__", getattr(value, "fget", value))
+                if inspect.isfunction(function) and (key == "__init__" or key[0] != "_"):
+                    yield f"{package}.{name}.{key}", function
+
+
+def test_the_public_api_has_types():
+    untyped = []
+    for name, function in public_callables():
+        parameters = list(inspect.signature(function).parameters.values())
+        if parameters and parameters[0].name in ("self", "cls"):
+            del parameters[0]
+        told = function.__annotations__
+        if not all(p.name in told for p in parameters) or (
+            "return" not in told and not name.endswith("__init__")
+        ):
+            untyped.append(name)
+    assert not untyped
 
 
 def test_unknown_name():

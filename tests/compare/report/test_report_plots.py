@@ -8,11 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from kerasformer.compare.report.arm_style import MARKERS, new_figure, plot_style, png
+from kerasformer.compare.report.arm_style import MARKERS
 from kerasformer.compare.report.confusion import confusion_matrices, most_confused
 from kerasformer.compare.report.placement import place_labels
 from kerasformer.compare.report.plots import learning_curves, quality_against_time
 from kerasformer.compare.report.summary import summarize
+from kerasformer.plots.figures import new_figure, plot_style, png
 from kerasformer.plots.labels import drawable
 
 TITLES = ("TF-IDF + logistic regression", "From scratch", "Frozen MiniLM", "Fine-tuned MiniLM")
