@@ -84,7 +84,7 @@ class FineTuned:
     """A pretrained encoder with a new head, all of it trained."""
 
     trainable = True
-    hidden_layers = (-1,)
+    layers = "last"
 
     def __init__(self, dataset, settings, events, kept):
         from kerasformer.tasks import TextClassifier
@@ -97,7 +97,7 @@ class FineTuned:
         self.settings = {
             "pretrained": self.source,
             "pooling": "mean",
-            "hidden_layers": self.hidden_layers,
+            "layers": self.layers,
             "dtype": settings.dtype or ("mixed_bfloat16" if has_quick_bfloat16() else "float32"),
         }
 
@@ -110,9 +110,9 @@ class FineTuned:
             self.source,
             self.dataset.class_names,
             pooling=self.settings["pooling"],
-            hidden_layers=self.settings["hidden_layers"],
+            layers=self.settings["layers"],
             dtype=self.settings["dtype"],
-            trainable=self.trainable,
+            freeze_encoder=not self.trainable,
         )
         self.recipe = model.recipe.change(epochs=self.epochs)
         self.settings |= dataclasses.asdict(self.recipe)
@@ -127,7 +127,7 @@ class Frozen(FineTuned):
     """
 
     trainable = False
-    hidden_layers = "all"
+    layers = "all"
     model = None
 
     def __init__(self, dataset, settings, events, kept):
@@ -201,7 +201,7 @@ def _run_keras(make, dataset, seed, events):
 
 def _measure_keras(model, dataset, seconds, history, epochs):
     def predict(texts):
-        return model.predict(texts, verbose=0)
+        return model.predict_proba(texts, verbose=0)
 
     predict(dataset.test.texts[:2])  # traces the graph
     parameters = {
