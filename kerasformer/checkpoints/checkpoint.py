@@ -14,6 +14,7 @@ from kerasformer.checkpoints.names import Layout, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
+from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
     import keras  # imported for weights alone: it takes seconds, and looking at a file needs none
@@ -278,9 +279,9 @@ def _build_encoder(
         for variable in encoder.weights:
             name = variable.path.removeprefix(f"{encoder.path}/")
             if name in weights:
-                variable._initializer = initial_value(weights[name])
+                set_initializer(variable, initial_value(weights[name]))
             elif name in absent:
-                variable._initializer = keras.initializers.Zeros()
+                set_initializer(variable, keras.initializers.Zeros())
     if failures:
         raise failures[0]
     return encoder

@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasformer.checkpoints.io.tf_index import read_index, varint
 from kerasformer.errors import UserError
+from kerasformer.private_api import uncopied_array
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -63,8 +64,7 @@ class Tensors(Mapping):
         tensor = self._restore(name)
         if entry.dtype == "bfloat16":
             tensor = tf.cast(tensor, tf.float32)
-        # `numpy()` would copy what nobody else holds.
-        return getattr(tensor, "_numpy", tensor.numpy)()
+        return uncopied_array(tensor)  # which nobody else holds
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
