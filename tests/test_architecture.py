@@ -220,10 +220,10 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.data",
     "kerasformer.hub",
     "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
-    "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.export.saved_model",
     "kerasformer.checkpoints.export.serving",
     "kerasformer.checkpoints.export.tfhub",
+    "kerasformer.checkpoints.io.arrays",  # an array as a tensor without copies
     "kerasformer.checkpoints.io.tf_bundle",
     "kerasformer.checkpoints.io.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
