@@ -53,7 +53,7 @@ def _add_input(group):
 
 
 def add_vector_options(group):
-    """Adds the options of `kerasformer.corpus.recipe.Recipe` to a parser or a group."""
+    """Adds the options of `kerasformer.corpus.embedding.EmbeddingConfig` to a parser or a group."""
     group.add_argument(
         "--model",
         metavar="SOURCE",

@@ -16,7 +16,7 @@ def add_to(commands):
         help="plot texts as points in the plane, near to each other where they are alike",
         description="Projects the vectors of texts into the plane, coloured by label where there "
         "are labels: a picture, and a page on which each point shows its text.",
-        argument_default=argparse.SUPPRESS,  # what is not given keeps the default of the recipe
+        argument_default=argparse.SUPPRESS,  # what is not given keeps the default of the config
     )
     command.set_defaults(run=_run)
     command.add_argument(
@@ -96,13 +96,13 @@ def _files(output):
 def _scatter(source, method, limit, columns, settings):
     """What to plot of a source."""
     from kerasformer.analysis.projection import project
-    from kerasformer.analysis.sample import is_corpus
+    from kerasformer.analysis.text_sample import is_corpus
     from kerasformer.plots.scatter import Scatter
 
     read = _read_corpus if is_corpus(source) else _read_texts
-    sample, vectors, recipe = read(source, limit, columns, settings)
+    sample, vectors, config = read(source, limit, columns, settings)
     projection = project(vectors, method)
-    notes = [_made_by(recipe)]
+    notes = [_made_by(config)]
     if len(sample.texts) < sample.total:
         notes.append(f"A sample of {len(sample.texts):,} of its {sample.total:,} texts.")
     if method == "tsne":
@@ -113,7 +113,7 @@ def _scatter(source, method, limit, columns, settings):
 
 
 def _read_corpus(folder, limit, columns, settings):
-    from kerasformer.analysis.sample import sample_corpus
+    from kerasformer.analysis.text_sample import sample_corpus
     from kerasformer.corpus import EmbeddedCorpus
 
     given = [name for name in (*columns, *settings) if name != "label_column"]
@@ -123,35 +123,35 @@ def _read_corpus(folder, limit, columns, settings):
             f"{folder} is an embedded corpus with texts and vectors of its own: leave out {option}."
         )
     sample = sample_corpus(folder, limit, **columns)
-    return sample, sample.vectors, EmbeddedCorpus(folder).manifest.job.recipe
+    return sample, sample.vectors, EmbeddedCorpus(folder).manifest.job.config
 
 
 def _read_texts(source, limit, columns, settings):
     import numpy as np
 
-    from kerasformer.analysis.sample import plain_numbers, sample_texts
+    from kerasformer.analysis.text_sample import plain_numbers, sample_texts
     from kerasformer.corpus.progress import CorpusProgress
-    from kerasformer.corpus.recipe import Embedding, Recipe
+    from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 
     sample = sample_texts(source, limit, **columns)
     if len(sample.texts) < 3:
         raise UserError(f"{source} holds {len(sample.texts)} texts: give at least 3 to plot.")
-    embedding, parts = Embedding(Recipe(**settings)), []
+    embedding, parts = ConfiguredEmbedder(EmbeddingConfig(**settings)), []
     with CorpusProgress("Embedding", len(sample.texts)) as progress:
         for start in range(0, len(sample.texts), _BATCH):
             parts.append(embedding(sample.texts[start : start + _BATCH]).vectors)
             progress.move_to(start + len(parts[-1]))
-    recipe = embedding.recipe
-    return sample, plain_numbers(np.concatenate(parts), recipe.dtype), recipe
+    config = embedding.config
+    return sample, plain_numbers(np.concatenate(parts), config.dtype), config
 
 
-def _made_by(recipe):
+def _made_by(config):
     """The model, and what was taken of it."""
     from kerasformer.formatting import plain
 
-    settings = {"layers": recipe.layers, "pooling": recipe.pooling, "dimensions": recipe.dimensions}
+    settings = {"layers": config.layers, "pooling": config.pooling, "dimensions": config.dimensions}
     said = [f"{name} {plain(value)}" for name, value in settings.items() if value is not None]
-    return f"Vectors: {'; '.join([recipe.model, *said])}."
+    return f"Vectors: {'; '.join([config.model, *said])}."
 
 
 def _write(files, scatter):

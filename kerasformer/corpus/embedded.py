@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasformer.corpus.manifest import Manifest
-from kerasformer.corpus.recipe import Embedding
+from kerasformer.corpus.embedding import ConfiguredEmbedder
 from kerasformer.corpus.shards import Shard, read_files
 
 
@@ -60,7 +60,7 @@ class EmbeddedCorpus:
     @property
     def dtype(self) -> str:
         """ "float32", "float16", "int8" or "binary"."""
-        return self.manifest.job.recipe.dtype
+        return self.manifest.job.config.dtype
 
     def shards(self) -> Iterator[Shard]:
         """The shards that are made, in the order of the input.
@@ -100,4 +100,4 @@ class EmbeddedCorpus:
 
     @functools.cached_property
     def _embedding(self):
-        return Embedding(self.manifest.job.recipe)
+        return ConfiguredEmbedder(self.manifest.job.config)

@@ -97,10 +97,10 @@ class CorpusIndex:
     def _shards(self):
         """The number of the first row of each shard, how many it has, and its files."""
         manifest, first = self._corpus.manifest, 0
-        for span in manifest.spans:
-            if span.index in manifest.done:
-                yield first, span.rows, manifest.done[span.index].files
-                first += span.rows
+        for shard in manifest.planned:
+            if shard.index in manifest.done:
+                yield first, shard.rows, manifest.done[shard.index].files
+                first += shard.rows
 
     def _made_from(self):
         """A checksum of the corpus: of those of its shards."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasformer.data.lines import Place, reading
-from kerasformer.data.rows import KNOWN, choose_text, is_missing, join_texts
+from kerasformer.data.text_file import Place, reading
+from kerasformer.data.columns import KNOWN, choose_text, is_missing, join_texts
 from kerasformer.data.tables import Table, read_lines, read_table, suffix_of
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of

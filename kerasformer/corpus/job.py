@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kerasformer.corpus.input import CorpusInput
-from kerasformer.corpus.recipe import Embedded, Recipe
+from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
-from kerasformer.corpus.spans import Rows, Span
+from kerasformer.corpus.shard_plan import Rows, PlannedShard
 from kerasformer.errors import UserError
 
 
@@ -16,7 +16,7 @@ class Job:
     """What is embedded, how, and into what: plain data, which can be sent to other processes.
 
     Attributes:
-        recipe: The model and the settings of the vectors.
+        config: The model and the settings of the vectors.
         input: The files and columns.
         format: One of `FORMATS`.
         text: Whether the texts are kept beside their vectors.
@@ -24,7 +24,7 @@ class Job:
         limit: How many rows of the input are taken, or None for all.
     """
 
-    recipe: Recipe
+    config: EmbeddingConfig
     input: CorpusInput
     format: str = "parquet"
     text: bool = True
@@ -56,13 +56,13 @@ class ShardRecord(NamedTuple):
     cut_tokens: int
 
 
-def write_shard(job: Job, folder: Path, span: Span, rows: Rows, embedded: Embedded) -> ShardRecord:
+def write_shard(job: Job, folder: Path, shard: PlannedShard, rows: Rows, embedded: Embedded) -> ShardRecord:
     """Writes the files of a shard; the same bytes for the same vectors, wherever they were made.
 
     Args:
         job: The job.
         folder: The corpus' folder.
-        span: The shard.
+        shard: The shard.
         rows: Its rows.
         embedded: Their vectors.
 
@@ -73,5 +73,5 @@ def write_shard(job: Job, folder: Path, span: Span, rows: Rows, embedded: Embedd
         UserError: They cannot be written, as on a full disk.
     """
     shard = Shard(rows.ids, rows.texts if job.text else None, embedded.vectors)
-    files = write_files(folder, span.index, shard, job.format)
-    return ShardRecord(span.index, files, embedded.cut_texts, embedded.cut_tokens)
+    files = write_files(folder, shard.index, shard, job.format)
+    return ShardRecord(shard.index, files, embedded.cut_texts, embedded.cut_tokens)

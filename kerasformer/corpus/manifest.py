@@ -7,10 +7,10 @@ from typing import Any
 
 from kerasformer.corpus.input import CorpusInput, InputFile
 from kerasformer.corpus.job import Job, ShardRecord
-from kerasformer.corpus.recipe import Recipe
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.shards import ShardFile, is_whole
-from kerasformer.corpus.spans import Span
-from kerasformer.data.lines import Place
+from kerasformer.corpus.shard_plan import PlannedShard
+from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 
@@ -25,29 +25,29 @@ class Manifest:
     Attributes:
         job: The job.
         width: Numbers in a stored vector.
-        spans: All shards of the job, whether they are made or not.
+        planned: All shards of the job, whether they are made or not.
         done: Those that are made, by their number.
     """
 
     job: Job
     width: int
-    spans: tuple[Span, ...]
+    planned: tuple[PlannedShard, ...]
     done: dict[int, ShardRecord] = dataclasses.field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether all shards are made."""
-        return len(self.done) == len(self.spans)
+        return len(self.done) == len(self.planned)
 
     @property
     def rows(self) -> int:
         """The rows of the whole job."""
-        return sum(span.rows for span in self.spans)
+        return sum(shard.rows for shard in self.planned)
 
     @property
     def done_rows(self) -> int:
         """The rows of the shards that are made."""
-        return sum(span.rows for span in self.spans if span.index in self.done)
+        return sum(shard.rows for shard in self.planned if shard.index in self.done)
 
     @property
     def cut(self) -> tuple[int, int]:
@@ -111,12 +111,12 @@ class Manifest:
             "width": self.width,
             "cut": {"texts": texts, "tokens": tokens},
             **job,
-            "shards": [self._shard(span) for span in self.spans],
+            "shards": [self._shard(shard) for shard in self.planned],
         }
 
-    def _shard(self, span):
-        content = span._asdict() | {"place": span.place._asdict()}
-        record = self.done.get(span.index)
+    def _shard(self, shard):
+        content = shard._asdict() | {"place": shard.place._asdict()}
+        record = self.done.get(shard.index)
         if record is not None:
             files = [file._asdict() for file in record.files]
             content |= record._asdict() | {"files": files}
@@ -128,20 +128,20 @@ class Manifest:
         source["files"] = tuple(InputFile(**file) for file in source["files"])
         source["text_columns"] = tuple(source["text_columns"])
         job = Job(
-            recipe=Recipe(**content["recipe"]),
+            config=EmbeddingConfig(**content["config"]),
             input=CorpusInput(**source),
             **{name: content[name] for name in ("format", "text", "shard_size", "limit")},
         )
-        spans, done = [], {}
+        planned, done = [], {}
         for shard in content["shards"]:
-            values = {name: shard[name] for name in Span._fields} | {
+            values = {name: shard[name] for name in PlannedShard._fields} | {
                 "place": Place(**shard["place"])
             }
-            spans.append(Span(**values))
+            planned.append(PlannedShard(**values))
             files = tuple(ShardFile(**file) for file in shard.get("files", ()))
             if any(Path(file.name).name != file.name for file in files):
                 raise ValueError(f"a file outside the folder, {files[0].name!r}")
             if files and is_whole(folder, files):
                 counts = shard["cut_texts"], shard["cut_tokens"]
                 done[shard["index"]] = ShardRecord(shard["index"], files, *counts)
-        return cls(job, content["width"], tuple(spans), done)
+        return cls(job, content["width"], tuple(planned), done)

@@ -18,8 +18,8 @@ import numpy as np
 
 import kerasformer
 from kerasformer.corpus.job import Job, ShardRecord, write_shard
-from kerasformer.corpus.recipe import Embedded, Embedding, Recipe
-from kerasformer.corpus.spans import RowReader, Rows, Span
+from kerasformer.corpus.embedding import ConfiguredEmbedder, Embedded, EmbeddingConfig
+from kerasformer.corpus.shard_plan import ShardReader, Rows, PlannedShard
 from kerasformer.errors import UserError, require
 from kerasformer.progress import stderr_to_nowhere
 from kerasformer.sources.presets import PRESETS
@@ -31,7 +31,7 @@ _VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_C
 
 
 def run(
-    job: Job, folder: Path, spans: Sequence[Span], embedding: Embedding
+    job: Job, folder: Path, planned: Sequence[PlannedShard], embedding: ConfiguredEmbedder
 ) -> Iterator[ShardRecord]:
     """Makes shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
 
@@ -42,8 +42,8 @@ def run(
     Args:
         job: The job.
         folder: The corpus' folder.
-        spans: The shards to make.
-        embedding: The job's recipe at work in this process, which is not used.
+        planned: The shards to make.
+        embedding: The job's config at work in this process, which is not used.
 
     Yields:
         The record of each shard, once its files are whole in their places, in any order.
@@ -53,26 +53,26 @@ def run(
     """
     ray = require("ray", extra="ray")
     require("ray.data", extra="ray")
-    by_index = {span.index: span for span in spans}
+    by_index = {shard.index: shard for shard in planned}
     with _connection(ray), _told_in_a_sentence(ray):
-        for shard in _embedded_shards(ray, job, spans).iter_rows():
+        for shard in _embedded_shards(ray, job, planned).iter_rows():
             rows = Rows(shard["ids"], shard["texts"])
             vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
             embedded = Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
             yield write_shard(job, folder, by_index[shard["index"]], rows, embedded)
 
 
-def _embedded_shards(ray, job, spans):
+def _embedded_shards(ray, job, planned):
     """The dataset of embedded shards, a row each, which are made while it is iterated over."""
     nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
     cpus = int(min([_MOST_CPUS, *(count for count in nodes if count >= 1)]))
-    actors = min(len(spans), sum(int(count // cpus) for count in nodes))
+    actors = min(len(planned), sum(int(count // cpus) for count in nodes))
     attempts = ray.remote(num_cpus=0)(_Attempts).remote()
     variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    shards = ray.data.read_datasource(_source(ray, job, spans), num_cpus=0, override_num_blocks=1)
+    shards = ray.data.read_datasource(_source(ray, job, planned), num_cpus=0, override_num_blocks=1)
     shards = shards.map_batches(
         _Actor,
-        fn_constructor_args=(_anywhere(job.recipe), kerasformer.__version__, attempts),
+        fn_constructor_args=(_anywhere(job.config), kerasformer.__version__, attempts),
         batch_size=None,
         batch_format="pyarrow",
         num_cpus=cpus,
@@ -88,22 +88,22 @@ def _embedded_shards(ray, job, spans):
     return shards
 
 
-def _source(ray, job, spans):
+def _source(ray, job, planned):
     """What reads the input: one task, on the node of this process."""
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
     files = [dataclasses.replace(file, path=os.path.abspath(file.path)) for file in job.input.files]
     source = dataclasses.replace(job.input, files=tuple(files))
-    shared = ray.put(spans)
+    shared = ray.put(planned)
 
     def read():
         import pyarrow
 
-        reader = RowReader(source)
-        for span in ray.get(shared):
-            rows = reader.read(span)
-            yield pyarrow.table({"index": [span.index], "ids": [rows.ids], "texts": [rows.texts]})
+        reader = ShardReader(source)
+        for shard in ray.get(shared):
+            rows = reader.read(shard)
+            yield pyarrow.table({"index": [shard.index], "ids": [rows.ids], "texts": [rows.texts]})
 
     class Shards(Datasource):
         supports_distributed_reads = False
@@ -124,8 +124,8 @@ class _Actor:
     shard, and is replaced.
     """
 
-    def __init__(self, recipe: Recipe, version: str, attempts):
-        self._recipe, self._version, self._attempts = recipe, version, attempts
+    def __init__(self, config: EmbeddingConfig, version: str, attempts):
+        self._recipe, self._version, self._attempts = config, version, attempts
         self._embedding = None
 
     def __call__(self, shard):
@@ -157,7 +157,7 @@ class _Actor:
                 f"{self._version}: install the same one on every node."
             )
         try:
-            return Embedding(self._recipe)
+            return ConfiguredEmbedder(self._recipe)
         except UserError as error:
             raise UserError(f"On the node {node}: {error}") from None
 
@@ -173,11 +173,11 @@ class _Attempts:
         return self._begun[index]
 
 
-def _anywhere(recipe):
-    """The recipe for processes with other working directories."""
-    if recipe.model in PRESETS or "://" in recipe.model:
-        return recipe
-    return dataclasses.replace(recipe, model=os.path.abspath(os.path.expanduser(recipe.model)))
+def _anywhere(config):
+    """The config for processes with other working directories."""
+    if config.model in PRESETS or "://" in config.model:
+        return config
+    return dataclasses.replace(config, model=os.path.abspath(os.path.expanduser(config.model)))
 
 
 @contextlib.contextmanager

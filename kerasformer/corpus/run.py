@@ -14,9 +14,9 @@ from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
 from kerasformer.corpus.job import Job
 from kerasformer.corpus.manifest import MANIFEST, Manifest
 from kerasformer.corpus.progress import CorpusProgress
-from kerasformer.corpus.recipe import Embedding, Recipe
-from kerasformer.corpus.spans import plan_spans
-from kerasformer.corpus.stdin import SAVED, STDIN, save_stdin, where_saved
+from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
+from kerasformer.corpus.shard_plan import plan_shards
+from kerasformer.corpus.stdin_spool import SAVED, STDIN, spool_stdin, find_spooled
 from kerasformer.errors import UserError, require
 from kerasformer.files import LOCK, only_writer
 
@@ -50,7 +50,7 @@ def embed_corpus(
         engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
         stdin_format: How standard input is read: as a "txt", "csv", "tsv" or "jsonl" file.
         **settings: `text_column`, `id_column` and `header` of `CorpusInput.of`; `format`, `text`,
-            `shard_size` and `limit` of `Job`; `model`, `policy` and the others of `Recipe`. None
+            `shard_size` and `limit` of `Job`; `model`, `policy` and the others of `EmbeddingConfig`. None
             is the default.
 
     Returns:
@@ -83,7 +83,7 @@ def embed_corpus(
                 print(f"{folder} is complete: there is nothing to go on with.", file=sys.stderr)
                 _clear(folder, complete=True)
                 return EmbeddedCorpus(folder)
-            embedding = Embedding(manifest.job.recipe)
+            embedding = ConfiguredEmbedder(manifest.job.config)
         else:
             _refuse_used(folder)
             manifest, embedding = _begun(folder, inputs, settings, stdin_format)
@@ -94,16 +94,16 @@ def embed_corpus(
 
 def _make(folder, manifest, embedding, make_shards):
     """Has the shards made that are not, and records each in the manifest."""
-    spans = [span for span in manifest.spans if span.index not in manifest.done]
+    planned = [shard for shard in manifest.planned if shard.index not in manifest.done]
     done = manifest.done_rows
-    records = make_shards(manifest.job, folder, spans, embedding)
+    records = make_shards(manifest.job, folder, planned, embedding)
     with CorpusProgress("Embedding", manifest.rows, done) as progress:
         embedding.advance = progress.advance
         try:
             for record in records:
                 manifest.done[record.index] = record
                 manifest.save(folder)
-                done += manifest.spans[record.index].rows
+                done += manifest.planned[record.index].rows
                 progress.move_to(done)
         finally:
             records.close()
@@ -120,34 +120,34 @@ def _begun(folder, inputs, settings, stdin_format):
     for name, value in settings.items():
         group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
         groups[group][name] = value
-    recipe = _recipe(groups[None])
+    config = _recipe(groups[None])
     if groups[_OF_JOB].get("format", "parquet") == "parquet":
         require("pyarrow", extra="parquet")
-    job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
+    job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
     inputs = _with_stdin(inputs, folder, stdin_format)
     choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
-    embedding = Embedding(recipe)
+    embedding = ConfiguredEmbedder(config)
     width = embedding([""]).vectors.shape[-1]
     with CorpusProgress("Reading the input", None) as progress:
         source = CorpusInput.of(inputs, **groups[_OF_INPUT])
-        spans = plan_spans(source, job.shard_size, job.limit, progress.move_to)
+        planned = plan_shards(source, job.shard_size, job.limit, progress.move_to)
     source.check()
-    job = dataclasses.replace(job, recipe=embedding.recipe, input=source)
-    manifest = Manifest(job, width, spans)
+    job = dataclasses.replace(job, config=embedding.config, input=source)
+    manifest = Manifest(job, width, planned)
     manifest.save(folder)
     return manifest, embedding
 
 
 def _with_stdin(inputs, folder, format, known=()):
     """The inputs with the file that standard input is saved in, in its place."""
-    return [save_stdin(folder, format, known) if path == STDIN else path for path in inputs]
+    return [spool_stdin(folder, format, known) if path == STDIN else path for path in inputs]
 
 
 def _recipe(settings):
     try:
-        return Recipe(**settings)
+        return EmbeddingConfig(**settings)
     except TypeError:
-        names = {field.name for field in dataclasses.fields(Recipe)}
+        names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
         unknown = ", ".join(sorted(set(settings) - names))
         raise UserError(f"There is no setting {unknown}: see embed_corpus.") from None
 
@@ -157,7 +157,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     manifest = Manifest.load(folder)
     job = manifest.job
     recorded = {
-        **dataclasses.asdict(job.recipe),
+        **dataclasses.asdict(job.config),
         **{name: getattr(job, name) for name in _OF_JOB},
         "text_column": job.input.text_columns,
         "id_column": job.input.id_column,
@@ -176,7 +176,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     elif manifest.complete:
         return manifest
     else:
-        paths = [where_saved(folder, file) for file in files]
+        paths = [find_spooled(folder, file) for file in files]
     if len(paths) != len(files):
         raise UserError(
             f"The job in {folder} was begun with {len(files)} files and has {len(paths)} now: give "

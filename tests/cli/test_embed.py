@@ -52,8 +52,8 @@ def test_options(embed):
     corpus = EmbeddedCorpus("out")
     ((ids, texts, vectors),) = corpus.shards()
     assert (ids, texts, vectors.shape) == ([0, 1], None, (2, 24))
-    recipe = corpus.manifest.job.recipe
-    assert (recipe.pooling, recipe.normalize) == (("cls", "max"), True)
+    config = corpus.manifest.job.config
+    assert (config.pooling, config.normalize) == (("cls", "max"), True)
 
 
 def test_columns(embed):
@@ -85,7 +85,7 @@ class Slow(StandIn):
         time.sleep(0.05)
         return super().__call__(texts)
 
-run.Embedding = Slow
+run.ConfiguredEmbedder = Slow
 sys.exit(main(["embed", "a.txt", "--output", "out", "--format", "npy", "--shard-size", "1"]))
 """
 

@@ -1,4 +1,4 @@
-"""What is read of files: texts, ids, spans, and what is refused."""
+"""What is read of files: texts, ids, planned, and what is refused."""
 
 import csv
 import gzip
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.corpus import spans as spans_module
+from kerasformer.corpus import shard_plan
 from kerasformer.corpus.input import CorpusInput, InputFile, list_files
-from kerasformer.corpus.spans import RowReader, plan_spans
+from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -43,8 +43,8 @@ WRITERS = {".csv": write_csv, ".jsonl": write_jsonl, ".parquet": write_parquet}
 
 
 def read_all(source, shard_size, limit=None):
-    reader = RowReader(source)
-    return [reader.read(span) for span in plan_spans(source, shard_size, limit)]
+    reader = ShardReader(source)
+    return [reader.read(shard) for shard in plan_shards(source, shard_size, limit)]
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -56,11 +56,11 @@ def test_spans_hold_all_rows_in_whatever_order_they_are_read(
     path = tmp_path_factory.mktemp("corpus") / f"a{suffix}"
     WRITERS[suffix](path, texts)
     source = CorpusInput.of([path], id_column="key")
-    spans = plan_spans(source, shard_size)
-    assert [span.rows for span in spans[:-1]] == [shard_size] * (len(spans) - 1)
-    reader, parts = RowReader(source), {}
-    for span in data.draw(st.permutations(spans)):
-        parts[span.index] = reader.read(span)
+    planned = plan_shards(source, shard_size)
+    assert [shard.rows for shard in planned[:-1]] == [shard_size] * (len(planned) - 1)
+    reader, parts = ShardReader(source), {}
+    for shard in data.draw(st.permutations(planned)):
+        parts[shard.index] = reader.read(shard)
     assert [text for index in sorted(parts) for text in parts[index].texts] == texts
     ids = [id for index in sorted(parts) for id in parts[index].ids]
     assert ids == [f"k{n}" for n in range(len(texts))]
@@ -83,10 +83,10 @@ def test_several_files_and_folders_are_one_corpus(tmp_path, texts):
 
 
 def test_a_shard_ends_where_its_texts_are_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(spans_module, "_CHARACTERS", 10)
+    monkeypatch.setattr(shard_plan, "_CHARACTERS", 10)
     write_text(tmp_path / "a.txt", ["x" * 4, "x" * 4, "x" * 4, "", "x" * 30, "x", "x", "x"])
-    spans = plan_spans(CorpusInput.of([tmp_path / "a.txt"]), 3)
-    assert [(span.first_row, span.rows) for span in spans] == [(0, 3), (3, 2), (5, 3)]
+    planned = plan_shards(CorpusInput.of([tmp_path / "a.txt"]), 3)
+    assert [(shard.first_row, shard.rows) for shard in planned] == [(0, 3), (3, 2), (5, 3)]
 
 
 def test_the_first_rows_only(tmp_path, texts):
@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
-        plan_spans(CorpusInput.of([path]), 5)
+        plan_shards(CorpusInput.of([path]), 5)
 
 
 def test_columns_that_are_not_there(tmp_path):
@@ -159,7 +159,7 @@ def test_columns_that_are_not_there(tmp_path):
 def test_a_row_without_id(tmp_path):
     (tmp_path / "a.csv").write_text("key,text\nk,x\n,y\n")
     with pytest.raises(UserError, match=r"a.csv, line 3, has no id in the column 'key'"):
-        plan_spans(CorpusInput.of([tmp_path / "a.csv"], id_column="key"), 5)
+        plan_shards(CorpusInput.of([tmp_path / "a.csv"], id_column="key"), 5)
 
 
 def test_a_large_row_group_is_not_in_memory_at_once(tmp_path):
@@ -223,8 +223,8 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, texts):
     path = tmp_path / "a.txt"
     write_text(path, texts)
     source = CorpusInput.of([path])
-    first, second, *_ = plan_spans(source, 10)
-    reader = RowReader(source)
+    first, second, *_ = plan_shards(source, 10)
+    reader = ShardReader(source)
     assert reader.read(first).texts == texts[:10]
     write_text(path, texts[:15])
     with pytest.raises(UserError, match="has changed since the job was begun"):

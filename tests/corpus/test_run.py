@@ -133,7 +133,7 @@ class Slow(stand_in.StandIn):
         time.sleep(0.05)
         return super().__call__(texts)
 
-run.Embedding = Slow
+run.ConfiguredEmbedder = Slow
 embed_corpus(["a.jsonl"], "out", format="npy", shard_size=1)
 """
 
@@ -207,7 +207,7 @@ def test_nothing_to_resume_is_begun(source):
 def test_a_complete_one_says_so(source, content, capsys, monkeypatch):
     embed_corpus([source], "out", **SETTINGS)
     whole = content(Path("out"))
-    monkeypatch.setattr("kerasformer.corpus.run.Embedding", None)
+    monkeypatch.setattr("kerasformer.corpus.run.ConfiguredEmbedder", None)
     assert embed_corpus([source], "out", resume=True).complete
     assert "out is complete" in capsys.readouterr().err
     assert content(Path("out")) == whole
@@ -325,7 +325,7 @@ def test_broken_manifests(source):
         ("{}", "is no sound manifest"),
         (json.dumps({**whole, "version": 2}), "is of version 2, .* update it"),
         (json.dumps({**whole, "shards": [5]}), "is no sound manifest"),
-        (json.dumps({**whole, "recipe": {"unknown": 1}}), "is no sound manifest"),
+        (json.dumps({**whole, "config": {"unknown": 1}}), "is no sound manifest"),
         (json.dumps(outside), "a file outside the folder"),
     ]
     for text, message in broken:

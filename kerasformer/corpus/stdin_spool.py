@@ -17,7 +17,7 @@ SAVED = re.compile(rf"\.standard-input\.({'|'.join(FORMATS)})")
 _BYTES = 1 << 20  # read at a time
 
 
-def save_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Path:
+def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Path:
     """Saves standard input, to its end, in the corpus' folder.
 
     Args:
@@ -54,7 +54,7 @@ def save_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Pa
     return path
 
 
-def where_saved(folder: Path, file: InputFile) -> Path:
+def find_spooled(folder: Path, file: InputFile) -> Path:
     """The present path of a file of a job: that of a saved one moves with the corpus.
 
     Raises:

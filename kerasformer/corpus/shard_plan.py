@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from kerasformer.corpus.input import CorpusInput
-from kerasformer.data.lines import Place
+from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 
 # A shard ends behind the text that reaches this, so that long texts need no more memory.
@@ -13,7 +13,7 @@ _CHARACTERS = 1 << 24
 _TOLD_EVERY = 10_000  # rows
 
 
-class Span(NamedTuple):
+class PlannedShard(NamedTuple):
     """The rows of one shard.
 
     Attributes:
@@ -32,7 +32,7 @@ class Span(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of a span.
+    """The rows of a shard.
 
     Attributes:
         ids: An int or a str for each row.
@@ -43,12 +43,12 @@ class Rows(NamedTuple):
     texts: list[str]
 
 
-def plan_spans(
+def plan_shards(
     source: CorpusInput,
     shard_size: int,
     limit: int | None = None,
     tell: Callable[[int], None] = lambda rows: None,
-) -> tuple[Span, ...]:
+) -> tuple[PlannedShard, ...]:
     """Reads all of the input once, in bounded memory, and divides it.
 
     So a row that cannot be read is found now rather than after hours of work, and each shard can be
@@ -61,12 +61,12 @@ def plan_spans(
         tell: Called now and then with the number of rows that were read.
 
     Returns:
-        The spans, in order.
+        The planned, in order.
 
     Raises:
         UserError: A row cannot be read, or there is none.
     """
-    spans, first, rows, characters = [], None, 0, 0
+    planned, first, rows, characters = [], None, 0, 0
     for number, row in enumerate(islice(source.rows(), limit)):
         if first is None:
             first = (number, row.file, row.place)
@@ -74,25 +74,25 @@ def plan_spans(
         rows += 1
         characters += len(row.text)
         if rows == shard_size or characters >= _CHARACTERS:
-            spans.append(_span(len(spans), rows, *first))
+            planned.append(_span(len(planned), rows, *first))
             first = None
         if number % _TOLD_EVERY == 0:
             tell(number)
     if first is not None:
-        spans.append(_span(len(spans), rows, *first))
-    tell(sum(span.rows for span in spans))
-    if not spans:
+        planned.append(_span(len(planned), rows, *first))
+    tell(sum(shard.rows for shard in planned))
+    if not planned:
         names = ", ".join(file.path for file in source.files)
         raise UserError(f"{names} holds no texts: give a file with at least one row of data.")
-    return tuple(spans)
+    return tuple(planned)
 
 
 def _span(index, rows, first_row, file, place):
-    return Span(index, first_row, rows, file, place)
+    return PlannedShard(index, first_row, rows, file, place)
 
 
-class RowReader:
-    """Reads spans: one that begins where the last ended goes on from there, any other seeks.
+class ShardReader:
+    """Reads planned: one that begins where the last ended goes on from there, any other seeks.
 
     Args:
         source: The input.
@@ -103,21 +103,21 @@ class RowReader:
         self._rows = None
         self._next = None  # the number of the row that `_rows` gives next
 
-    def read(self, span: Span) -> Rows:
-        """The rows of a span.
+    def read(self, shard: PlannedShard) -> Rows:
+        """The rows of a shard.
 
         Raises:
             UserError: The input has changed, or cannot be read.
         """
-        if span.first_row != self._next:
-            self._rows = self._source.rows(span.file, span.place)
-        rows = list(islice(self._rows, span.rows))
-        self._source.check(span.file, rows[-1].file if rows else None)
-        if len(rows) != span.rows:
+        if shard.first_row != self._next:
+            self._rows = self._source.rows(shard.file, shard.place)
+        rows = list(islice(self._rows, shard.rows))
+        self._source.check(shard.file, rows[-1].file if rows else None)
+        if len(rows) != shard.rows:
             raise UserError("The input has fewer rows than when the job was begun: start it anew.")
-        self._next = span.first_row + span.rows
+        self._next = shard.first_row + shard.rows
         if self._source.id_column:
             ids = [row.id for row in rows]
         else:
-            ids = list(range(span.first_row, self._next))
+            ids = list(range(shard.first_row, self._next))
         return Rows(ids, [row.text for row in rows])

@@ -20,7 +20,7 @@ _OF_ENCODE = ("dtype", "dimensions", "long")
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class EmbeddingConfig:
     """A model and all settings of the vectors: plain data. None is what the model itself says.
 
     Attributes:
@@ -85,32 +85,32 @@ class Embedded(NamedTuple):
     cut_tokens: int
 
 
-class Embedding:
-    """A recipe at work: loads the model once, then makes vectors of texts.
+class ConfiguredEmbedder:
+    """A config at work: loads the model once, then makes vectors of texts.
 
     Args:
-        recipe: The recipe.
+        config: The config.
 
     Attributes:
         embedder: The `TextEmbedder`.
-        recipe: The recipe with the settings that are used where it left them to the model, and
+        config: The config with the settings that are used where it left them to the model, and
             with the model's fingerprint.
         advance: Called now and then with the number of texts done since the last call.
 
     Raises:
-        UserError: The model cannot be read, or it is another one than the recipe's.
+        UserError: The model cannot be read, or it is another one than the config's.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, config: EmbeddingConfig):
         with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
             from kerasformer.embedder import TextEmbedder
 
-        settings = _given(recipe, _OF_EMBEDDER)
-        self.embedder = TextEmbedder.from_pretrained(recipe.model, dtype=recipe.policy, **settings)
+        settings = _given(config, _OF_EMBEDDER)
+        self.embedder = TextEmbedder.from_pretrained(config.model, dtype=config.policy, **settings)
         digest = model_fingerprint(self.embedder)
-        if recipe.sha256 not in ("", digest):
+        if config.sha256 not in ("", digest):
             raise UserError(
-                f"The model {recipe.model} is another one than when the job was begun: its "
+                f"The model {config.model} is another one than when the job was begun: its "
                 "weights, configuration or vocabulary differ; give the former one, or embed into a "
                 "new folder."
             )
@@ -119,21 +119,21 @@ class Embedding:
             for name in _OF_EMBEDDER
             if hasattr(self.embedder, name)
         }
-        self.recipe = dataclasses.replace(recipe, sha256=digest, **used)
+        self.config = dataclasses.replace(config, sha256=digest, **used)
         self.advance = lambda count: None
 
     def __call__(self, texts: list[str]) -> Embedded:
         """Makes the vectors of texts, all in one call of `TextEmbedder.encode`."""
-        settings = _given(self.recipe, _OF_ENCODE)
+        settings = _given(self.config, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             vectors = self.embedder.encode(texts, verbose=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
 
 
-def _given(recipe, names):
-    defaults = Recipe()
-    values = {name: getattr(recipe, name) for name in names}
+def _given(config, names):
+    defaults = EmbeddingConfig()
+    values = {name: getattr(config, name) for name in names}
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
 
 

@@ -11,7 +11,7 @@ from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.input import list_files, open_table
 from kerasformer.corpus.manifest import MANIFEST
 from kerasformer.corpus.neighbours import directions
-from kerasformer.data.rows import (
+from kerasformer.data.columns import (
     LABEL_COLUMNS,
     choose_text,
     is_missing,
@@ -19,7 +19,7 @@ from kerasformer.data.rows import (
     label_in,
     usual_text,
 )
-from kerasformer.data.sources import REVIEWS, load_dataset
+from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.errors import UserError
 
 
@@ -199,9 +199,9 @@ def _labels_of(corpus, chosen, label_column):
     source, manifest = corpus.manifest.job.input, corpus.manifest
     source.check()
     made = [
-        np.arange(span.first_row, span.first_row + span.rows)
-        for span in manifest.spans
-        if span.index in manifest.done
+        np.arange(shard.first_row, shard.first_row + shard.rows)
+        for shard in manifest.planned
+        if shard.index in manifest.done
     ]
     wanted = np.concatenate(made)[chosen] if made else chosen
     labels, first = [], 0
