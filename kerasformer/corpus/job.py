@@ -1,4 +1,4 @@
-"""A job: all that decides what a corpus' shards hold; and the writing of one of them."""
+"""The settings of a job that embeds a corpus; and the writing of a shard of it."""
 
 import dataclasses
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import NamedTuple
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
-from kerasformer.corpus.shard_plan import Rows, PlannedShard
+from kerasformer.corpus.shard_plan import ShardRows
 from kerasformer.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is embedded, how, and into what: plain data, which can be sent to other processes.
+    """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
 
     Attributes:
         config: The model and the settings of the vectors.
@@ -56,22 +56,14 @@ class ShardRecord(NamedTuple):
     cut_tokens: int
 
 
-def write_shard(job: Job, folder: Path, shard: PlannedShard, rows: Rows, embedded: Embedded) -> ShardRecord:
+def write_shard(
+    job: Job, folder: Path, index: int, rows: ShardRows, embedded: Embedded
+) -> ShardRecord:
     """Writes the files of a shard; the same bytes for the same vectors, wherever they were made.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        shard: The shard.
-        rows: Its rows.
-        embedded: Their vectors.
-
-    Returns:
-        The record of the shard.
 
     Raises:
         UserError: They cannot be written, as on a full disk.
     """
     shard = Shard(rows.ids, rows.texts if job.text else None, embedded.vectors)
-    files = write_files(folder, shard.index, shard, job.format)
-    return ShardRecord(shard.index, files, embedded.cut_texts, embedded.cut_tokens)
+    files = write_files(folder, index, shard, job.format)
+    return ShardRecord(index, files, embedded.cut_texts, embedded.cut_tokens)

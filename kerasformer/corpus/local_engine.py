@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kerasformer.corpus.job import Job, ShardRecord, write_shard
 from kerasformer.corpus.embedding import ConfiguredEmbedder
-from kerasformer.corpus.shard_plan import ShardReader, PlannedShard
+from kerasformer.corpus.job import Job, ShardRecord, write_shard
+from kerasformer.corpus.shard_plan import PlannedShard, ShardReader
 
 
 def run(
-    job: Job, folder: Path, planned: Sequence[PlannedShard], embedding: ConfiguredEmbedder
+    job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder
 ) -> Iterator[ShardRecord]:
     """Makes shards: what every engine does, each in its way.
 
@@ -17,7 +17,7 @@ def run(
         job: The job.
         folder: The corpus' folder.
         planned: The shards to make.
-        embedding: The job's config at work in this process.
+        embedder: The job's model.
 
     Yields:
         The record of each shard, once its files are whole in their places.
@@ -28,4 +28,4 @@ def run(
     reader = ShardReader(job.input)
     for shard in planned:
         rows = reader.read(shard)
-        yield write_shard(job, folder, shard, rows, embedding(rows.texts))
+        yield write_shard(job, folder, shard.index, rows, embedder(rows.texts))

@@ -1,16 +1,16 @@
-"""The shards of a corpus as places in its input, and the reading of one."""
+"""The shard plan of a corpus, each shard a place in the input; and the reading of a shard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from kerasformer.corpus.input import CorpusInput
+from kerasformer.corpus.input import CorpusInput, Row
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 
-# A shard ends behind the text that reaches this, so that long texts need no more memory.
+# A shard ends with the text that reaches this, so that long texts need no more memory.
 _CHARACTERS = 1 << 24
-_TOLD_EVERY = 10_000  # rows
+_REPORT_EVERY = 10_000  # rows
 
 
 class PlannedShard(NamedTuple):
@@ -31,13 +31,8 @@ class PlannedShard(NamedTuple):
     place: Place
 
 
-class Rows(NamedTuple):
-    """The rows of a shard.
-
-    Attributes:
-        ids: An int or a str for each row.
-        texts: The texts.
-    """
+class ShardRows(NamedTuple):
+    """What a shard is made of: an int or a str for each row, and the texts."""
 
     ids: list[int] | list[str]
     texts: list[str]
@@ -47,7 +42,7 @@ def plan_shards(
     source: CorpusInput,
     shard_size: int,
     limit: int | None = None,
-    tell: Callable[[int], None] = lambda rows: None,
+    on_rows: Callable[[int], None] = lambda rows: None,
 ) -> tuple[PlannedShard, ...]:
     """Reads all of the input once, in bounded memory, and divides it.
 
@@ -58,52 +53,40 @@ def plan_shards(
         source: The input.
         shard_size: Rows in a shard; fewer where its texts are long.
         limit: How many rows to take of the input; by default all.
-        tell: Called now and then with the number of rows that were read.
-
-    Returns:
-        The planned, in order.
+        on_rows: Called now and then with the number of rows read so far.
 
     Raises:
         UserError: A row cannot be read, or there is none.
     """
-    planned, first, rows, characters = [], None, 0, 0
-    for number, row in enumerate(islice(source.rows(), limit)):
-        if first is None:
-            first = (number, row.file, row.place)
-            rows = characters = 0
-        rows += 1
+    planned, rows, characters, total = [], 0, 0, 0
+    for row in islice(source.rows(), limit):
+        if not rows:
+            file, place = row.file, row.place
+        rows, total = rows + 1, total + 1
         characters += len(row.text)
         if rows == shard_size or characters >= _CHARACTERS:
-            planned.append(_span(len(planned), rows, *first))
-            first = None
-        if number % _TOLD_EVERY == 0:
-            tell(number)
-    if first is not None:
-        planned.append(_span(len(planned), rows, *first))
-    tell(sum(shard.rows for shard in planned))
+            planned.append(PlannedShard(len(planned), total - rows, rows, file, place))
+            rows = characters = 0
+        if total % _REPORT_EVERY == 0:
+            on_rows(total)
+    if rows:
+        planned.append(PlannedShard(len(planned), total - rows, rows, file, place))
+    on_rows(total)
     if not planned:
         names = ", ".join(file.path for file in source.files)
         raise UserError(f"{names} holds no texts: give a file with at least one row of data.")
     return tuple(planned)
 
 
-def _span(index, rows, first_row, file, place):
-    return PlannedShard(index, first_row, rows, file, place)
-
-
 class ShardReader:
-    """Reads planned: one that begins where the last ended goes on from there, any other seeks.
-
-    Args:
-        source: The input.
-    """
+    """Reads shards: one that begins where the last ended goes on from there, any other seeks."""
 
     def __init__(self, source: CorpusInput):
         self._source = source
-        self._rows = None
-        self._next = None  # the number of the row that `_rows` gives next
+        self._rows: Iterator[Row] = iter(())
+        self._next = -1  # the number of the row that `_rows` gives next
 
-    def read(self, shard: PlannedShard) -> Rows:
+    def read(self, shard: PlannedShard) -> ShardRows:
         """The rows of a shard.
 
         Raises:
@@ -116,8 +99,8 @@ class ShardReader:
         if len(rows) != shard.rows:
             raise UserError("The input has fewer rows than when the job was begun: start it anew.")
         self._next = shard.first_row + shard.rows
-        if self._source.id_column:
-            ids = [row.id for row in rows]
+        if self._source.id_column is None:
+            ids: list = list(range(shard.first_row, self._next))
         else:
-            ids = list(range(shard.first_row, self._next))
-        return Rows(ids, [row.text for row in rows])
+            ids = [row.id for row in rows]
+        return ShardRows(ids, [row.text for row in rows])
