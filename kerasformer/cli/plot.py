@@ -130,8 +130,8 @@ def _read_texts(source, limit, columns, settings):
     import numpy as np
 
     from kerasformer.analysis.text_sample import plain_numbers, sample_texts
-    from kerasformer.corpus.progress import CorpusProgress
     from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
+    from kerasformer.corpus.progress import CorpusProgress
 
     sample = sample_texts(source, limit, **columns)
     if len(sample.texts) < 3:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.embedding import ConfiguredEmbedder
+from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.shards import Shard, read_files
 
 
@@ -82,7 +82,7 @@ class EmbeddedCorpus:
         Raises:
             UserError: The model cannot be read, or has changed since.
         """
-        return self._embedding.embedder
+        return self._embedder.embedder
 
     def encode(self, texts: list[str]) -> np.ndarray:
         """Vectors of other texts, made and stored as those of the corpus.
@@ -96,8 +96,8 @@ class EmbeddedCorpus:
         Raises:
             UserError: The model cannot be read, or has changed since.
         """
-        return self._embedding(texts).vectors
+        return self._embedder(texts).vectors
 
     @functools.cached_property
-    def _embedding(self):
+    def _embedder(self):
         return ConfiguredEmbedder(self.manifest.job.config)

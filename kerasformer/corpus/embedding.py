@@ -1,4 +1,4 @@
-"""Which model makes a vector of a text, and how: as plain data, and at work."""
+"""Which model makes a vector of a text, and how: its settings, and the model with them."""
 
 import dataclasses
 import os
@@ -25,19 +25,11 @@ class EmbeddingConfig:
 
     Attributes:
         model: The source, as `TextEmbedder.from_pretrained` takes it.
-        sha256: The `model_fingerprint` of the model, or "" as long as it is not known.
+        sha256: The `model_fingerprint` of the model, or "" as long as it is unknown.
         policy: Keras dtype policy of the encoder.
-        layers: As in `TextEmbedder`, like the following.
-        combine: As in `TextEmbedder`.
-        pooling: As in `TextEmbedder`.
-        special_tokens: As in `TextEmbedder`.
-        max_length: As in `TextEmbedder`.
-        normalize: As in `TextEmbedder`.
-        prompt: As in `TextEmbedder`.
-        include_prompt: As in `TextEmbedder`.
-        dtype: As in `TextEmbedder.encode`, like the following.
-        dimensions: As in `TextEmbedder.encode`.
-        long: As in `TextEmbedder.encode`.
+
+    `layers` to `include_prompt` are as in `TextEmbedder`; `dtype`, `dimensions` and `long` as in
+    its `encode`.
     """
 
     model: str = "all-MiniLM-L6-v2"
@@ -86,19 +78,15 @@ class Embedded(NamedTuple):
 
 
 class ConfiguredEmbedder:
-    """A config at work: loads the model once, then makes vectors of texts.
-
-    Args:
-        config: The config.
+    """A model with its settings, which is loaded once and then makes vectors of texts.
 
     Attributes:
         embedder: The `TextEmbedder`.
-        config: The config with the settings that are used where it left them to the model, and
-            with the model's fingerprint.
+        config: The given one, completed by the model's own settings and its fingerprint.
         advance: Called now and then with the number of texts done since the last call.
 
     Raises:
-        UserError: The model cannot be read, or it is another one than the config's.
+        UserError: The model cannot be read, or is another one than `sha256` says.
     """
 
     def __init__(self, config: EmbeddingConfig):
@@ -110,9 +98,8 @@ class ConfiguredEmbedder:
         digest = model_fingerprint(self.embedder)
         if config.sha256 not in ("", digest):
             raise UserError(
-                f"The model {config.model} is another one than when the job was begun: its "
-                "weights, configuration or vocabulary differ; give the former one, or embed into a "
-                "new folder."
+                f"The model {config.model} has changed since the job was begun (weights, "
+                "configuration or vocabulary): give the former one, or embed into a new folder."
             )
         used = {
             name: getattr(self.embedder, name)
@@ -138,7 +125,7 @@ def _given(config, names):
 
 
 def _cut(caught) -> tuple[int, int]:
-    """The texts and tokens that warnings say were cut; other warnings are given on."""
+    """The texts and tokens that warnings say were cut; other warnings are issued again."""
     from kerasformer.embedder import TruncationWarning
 
     texts = tokens = 0
@@ -154,14 +141,7 @@ def _cut(caught) -> tuple[int, int]:
 
 
 def model_fingerprint(embedder) -> str:
-    """The sha256 of all that makes an embedder's model: weights, configuration, tokenizer.
-
-    Args:
-        embedder: A `TextEmbedder`.
-
-    Returns:
-        64 hexadecimal digits, the same for the same model in whatever format it is stored.
-    """
+    """The sha256 of a `TextEmbedder`'s weights, configuration and tokenizer, in any format."""
     from kerasformer.models.fingerprint import fingerprint
 
     weights = [weight for layer in (embedder.encoder, *embedder.dense) for weight in layer.weights]

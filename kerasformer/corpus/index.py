@@ -7,10 +7,11 @@ import json
 import numpy as np
 
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
-from kerasformer.corpus.progress import CorpusProgress
+from kerasformer.corpus.progress import WorkProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
 from kerasformer.files import open_whole, sha256_of, write_whole
+from kerasformer.text.files import read_json
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1
@@ -112,7 +113,7 @@ class CorpusIndex:
         """The index beside the corpus, or None if there is none that was made from it."""
         path = self._corpus.folder / INDEX
         try:
-            note = json.loads((self._corpus.folder / NOTE).read_text(encoding="utf-8"))
+            note = read_json(self._corpus.folder / NOTE)
             if note != {"corpus": self._made_from(), "sha256": sha256_of(path)}:
                 return None
             read = self._faiss.read_index_binary if self._binary else self._faiss.read_index
@@ -158,7 +159,7 @@ class CorpusIndex:
             index.cp.spherical = True
         index.cp.min_points_per_centroid = 1  # a corpus of a few texts is one list
         index.train(sample)
-        with CorpusProgress("Indexing", rows) as progress:
+        with WorkProgress("Indexing", rows) as progress:
             for _, _, stored in self._corpus.shards():
                 index.add(self._prepared(stored))
                 progress.move_to(index.ntotal)

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
-from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
+from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.shard_plan import ShardRows
+from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
 from kerasformer.errors import UserError
 
 
@@ -50,7 +50,7 @@ class ShardRecord(NamedTuple):
         cut_tokens: How many tokens they lost.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     files: tuple[ShardFile, ...]
     cut_texts: int
     cut_tokens: int

@@ -5,14 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, InputFile
 from kerasformer.corpus.job import Job, ShardRecord
-from kerasformer.corpus.embedding import EmbeddingConfig
-from kerasformer.corpus.shards import ShardFile, is_whole
 from kerasformer.corpus.shard_plan import PlannedShard
+from kerasformer.corpus.shards import ShardFile, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
+from kerasformer.text.files import read_json
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -79,16 +80,13 @@ class Manifest:
             UserError: There is none, or it cannot be read.
         """
         path = folder / MANIFEST
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not path.exists():
             raise UserError(
                 f"{folder} holds no embedded corpus (no {MANIFEST}): give the folder that "
                 "`kerasformer embed` wrote."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}): embed the texts again.") from None
-        if isinstance(content, dict) and content.get("version", _VERSION) != _VERSION:
+            )
+        content = read_json(path)
+        if content.get("version", _VERSION) != _VERSION:
             raise UserError(
                 f"{path} is of version {content['version']!r}, and this kerasformer reads version "
                 f"{_VERSION}: update it."
@@ -97,19 +95,21 @@ class Manifest:
             return cls._from_json(content, folder)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{path} is no sound manifest ({type(error).__name__}: {error}): embed the texts "
-                "again."
+                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed the "
+                "texts again."
             ) from None
 
     def _to_json(self) -> dict[str, Any]:
         texts, tokens = self.cut
         job = dataclasses.asdict(self.job)
+        config = job.pop("config")
         return {
             "version": _VERSION,
             "complete": self.complete,
             "rows": self.rows,
             "width": self.width,
             "cut": {"texts": texts, "tokens": tokens},
+            "recipe": config,
             **job,
             "shards": [self._shard(shard) for shard in self.planned],
         }
@@ -128,16 +128,14 @@ class Manifest:
         source["files"] = tuple(InputFile(**file) for file in source["files"])
         source["text_columns"] = tuple(source["text_columns"])
         job = Job(
-            config=EmbeddingConfig(**content["config"]),
+            config=EmbeddingConfig(**content["recipe"]),
             input=CorpusInput(**source),
             **{name: content[name] for name in ("format", "text", "shard_size", "limit")},
         )
         planned, done = [], {}
         for shard in content["shards"]:
-            values = {name: shard[name] for name in PlannedShard._fields} | {
-                "place": Place(**shard["place"])
-            }
-            planned.append(PlannedShard(**values))
+            values = {name: shard[name] for name in PlannedShard._fields}
+            planned.append(PlannedShard(**values | {"place": Place(**shard["place"])}))
             files = tuple(ShardFile(**file) for file in shard.get("files", ()))
             if any(Path(file.name).name != file.name for file in files):
                 raise ValueError(f"a file outside the folder, {files[0].name!r}")

@@ -167,8 +167,9 @@ class _Best:
         """What was found."""
         return [
             [
-                Neighbour(*self._noted[row], round(float(similarity), DECIMALS))
+                Neighbour(id, text, round(float(similarity), DECIMALS))
                 for row, similarity in zip(rows, similarities, strict=True)
+                for id, text in [self._noted[row]]
             ]
             for rows, similarities in zip(self._rows, self._similarities, strict=True)
         ]

@@ -33,7 +33,9 @@ class WorkProgress:
 
     def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "texts"):
         self._title, self._total, self._unit = title, total, unit
-        self._first = self._done = self._steady_from = done
+        self._first = done
+        self._done: float = done
+        self._steady_from: float = done
         self._bars = Bars(_columns)
         self._bars.add(title, total=None, completed=done, unit=unit, rate="", left="")
 

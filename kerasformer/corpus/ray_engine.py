@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import kerasformer
-from kerasformer.corpus.job import Job, ShardRecord, write_shard
 from kerasformer.corpus.embedding import ConfiguredEmbedder, Embedded, EmbeddingConfig
-from kerasformer.corpus.shard_plan import ShardReader, Rows, PlannedShard
+from kerasformer.corpus.job import Job, ShardRecord, write_shard
+from kerasformer.corpus.shard_plan import PlannedShard, ShardReader, ShardRows
 from kerasformer.errors import UserError, require
 from kerasformer.progress import stderr_to_nowhere
 from kerasformer.sources.presets import PRESETS
@@ -31,7 +31,7 @@ _VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_C
 
 
 def run(
-    job: Job, folder: Path, planned: Sequence[PlannedShard], embedding: ConfiguredEmbedder
+    job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder | None
 ) -> Iterator[ShardRecord]:
     """Makes shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
 
@@ -43,7 +43,7 @@ def run(
         job: The job.
         folder: The corpus' folder.
         planned: The shards to make.
-        embedding: The job's config at work in this process, which is not used.
+        embedder: Not used: each actor loads the model.
 
     Yields:
         The record of each shard, once its files are whole in their places, in any order.
@@ -53,13 +53,12 @@ def run(
     """
     ray = require("ray", extra="ray")
     require("ray.data", extra="ray")
-    by_index = {shard.index: shard for shard in planned}
     with _connection(ray), _told_in_a_sentence(ray):
         for shard in _embedded_shards(ray, job, planned).iter_rows():
-            rows = Rows(shard["ids"], shard["texts"])
+            rows = ShardRows(shard["ids"], shard["texts"])
             vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
             embedded = Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
-            yield write_shard(job, folder, by_index[shard["index"]], rows, embedded)
+            yield write_shard(job, folder, shard["index"], rows, embedded)
 
 
 def _embedded_shards(ray, job, planned):
@@ -125,8 +124,8 @@ class _Actor:
     """
 
     def __init__(self, config: EmbeddingConfig, version: str, attempts):
-        self._recipe, self._version, self._attempts = config, version, attempts
-        self._embedding = None
+        self._config, self._version, self._attempts = config, version, attempts
+        self._embedder = None
 
     def __call__(self, shard):
         import pyarrow
@@ -137,9 +136,9 @@ class _Actor:
                 f"The processes that worked on a shard died {_MOST_ATTEMPTS} times: see that the "
                 "nodes have enough memory, then go on with --resume."
             )
-        if self._embedding is None:
-            self._embedding = self._loaded()
-        embedded = self._embedding(shard["texts"][0].as_py())
+        if self._embedder is None:
+            self._embedder = self._loaded()
+        embedded = self._embedder(shard["texts"][0].as_py())
         vectors = np.ascontiguousarray(embedded.vectors)
         made = {
             "vectors": pyarrow.array([vectors.tobytes()], pyarrow.large_binary()),
@@ -157,7 +156,7 @@ class _Actor:
                 f"{self._version}: install the same one on every node."
             )
         try:
-            return ConfiguredEmbedder(self._recipe)
+            return ConfiguredEmbedder(self._config)
         except UserError as error:
             raise UserError(f"On the node {node}: {error}") from None
 

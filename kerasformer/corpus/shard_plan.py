@@ -24,7 +24,7 @@ class PlannedShard(NamedTuple):
         place: The place there.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     first_row: int
     rows: int
     file: int
@@ -58,7 +58,8 @@ def plan_shards(
     Raises:
         UserError: A row cannot be read, or there is none.
     """
-    planned, rows, characters, total = [], 0, 0, 0
+    planned: list[PlannedShard] = []
+    rows = characters = total = 0
     for row in islice(source.rows(), limit):
         if not rows:
             file, place = row.file, row.place

@@ -93,7 +93,8 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
         if paths[0].suffix == ".parquet":
             return _read_parquet(paths[0])
         vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
-        return Shard(*_read_rows(paths[1]), vectors)
+        ids, texts = _read_rows(paths[1])
+        return Shard(ids, texts, vectors)
     except UserError:
         raise
     except (OSError, ValueError, KeyError, EOFError) as error:  # Arrow's errors are among them

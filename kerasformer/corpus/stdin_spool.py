@@ -13,7 +13,7 @@ from kerasformer.files import open_whole
 
 STDIN = "-"
 FORMATS = ("txt", "csv", "tsv", "jsonl")
-SAVED = re.compile(rf"\.standard-input\.({'|'.join(FORMATS)})")
+SPOOLED = re.compile(rf"\.standard-input\.({'|'.join(FORMATS)})")
 _BYTES = 1 << 20  # read at a time
 
 
@@ -61,7 +61,7 @@ def find_spooled(folder: Path, file: InputFile) -> Path:
         UserError: It was standard input, and is not there any more.
     """
     name = os.path.basename(file.path)
-    if not SAVED.fullmatch(name) or os.path.exists(file.path):
+    if not SPOOLED.fullmatch(name) or os.path.exists(file.path):
         return Path(file.path)
     if not (folder / name).exists():
         raise UserError(

@@ -71,7 +71,8 @@ def choose_columns(
 def choose_text(
     columns: Sequence[str],
     text_column: Columns | None,
-    id_column: str | None,
+    id_column: str | None = None,
+    *,
     where: object,
 ) -> tuple[str, ...]:
     """The columns of the text, where there is no label: those asked for, the usual, the only one.
@@ -87,7 +88,7 @@ def choose_text(
 
     Example:
 
-    >>> choose_text(["key", "verse"], None, "key", "poems.jsonl")
+    >>> choose_text(["key", "verse"], None, "key", where="poems.jsonl")
     ('verse',)
     """
     if text_column is not None:
@@ -130,12 +131,24 @@ def named(asked: Columns, columns: Sequence[str], where: object) -> tuple[str, .
     Raises:
         UserError: There is no such column.
     """
-    names: Sequence[str | int]
+    return tuple(_named(name, columns, where) for name in divided(asked, columns))
+
+
+def divided(asked: Columns, columns: Sequence[str]) -> Sequence[str | int]:
+    """The columns asked for, one by one; a column may have a comma in its name."""
     if isinstance(asked, str) and asked not in columns:
-        names = [name.strip() for name in asked.split(",")]
-    else:
-        names = [asked] if isinstance(asked, str | int) else asked
-    return tuple(_named(name, columns, where) for name in names)
+        return [name.strip() for name in asked.split(",")]
+    return [asked] if isinstance(asked, str | int) else asked
+
+
+def joined(columns: Sequence[str]) -> str:
+    """Says how a text is made of several columns.
+
+    >>> joined(["title", "body"])
+    "A text is the columns 'title' and 'body' of a row, joined by a space."
+    """
+    *most, last = map(repr, columns)
+    return f"A text is the columns {', '.join(most)} and {last} of a row, joined by a space."
 
 
 def _named(name, columns, where):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from kerasformer.analysis.text_sample import is_corpus, plain_numbers, sample_corpus, sample_texts
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.job import Job, ShardRecord
 from kerasformer.corpus.manifest import Manifest
-from kerasformer.corpus.embedding import EmbeddingConfig
-from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.shard_plan import ShardReader, plan_shards
+from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.errors import UserError
 
 

@@ -82,7 +82,7 @@ def test_the_fingerprint_is_of_weights_and_vocabulary(model, embedder, tmp_path)
     digests = {model_fingerprint(TextEmbedder.from_pretrained(path)) for path in others}
     assert model_fingerprint(one) == model_fingerprint(again)
     assert len({model_fingerprint(one), *digests}) == 3
-    with pytest.raises(UserError, match="is another one than when the job was begun"):
+    with pytest.raises(UserError, match="has changed since the job was begun"):
         ConfiguredEmbedder(EmbeddingConfig(str(others[0]), sha256=model_fingerprint(one)))
 
 

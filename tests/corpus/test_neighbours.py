@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from kerasformer.corpus import EmbeddedCorpus, index, neighbours
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.index import INDEX, NOTE, CorpusIndex
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.job import Job, ShardRecord
 from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.neighbours import nearest
-from kerasformer.corpus.embedding import EmbeddingConfig
-from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.shard_plan import PlannedShard
+from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 

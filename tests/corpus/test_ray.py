@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 import kerasformer
 from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.corpus import embed_corpus, ray_engine
-from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
+from kerasformer.corpus.manifest import Manifest
 from kerasformer.errors import UserError
 from kerasformer.models import EncoderConfig
 

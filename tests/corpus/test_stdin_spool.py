@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.corpus import EmbeddedCorpus, embed_corpus
-from kerasformer.corpus import stdin_spool
+from kerasformer.corpus import EmbeddedCorpus, embed_corpus, stdin_spool
 from kerasformer.corpus.stdin_spool import spool_stdin
 from kerasformer.errors import UserError
 
