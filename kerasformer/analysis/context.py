@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kerasformer.analysis.occurrences import Occurrence, WordFinder, numbers
+from kerasformer.analysis.occurrences import Occurrence, Passage, WordFinder, numbers
 from kerasformer.errors import UserError
 from kerasformer.plots.heatmap import heat_map, heat_map_grid
 from kerasformer.text.texts import check_iterable, check_text
@@ -80,7 +80,9 @@ def word_contexts(embedder, word: str, texts: Iterable[str], *, limit: int = 30)
     (3, 3, 3)
     """
     finder = WordFinder(embedder.tokenizer, word, room=embedder.max_length - 2)
-    found, without, more = [], [], False
+    found: list[tuple[Occurrence, Passage]] = []
+    without: list[int] = []
+    more = False
     for number, text in enumerate(check_iterable(texts, "texts")):
         here = finder.find(check_text(text, f"texts[{number}]"), number)
         if not here:

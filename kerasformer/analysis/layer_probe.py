@@ -148,7 +148,7 @@ def _logistic(strength, tolerance):
     return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
 
 
-def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[Probe]:
+def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
     Args:
@@ -156,7 +156,8 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
         labels: int `[n]`.
         keys: What is equal for duplicates, `[n]`.
         seed: Of the folds.
-        on_done: Called after each fold of each probe, from several threads.
+        on_done: Called after each fold of each probe with the work that it was: 1 on average, more
+            for wider vectors.
 
     Returns:
         A `Probe` for each choice and pooling, layer by layer.
@@ -167,33 +168,35 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
         """Which texts of a fold the others' probe classifies rightly."""
         vectors, out = features.of(*cell), folds == fold
         fitted = LinearProbe(seed).fit(vectors[~out], labels[~out])
-        correct = fitted.predict(vectors[out]) == labels[out]
-        on_done()
-        return correct
+        return fitted.predict(vectors[out]) == labels[out]
 
-    cells = [(layers, pooling) for layers in features.choices() for pooling in features.pooled]
+    cells = features.cells()
     widths = [features.of(*cell).shape[1] for cell in cells]
     tasks = [(cell, fold) for cell in cells for fold in range(FOLDS)]
-    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 4))
+    scores = _in_threads(score, tasks, len(labels) * max(widths) * 4)
     probes = []
     for cell, width in zip(cells, widths, strict=True):
         correct = np.empty(len(labels), bool)
         for fold in range(FOLDS):
             correct[folds == fold] = next(scores)
+            on_done(width / np.mean(widths))
         fold_scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
-        probes.append(Probe(*cell, width, correct, fold_scores))
+        probes.append(Probe(cell[0], cell[1], width, correct, fold_scores))
     return probes
 
 
 def _in_threads(function, tasks, task_bytes):
-    """A thread for each core, as the matrix products are too small for several; or fewer."""
+    """The results, in order, of a thread for each core, as the matrix products are too small for
+    several; or of fewer threads.
+    """
     from threadpoolctl import threadpool_limits
 
     most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
     with threadpool_limits(1), ThreadPoolExecutor(min(cores(), most)) as threads:
         futures = [threads.submit(function, *task) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            for future in futures:
+                yield future.result()
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise

@@ -148,7 +148,7 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
     single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
     # The first token's embedding is the same in every text: it would stretch the scale.
     told = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
-    order = [*(name for name in by_layers if isinstance(name, str)), *single]
+    order: list[int | str] = [*(name for name in by_layers if isinstance(name, str)), *single]
     return heat_map(
         [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
         [row_label(study, layers) for layers in order],

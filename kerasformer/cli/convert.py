@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from kerasformer.cli.text import table
 from kerasformer.errors import UserError
 
 _FORMATS = {
@@ -116,8 +117,6 @@ def _check_target(target: Path, source: Path, to: str, overwrite: bool):
 
 
 def _format(target, written, result, notes):
-    from kerasformer.cli.text import table
-
     paths = [written] if written.is_file() else sorted(p for p in written.rglob("*") if p.is_file())
     rows = [
         [target / path.relative_to(written) if path != written else target, path.stat().st_size]

@@ -1,6 +1,7 @@
 """Tables and foreign text for a terminal."""
 
 import unicodedata
+from collections.abc import Set
 
 from kerasformer.formatting import width
 
@@ -21,7 +22,7 @@ def readable(text: str) -> str:
     )
 
 
-def table(rows: list[list], right: set[int] = frozenset(), indent: str = "") -> str:
+def table(rows: list[list], right: Set[int] = frozenset(), indent: str = "") -> str:
     """Rows as lines with aligned columns.
 
     Args:

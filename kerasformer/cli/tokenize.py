@@ -6,6 +6,7 @@ import re
 import sys
 
 from kerasformer.cli.options import add_json
+from kerasformer.cli.text import readable, table
 from kerasformer.errors import UserError
 
 _SLICE = r"(\d*):(\d*)|\d+"
@@ -57,7 +58,7 @@ def _run(arguments):
             print(json.dumps([{"id": i, "token": token} for i, token in entries]))
         else:
             for i, token in entries:
-                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {_readable(token)}")
+                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {readable(token)}")
         return 0
     texts = (line for text in arguments.texts for line in _lines(text))
     each = (tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
@@ -207,8 +208,6 @@ def _places(tokenizer, text, around, count):
 
 
 def _format(result: dict) -> str:
-    from kerasformer.cli.text import table
-
     rows = [["", "id", "offsets", "token", "text"]]
     for index, token in enumerate(result["tokens"]):
         start, end = token["start"], token["end"]
@@ -230,9 +229,3 @@ def _format(result: dict) -> str:
         many = result["left_out"] > 1
         lines += f"\n{result['left_out']:,} more token{'s are' if many else ' is'} cut off."
     return lines
-
-
-def _readable(text):
-    from kerasformer.cli.text import readable
-
-    return readable(text)

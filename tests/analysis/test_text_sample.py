@@ -103,9 +103,9 @@ def make_corpus(tmp_path):
             rows = reader.read(shard)
             numbers = shard.first_row + np.arange(shard.rows)
             vectors = np.stack([numbers, numbers + 1], 1).astype(dtype.replace("binary", "uint8"))
-            shard = Shard(rows.ids, rows.texts if texts else None, vectors)
+            content = Shard(rows.ids, rows.texts if texts else None, vectors)
             if shard.index not in leave_out:
-                files = write_files(folder, shard.index, shard, "npy")
+                files = write_files(folder, shard.index, content, "npy")
                 done[shard.index] = ShardRecord(shard.index, files, 0, 0)
         Manifest(job, 2, planned, done).save(folder)
         return folder
