@@ -7,6 +7,63 @@ from kerasformer.cli.options import add_reading
 from kerasformer.errors import UserError
 
 
+def _layers(value):
+    if re.fullmatch(r"-?\d+(,-?\d+)*", value):
+        numbers = tuple(map(int, value.split(",")))
+        return numbers if len(numbers) > 1 else numbers[0]
+    return value
+
+
+def _names(value):
+    return tuple(name.strip() for name in value.split(","))
+
+
+_VECTOR_OPTIONS = {
+    "--model": {
+        "metavar": "SOURCE",
+        "help": "all-MiniLM-L6-v2 (the default), a folder or file, hf://owner/name",
+    },
+    "--layers": {
+        "type": _layers,
+        "help": "a layer such as -2, several such as -4,-3,-2,-1 (write --layers=-2), or a name "
+        "such as sum_last_four",
+    },
+    "--combine": {"choices": ("sum", "mean", "concat"), "help": "how several layers are combined"},
+    "--pooling": {
+        "metavar": "MODE",
+        "type": _names,
+        "help": "mean, cls, max, mean_sqrt_len or pooled; several, separated by commas, are "
+        "concatenated (default: the model's own)",
+    },
+    "--no-special-tokens": {
+        "dest": "special_tokens",
+        "action": "store_false",
+        "help": "leave [CLS] and [SEP] out of the pooling",
+    },
+    "--normalize": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "scale vectors to length 1 (default: as the model says)",
+    },
+    "--prompt": {"metavar": "TEXT", "help": "text put before each text"},
+    "--max-length": {"metavar": "N", "type": int, "help": "tokens read of a text"},
+    "--long": {
+        "choices": ("truncate", "window"),
+        "help": "truncate longer texts (the default), or pool over windows",
+    },
+    "--dimensions": {"metavar": "N", "type": int, "help": "keep the first N numbers of a vector"},
+    "--dtype": {
+        "choices": ("float32", "float16", "int8", "binary"),
+        "help": "type of the stored numbers (default: float32)",
+    },
+    "--policy": {
+        "choices": ("float32", "mixed_bfloat16", "bfloat16"),
+        "help": "dtype policy of the model (default: float32); bfloat16 is faster on processors "
+        "with AMX and AMD's; without mixed_ the weights are in it too, and vectors move a little "
+        "more",
+    },
+}
+
+
 def add_to(commands):
     """Adds the command to the parser of commands."""
     command = commands.add_parser(
@@ -39,59 +96,8 @@ def add_to(commands):
 
 def add_vector_options(group):
     """Adds the options of `kerasformer.corpus.embedding.EmbeddingConfig`."""
-
-    def add(option, help, **kwargs):
-        group.add_argument(option, help=help, **kwargs)
-
-    add(
-        "--model",
-        "all-MiniLM-L6-v2 (the default), a folder or file, hf://owner/name",
-        metavar="SOURCE",
-    )
-    add(
-        "--layers",
-        "a layer such as -2, several such as -4,-3,-2,-1 (write --layers=-2), or a name such as "
-        "sum_last_four",
-        type=_layers,
-    )
-    add("--combine", "how several layers are combined", choices=("sum", "mean", "concat"))
-    add(
-        "--pooling",
-        "mean, cls, max, mean_sqrt_len or pooled; several, separated by commas, are concatenated "
-        "(default: the model's own)",
-        type=_names,
-        metavar="MODE",
-    )
-    add(
-        "--no-special-tokens",
-        "leave [CLS] and [SEP] out of the pooling",
-        dest="special_tokens",
-        action="store_false",
-    )
-    add(
-        "--normalize",
-        "scale vectors to length 1 (default: as the model says)",
-        action=argparse.BooleanOptionalAction,
-    )
-    add("--prompt", "text put before each text", metavar="TEXT")
-    add("--max-length", "tokens read of a text", metavar="N", type=int)
-    add(
-        "--long",
-        "truncate longer texts (the default), or pool over windows",
-        choices=("truncate", "window"),
-    )
-    add("--dimensions", "keep the first N numbers of a vector", metavar="N", type=int)
-    add(
-        "--dtype",
-        "type of the stored numbers (default: float32)",
-        choices=("float32", "float16", "int8", "binary"),
-    )
-    add(
-        "--policy",
-        "dtype policy of the model (default: float32); bfloat16 is faster on processors with AMX "
-        "and AMD's; without mixed_ the weights are in it too, and vectors move a little more",
-        choices=("float32", "mixed_bfloat16", "bfloat16"),
-    )
+    for option, arguments in _VECTOR_OPTIONS.items():
+        group.add_argument(option, **arguments)
 
 
 def _add_output(group):
@@ -113,17 +119,6 @@ def _add_output(group):
     group.add_argument(
         "--resume", action="store_true", help="continue the interrupted run in --output"
     )
-
-
-def _layers(value):
-    if re.fullmatch(r"-?\d+(,-?\d+)*", value):
-        numbers = tuple(map(int, value.split(",")))
-        return numbers if len(numbers) > 1 else numbers[0]
-    return value
-
-
-def _names(value):
-    return tuple(name.strip() for name in value.split(","))
 
 
 def _run(arguments):

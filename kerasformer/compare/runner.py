@@ -63,6 +63,9 @@ def compare(output=None, resume=False, **settings) -> Path:
         settings.data,
         text_column=settings.text_column,
         label_column=settings.label_column,
+        header=settings.header,
+        delimiter=settings.delimiter,
+        encoding=settings.encoding,
         limit=settings.limit,
     )
     if settings.needs_pretrained():

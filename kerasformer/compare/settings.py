@@ -16,6 +16,9 @@ class Settings:
         data: What `kerasformer.load_dataset` takes.
         text_column: The column of the text, where the file's names do not tell.
         label_column: The column of the class, likewise.
+        header: How the files are read, as in `kerasformer.load_dataset`; like the following.
+        delimiter: As in `load_dataset`.
+        encoding: As in `load_dataset`.
         pretrained: What `kerasformer.resolve` takes.
         arms: The arms to run, some of `ARMS`.
         seeds: The seeds that each arm is trained with; a number n stands for 0 to n - 1.
@@ -40,6 +43,9 @@ class Settings:
     data: str = "rotten-tomatoes"
     text_column: str | None = None
     label_column: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
     arms: tuple[str, ...] = ARMS
     seeds: tuple[int, ...] = (0, 1, 2)
