@@ -63,16 +63,7 @@ class LayerFeatures:
 def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="auto"):
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
-    Special tokens are pooled too.
-
-    Args:
-        embedder: A `TextEmbedder`.
-        texts: A sequence of str.
-        poolings: Some of `POOLINGS`.
-        verbose: As in `TextEmbedder.encode`.
-
-    Returns:
-        `LayerFeatures`.
+    Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
 
     Raises:
         UserError: There is no text, something is not a str, or a pooling is unknown.

@@ -51,20 +51,12 @@ class Probe:
 
 
 def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
-    """The classes with a different text for each fold.
+    """The classes, sorted, with a different text for each fold; equal keys are of duplicates.
 
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for texts that count as duplicates, `[n]`; a text with several labels
-            counts for its first.
-
-    Returns:
-        Sorted int `[classes]`.
+    A text with several labels counts for its first.
 
     Raises:
         UserError: They are fewer than two.
-
-    Example:
 
     >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
     [0, 1]
@@ -81,16 +73,7 @@ def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
 
 
 def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
-    """A fold for each text, the classes balanced, duplicates in one fold.
-
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Other folds.
-
-    Returns:
-        int `[n]`, from 0 to `FOLDS - 1`.
-    """
+    """The fold, from 0, of each text, int `[n]`: the classes balanced, duplicates in one fold."""
     from sklearn.model_selection import StratifiedKFold
 
     _, first, group = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
@@ -151,16 +134,8 @@ def _logistic(strength, tolerance):
 def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
-    Args:
-        features: `LayerFeatures` of n texts.
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Of the folds.
-        on_done: Called after each fold of each probe with the work that it was: 1 on average, more
-            for wider vectors.
-
-    Returns:
-        A `Probe` for each choice and pooling, layer by layer.
+    `on_done` is called after each fold of each probe with the work that it was: 1 on average, more
+    for wider vectors.
     """
     folds = make_folds(labels, keys, seed)
 

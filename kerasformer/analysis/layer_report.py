@@ -18,15 +18,7 @@ CHOSEN = "* is the one to use."
 
 
 def answer(study: LayerStudy, model: str) -> list[str]:
-    """Which layer should be used: the answer, what it rests on, and how to have it done.
-
-    Args:
-        study: What `study_layers` found.
-        model: The model's source, for the calls.
-
-    Returns:
-        Sentences.
-    """
+    """Sentences: which layer to use, what that rests on, and how to have it done."""
     sentences, chosen = [_advice(study)], study.choice.chosen
     if study.choice.informative:
         layers = _argument(study, chosen)

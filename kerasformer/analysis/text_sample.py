@@ -52,23 +52,12 @@ def sample_texts(
 ) -> TextSample:
     """Takes a sample of the texts of a data set, each text with the same chance, repeatably.
 
-    Files are read row by row, and no more than the sample is kept.
-
-    Args:
-        source: A file or folder that `kerasformer embed` takes, labelled or not, or another source
-            of `kerasformer.data.load_dataset`.
-        limit: The most texts to take.
-        text_column: As in `load_dataset`.
-        label_column: As in `load_dataset`, but there need not be one.
-        **dialect: `header`, `delimiter` and `encoding`, as in `load_dataset`.
-
-    Returns:
-        A `TextSample` without vectors.
+    Files are read row by row, and no more than the sample is kept. The source is a file or folder
+    that `kerasformer embed` takes, labelled or not, or another one of `load_dataset`, whose
+    settings the others are; but there need not be a label.
 
     Raises:
         UserError: There is no such source or column, or it cannot be read.
-
-    Example:
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "films.csv")
@@ -94,16 +83,10 @@ def sample_texts(
 
 
 def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -> TextSample:
-    """Takes a sample of an embedded corpus: texts, vectors, and labels out of the files before it.
+    """Takes a sample of an embedded corpus: texts, vectors as of `plain_numbers`, and labels.
 
-    Args:
-        folder: The folder of the corpus.
-        limit: The most texts to take.
-        label_column: The column of the label in those files; by default a usual name, if there is
-            one and the files are still there.
-
-    Returns:
-        A `TextSample` with vectors as of `plain_numbers`. A text that was not kept is its id.
+    The labels are those of the files that were embedded, if they are still there. A text that was
+    not kept is its id.
 
     Raises:
         UserError: There is no corpus, or a shard is broken; a label column was asked for that the

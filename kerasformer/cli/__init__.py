@@ -26,14 +26,7 @@ _COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, 
 
 
 def main(argv=None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: The arguments; by default those of the process.
-
-    Returns:
-        The exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C.
-    """
+    """Runs the command; gives its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
     arguments = parse(argv)
     quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,11 +48,7 @@ def main(argv=None) -> int:
 
 
 def parse(argv=None) -> argparse.Namespace:
-    """The options of a command, with `run`, the function that runs it.
-
-    Raises:
-        SystemExit: The arguments are wrong, which is said on stderr; or they ask for help.
-    """
+    """The options of a command, with `run`, which runs it; exits where they are wrong."""
     parser = _Parser(
         prog="kerasformer",
         description="Transformers from scratch and pretrained BERT, in Keras 3.",

@@ -52,15 +52,6 @@ def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
     It is written beside its place, read back, compared with what was read, and only then renamed:
     an interruption leaves nothing.
 
-    Args:
-        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-        target: The folder to write, or the `.keras` file.
-        to: `"hf"`, `"tfhub"` or `"keras"`.
-        overwrite: Whether a model of that format which is there already is replaced.
-
-    Returns:
-        The target.
-
     Raises:
         UserError: The source cannot be read, the target is taken, the format cannot hold the
             model, or what was written does not read back as it was.

@@ -48,14 +48,7 @@ def _run(arguments):
 
 
 def format_inspection(found: dict) -> str:
-    """What `kerasformer.checkpoints.inspect.inspect` found, as plain text.
-
-    Args:
-        found: Its result.
-
-    Returns:
-        Sections of aligned lines.
-    """
+    """What `kerasformer.checkpoints.inspect.inspect` found, as sections of aligned lines."""
     sections = {
         "Source": _source(found),
         "Sizes": [[name, found["config"][key]] for key, name in _SIZES.items()]

@@ -23,12 +23,7 @@ def add_json(command):
 
 
 def add_data(command, **kwargs):
-    """Adds `--data`, of labelled texts, and how its files are read.
-
-    Args:
-        command: The parser of the command.
-        **kwargs: Further arguments of `--data`, such as `default`.
-    """
+    """Adds `--data`, of labelled texts, with further arguments, and how its files are read."""
     command.add_argument(
         "--data",
         metavar="SOURCE",
@@ -40,12 +35,7 @@ def add_data(command, **kwargs):
 
 
 def add_reading(command, **columns):
-    """Adds the options of how files are read.
-
-    Args:
-        command: The parser of the command.
-        **columns: The other columns than that of the text, `label` or `id`, each with its help.
-    """
+    """Adds the options of how files are read, with the help of columns beside the text's."""
     group = command.add_argument_group("files")
     group.add_argument(
         "--text-column",
@@ -96,11 +86,7 @@ def say_joined(dataset):
 
 
 def output_file(path: str, *suffixes: str) -> Path:
-    """The file to write.
-
-    Raises:
-        UserError: It has none of the suffixes.
-    """
+    """The file to write, which has one of the suffixes, or a `UserError`."""
     file = Path(path).expanduser()
     if file.suffix.lower() not in suffixes:
         raise UserError(f"--output is {file}, but must end in {' or '.join(suffixes)}.")

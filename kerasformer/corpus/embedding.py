@@ -64,13 +64,7 @@ class EmbeddingConfig:
 
 
 class Embedded(NamedTuple):
-    """The vectors of texts.
-
-    Attributes:
-        vectors: `[texts, width]`.
-        cut_texts: How many texts were too long for the model and cut.
-        cut_tokens: How many tokens they lost.
-    """
+    """Vectors `[texts, width]`; how many texts were cut, and how many tokens they lost."""
 
     vectors: np.ndarray
     cut_texts: int

@@ -58,18 +58,7 @@ class CorpusIndex:
         self._index.nprobe = _PROBED
 
     def nearest(self, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]:
-        """As `kerasformer.corpus.neighbours.nearest`, of the texts in the lists that are searched.
-
-        Args:
-            vectors: `[queries, width]`, as `corpus.encode(texts)` gives them.
-            top: How many texts to find for each; fewer where the lists hold fewer.
-
-        Returns:
-            For each query its neighbours, the nearest first.
-
-        Raises:
-            UserError: As of `nearest`.
-        """
+        """As `kerasformer.corpus.neighbours.nearest`, of the lists that are searched."""
         vectors = check_queries(self._corpus, vectors, top)
         queries = directions(vectors, self._corpus.dtype)
         if not len(queries):

@@ -20,14 +20,7 @@ _REFUSED = (".json", ".ndjson", ".ipynb")
 
 
 class Row(NamedTuple):
-    """A row of the input.
-
-    Attributes:
-        file: The index of its file.
-        place: Where it begins there.
-        id: What its id column says, or None where there is no such column.
-        text: Its text; empty where there is none.
-    """
+    """The index of its file, its place there, its id (None without such a column), and its text."""
 
     file: int
     place: Place
@@ -37,14 +30,7 @@ class Row(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class InputFile:
-    """A file as it was when the job began.
-
-    Attributes:
-        path: The path as it was given.
-        bytes: Its size.
-        mtime_ns: When it was changed last.
-        sha256: Of its content.
-    """
+    """A file as it was when the job began: its path as given, size, time of change and sha256."""
 
     path: str
     bytes: int
@@ -53,11 +39,7 @@ class InputFile:
 
     @classmethod
     def of(cls, path: str | os.PathLike) -> "InputFile":
-        """The file as it is now; all of it is read.
-
-        Raises:
-            UserError: It cannot be read.
-        """
+        """The file as it is now, all of which is read."""
         with reading(Path(path)):
             status = os.stat(path)
             return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(Path(path)))
@@ -122,8 +104,7 @@ class CorpusInput:
 
         Args:
             paths: Files, and folders whose files are taken in the order of their names.
-            text_column: The column of the text, several with commas between; by default a usual
-                name such as "text", or the only column.
+            text_column: As in `choose_text`.
             id_column: The column of the ids.
             **dialect: `header`, `delimiter` and `encoding`.
 
@@ -134,11 +115,7 @@ class CorpusInput:
         return dataclasses.replace(chosen, files=tuple(InputFile.of(f.path) for f in chosen.files))
 
     def check(self, first: int = 0, last: int | None = None):
-        """Makes sure that no file from the first to the last one (by default all) has changed.
-
-        Raises:
-            UserError: One has.
-        """
+        """Makes sure that no file from the first to the last one (by default all) has changed."""
         for file in self.files[first : None if last is None else last + 1]:
             file.check()
 
@@ -148,11 +125,7 @@ class CorpusInput:
         return open_table(Path(file.path), dialect)
 
     def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:
-        """The rows from a place on.
-
-        Args:
-            file: The index of the first file to read.
-            place: The place of the first row in it; by default its beginning.
+        """The rows from a place in a file on.
 
         Raises:
             UserError: A row cannot be read, has no id, or a text that is no str; it is named.
@@ -171,11 +144,7 @@ class CorpusInput:
 
 
 def choose_columns(paths: Sequence, text_column=None, id_column=None, **dialect) -> CorpusInput:
-    """As `CorpusInput.of`, but reads only the beginnings of the files, and does not identify them.
-
-    Raises:
-        UserError: As of `CorpusInput.of`.
-    """
+    """As `CorpusInput.of`, but only the beginnings of the files are read."""
     read, files = Dialect(**dialect), list_files(paths)
     asked = text_column
     for path in files:
@@ -190,11 +159,7 @@ def choose_columns(paths: Sequence, text_column=None, id_column=None, **dialect)
 
 
 def list_files(paths: Sequence[str]) -> list[Path]:
-    """The files of paths; of a folder, those directly in it that have a known suffix.
-
-    Raises:
-        UserError: There is no such file or folder, or nothing to read in it.
-    """
+    """The files of paths; of a folder, those directly in it that have a known suffix."""
     files = []
     for path in map(Path, paths):
         if path == Path("-"):
@@ -217,10 +182,7 @@ def list_files(paths: Sequence[str]) -> list[Path]:
 def open_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """Opens a file: a table by its suffix, any other one as text with a row for each line.
 
-    What of the dialect does not apply to its kind is left aside.
-
-    Raises:
-        UserError: It is empty or cannot be read, or is JSON in a layout that is not read.
+    What of the dialect does not apply to its kind is ignored, as a folder may hold several kinds.
     """
     suffix = suffix_of(path)
     if suffix == ".jsonl":

@@ -41,14 +41,7 @@ class Job:
 
 
 class ShardRecord(NamedTuple):
-    """A shard that has been written.
-
-    Attributes:
-        index: Its number, from 0.
-        files: Its files.
-        cut_texts: How many of its texts were too long for the model and cut.
-        cut_tokens: How many tokens they lost.
-    """
+    """A shard that was written: its number and files, how many texts were cut, and their tokens."""
 
     index: int  # type: ignore[assignment]  # hides `tuple.index`
     files: tuple[ShardFile, ...]
@@ -59,11 +52,7 @@ class ShardRecord(NamedTuple):
 def write_shard(
     job: Job, folder: Path, index: int, rows: ShardRows, embedded: Embedded
 ) -> ShardRecord:
-    """Writes the files of a shard; the same bytes for the same vectors, wherever they were made.
-
-    Raises:
-        UserError: They cannot be written, as on a full disk.
-    """
+    """Writes the files of a shard; the same bytes for the same vectors, wherever they were made."""
     shard = Shard(rows.ids, rows.texts if job.text else None, embedded.vectors)
     files = write_files(folder, index, shard, job.format)
     return ShardRecord(index, files, embedded.cut_texts, embedded.cut_tokens)

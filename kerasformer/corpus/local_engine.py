@@ -11,13 +11,7 @@ from kerasformer.corpus.shard_plan import PlannedShard, ShardReader
 def run(
     job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder
 ) -> Iterator[ShardRecord]:
-    """Makes shards: what every engine does, each in its way.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        planned: The shards to make.
-        embedder: The job's model.
+    """Makes shards, as every engine does in its way.
 
     Yields:
         The record of each shard, once its files are whole in their places.

@@ -21,13 +21,8 @@ _VERSION = 1
 
 @dataclasses.dataclass
 class Manifest:
-    """What `manifest.json` says.
-
-    Attributes:
-        job: The job.
-        width: Numbers in a stored vector.
-        planned: All shards of the job, whether they are made or not.
-        done: Those that are made, by their number.
+    """What `manifest.json` says: the job, the numbers in a stored vector, all planned shards, and
+    the records of those that are made, by their number.
     """
 
     job: Job
@@ -57,11 +52,7 @@ class Manifest:
         return sum(r.cut_texts for r in records), sum(r.cut_tokens for r in records)
 
     def save(self, folder: Path):
-        """Writes it, beside its place and then renamed.
-
-        Raises:
-            UserError: It cannot be written.
-        """
+        """Writes it atomically."""
         try:
             write_whole(folder / MANIFEST, json.dumps(self._to_json(), indent=1) + "\n")
         except OSError as error:
@@ -72,9 +63,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        """Reads the manifest of a folder.
-
-        A shard whose files are gone, or have another size, counts as not made.
+        """Reads the manifest of a folder; a shard whose files are gone or cut counts as not made.
 
         Raises:
             UserError: There is none, or it cannot be read.

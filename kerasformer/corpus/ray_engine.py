@@ -37,13 +37,7 @@ def run(
 
     A connection that the program has already is used, and kept. Every node has to have the same
     kerasformer with its `ray` extra, and the model: under the same path, in its cache, or from the
-    network. A shard whose actor died is made by another one.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        planned: The shards to make.
-        embedder: Not used: each actor loads the model.
+    network. A shard whose actor died is made by another one. The `embedder` is not used.
 
     Yields:
         The record of each shard, once its files are whole in their places, in any order.

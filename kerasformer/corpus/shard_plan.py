@@ -14,14 +14,8 @@ _REPORT_EVERY = 10_000  # rows
 
 
 class PlannedShard(NamedTuple):
-    """The rows of one shard.
-
-    Attributes:
-        index: The number of the shard, from 0.
-        first_row: The number of its first row in the whole input, from 0.
-        rows: How many there are.
-        file: The index of the file where they begin.
-        place: The place there.
+    """The rows of one shard: its number, that of its first row in the whole input, how many rows it
+    has, and the index of the file and the place there where they begin.
     """
 
     index: int  # type: ignore[assignment]  # hides `tuple.index`
@@ -47,13 +41,7 @@ def plan_shards(
     """Reads all of the input once, in bounded memory, and divides it.
 
     So a row that cannot be read is found now rather than after hours of work, and each shard can be
-    made by itself.
-
-    Args:
-        source: The input.
-        shard_size: Rows in a shard; fewer where its texts are long.
-        limit: How many rows to take of the input; by default all.
-        on_rows: Called now and then with the number of rows read so far.
+    made by itself. A shard has fewer than `shard_size` rows where its texts are long.
 
     Raises:
         UserError: A row cannot be read, or there is none.
@@ -88,11 +76,7 @@ class ShardReader:
         self._next = -1  # the number of the row that `_rows` gives next
 
     def read(self, shard: PlannedShard) -> ShardRows:
-        """The rows of a shard.
-
-        Raises:
-            UserError: The input has changed, or cannot be read.
-        """
+        """The rows of a shard."""
         if shard.first_row != self._next:
             self._rows = self._source.rows(shard.file, shard.place)
         rows = list(islice(self._rows, shard.rows))

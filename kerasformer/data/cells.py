@@ -8,16 +8,7 @@ from kerasformer.errors import UserError
 
 
 def join_texts(cells: Iterable, where: str) -> str:
-    """The cells of a text as one, with a space between.
-
-    Args:
-        cells: The cells.
-        where: The file and row, for the error.
-
-    Raises:
-        UserError: A cell is no str.
-
-    Example:
+    """The cells of a text as one, with a space between; `where` is the file and row, for the error.
 
     >>> join_texts(["A title", "and what it heads."], "news.csv, line 2")
     'A title and what it heads.'
@@ -64,16 +55,7 @@ def label_name(cell) -> str:
 
 
 def label_in(cell, column, where) -> str:
-    """The name of the class in a cell of a file.
-
-    Args:
-        cell: The cell, not a missing one.
-        column: The name of its column, for the error.
-        where: Its file and place there, for the error.
-
-    Raises:
-        UserError: The cell is no string, number or bool.
-    """
+    """The name of the class in a cell, not a missing one, of a row and its column."""
     try:
         return label_name(cell)
     except TypeError as error:

@@ -32,19 +32,6 @@ def choose_columns(
 ) -> tuple[tuple[str, ...], str]:
     """The columns of the text and of the label: those asked for, or the usual names.
 
-    Args:
-        columns: The names that there are.
-        text_column: A name or a number, from 0, several of them as a sequence or separated by
-            commas; or None.
-        label_column: A name, a number or None.
-        where: What has the columns, for the errors.
-
-    Raises:
-        UserError: A column asked for is not there, none has a usual name, or the label is a part
-            of the text.
-
-    Example:
-
     >>> choose_columns(["Label", "Title", "Description", "Url"], None, None, "news.csv")
     (('Title', 'Description'), 'Label')
     >>> choose_columns(["a", "b", "c"], "a, b", "c", "news.csv")
@@ -75,18 +62,8 @@ def choose_text(
     *,
     where: object,
 ) -> tuple[str, ...]:
-    """The columns of the text, where there is no label: those asked for, the usual, the only one.
-
-    Args:
-        columns: The names that there are.
-        text_column: As in `choose_columns`.
-        id_column: The name of a column that is not the text, or None.
-        where: What has the columns, for the errors.
-
-    Raises:
-        UserError: A column asked for is not there, or none is known to hold the text.
-
-    Example:
+    """The columns of the text, where there is no label: those asked for, the usual, the only one
+    beside that of the ids.
 
     >>> choose_text(["key", "verse"], None, "key", where="poems.jsonl")
     ('verse',)

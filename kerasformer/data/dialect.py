@@ -75,12 +75,7 @@ def _codec(encoding):
 
 
 def sniff_encoding(beginning: bytes, encoding: str | None) -> tuple[str, int]:
-    """The encoding of a file, and the bytes of its byte-order mark.
-
-    Args:
-        beginning: Its first four bytes.
-        encoding: The encoding where there is no mark; None for UTF-8.
-    """
+    """The encoding of a file by its first four bytes, and the length of its byte-order mark."""
     for mark, name in _MARKS.items():
         if beginning.startswith(mark):
             return name, len(mark)

@@ -20,15 +20,11 @@ def read_path(
 ) -> RawDataset:
     """Reads a file, or the files of a folder that are named after splits.
 
-    Args:
-        path: A file, whose rows may name their split in a column called "split"; or a folder with
-            train, and perhaps validation and test, each a file or several numbered ones.
-        text_column: As in `choose_columns`.
-        label_column: As in `choose_columns`.
-        dialect: How the files are written.
+    A file's rows may name their split in a column called "split". A folder has train, and perhaps
+    validation and test, each a file or several numbered ones.
 
     Raises:
-        UserError: There is nothing to read, or something in it that is no labelled text.
+        UserError: There is nothing to read, or something in it is not a labelled text.
     """
     if not path.is_dir():
         table = read_table(path, dialect)
@@ -48,11 +44,7 @@ def read_path(
 def read_labelled_frame(
     frame, text_column: Columns | None, label_column: str | int | None
 ) -> RawDataset:
-    """Reads a DataFrame of pandas or polars as a file of the same columns.
-
-    Raises:
-        UserError: As of `read_path`.
-    """
+    """Reads a DataFrame of pandas or polars as a file of the same columns."""
     splits, columns = _read(read_frame(frame), "train", text_column, label_column)
     return RawDataset("DataFrame", splits, None, {"columns": columns})
 

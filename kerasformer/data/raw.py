@@ -39,13 +39,8 @@ class RawSplit:
 
 @dataclass
 class RawDataset:
-    """What a reader found: the rows by split, their name, where they came from.
-
-    Attributes:
-        name: What to call the data set.
-        splits: The rows of "train" and, where the source has them, "validation" and "test".
-        classes: The labels in their order, where the source says so.
-        provenance: What the reader can tell of it, ready for JSON.
+    """What a reader found: the name, the rows of "train" and perhaps "validation" and "test", the
+    labels in their order where the source has one, and the provenance, ready for JSON.
     """
 
     name: str

@@ -31,8 +31,8 @@ class Table:
         path: The file, or what a DataFrame is called in errors.
         columns: The names, in the file's order; "0", "1", ... for a file without a header.
         unit: What a row's number counts, "line" or "row", from 1.
-        walk: Yields the rows, each its place and the cells of the named columns; called with these
-            names and, to begin further down, the place of the first row.
+        walk: Called with names of columns and, to begin further down, the place of the first row;
+            yields the place of each row and its cells.
         sample: The cells of the first rows, where the file has no header.
     """
 
@@ -51,10 +51,7 @@ class Table:
 def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """Opens a table by the suffix of its file: .csv, .tsv, .jsonl (and those + .gz), .parquet.
 
-    Args:
-        path: The file. A .tsv file whose delimiter is a tab has no quoting: a quote is a character
-            like any other, as in the files of GLUE.
-        dialect: How it is written.
+    A .tsv file with tabs has no quoting: a quote is a character like any other, as in GLUE's.
 
     Raises:
         UserError: The file cannot be read as what its suffix says; also while the rows are read.
@@ -71,11 +68,7 @@ def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Table:
-    """Opens a text file as a table of one column, "text": a row for each line, blank ones too.
-
-    Args:
-        path: The file, also with `.gz`.
-        encoding: As in `Dialect`.
+    """Opens a text file, also with `.gz`, as a table of one column, "text", with a row a line.
 
     Raises:
         UserError: The file is empty or cannot be read; also while the rows are read.
@@ -92,11 +85,7 @@ def read_lines(path: Path, encoding: str | None = None) -> Table:
 
 
 def read_frame(frame) -> Table:
-    """A DataFrame of pandas or polars as a table.
-
-    Raises:
-        UserError: Two of its columns have the same name.
-    """
+    """A DataFrame of pandas or polars as a table."""
     columns, where = tuple(map(str, frame.columns)), "The DataFrame"
     _refuse_duplicates(where, columns)
 

@@ -94,14 +94,7 @@ def open_bytes(path: Path):
 
 @contextlib.contextmanager
 def reading(path: Path):
-    """Turns what goes wrong while a file is read into one sentence.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: It cannot be read, or is no whole gzip file.
-    """
+    """Turns what goes wrong while a file is read into one sentence, a `UserError`."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

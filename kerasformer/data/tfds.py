@@ -22,12 +22,6 @@ def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> 
     Rows without a text or a label, as the hidden labels (-1) of some test splits, are left out
     and counted, and so are whole splits under other names, such as "unsupervised".
 
-    Args:
-        name: As `tfds.load` takes it: a name, "name/config" or "name/config:version".
-        text_column: As in `choose_columns`, of the features.
-        label_column: As in `choose_columns`, of the features.
-        data_dir: Where the sets are kept; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
-
     Raises:
         UserError: The package is missing, or there is no such set, or it cannot be fetched, or it
             holds no labelled text.
