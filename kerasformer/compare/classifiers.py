@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kerasformer.formatting import shorten
 from kerasformer.hardware import has_quick_bfloat16
 from kerasformer.training import classification_metrics
 
@@ -288,7 +289,7 @@ def _surest_errors(test, probabilities):
     surest = wrong[np.argsort(-highest[wrong], kind="stable")][:_MOST_ERRORS]
     return [
         {
-            "text": test.texts[index][:_LONGEST_TEXT],
+            "text": shorten(test.texts[index], _LONGEST_TEXT),
             "true": int(test.labels[index]),
             "predicted": int(predicted[index]),
             "probability": float(highest[index]),

@@ -11,9 +11,9 @@ from kerasformer.plots.labels import drawable
 
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
 _TRAINING, _VALIDATION = "#0072B2", "#D55E00"
-# Where a label may stand, in points from its own point: to the right, to the left, centred; level
-# with it, then above and below.
-_OFFSETS = [(x, y) for y in (0, 14, -14, 28, -28, 42, -42) for x in (10, -10, 0) if x or y]
+# Where a label may stand, in points from its own point: to the right, to the left, or centred.
+_OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
+_OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
 
 
 def quality_against_time(arms: list[ArmSummary]):
@@ -39,11 +39,12 @@ def quality_against_time(arms: list[ArmSummary]):
     axes.set_ylabel("Accuracy on the test split, %")
     _set_accuracy_limits(axes, [arm.measures["accuracy"] for arm in arms])
     labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
-    place_labels(axes, points, labels, obstacles=itertools.chain(*drawn))
+    colors = [arm.row.color for arm in timed]
+    place_labels(axes, points, labels, colors, obstacles=itertools.chain(*drawn))
     return figure
 
 
-def place_labels(axes, points, labels, obstacles=()):
+def place_labels(axes, points, labels, colors, obstacles=()):
     """Writes a label beside each point, at the first place that is free.
 
     Call it last: the axes' limits and everything else must be there.
@@ -52,22 +53,34 @@ def place_labels(axes, points, labels, obstacles=()):
         axes: Matplotlib axes on an Agg canvas.
         points: The points, in data coordinates.
         labels: A text for each point.
+        colors: A colour for each point, of the line that leads to it from above or below.
         obstacles: Artists to keep clear of, the points' markers among them.
 
     Returns:
         The matplotlib annotations, in the order of the points.
     """
+    Text = require("matplotlib.text", extra="compare").Text  # noqa: N806
     settle(axes.figure)
+    renderer = axes.figure.canvas.get_renderer()
     edge = axes.get_window_extent()
     taken = [artist.get_window_extent().padded(2) for artist in obstacles]
     notes = []
-    for point, label in zip(points, labels, strict=True):
-        note = axes.annotate(label, point, xytext=(0, 0), textcoords="offset points", va="center")
+    for point, label, color in zip(points, labels, colors, strict=True):
+        note = axes.annotate(
+            label,
+            point,
+            xytext=(0, 0),
+            textcoords="offset points",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkB": 4},
+        )
         notes.append(note)
         for x, y in _OFFSETS:
             note.set_position((x, y))
             note.set_horizontalalignment("left" if x > 0 else "right" if x < 0 else "center")
-            box = note.get_window_extent()
+            note.arrow_patch.set_visible(y != 0)
+            note.update_positions(renderer)
+            box = Text.get_window_extent(note, renderer)  # without the line
             inside = (
                 edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 <= box.y1 <= edge.y1
             )

@@ -38,7 +38,7 @@ def axes():
 def test_labels_never_cover_each_other(axes, points):
     """However close the points are: all of them in one place too."""
     drawn = [axes.plot(*point, "o", markersize=8)[0] for point in points]
-    notes = place_labels(axes, points, TITLES, drawn)
+    notes = place_labels(axes, points, TITLES, ["black"] * 4, drawn)
     renderer = axes.figure.canvas.get_renderer()
     boxes = [Text.get_window_extent(note, renderer) for note in notes]
     edge = axes.get_window_extent(renderer)
