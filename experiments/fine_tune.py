@@ -5,6 +5,10 @@
 Fine-tunes, writes results/fine_tune.json, and saves the classifier to results/fine_tune.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
 from experiment import arguments, finish
 

@@ -5,6 +5,10 @@
 Computes the vectors once, trains the head on them, and writes results/frozen_features.json.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
 from experiment import arguments, finish
 

@@ -14,6 +14,8 @@ import os
 import tempfile
 import time
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
 import numpy as np
 import tensorflow as tf
