@@ -1,7 +1,8 @@
 """What each arm trains, and how it is measured.
 
-Each arm is a class with `settings`, `run(seed)` and `code()`; every run gives the same kind of
-result. What an arm keeps in the folder `kept` serves its further runs, in a later process too.
+Each arm is a class with `settings` and `run(seed)`, whose results are all of one kind. One that
+learns has `imports` and `code`, one whose `model` can be saved has `task`, its class. What is kept in
+the folder `kept` serves further runs of the arm, in a later process too.
 """
 
 import dataclasses
@@ -34,15 +35,17 @@ class Majority:
 
         return _run_sklearn(DummyClassifier(**self.settings), self.dataset, parameters=0)
 
-    @staticmethod
-    def code(settings, load=None):
-        """None: there is nothing to use."""
-
 
 class Tfidf:
     """TF-IDF of words, and scikit-learn's logistic regression."""
 
     settings: ClassVar = {"C": 4.0}
+    imports = """\
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from kerasformer import load_dataset"""
 
     def __init__(self, dataset, settings, events, kept):
         self.dataset = dataset
@@ -57,27 +60,19 @@ class Tfidf:
         model = make_pipeline(TfidfVectorizer(token_pattern=_TOKENS), classifier)
         return _run_sklearn(model, self.dataset)
 
-    @staticmethod
-    def code(settings, load):
-        """Python that trains and uses the same model; see `FineTuned.code`."""
+    @classmethod
+    def code(cls, settings):
+        """Python that makes the same model for `data`, untrained."""
         return f"""\
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-
-from kerasformer import load_dataset
-
-data = {load}
 vectorizer = TfidfVectorizer(token_pattern=r"{_TOKENS}")
-model = make_pipeline(vectorizer, LogisticRegression(C={settings["C"]}, max_iter=1000))
-model.fit(data.train.texts, data.train.labels)
-print(data.class_names[model.predict(["A text of yours."])[0]])"""
+model = make_pipeline(vectorizer, LogisticRegression(C={cls.settings["C"]}, max_iter=1000))"""
 
 
 class Scratch:
     """A `TransformerClassifier` trained on the data set alone."""
 
-    saved_as = "TransformerClassifier"
+    task = "TransformerClassifier"
+    imports = "from kerasformer import TransformerClassifier, load_dataset"
 
     def __init__(self, dataset, settings, events, kept):
         from kerasformer.tasks import TransformerClassifier
@@ -101,16 +96,16 @@ class Scratch:
         return model, recipe
 
     @staticmethod
-    def code(settings, load):
-        """Python that trains and uses the same model; see `FineTuned.code`."""
-        make = "TransformerClassifier(data.class_names)"
-        return _keras_code("TransformerClassifier", make, settings, load)
+    def code(settings):
+        """Python that makes the same model for `data`, untrained."""
+        return "model = TransformerClassifier(data.class_names)"
 
 
 class FineTuned:
     """A pretrained encoder with a new head, all of it trained."""
 
-    saved_as = "TextClassifier"
+    task = "TextClassifier"
+    imports = "from kerasformer import TextClassifier, load_dataset"
     arguments: ClassVar = {"pooling": "mean"}  # of TextClassifier
 
     def __init__(self, dataset, settings, events, kept):
@@ -139,20 +134,13 @@ class FineTuned:
         return model, recipe
 
     @classmethod
-    def code(cls, settings, load):
-        """Python that trains and uses the same model.
-
-        Args:
-            settings: The arm's settings, as the record has them.
-            load: A call of `load_dataset`.
-        """
-        arguments: ClassVar = {"dtype": settings["dtype"], **cls.arguments}
+    def code(cls, settings):
+        """Python that makes the same model for `data`, untrained."""
+        arguments = {"dtype": settings["dtype"], **cls.arguments}
         arguments = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        make = (
-            "TextClassifier.from_pretrained(\n"
-            f"    {settings['pretrained']!r}, data.class_names, {arguments}\n)"
-        )
-        return _keras_code("TextClassifier", make, settings, load)
+        return f"""\
+source = {settings["pretrained"]!r}
+model = TextClassifier.from_pretrained(source, data.class_names, {arguments})"""
 
 
 class Frozen(FineTuned):
@@ -194,17 +182,6 @@ class Frozen(FineTuned):
         )
         seconds = self.cache.seconds + time.perf_counter() - started
         return _measure_keras(self, seconds, progress.history, epochs=1)
-
-
-def _keras_code(name, make, settings, load):
-    return f"""\
-from kerasformer import {name}, load_dataset
-
-data = {load}
-model = {make}
-model.fit(data.train.texts, data.train.labels, epochs={settings["epochs"]})
-model.save_pretrained("my-classifier")
-print(model.classify(["A text of yours."]))"""
 
 
 def _run_sklearn(model, dataset, parameters=None):

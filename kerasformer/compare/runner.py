@@ -18,16 +18,13 @@ from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report
 from kerasformer.compare.report.record import FORMAT
-from kerasformer.compare.settings import MODELS, Settings
-from kerasformer.compare.worker import work
+from kerasformer.compare.settings import Settings
+from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
 from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.sources import resolve
-
-# The folder of what a further run of an arm need not compute again.
-_KEPT = "kept"
 
 
 def compare(output=None, resume=False, **settings) -> Path:
@@ -114,7 +111,7 @@ def _run_arms(record, dataset, settings, folder):
             for arm, seeds in todo.items():
                 if seeds:
                     _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
-                    shutil.rmtree(folder / _KEPT, ignore_errors=True)
+                    shutil.rmtree(folder / KEPT, ignore_errors=True)
         record["status"] = "complete"
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_continue(record, folder)) from None
@@ -123,7 +120,7 @@ def _run_arms(record, dataset, settings, folder):
             _write_record(record, folder)
             write_report(record, folder)
         else:  # nothing to resume
-            shutil.rmtree(folder / _KEPT, ignore_errors=True)
+            shutil.rmtree(folder / KEPT, ignore_errors=True)
 
 
 def _how_to_continue(record, folder):
@@ -147,7 +144,7 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     title = ARMS[arm].title.format(pretrained=settings.pretrained.rstrip("/").rpartition("/")[2])
     progress.start(title, seeds[0])
-    arguments = (sender, arm, dataset, settings, seeds, folder / _KEPT, folder / MODELS)
+    arguments = (sender, arm, dataset, settings, seeds, folder)
     process = context.Process(target=work, args=arguments)
     process.start()
     sender.close()

@@ -8,8 +8,11 @@ import time
 import traceback
 
 from kerasformer.compare.arms import ARMS
+from kerasformer.compare.settings import MODELS
 from kerasformer.errors import UserError
 from kerasformer.progress import stderr_to_nowhere
+
+KEPT = "kept"  # the folder, within that of the comparison, of what is removed at the end
 
 
 class Events:
@@ -66,7 +69,7 @@ class Events:
         return Progress()
 
 
-def work(connection, arm, dataset, settings, seeds, kept, models):
+def work(connection, arm, dataset, settings, seeds, folder):
     """Runs one arm for some seeds; the main function of the process.
 
     Args:
@@ -75,23 +78,23 @@ def work(connection, arm, dataset, settings, seeds, kept, models):
         dataset: A `LabeledDataset`.
         settings: The comparison's `Settings`.
         seeds: The seeds still to run.
-        kept: A folder for what the arm's further runs need, if this one is interrupted.
-        models: A folder for the model of the first seed, where the settings ask for it.
+        folder: The comparison's folder, in which are `KEPT`, for what the arm's further runs need
+            if this one is interrupted, and `MODELS`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
     events = Events(connection)
     try:
         with stderr_to_nowhere():  # TensorFlow's first messages ignore every log level
-            running = ARMS[arm].load()(dataset, settings, events, kept)
+            running = ARMS[arm].load()(dataset, settings, events, folder / KEPT)
         # TensorFlow warns of retraced graphs, which is what batches of several lengths take.
         for name in ("tensorflow", "absl"):
             logging.getLogger(name).setLevel(logging.ERROR)
         for seed in seeds:
             events.send("start", seed=seed)
             run = {"seed": seed, **running.run(seed)}
-            saved = settings.keep_models and hasattr(running, "saved_as")
+            saved = settings.keep_models and hasattr(running, "task")
             if saved and seed == settings.seeds[0]:
-                running.model.save_pretrained(models / arm)
+                running.model.save_pretrained(folder / MODELS / arm)
             peak = peak_memory_mib()
             events.send("run", settings=running.settings, run=run, peak_memory_mib=peak)
     except UserError as error:

@@ -65,7 +65,7 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
         undrawn=_undrawn(record["data"]["class_names"]),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
         splits=_splits(record["data"]),
-        rules=_rules(record["data"]["provenance"]),
+        rules=record["data"]["provenance"].get("rules", []),
         command=Settings.make(**record["settings"]).command(),
         usage=usage(record, folder),
         kept=bool(ranked) and (folder / MODELS / ranked[0].key).is_dir(),
@@ -106,12 +106,6 @@ def _undrawn(names: list[str]) -> str:
     if len(names) > MOST_WITH_NAMES:
         return "all"
     return "none" if all(drawable(name, fallback="", limit=80) for name in names) else "some"
-
-
-def _rules(provenance):
-    """How the splits were made, in the words of the data set, if it has any."""
-    rules = provenance.get("rules") or []
-    return [plain(rule) for rule in rules] if isinstance(rules, list) else [plain(rules)]
 
 
 def _splits(data):

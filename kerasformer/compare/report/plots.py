@@ -1,6 +1,7 @@
 """Plots of quality against training time, and of learning curves."""
 
 import itertools
+import math
 import statistics
 import textwrap
 
@@ -10,7 +11,6 @@ from kerasformer.plots.figures import new_figure, note_figure, settle
 from kerasformer.plots.labels import drawable
 
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
-_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
 # Where a label may stand, in points from its own point: to the right, to the left, or centred.
 _OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
 _OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
@@ -35,9 +35,10 @@ def quality_against_time(arms: list[ArmSummary]):
     points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
     drawn = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
     drawn += [_draw_line(axes, arm) for arm in arms if not arm.row.learns]
-    _set_time_axis(axes, [x for x, _ in points])
+    _set_time_axis(axes)
     axes.set_ylabel("Accuracy on the test split, %")
-    _set_accuracy_limits(axes, [arm.measures["accuracy"] for arm in arms])
+    axes.margins(y=0.15)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 101))
     labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
     colors = [arm.row.color for arm in timed]
     place_labels(axes, points, labels, colors, obstacles=itertools.chain(*drawn))
@@ -126,7 +127,8 @@ def learning_curves(record: dict):
         empty.remove()
     grid[0][0].set_ylabel("Loss")
     grid[1][0].set_ylabel("Accuracy, %")
-    _add_split_legend(figure, validated=any(validates(record, arm.key) for arm in arms))
+    legend = {"loc": "outside upper center", "ncols": 2, "frameon": False, "handlelength": 4}
+    figure.legend(*grid[0][0].get_legend_handles_labels(), **legend)
     return figure
 
 
@@ -168,35 +170,28 @@ def _draw_line(axes, arm):
     return [line, label]
 
 
-def _set_time_axis(axes, seconds):
+def _set_time_axis(axes):
     """A logarithmic axis with plain numbers and room for the labels at both ends."""
     ticker = require("matplotlib.ticker", extra="compare")
-    low, high = min(seconds), max(seconds)
-    room = max(2.0, (high / low) ** 0.2)
     axes.set_xscale("log")
-    axes.set_xlim(low / room, high * room)
-    steps = (1, 2, 5) if high / low * room**2 < 300 else (1,)
+    axes.margins(x=0.2)
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < 300 else (1,)
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=20))
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("Training time, seconds (logarithmic)")
 
 
-def _set_accuracy_limits(axes, accuracies):
-    low = min(100 * (accuracy.mean - (accuracy.std or 0)) for accuracy in accuracies)
-    high = max(100 * (accuracy.mean + (accuracy.std or 0)) for accuracy in accuracies)
-    room = max(2.0, 0.15 * (high - low))
-    axes.set_ylim(max(-1, low - room), min(101, high + room))
-
-
 def _draw_curves(axes, runs, measure, scale):
-    """Draws one measure: training dashed, validation solid."""
-    lines = (
-        (measure, _TRAINING, "--", "o"),
-        (f"val_{measure}", _VALIDATION, "-", "s"),
-    )
-    for name, color, style, marker in lines:
+    """Draws one measure: training dashed, validation solid where there is any."""
+    for name, label, color, style, marker in (
+        (measure, "training", "#0072B2", "--", "o"),
+        (f"val_{measure}", "validation", "#D55E00", "-", "s"),
+    ):
         curves = [[_scaled(epoch[name], scale) for epoch in run] for run in runs]
+        if all(math.isnan(value) for value in itertools.chain(*curves)):
+            continue
         epochs = [[epoch["epoch"] for epoch in run] for run in runs]
         if len(runs) > 1:
             for x, y in zip(epochs, curves, strict=True):
@@ -212,23 +207,9 @@ def _draw_curves(axes, runs, measure, scale):
             linewidth=2,
             marker=None if many else marker,
             markersize=5,
+            label=label,
         )
 
 
 def _scaled(value, scale):
     return float("nan") if value is None else scale * value
-
-
-def _add_split_legend(figure, validated):
-    line = require("matplotlib.lines", extra="compare").Line2D
-    handles = [
-        line([], [], color=_TRAINING, linestyle="--", marker="o", linewidth=2, label="training"),
-        line([], [], color=_VALIDATION, linestyle="-", marker="s", linewidth=2, label="validation"),
-    ]
-    figure.legend(
-        handles=handles[: 2 if validated else 1],
-        loc="outside upper center",
-        ncols=2,
-        frameon=False,
-        handlelength=4,
-    )

@@ -6,6 +6,10 @@ from kerasformer.compare.report.summary import summarize
 from kerasformer.compare.report.verdict import rank
 from kerasformer.compare.settings import MODELS, Settings
 
+_CLASSIFY = 'print(model.classify(["A text of yours."]))'
+_SAVE = 'model.save_pretrained("my-classifier")\n'
+_PREDICT = 'print(data.class_names[model.predict(["A text of yours."])[0]])'  # scikit-learn's
+
 
 def usage(record: dict, folder) -> str | None:
     """Python that classifies a text as the best arm does.
@@ -25,14 +29,20 @@ def usage(record: dict, folder) -> str | None:
     model = Path(folder) / MODELS / best.key
     if model.is_dir():
         return f"""\
-from kerasformer import {classifier.saved_as}
+from kerasformer import {classifier.task}
 
-model = {classifier.saved_as}.load({str(model)!r})
-print(model.classify(["A text of yours."]))"""
-    settings = Settings.make(**record["settings"])
-    arguments = [repr(settings.data)]
-    for name in ("text_column", "label_column"):
-        value = getattr(settings, name)
-        arguments += [f"{name}={value!r}"] if value else []
-    load = f"load_dataset({', '.join(arguments)})"
-    return classifier.code(record["arms"][best.key]["settings"], load)
+model = {classifier.task}.load({str(model)!r})
+{_CLASSIFY}"""
+    settings, made = Settings.make(**record["settings"]), record["arms"][best.key]["settings"]
+    columns = {"text_column": settings.text_column, "label_column": settings.label_column}
+    source = repr(settings.data)
+    source += "".join(f", {name}={value!r}" for name, value in columns.items() if value)
+    epochs = f", epochs={made['epochs']}" if "epochs" in made else ""
+    saved = hasattr(classifier, "task")
+    return f"""\
+{classifier.imports}
+
+data = load_dataset({source})
+{classifier.code(made)}
+model.fit(data.train.texts, data.train.labels{epochs})
+{f"{_SAVE}{_CLASSIFY}" if saved else _PREDICT}"""
