@@ -7,7 +7,7 @@ Fine-tunes, writes results/fine_tune.json, and saves the classifier to results/f
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or TensorFlow reports how it was built
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 from experiment import arguments, finish, run

@@ -7,7 +7,7 @@ Computes the vectors once, trains the head on them, and writes results/frozen_fe
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or TensorFlow reports how it was built
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 from experiment import arguments, finish, run

@@ -7,7 +7,7 @@ Trains a `TransformerClassifier` from scratch and writes results/scratch.json.
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or TensorFlow reports how it was built
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 from experiment import arguments, finish, run

@@ -7,7 +7,7 @@ What `kerasformer compare` does, as a script: every arm, several seeds, one repo
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or TensorFlow reports how it was built
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 from experiment import arguments, run
 
