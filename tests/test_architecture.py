@@ -89,13 +89,14 @@ def part(path):
 
 
 # The parts of the package and what each may import, beside the foundation; see ARCHITECTURE.md.
-FOUNDATION = ("errors", "files", "formatting", "hardware", "progress")
+FOUNDATION = ("errors", "files", "formatting", "hardware", "private_api", "progress")
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "files": {"errors"},
     "formatting": set(),
     "hardware": set(),
+    "private_api": set(),
     "progress": set(),
     "layers": set(),
     "text": set(),
@@ -219,15 +220,16 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.data",
     "kerasformer.hub",
     "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
-    "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.export.saved_model",
     "kerasformer.checkpoints.export.serving",
     "kerasformer.checkpoints.export.tfhub",
+    "kerasformer.checkpoints.io.arrays",  # an array as a tensor without copies
     "kerasformer.checkpoints.io.tf_bundle",
     "kerasformer.checkpoints.io.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
     "kerasformer.hardware",  # has_gpu
     "kerasformer.models.onednn",  # its kernels for inference
+    "kerasformer.private_api",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 
@@ -236,6 +238,13 @@ MAY_USE_TENSORFLOW = (
 def test_tensorflow_is_imported_in_few_places(path):
     wrong = [name for name in imports(path) if is_under(name, *TENSORFLOW)]
     assert not wrong or is_under(module_name(path), *MAY_USE_TENSORFLOW)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_private_modules_are_imported_in_one_place(path):
+    """Private attributes of Keras' and TensorFlow's objects belong there too."""
+    wrong = [name for name in imports(path) if is_under(name, "keras.src", "tensorflow.python")]
+    assert not wrong or module_name(path) == "kerasformer.private_api"
 
 
 def test_nothing_unpickles():

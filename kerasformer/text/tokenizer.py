@@ -8,8 +8,8 @@ from pathlib import Path
 import tokenizers
 
 from ..errors import UserError
-from ..files import write_whole
-from .files import parse_json, read_config, read_text
+from ..files import parse_json, read_text, write_whole
+from .files import read_config
 from .texts import check_texts, chunks
 from .tokenized import Tokenized
 

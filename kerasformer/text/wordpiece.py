@@ -7,7 +7,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from ..errors import UserError
-from .files import read_config, read_text
+from ..files import read_text
+from .files import read_config
 from .tokenizer import Tokenizer
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.

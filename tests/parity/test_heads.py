@@ -205,10 +205,10 @@ def test_the_gradients_of_pretraining(torch, random_model):
         for variable, gradient in zip(task.weights, ours, strict=True)
     }
 
-    layout, config = open_checkpoint(folder).layout, task.encoder.config
-    lines = [(weight, task.encoder, "bert.") for weight in layout.encoder_weights(config)]
+    table, config = open_checkpoint(folder).table, task.encoder.config
+    lines = [(weight, task.encoder, "bert.") for weight in table.encoder_weights(config)]
     for head, layer in task.heads.items():
-        lines += [(weight, layer, "") for weight in layout.head_weights(head, config)]
+        lines += [(weight, layer, "") for weight in table.head_weights(head, config)]
     assert len(lines) == len(expected) == len(ours)
     # A key's bias moves all scores of a row alike, so its gradient is rounding and nothing more.
     rounding = 1e-6 * max(np.linalg.norm(gradient) for gradient in expected.values())

@@ -399,9 +399,9 @@ def test_broken_vocabulary_list(tokens, message):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (b"{", "tokenizer_config.json is not whole JSON"),
-        (b"[]", "tokenizer_config.json holds a JSON list"),
-        (b"[" * 100_000, "tokenizer_config.json is not whole JSON"),
+        (b"{", "tokenizer_config.json is not valid JSON"),
+        (b"[]", "tokenizer_config.json holds a JSON array"),
+        (b"[" * 100_000, "tokenizer_config.json is not valid JSON"),
         (b'"\xff"', "tokenizer_config.json is not UTF-8"),
         (b'{"do_lower_case": "no"}', "do_lower_case 'no', but it must be true or false"),
         (b'{"do_lower_case": null}', "do_lower_case None"),
@@ -422,7 +422,7 @@ def test_folder_without_a_tokenizer(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(UserError, match=r"expected tokenizer.json or vocab.txt"):
             WordPieceTokenizer.from_pretrained(folder)
-        with pytest.raises(UserError, match=r"tokenizer.json cannot be read"):
+        with pytest.raises(UserError, match=r"There is no file .*tokenizer.json"):
             Tokenizer.load(folder)
 
 
@@ -546,7 +546,7 @@ def test_truncated_tokenizer_json(tmp_path):
     path = saved_json(tmp_path)
     path.write_bytes(path.read_bytes()[:-200])
     for read in (Tokenizer.load, WordPieceTokenizer.from_pretrained):
-        with pytest.raises(UserError, match=r"tokenizer.json is not whole"):
+        with pytest.raises(UserError, match=r"tokenizer.json is not"):
             read(tmp_path)
 
 

@@ -50,7 +50,7 @@ def find_heads(
     """
     kind = MODEL_TYPES[values["model_type"]]
     architecture = _architecture(values, kind, config, shapes)
-    heads, refused = dict(kind.layout.heads), {}
+    heads, refused = dict(kind.table.heads), {}
     if values.get("tie_word_embeddings") is False and kind.decoder in shapes:
         refused["masked_lm"] = "its decoder is a matrix of its own, not the word embeddings"
     if kind.class_name == "Electra" and config.activation != "gelu":
@@ -92,7 +92,7 @@ def _architecture(values, kind: ModelType, config, shapes) -> str:
         return kind.class_name + (_SEQUENCES if config.pooler else _TOKENS)
     held = tuple(
         head
-        for head, weights in kind.layout.heads.items()
+        for head, weights in kind.table.heads.items()
         if all(weight.theirs in shapes for weight in weights)
     )
     return kind.class_name + ARCHITECTURES.get(held, "Model")
