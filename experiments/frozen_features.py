@@ -5,8 +5,12 @@
 Computes the vectors once, trains the head on them, and writes results/frozen_features.json.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
-from experiment import arguments, finish
+from experiment import arguments, finish, run
 
 from kerasformer import TextClassifier, load_dataset
 
@@ -27,4 +31,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,7 +19,7 @@ _TOLERANCE = 1e-5
 
 
 class Comparison(NamedTuple):
-    """What was written, and how it compares with what was to be.
+    """What was written, and how it compares with the model.
 
     Attributes:
         name: The name of the model's class.
@@ -35,18 +35,11 @@ class Comparison(NamedTuple):
 
 
 def read_model(checkpoint: Checkpoint, to: str):
-    """Reads as much of a model as a format can hold.
-
-    Args:
-        checkpoint: The opened source.
-        to: `"hf"`, `"tfhub"` or `"keras"`.
+    """Reads as much of a model as the format `to` can hold.
 
     Returns:
         A `BertEncoder` or a model of `kerasformer.tasks`; the source's tokenizer or None; and what
-        is left out, as words.
-
-    Raises:
-        UserError: A weight is missing, wrongly shaped or not finite.
+        is left out, in words.
     """
     can_be = {"hf": checkpoint.heads, "tfhub": ("masked_lm",), "keras": ()}[to]
     _, taken = task_of(set(checkpoint.heads) & set(can_be))
@@ -79,13 +72,7 @@ def _read(checkpoint, heads: tuple[str, ...], tokenizer):
 
 
 def write_model(model, tokenizer, path: Path, to: str):
-    """Writes what `read_model` gave.
-
-    Args:
-        model: The model.
-        tokenizer: Its tokenizer, or None.
-        path: The folder or file to write.
-        to: The format.
+    """Writes what `read_model` returned.
 
     Raises:
         UserError: The format cannot hold the model.
@@ -115,16 +102,7 @@ def _encoder(model) -> BertEncoder:
 
 
 def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
-    """Reads back what was written, and compares it.
-
-    Args:
-        model: What was to be written.
-        tokenizer: Its tokenizer, or None.
-        path: Where it is.
-        to: The format.
-
-    Returns:
-        The `Comparison`.
+    """Reads back what was written to `path`, and compares it with the model.
 
     Raises:
         UserError: A weight or an output is not what it was.

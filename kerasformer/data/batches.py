@@ -18,16 +18,6 @@ def length_batches(lengths, batch_size, rng=None):
     shuffled indices is sorted by length and cut, and the batches are shuffled, as transformers'
     `group_by_length` does.
 
-    Args:
-        lengths: Number of tokens of each text, int `[n]`.
-        batch_size: Texts in a batch; the last one of a pool may have fewer.
-        rng: A `numpy.random.Generator` for a random order.
-
-    Returns:
-        A list of int arrays, which together hold each of `0..n-1` once.
-
-    Example:
-
     >>> [batch.tolist() for batch in length_batches([3, 9, 4, 8], batch_size=2)]
     [[1, 3], [2, 0]]
     """
@@ -44,16 +34,9 @@ def length_batches(lengths, batch_size, rng=None):
 
 
 def token_batches(lengths, tokens):
-    """Groups indices into batches of similar length and of about as many tokens.
+    """Groups indices into batches of similar length and of at most so many tokens, with padding.
 
-    Args:
-        lengths: Number of tokens of each text, int `[n]`.
-        tokens: The most tokens of a batch, padding included; a longer text is a batch of its own.
-
-    Returns:
-        A list of int arrays, which together hold each of `0..n-1` once, the longest texts first.
-
-    Example:
+    The longest texts come first; one that is longer than that is a batch of its own.
 
     >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8, 2], tokens=18)]
     [[1, 3], [2, 0, 4]]
@@ -74,12 +57,6 @@ def padded_length(length, most):
     XLA compiles each anew, for seconds: JAX gets multiples of 32. TensorFlow's oneDNN makes code
     for each and keeps it, about 1 MB: it gets 16 lengths from one power of two to the next, so that
     no more than a 16th is padding.
-
-    Args:
-        length: The tokens of the longest text of a batch; or those of many texts, int `[n]`.
-        most: The most that the model takes.
-
-    Example:
 
     >>> padded_length(np.array([20, 77, 300]), most=512).tolist()  # on TensorFlow
     [20, 80, 304]

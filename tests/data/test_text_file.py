@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data.lines import Lines, Place
+from kerasformer.data.dialect import Dialect
 from kerasformer.data.tables import read_lines, read_table
+from kerasformer.data.text_file import Place, TextLines
 from kerasformer.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -24,12 +25,52 @@ def test_each_place_is_that_of_its_line(tmp_path_factory, parts, mark):
     path.write_text(text, encoding="utf-8-sig" if mark else "utf-8", newline="")
     with open(path, encoding="utf-8-sig", newline="") as file:
         expected = list(file)
-    lines = Lines(path)
+    lines = TextLines(path)
     places = [(line, lines.here) for line in lines]
     assert [line for line, _ in places] == expected
     for index, (_, place) in enumerate(places):
         assert place.number == index + 1
-        assert list(Lines(path, place)) == expected[index:]
+        assert list(TextLines(path, place)) == expected[index:]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "gb18030", "utf-8-sig"]
+)
+def test_places_in_other_encodings(tmp_path, encoding):
+    path, expected = tmp_path / "a.txt", ["né\r\n", "\n", "“fine”\r", "last"]
+    path.write_bytes("".join(expected).encode(encoding))
+    codec = Dialect(encoding=encoding).encoding
+    lines = TextLines(path, encoding=codec)
+    places = [(line, lines.here) for line in lines]
+    assert [line for line, _ in places] == expected
+    for index, (_, place) in enumerate(places):
+        assert list(TextLines(path, place, codec)) == expected[index:]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_text("né\n体\n", encoding=encoding)
+    assert list(TextLines(path)) == list(TextLines(path, encoding="cp1252")) == ["né\n", "体\n"]
+
+
+def test_what_is_in_another_encoding_says_how_to_read_it(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"fine\ncaf\xe9\n")
+    with pytest.raises(UserError, match=r"not UTF-8 text: byte 0xe9 in line 2; give .*--encoding"):
+        list(TextLines(path))
+    path.write_bytes(b"\xff\xfea")
+    with pytest.raises(UserError, match="not UTF-16-LE text: truncated data"):
+        list(TextLines(path))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"encoding": name} for name in ("utf8x", "rot13", "base64", "utf-7", "a\0")]
+    + [{"delimiter": name} for name in ("", "::", '"', "\n")],
+)  # fmt: skip
+def test_a_dialect_that_cannot_be(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Dialect(**wrong)
 
 
 def write_csv(path, texts, end):

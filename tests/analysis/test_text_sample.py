@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from kerasformer.analysis.sample import is_corpus, plain_numbers, sample_corpus, sample_texts
+from kerasformer.analysis.text_sample import is_corpus, plain_numbers, sample_corpus, sample_texts
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.job import Job, ShardRecord
 from kerasformer.corpus.manifest import Manifest
-from kerasformer.corpus.recipe import Recipe
+from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.corpus.shards import Shard, write_files
-from kerasformer.corpus.spans import RowReader, plan_spans
 from kerasformer.errors import UserError
 
 
@@ -95,19 +95,19 @@ def make_corpus(tmp_path):
 
     def make(path, dtype="float32", leave_out=(), texts=True, **columns):
         source = CorpusInput.of([path], **columns)
-        spans = plan_spans(source, shard_size=4)
-        job = Job(Recipe(dtype=dtype), source, "npy", texts)
-        folder, reader, done = tmp_path / "vectors", RowReader(source), {}
+        planned = plan_shards(source, shard_size=4)
+        job = Job(EmbeddingConfig(dtype=dtype), source, "npy", texts)
+        folder, reader, done = tmp_path / "vectors", ShardReader(source), {}
         folder.mkdir()
-        for span in spans:
-            rows = reader.read(span)
-            numbers = span.first_row + np.arange(span.rows)
+        for shard in planned:
+            rows = reader.read(shard)
+            numbers = shard.first_row + np.arange(shard.rows)
             vectors = np.stack([numbers, numbers + 1], 1).astype(dtype.replace("binary", "uint8"))
-            shard = Shard(rows.ids, rows.texts if texts else None, vectors)
-            if span.index not in leave_out:
-                files = write_files(folder, span.index, shard, "npy")
-                done[span.index] = ShardRecord(span.index, files, 0, 0)
-        Manifest(job, 2, spans, done).save(folder)
+            content = Shard(rows.ids, rows.texts if texts else None, vectors)
+            if shard.index not in leave_out:
+                files = write_files(folder, shard.index, content, "npy")
+                done[shard.index] = ShardRecord(shard.index, files, 0, 0)
+        Manifest(job, 2, planned, done).save(folder)
         return folder
 
     return make

@@ -13,23 +13,16 @@ from kerasformer.files import open_whole
 
 STDIN = "-"
 FORMATS = ("txt", "csv", "tsv", "jsonl")
-SAVED = re.compile(rf"\.standard-input\.({'|'.join(FORMATS)})")
+SPOOLED = re.compile(rf"\.standard-input\.({'|'.join(FORMATS)})")
 _BYTES = 1 << 20  # read at a time
 
 
-def save_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Path:
-    """Saves standard input, to its end, in the corpus' folder.
-
-    Args:
-        folder: The folder.
-        format: One of `FORMATS`, which says how the file is read.
-        known: The files of the job that is resumed, one of which it has to be.
-
-    Returns:
-        The path of the file.
+def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Path:
+    """Saves standard input, to its end, in the corpus' folder, as a file of the format.
 
     Raises:
-        UserError: There is no standard input, it is none of the known files, or it cannot be saved.
+        UserError: There is no standard input, it is none of the `known` files of the job that is
+            resumed, or it cannot be saved.
     """
     if format not in FORMATS:
         raise UserError(f"stdin_format is {format!r}: give one of {', '.join(FORMATS)}.")
@@ -54,14 +47,10 @@ def save_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Pa
     return path
 
 
-def where_saved(folder: Path, file: InputFile) -> Path:
-    """The present path of a file of a job: that of a saved one moves with the corpus.
-
-    Raises:
-        UserError: It was standard input, and is not there any more.
-    """
+def find_spooled(folder: Path, file: InputFile) -> Path:
+    """The present path of a file of a job: that of a saved one moves with the corpus."""
     name = os.path.basename(file.path)
-    if not SAVED.fullmatch(name) or os.path.exists(file.path):
+    if not SPOOLED.fullmatch(name) or os.path.exists(file.path):
         return Path(file.path)
     if not (folder / name).exists():
         raise UserError(

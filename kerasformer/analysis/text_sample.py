@@ -1,7 +1,7 @@
 """Texts to look at, with their labels where they have any: a sample of files, or of a corpus."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,20 +11,15 @@ from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.input import list_files, open_table
 from kerasformer.corpus.manifest import MANIFEST
 from kerasformer.corpus.neighbours import directions
-from kerasformer.data.rows import (
-    LABEL_COLUMNS,
-    choose_text,
-    is_missing,
-    join_texts,
-    label_in,
-    usual_text,
-)
-from kerasformer.data.sources import REVIEWS, load_dataset
+from kerasformer.data.cells import is_missing, join_texts, label_in
+from kerasformer.data.columns import Columns, choose_text, named, usual_label, usual_text
+from kerasformer.data.dialect import Dialect
+from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TextSample:
     """Some of the texts of a source, in its order.
 
     Attributes:
@@ -51,29 +46,18 @@ def sample_texts(
     source: str,
     limit: int,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    header: bool | None = None,
-) -> Sample:
+    text_column: Columns | None = None,
+    label_column: str | int | None = None,
+    **dialect,
+) -> TextSample:
     """Takes a sample of the texts of a data set, each text with the same chance, repeatably.
 
-    Files are read row by row, and no more than the sample is kept.
-
-    Args:
-        source: A file or folder that `kerasformer embed` takes, labelled or not, or another source
-            of `kerasformer.data.load_dataset`.
-        limit: The most texts to take.
-        text_column: The column of the text, several with commas between; by default a usual name.
-        label_column: The column of the label; by default a usual name, if there is one.
-        header: Whether CSV and TSV files begin with the names of their columns; None: as it looks.
-
-    Returns:
-        A `Sample` without vectors.
+    Files are read row by row, and no more than the sample is kept. The source is a file or folder
+    that `kerasformer embed` takes, labelled or not, or another one of `load_dataset`, whose
+    settings the others are; but there need not be a label.
 
     Raises:
         UserError: There is no such source or column, or it cannot be read.
-
-    Example:
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "films.csv")
@@ -82,32 +66,27 @@ def sample_texts(
     >>> found.texts, found.labels
     (['fine', 'dull'], ['1', '0'])
     """
+    columns = {"text_column": text_column, "label_column": label_column}
     if source in REVIEWS or source.startswith("tfds:"):
-        return _of_data_set(source, limit, text_column=text_column, label_column=label_column)
-    files = list_files([source])
+        return _of_data_set(source, limit, **columns, **dialect)
+    files, read = list_files([source]), Dialect(**dialect)
     unnamed = text_column is None and label_column is None
-    if unnamed and any(open_table(file, header).first is not None for file in files):
-        # Which column is what, without any names, is what load_dataset can tell.
-        return _of_data_set(source, limit, header=header)
-    rows = (row for file in files for row in _rows(file, text_column, label_column, header))
+    if unnamed and any(_has_no_names(open_table(file, read)) for file in files):
+        # Which column is what is then for load_dataset to detect.
+        return _of_data_set(source, limit, **dialect)
+    rows = (row for file in files for row in _rows(open_table(file, read), **columns))
     kept, total = _reservoir(rows, limit)
     texts, labels = [text for text, _ in kept], [label for _, label in kept]
     name = Path(source).expanduser().resolve().name
     labelled = any(label is not None for label in labels)
-    return Sample(name, texts, labels if labelled else None, total)
+    return TextSample(name, texts, labels if labelled else None, total)
 
 
-def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -> Sample:
-    """Takes a sample of an embedded corpus: texts, vectors, and labels out of the files before it.
+def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -> TextSample:
+    """Takes a sample of an embedded corpus: texts, vectors as of `plain_numbers`, and labels.
 
-    Args:
-        folder: The folder of the corpus.
-        limit: The most texts to take.
-        label_column: The column of the label in those files; by default a usual name, if there is
-            one and the files are still there.
-
-    Returns:
-        A `Sample` with vectors as `plain_numbers` gives them. A text that was not kept is its id.
+    The labels are those of the files that were embedded, if they are still there. A text that was
+    not kept is its id.
 
     Raises:
         UserError: There is no corpus, or a shard is broken; a label column was asked for that the
@@ -123,7 +102,7 @@ def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -
         texts += [str((shard.texts or shard.ids)[place]) for place in places]
         vectors.append(plain_numbers(shard.vectors[places], corpus.dtype))
         first += len(shard.ids)
-    found = Sample(
+    found = TextSample(
         corpus.folder.resolve().name,
         texts,
         None,
@@ -150,7 +129,7 @@ def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
 def _of_data_set(source, limit, **options):
     dataset = load_dataset(source, limit=limit, **options)
     splits = dataset.splits.values()
-    return Sample(
+    return TextSample(
         dataset.name,
         [text for split in splits for text in split.texts],
         [dataset.class_names[label] for split in splits for label in split.labels],
@@ -158,24 +137,29 @@ def _of_data_set(source, limit, **options):
     )
 
 
-def _rows(file, text_column, label_column, header) -> Iterator[tuple[str, str | None]]:
+def _has_no_names(table):
+    return bool(table.sample) and len(table.columns) > 1
+
+
+def _rows(table, text_column, label_column) -> Iterator[tuple[str, str | None]]:
     """Each text of a file, with its label."""
-    table = open_table(file, header)
-    label = label_column or _usual_label(table.columns, text_column)
-    text = choose_text(table.columns, text_column, label, file)
+    label = _label_column(table, label_column, text_column)
+    text = choose_text(table.columns, text_column, label, where=table.path)
     for number, (*cells, cell) in table.read([*text, label or text[0]]):
-        where = f"{file}, {table.unit} {number}"
+        where = f"{table.path}, {table.unit} {number}"
         given = (cell for cell in cells if isinstance(cell, str) or not is_missing(cell))
         yield join_texts(given, where), _label(cell, label, where) if label else None
 
 
-def _usual_label(columns, text_column=None):
-    """The column that holds the label by its name, if there is one."""
-    spelling = {name.lower(): name for name in reversed(columns)}
-    names = text_column.split(",") if isinstance(text_column, str) else text_column
-    text = {name.strip() for name in names or usual_text(columns) or ()}
-    found = (spelling[name] for name in LABEL_COLUMNS if name in spelling)
-    return next((name for name in found if name not in text), None)
+def _label_column(table, label_column, text_column):
+    """The column of the label: the one asked for, or the one that holds it by its name, if any."""
+    if label_column is not None:
+        return named(label_column, table.columns, table.path)[0]
+    if text_column is None:
+        text = usual_text(table.columns) or ()
+    else:
+        text = named(text_column, table.columns, table.path)
+    return usual_label(table.columns, text)
 
 
 def _label(cell, column, where):
@@ -199,17 +183,17 @@ def _labels_of(corpus, chosen, label_column):
     source, manifest = corpus.manifest.job.input, corpus.manifest
     source.check()
     made = [
-        np.arange(span.first_row, span.first_row + span.rows)
-        for span in manifest.spans
-        if span.index in manifest.done
+        np.arange(shard.first_row, shard.first_row + shard.rows)
+        for shard in manifest.planned
+        if shard.index in manifest.done
     ]
     wanted = np.concatenate(made)[chosen] if made else chosen
     labels, first = [], 0
     for file in source.files:
-        table = open_table(Path(file.path), source.header)
-        column = label_column or _usual_label(table.columns, source.text_columns)
-        if column not in table.columns:
-            raise UserError(f"{file.path} has no column {column!r}: name another, or none.")
+        table = source.open(file)
+        column = _label_column(table, label_column, source.text_columns)
+        if column is None:
+            raise UserError(f"{file.path} has no column with the name of a label.")
         rows, count = set((wanted - first).tolist()), 0
         for number, (cell,) in table.read([column]):
             if count in rows:

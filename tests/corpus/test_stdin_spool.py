@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.corpus import EmbeddedCorpus, embed_corpus
-from kerasformer.corpus import stdin as stdin_module
-from kerasformer.corpus.stdin import save_stdin
+from kerasformer.corpus import EmbeddedCorpus, embed_corpus, stdin_spool
+from kerasformer.corpus.stdin_spool import spool_stdin
 from kerasformer.errors import UserError
 
 SETTINGS = {"format": "npy", "shard_size": 10}
@@ -163,7 +162,7 @@ def test_a_full_disk(give, monkeypatch):
 
 
 def test_it_is_read_in_parts(give, tmp_path, monkeypatch):
-    monkeypatch.setattr(stdin_module, "_BYTES", 7)
+    monkeypatch.setattr(stdin_spool, "_BYTES", 7)
     content = json.dumps({"text": "é" * 30}).encode()
     give(content)
-    assert save_stdin(tmp_path, "jsonl").read_bytes() == content
+    assert spool_stdin(tmp_path, "jsonl").read_bytes() == content

@@ -1,4 +1,4 @@
-"""Which model makes a vector of a text, and how: as plain data, and at work."""
+"""Which model makes a vector of a text, and how: its settings, and the model with them."""
 
 import dataclasses
 import os
@@ -20,24 +20,16 @@ _OF_ENCODE = ("dtype", "dimensions", "long")
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class EmbeddingConfig:
     """A model and all settings of the vectors: plain data. None is what the model itself says.
 
     Attributes:
         model: The source, as `TextEmbedder.from_pretrained` takes it.
-        sha256: The `model_fingerprint` of the model, or "" as long as it is not known.
+        sha256: The `model_fingerprint` of the model, or "" as long as it is unknown.
         policy: Keras dtype policy of the encoder.
-        layers: As in `TextEmbedder`, like the following.
-        combine: As in `TextEmbedder`.
-        pooling: As in `TextEmbedder`.
-        special_tokens: As in `TextEmbedder`.
-        max_length: As in `TextEmbedder`.
-        normalize: As in `TextEmbedder`.
-        prompt: As in `TextEmbedder`.
-        include_prompt: As in `TextEmbedder`.
-        dtype: As in `TextEmbedder.encode`, like the following.
-        dimensions: As in `TextEmbedder.encode`.
-        long: As in `TextEmbedder.encode`.
+
+    `layers` to `include_prompt` are as in `TextEmbedder`; `dtype`, `dimensions` and `long` as in
+    its `encode`.
     """
 
     model: str = "all-MiniLM-L6-v2"
@@ -72,73 +64,62 @@ class Recipe:
 
 
 class Embedded(NamedTuple):
-    """The vectors of texts.
-
-    Attributes:
-        vectors: `[texts, width]`.
-        cut_texts: How many texts were too long for the model and cut.
-        cut_tokens: How many tokens they lost.
-    """
+    """Vectors `[texts, width]`; how many texts were cut, and how many tokens they lost."""
 
     vectors: np.ndarray
     cut_texts: int
     cut_tokens: int
 
 
-class Embedding:
-    """A recipe at work: loads the model once, then makes vectors of texts.
-
-    Args:
-        recipe: The recipe.
+class ConfiguredEmbedder:
+    """A model with its settings, which is loaded once and then makes vectors of texts.
 
     Attributes:
         embedder: The `TextEmbedder`.
-        recipe: The recipe with the settings that are used where it left them to the model, and
-            with the model's fingerprint.
+        config: The given one, completed by the model's own settings and its fingerprint.
         advance: Called now and then with the number of texts done since the last call.
 
     Raises:
-        UserError: The model cannot be read, or it is another one than the recipe's.
+        UserError: The model cannot be read, or is another one than `sha256` says.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, config: EmbeddingConfig):
         with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
             from kerasformer.embedder import TextEmbedder
 
-        settings = _given(recipe, _OF_EMBEDDER)
-        self.embedder = TextEmbedder.from_pretrained(recipe.model, dtype=recipe.policy, **settings)
+        settings = _given(config, _OF_EMBEDDER)
+        self.embedder = TextEmbedder.from_pretrained(config.model, dtype=config.policy, **settings)
         digest = model_fingerprint(self.embedder)
-        if recipe.sha256 not in ("", digest):
+        if config.sha256 not in ("", digest):
             raise UserError(
-                f"The model {recipe.model} is another one than when the job was begun: its "
-                "weights, configuration or vocabulary differ; give the former one, or embed into a "
-                "new folder."
+                f"The model {config.model} has changed since the job was begun (weights, "
+                "configuration or vocabulary): give the former one, or embed into a new folder."
             )
         used = {
             name: getattr(self.embedder, name)
             for name in _OF_EMBEDDER
             if hasattr(self.embedder, name)
         }
-        self.recipe = dataclasses.replace(recipe, sha256=digest, **used)
+        self.config = dataclasses.replace(config, sha256=digest, **used)
         self.advance = lambda count: None
 
     def __call__(self, texts: list[str]) -> Embedded:
         """Makes the vectors of texts, all in one call of `TextEmbedder.encode`."""
-        settings = _given(self.recipe, _OF_ENCODE)
+        settings = _given(self.config, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             vectors = self.embedder.encode(texts, verbose=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
 
 
-def _given(recipe, names):
-    defaults = Recipe()
-    values = {name: getattr(recipe, name) for name in names}
+def _given(config, names):
+    defaults = EmbeddingConfig()
+    values = {name: getattr(config, name) for name in names}
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
 
 
 def _cut(caught) -> tuple[int, int]:
-    """The texts and tokens that warnings say were cut; other warnings are given on."""
+    """The texts and tokens that warnings say were cut; other warnings are issued again."""
     from kerasformer.embedder import TruncationWarning
 
     texts = tokens = 0
@@ -154,14 +135,7 @@ def _cut(caught) -> tuple[int, int]:
 
 
 def model_fingerprint(embedder) -> str:
-    """The sha256 of all that makes an embedder's model: weights, configuration, tokenizer.
-
-    Args:
-        embedder: A `TextEmbedder`.
-
-    Returns:
-        64 hexadecimal digits, the same for the same model in whatever format it is stored.
-    """
+    """The sha256 of a `TextEmbedder`'s weights, configuration and tokenizer, in any format."""
     from kerasformer.models.fingerprint import fingerprint
 
     weights = [weight for layer in (embedder.encoder, *embedder.dense) for weight in layer.weights]
