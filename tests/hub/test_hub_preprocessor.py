@@ -128,7 +128,7 @@ def test_wrong_inputs_are_named(preprocessor):
         ([["a"], ["b"], ["c"]], "There are 3 segments"),
         ([["a", "b"], ["c"]], "The first segments are 2 texts and the second ones 1"),
         (keras.Input((), dtype="int32"), "inputs has the dtype int32"),
-        (keras.Input((1,), dtype="string"), r"inputs has shape \(None, 1\)"),
+        (keras.Input((1,), dtype="string"), r"got \(None, 1\)"),
     ]
     for inputs, message in wrong:
         with pytest.raises(ValueError, match=message):

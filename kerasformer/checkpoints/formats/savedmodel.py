@@ -20,7 +20,6 @@ from kerasformer.checkpoints.formats.tf_names import (
 )
 from kerasformer.checkpoints.io.tf_bundle import Tensors, open_tensors
 from kerasformer.checkpoints.io.tf_graph import Graph, read_graph
-from kerasformer.checkpoints.tf_vocabulary import read_vocabulary
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
@@ -113,7 +112,7 @@ def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTo
         )
     if name in ("", "..") or Path(name).name != name or "\\" in name:
         raise UserError(f"{folder} names {name!r} as its vocabulary: expected a file's name.")
-    return read_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
+    return WordPieceTokenizer.from_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
 
 
 def _is_lower_case(tensors: Tensors) -> bool | None:

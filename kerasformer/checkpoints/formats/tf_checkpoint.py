@@ -24,7 +24,6 @@ from kerasformer.checkpoints.formats.tf_names import (
 )
 from kerasformer.checkpoints.io.tf_bundle import Tensors, open_tensors
 from kerasformer.checkpoints.names import Layout
-from kerasformer.checkpoints.tf_vocabulary import read_vocabulary
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
 from kerasformer.text import WordPieceTokenizer
@@ -133,4 +132,4 @@ def _read_tokenizer(folder: Path) -> WordPieceTokenizer:
     has_more = (folder / "tokenizer.json").is_file() or "do_lower_case" in read_config(folder)
     if has_more or not vocabulary.is_file():
         return WordPieceTokenizer.from_pretrained(folder)
-    return read_vocabulary(vocabulary)
+    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=None)
