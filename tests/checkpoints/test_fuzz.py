@@ -39,7 +39,7 @@ def write_huggingface(folder):
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    WordPieceTokenizer.from_vocabulary(WORDS).save(folder)
+    WordPieceTokenizer.from_vocabulary(WORDS).save_pretrained(folder)
     return folder
 
 
