@@ -157,22 +157,6 @@ def test_what_a_killed_run_left_is_removed_by_the_next(cache):
     assert not list((cache.root / "incoming").iterdir())
 
 
-def test_a_download_that_was_cut_off_stays_for_the_next_run_alone(cache):
-    folder = cache.folder("models", "words-1")
-
-    def interrupted(scratch):
-        for name in ("a.partial", "a.partial.json", "a.whole", "tmp123"):
-            (scratch / name).write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), folder.fetching() as scratch:
-        interrupted(scratch)
-    assert sorted(path.name for path in scratch.iterdir()) == ["a.partial", "a.partial.json"]
-    assert folder.files() == []
-    linked(cache)
-    assert not list((cache.root / "incoming").iterdir())
-
-
 SLOW_RUN = textwrap.dedent(
     """
     import json, os, pathlib, sys, time
@@ -193,7 +177,7 @@ SLOW_RUN = textwrap.dedent(
         for file in files:
             yield cache.add(file.name, content(file), scratch)
 
-    folders._FETCH[HuggingFace] = slow
+    folders._fetch_from_hub = slow
     files = (File("words.txt", sys.argv[3], len(data)),)
     preset = Preset("words", "data", "none", "", files, (HuggingFace("acme/words"),))
     print(folders.preset_folder(preset, Cache(root), offline=False))
