@@ -76,29 +76,16 @@ class Cache:
             blob.unlink(missing_ok=True)
         return sound
 
-    def add(
-        self,
-        name: str,
-        chunks: Iterable[bytes],
-        scratch: Path,
-        *,
-        size: int | None = None,
-        sha256: str | None = None,
-    ) -> File:
-        """Writes content into the cache, if it is what was expected.
+    def add(self, file: File, chunks: Iterable[bytes], scratch: Path) -> None:
+        """Writes content into the cache, if it is what `file` says.
 
         Args:
-            name: The file's name, for messages and the result.
-            chunks: The content, piece by piece.
+            file: What is expected.
+            chunks: The content, piece by piece; reading stops at the first byte too many.
             scratch: A folder on the same file system for the unfinished file.
-            size: The bytes expected, where known; reading stops at the first byte beyond.
-            sha256: The content's sha256, where known.
-
-        Returns:
-            The file with its true sha256 and size.
 
         Raises:
-            FetchError: The content differs from what was expected.
+            FetchError: The content differs.
         """
         digest, count = hashlib.sha256(), 0
         descriptor, unfinished = tempfile.mkstemp(dir=scratch)
@@ -106,33 +93,24 @@ class Cache:
             with os.fdopen(descriptor, "wb") as stream:
                 for chunk in chunks:
                     count += len(chunk)
-                    if size is not None and count > size:
-                        raise FetchError(f"{name} is longer than its {size:,} bytes")
+                    if count > file.size:
+                        raise FetchError(f"{file.name} is longer than its {file.size:,} bytes")
                     digest.update(chunk)
                     stream.write(chunk)
-            if size is not None and count < size:
-                raise FetchError(f"{name} ended after {count:,} of {size:,} bytes")
-            file = File(name, digest.hexdigest(), count)
-            if sha256 is not None and file.sha256 != sha256:
-                found, wanted = file.sha256[:12], sha256[:12]
-                raise FetchError(f"{name} has the sha256 {found}..., not {wanted}...")
-            self._adopt(Path(unfinished), file)
-        except BaseException:
+                stream.flush()
+                os.fsync(stream.fileno())
+            if count < file.size:
+                raise FetchError(f"{file.name} ended after {count:,} of {file.size:,} bytes")
+            if digest.hexdigest() != file.sha256:
+                found, wanted = digest.hexdigest()[:12], file.sha256[:12]
+                raise FetchError(f"{file.name} has the sha256 {found}..., not {wanted}...")
+            if not self.holds(file):  # else other folders may be linked to it
+                os.chmod(unfinished, 0o444)
+                self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(unfinished, self.blob(file.sha256))
+        finally:
             with contextlib.suppress(OSError):
                 os.unlink(unfinished)
-            raise
-        return file
-
-    def _adopt(self, path: Path, file: File) -> None:
-        """Takes a finished file on the same file system as its own; its sha256 has been checked."""
-        if self.holds(file):  # and other folders may be linked to it
-            path.unlink()
-            return
-        with open(path, "r+b") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(path, 0o444)
-        self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, self.blob(file.sha256))
 
     def explain(self, error: OSError) -> UserError:
         """A failure to write here as a sentence that says what to do."""

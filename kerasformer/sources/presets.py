@@ -22,7 +22,10 @@ class Preset:
 def _files(table: str) -> tuple[File, ...]:
     """The files of a table of names, sizes and sha256."""
     words = iter(table.split())
-    return tuple(File(name, sha256, int(size)) for name, size, sha256 in zip(words, words, words))
+    return tuple(
+        File(name, sha256, int(size))
+        for name, size, sha256 in zip(words, words, words, strict=True)
+    )
 
 
 def _within(folder: str, files: tuple[File, ...]) -> dict[str, str]:

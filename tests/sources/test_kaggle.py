@@ -126,7 +126,7 @@ def test_where_tfhub_dev_may_lead_to(hub, location, found):
     if found:
         assert kaggle._on_kaggle(f"{hub.web.url}/a/b/1") == found
     else:
-        with pytest.raises(FetchError, match="tfhub.dev leads to no model on Kaggle"):
+        with pytest.raises(FetchError, match=r"tfhub.dev leads to no model on Kaggle"):
             kaggle._on_kaggle(f"{hub.web.url}/a/b/1")
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_was_cut_off_goes_on_in_the_next_run(hub, cache):
 
 def test_a_file_that_was_damaged_on_the_way(hub, cache):
     hub.web.content["/storage/saved_model.pb"] = MODEL["saved_model.pb"][:-1] + b"!"
-    with pytest.raises(UserError, match="saved_model.pb could not be fetched: .*MD5"):
+    with pytest.raises(UserError, match=r"saved_model.pb could not be fetched: .*MD5"):
         hub_folder(BERT, cache, offline=False)
 
 
@@ -224,7 +224,7 @@ def test_names_cannot_lead_out_of_the_folder(hub, cache, name, tmp_path):
 @pytest.mark.parametrize("listed", [[], ["tiny/saved_model.pb"], ["vocab.txt"]])
 def test_what_is_no_saved_model(hub, cache, listed):
     hub.listed = listed
-    with pytest.raises(UserError, match="it is no SavedModel: there is no saved_model.pb"):
+    with pytest.raises(UserError, match=r"it is no SavedModel: there is no saved_model.pb"):
         hub_folder(BERT, cache, offline=False)
 
 
@@ -295,7 +295,7 @@ def test_a_broken_file_of_credentials_is_named(hub, cache, monkeypatch, tmp_path
 
 def test_tfhub_endpoint_must_be_https(hub, cache, monkeypatch):
     monkeypatch.setenv("TFHUB_ENDPOINT", "http://example.org")
-    with pytest.raises(UserError, match="TFHUB_ENDPOINT is 'http://example.org'; it must begin"):
+    with pytest.raises(UserError, match=r"TFHUB_ENDPOINT is 'http://example.org'; it must begin"):
         hub_folder(BERT, cache, offline=False)
 
 

@@ -42,9 +42,13 @@ def test_anything_else_gets_a_line_at_the_start_and_the_end(capsys):
 
 
 def test_a_failure_is_not_called_fetched(capsys):
-    with pytest.raises(ValueError, match="is not in list"), FetchProgress("a model") as progress:
-        progress.start(None)
-        [].index(1)
+    def fail():
+        with FetchProgress("a model") as progress:
+            progress.start(None)
+            [].index(1)
+
+    with pytest.raises(ValueError, match="is not in list"):
+        fail()
     assert capsys.readouterr().err == "Fetching a model ...\n"
 
 
