@@ -1,4 +1,4 @@
-"""Builds the API pages out of the docstrings: `python .ci/docs.py FOLDER`. A warning is an error."""
+"""Builds the API pages from the docstrings: `python .ci/docs.py FOLDER`. A warning is an error."""
 
 import inspect
 import sys
