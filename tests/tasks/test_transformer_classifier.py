@@ -45,6 +45,7 @@ def test_names_and_indices_are_the_same_labels(trained):
     assert by_index == trained.evaluate(TEXTS, LABELS)
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_vocabulary_is_that_of_the_training_texts_alone():
     classifier = make()
     classifier.fit(TEXTS, LABELS, epochs=1, verbose=0, validation_data=(["unheard words"], ["bad"]))
@@ -148,6 +149,7 @@ def test_class_weights_by_name_index_and_balance():
         classifier._sample_weight(labels, "equal")
 
 
+@pytest.mark.usefixtures("eager")
 def test_class_weights_pull_the_prediction():
     keras.utils.set_random_seed(0)
     tokenizer = WordTokenizer.train(["same"], vocab_size=10)
@@ -158,6 +160,7 @@ def test_class_weights_pull_the_prediction():
     assert classifier.predict(["same"])[0, 1] > 0.8
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_model_compiled_by_hand_keeps_its_optimizer():
     classifier = make()
     optimizer = keras.optimizers.SGD(0.1)
@@ -168,6 +171,7 @@ def test_a_model_compiled_by_hand_keeps_its_optimizer():
         classifier.fit(TEXTS, LABELS, learning_rate=0.1, verbose=0)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_second_fit_begins_a_new_schedule(trained):
     classifier = make()
     for _ in range(2):
@@ -176,6 +180,7 @@ def test_a_second_fit_begins_a_new_schedule(trained):
         assert classifier.optimizer.get_config()["learning_rate"]["config"]["total_steps"] == 4
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_same_seed_gives_the_same_model():
     def predictions():
         keras.utils.set_random_seed(3)
