@@ -72,13 +72,13 @@ class OnnxRuntime:
         options.intra_op_num_threads = os.cpu_count()
         self.session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
-    def encode(self, encoded):
+    def encode(self, tokenized):
         from kerasformer.data.batches import length_batches
         from kerasformer.text import pack
 
-        vectors = np.zeros((len(encoded), self.session.get_outputs()[0].shape[-1]), "float32")
-        for rows in length_batches(encoded.lengths, 32):
-            batch = {name: array.astype("int64") for name, array in pack(encoded, rows).items()}
+        vectors = np.zeros((len(tokenized), self.session.get_outputs()[0].shape[-1]), "float32")
+        for rows in length_batches(tokenized.lengths, 32):
+            batch = {name: array.astype("int64") for name, array in pack(tokenized, rows).items()}
             mask = batch["input_mask"]
             inputs = dict(zip(_ONNX_INPUTS, batch.values(), strict=True))
             hidden = self.session.run(None, inputs)[0]
@@ -148,7 +148,9 @@ def contestants(source, folder):
 
     def onnx(int8):
         model, tokenizer = OnnxRuntime(source, folder, int8), TextEmbedder.from_pretrained(source)
-        return lambda texts: model.encode(tokenizer.tokenizer.encode(texts, max_length=MAX_LENGTH))
+        return lambda texts: model.encode(
+            tokenizer.tokenizer.tokenize(texts, max_length=MAX_LENGTH)
+        )
 
     return {
         "kerasformer float32": ours("float32"),
@@ -225,7 +227,7 @@ def agreement(texts, vectors, runs):
 
 
 def tokenizing(tokenizer, texts, lengths):
-    seconds = min(timed(lambda: tokenizer.encode(texts, max_length=MAX_LENGTH))[0] for _ in "123")
+    seconds = min(timed(lambda: tokenizer.tokenize(texts, max_length=MAX_LENGTH))[0] for _ in "123")
     print(f"tokenizing alone: {sum(lengths) / seconds:,.0f} tokens/s")
 
 
@@ -279,7 +281,7 @@ def main():
     source = str(resolve(MODEL))
     texts = reviews(args.texts)
     embedder = TextEmbedder.from_pretrained(source)
-    lengths = embedder.tokenizer.encode(texts, max_length=MAX_LENGTH).lengths.tolist()
+    lengths = embedder.tokenizer.tokenize(texts, max_length=MAX_LENGTH).lengths.tolist()
     names = ("tensorflow", "keras", "torch", "transformers", "sentence-transformers", "onnxruntime")
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
     print(f"{len(texts):,} texts, {sum(lengths):,} tokens, {os.cpu_count()} cores")

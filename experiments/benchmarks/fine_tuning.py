@@ -26,12 +26,12 @@ def ours(connection, folder, dataset, args):
     from kerasformer.data.batches import TextBatches
 
     model = TextClassifier.from_pretrained(folder, dataset.class_names)
-    encoded = model.encode(dataset.train.texts)
+    tokenized = model.tokenize(dataset.train.texts)
     connection.send(f"kerasformer (keras {keras.__version__}, {keras.backend.backend()})")
     for command, value in iter(connection.recv, None):
         if command == "steps":
             labels, turn = dataset.train.labels, value
-            batches = TextBatches(encoded, labels, batch_size=args.batch_size, seed=turn)
+            batches = TextBatches(tokenized, labels, batch_size=args.batch_size, seed=turn)
             if not model.compiled:
                 model.recipe.compile(model, len(batches))
             batches.batches = batches.batches[: args.steps]

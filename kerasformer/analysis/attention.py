@@ -92,17 +92,17 @@ def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> At
     (['[CLS]', 'fine', 'film', '[SEP]'], (2, 2, 4, 4))
     """
     pairs = None if pair is None else [pair]
-    whole = tokenizer.encode([text], pairs)
-    encoded = tokenizer.encode([text], pairs, max_length=encoder.config.max_length)
-    scores = encoder(pack(encoded), outputs=["attention_scores"], training=False)
-    ids = np.array(encoded.ids[0])
+    whole = tokenizer.tokenize([text], pairs)
+    tokenized = tokenizer.tokenize([text], pairs, max_length=encoder.config.max_length)
+    scores = encoder(pack(tokenized), outputs=["attention_scores"], training=False)
+    ids = np.array(tokenized.ids[0])
     return AttentionMaps(
         tokens=[tokenizer.backend.id_to_token(token_id) for token_id in ids.tolist()],
-        segments=encoded.type_ids[0],
+        segments=tokenized.type_ids[0],
         weights=np.stack([np.asarray(block, "float32")[0] for block in scores["attention_scores"]]),
         cls=ids == tokenizer.cls_id,
         sep=ids == tokenizer.sep_id,
-        left_out=int(whole.lengths[0] - encoded.lengths[0]),
+        left_out=int(whole.lengths[0] - tokenized.lengths[0]),
     )
 
 

@@ -25,7 +25,7 @@ def read_vocabulary(path: Path, lowercase: bool | None = None) -> WordPieceToken
 
     >>> path = getfixture("tmp_path") / "vocab.txt"
     >>> _ = path.write_text("[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\ngood\\n")
-    >>> read_vocabulary(path).tokenize(["Good"])
+    >>> read_vocabulary(path).tokens(["Good"])
     [['good']]
     """
     if lowercase is None:

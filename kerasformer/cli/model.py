@@ -151,7 +151,7 @@ def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
     again = _read(checkpoint, tuple(getattr(model, "heads", ())), tokenizer)
     if to == "hf" and tokenizer is not None:
         texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()
-        if read.encode(texts).ids != tokenizer.encode(texts).ids:
+        if read.tokenize(texts).ids != tokenizer.tokenize(texts).ids:
             raise UserError("The tokenizer that was written gives other ids than the source's.")
     count = _compare_weights(model, again)
     difference = _largest_difference(model(_inputs(model)), again(_inputs(model)))
@@ -209,7 +209,7 @@ def _compare_saved_models(model, tokenizer, path: Path) -> Comparison:
         difference = max(difference, _largest_difference(model(inputs), predicted))
     preprocessor = tf.saved_model.load(str(path / "preprocessor"))
     ids = preprocessor(tf.constant([_TEXT]))["input_word_ids"].numpy()[0]
-    expected = tokenizer.encode([_TEXT], max_length=len(ids)).ids[0]
+    expected = tokenizer.tokenize([_TEXT], max_length=len(ids)).ids[0]
     if ids[: len(expected)].tolist() != expected:
         raise UserError("The preprocessor that was written gives other ids than the tokenizer.")
     name, parameters = type(model).__name__, model.count_params()

@@ -161,12 +161,12 @@ def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None
         the pair in characters; both are None for the special tokens around them.
 
     Raises:
-        UserError: As of `Tokenizer.encode`.
+        UserError: As of `Tokenizer.tokenize`.
     """
     pairs = None if pair is None else [pair]
-    encoded = tokenizer.encode([text], pairs, max_length=max_length)
-    whole = encoded if max_length is None else tokenizer.encode([text], pairs)
-    ids, segments = encoded.ids[0], encoded.type_ids[0]
+    tokenized = tokenizer.tokenize([text], pairs, max_length=max_length)
+    whole = tokenized if max_length is None else tokenizer.tokenize([text], pairs)
+    ids, segments = tokenized.ids[0], tokenized.type_ids[0]
     around = _tokens_around(tokenizer)
     first = segments.count(0)
     places = _places(tokenizer, text, around, first) if first else []
@@ -175,7 +175,7 @@ def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None
     return {
         "text": text,
         "pair": pair,
-        "left_out": int(whole.lengths[0] - encoded.lengths[0]),
+        "left_out": int(whole.lengths[0] - tokenized.lengths[0]),
         "tokens": [
             {
                 "token": tokenizer.backend.id_to_token(token_id),

@@ -99,7 +99,7 @@ class TextBatches(keras.utils.PyDataset):
     """The batches of one pass over tokenized texts, padded each to its own longest text.
 
     Args:
-        encoded: What `Tokenizer.encode` returned.
+        tokenized: What `Tokenizer.tokenize` returned.
         labels: Int class indices `[n]`, or None.
         sample_weight: float `[n]`, or None.
         batch_size: Texts in a batch.
@@ -111,15 +111,15 @@ class TextBatches(keras.utils.PyDataset):
 
     Example:
 
-    >>> from kerasformer.text import Encoded
-    >>> batches = TextBatches(Encoded([[5, 6, 7], [8], [9, 4]]), batch_size=2)
+    >>> from kerasformer.text import Tokenized
+    >>> batches = TextBatches(Tokenized([[5, 6, 7], [8], [9, 4]]), batch_size=2)
     >>> [inputs["input_word_ids"].shape for inputs, in batches]
     [(2, 3), (1, 1)]
     """
 
     def __init__(
         self,
-        encoded,
+        tokenized,
         labels=None,
         sample_weight=None,
         batch_size=32,
@@ -127,24 +127,24 @@ class TextBatches(keras.utils.PyDataset):
         max_length=None,
     ):
         super().__init__()
-        self.encoded = encoded
+        self.tokenized = tokenized
         self.labels = None if labels is None else np.asarray(labels, "int32")
         self.sample_weight = sample_weight
         self.batch_size = batch_size
         self.rng = None if seed is None else np.random.default_rng(seed)
-        self.max_length = max_length or int(encoded.lengths.max(initial=0))
+        self.max_length = max_length or int(tokenized.lengths.max(initial=0))
         self._plan()
 
     def _plan(self):
-        self.batches = length_batches(self.encoded.lengths, self.batch_size, self.rng)
+        self.batches = length_batches(self.tokenized.lengths, self.batch_size, self.rng)
 
     def __len__(self):
         return len(self.batches)
 
     def __getitem__(self, index):
         rows = self.batches[index]
-        width = int(padded_length(self.encoded.lengths[rows].max(), self.max_length))
-        batch = [pack(self.encoded, rows, pad_to=width)]
+        width = int(padded_length(self.tokenized.lengths[rows].max(), self.max_length))
+        batch = [pack(self.tokenized, rows, pad_to=width)]
         if self.labels is not None:
             batch.append(self.labels[rows])
             if self.sample_weight is not None:

@@ -65,7 +65,7 @@ class Features(keras.Model):
         count = self.encoder.config.num_layers + 1
         further = ["pooled_output"] if "pooled" in self.modes else []
         mix = self.layer_pooling
-        if mix.mode != "scalar_mix" and mix.indices(count) == (count - 1,):
+        if mix.combine != "scalar_mix" and mix.indices(count) == (count - 1,):
             outputs = self.encoder(ids, outputs=["sequence_output", *further], training=False)
             tokens = outputs["sequence_output"]
         else:

@@ -161,7 +161,7 @@ class Pipeline:
 
     def _last_layers(self, vectors, request):
         """Layers kept apart get their axis; other vectors go through the dense layers."""
-        if request.layers.mode == "stack":
+        if request.layers.combine == "stack":
             layers, size = self.shape(request)
             modes = len(request.pooling)
             vectors = vectors.reshape(len(vectors), modes, layers, size // modes)
@@ -210,7 +210,7 @@ class Pipeline:
 
         A call with a single batch gets its own shape on TensorFlow: there is no other to share.
         """
-        padded = padded_length(rows.encoded.lengths, self.encoder.config.max_length)
+        padded = padded_length(rows.tokenized.lengths, self.encoder.config.max_length)
         if request.batch_size is None:
             in_half = multiplies_in_half(self.encoder.compute_dtype)
             most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
@@ -223,7 +223,7 @@ class Pipeline:
             if number or keras.backend.backend() != "tensorflow":
                 full = request.batch_size or max(tokens // width, 1)
                 batch = filled(batch, full)
-            yield batch, pack(rows.encoded, batch, pad_to=width)
+            yield batch, pack(rows.tokenized, batch, pad_to=width)
 
     def _model(self, key, make, rows):
         """The compiled model of some settings, for some rows; only the last few are kept.
@@ -235,7 +235,7 @@ class Pipeline:
             model = self._models[key] = compiled(make())
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
-        run = model.for_tokens(int(rows.encoded.lengths.sum()))
+        run = model.for_tokens(int(rows.tokenized.lengths.sum()))
         return functools.partial(in_order, run, at_once=batches_at_once())
 
     @staticmethod
@@ -245,7 +245,7 @@ class Pipeline:
 
 def _key(layers):
     """What tells one `LayerPooling` from another: its weights or, without any, its settings."""
-    return layers if layers.mode == "scalar_mix" else (layers.layers, layers.mode)
+    return layers if layers.combine == "scalar_mix" else (layers.layers, layers.combine)
 
 
 def batch_tokens(total, most, at_once):

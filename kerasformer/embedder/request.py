@@ -73,7 +73,7 @@ class Request:
             return
         if encoder.pooler is None:
             raise UserError("pooling='pooled' needs a pooler, which this encoder lacks: use 'cls'.")
-        if indices != (count - 1,) or self.layers.mode == "scalar_mix":
+        if indices != (count - 1,) or self.layers.combine == "scalar_mix":
             raise UserError("pooling='pooled' takes the last layer alone: use 'cls' for others.")
 
 
@@ -88,10 +88,10 @@ def layer_pooling(layers, combine=None) -> LayerPooling:
         UserError: An unknown layer or combination.
     """
     if isinstance(layers, LayerPooling):
-        if combine is not None and combine != layers.mode:
+        if combine is not None and combine != layers.combine:
             raise UserError(
-                f"combine is {combine!r}, and the LayerPooling given has the mode {layers.mode!r}: "
-                "leave combine out."
+                f"combine is {combine!r}, but the LayerPooling given combines by "
+                f"{layers.combine!r}: leave combine out."
             )
         return layers
     if combine is not None:

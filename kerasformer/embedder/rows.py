@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.text import Encoded
+from kerasformer.text import Tokenized
 from kerasformer.text.tokenizer import longest_first
 
 
@@ -19,7 +19,7 @@ class Rows:
     row's own tokens stand side by side: the rows' own tokens in order are the text's.
 
     Attributes:
-        encoded: The token ids of the rows, an `Encoded`.
+        tokenized: The token ids of the rows, a `Tokenized`.
         texts: The index of each row's text, never falling, int `[rows]`.
         start: Where each row's own tokens begin, int `[rows]`.
         stop: Where they end, int `[rows]`.
@@ -29,7 +29,7 @@ class Rows:
         cut: For each text how many tokens there are not, int `[texts]`.
     """
 
-    encoded: Encoded
+    tokenized: Tokenized
     texts: np.ndarray
     start: np.ndarray
     stop: np.ndarray
@@ -56,7 +56,7 @@ class Rows:
         own = (column >= start) & (column < stop)
         mask = own & (column >= first)
         if not special_tokens:
-            last = self.encoded.lengths[rows, None] - 1
+            last = self.tokenized.lengths[rows, None] - 1
             mask &= (column != 0) & (column != last) & (column != self.middle[rows, None])
         return np.where(mask.any(axis=1, keepdims=True), mask, own)
 
@@ -110,8 +110,8 @@ class Layout:
                 own_middle = types[-1].index(1) - 1 if two is not None else -1
                 spans.append((number, start, stop, own_middle))
         spans = np.array(spans, np.int64).reshape(-1, 4)
-        encoded = Encoded(ids, types if two is not None else None, pad_id=self.pad_id)
-        return Rows(encoded, *spans.T, kept, np.array(cut, np.int64))
+        tokenized = Tokenized(ids, types if two is not None else None, pad_id=self.pad_id)
+        return Rows(tokenized, *spans.T, kept, np.array(cut, np.int64))
 
     def _keep(self, length, two):
         """How many tokens of a text and of its pair stay."""

@@ -5,7 +5,8 @@ import operator
 import keras
 from keras import ops
 
-# Choices of the literature by name: the layers, of the embeddings and all blocks, and the mode.
+# Choices of the literature by name: the layers, of the embeddings and all blocks, and how they
+# are combined.
 NAMED_LAYERS = {
     "last": ((-1,), "last"),
     "second_to_last": ((-2,), "last"),
@@ -30,11 +31,11 @@ class LayerPooling(keras.layers.Layer):
     Args:
         layers: Which hidden states: an index, from the embeddings (0) over the first block (1) to
             the last (-1); a list of indices; `"all"`, the embeddings too; or a choice of
-            `NAMED_LAYERS`, which brings its mode: `"last"`, `"second_to_last"`, `"embeddings"`,
-            `"sum_last_four"`, `"mean_last_four"`, `"concat_last_four"`, `"sum_all"` and
-            `"mean_all"` (of the blocks, without the embeddings), or `"mean_first_last"` (of the
-            first and the last block, as SimCSE's `avg_first_last`).
-        mode: What is done with them: `"last"` takes the last one chosen; `"sum"`, `"mean"`;
+            `NAMED_LAYERS`, which says how they are combined: `"last"`, `"second_to_last"`,
+            `"embeddings"`, `"sum_last_four"`, `"mean_last_four"`, `"concat_last_four"`, `"sum_all"`
+            and `"mean_all"` (of the blocks, without the embeddings), or `"mean_first_last"` (of
+            the first and the last block, as SimCSE's `avg_first_last`).
+        combine: What is done with them: `"last"` takes the last one chosen; `"sum"`, `"mean"`;
             `"concat"`, one vector after another, in the order chosen; `"stack"`, each kept;
             `"scalar_mix"`, the learnt weights. By default what a named choice says, or `"mean"`.
 
@@ -47,8 +48,8 @@ class LayerPooling(keras.layers.Layer):
         `[batch, seq, layers, hidden]`.
 
     Raises:
-        ValueError: An unknown choice or mode, another mode than a named choice has, an index that
-            the list does not reach, or inputs that are no list of equal shapes.
+        ValueError: An unknown choice or combination, another combination than a named choice has,
+            an index that the list does not reach, or inputs that are no list of equal shapes.
 
     Example:
 
@@ -66,24 +67,25 @@ class LayerPooling(keras.layers.Layer):
     ((None, None, 1024), TensorShape([4, 9]))
     """
 
-    MODES = ("last", "sum", "mean", "concat", "stack", "scalar_mix")
+    COMBINATIONS = ("last", "sum", "mean", "concat", "stack", "scalar_mix")
 
-    def __init__(self, layers="last", mode=None, **kwargs):
+    def __init__(self, layers="last", combine=None, **kwargs):
         super().__init__(**kwargs)
         named = NAMED_LAYERS.get(layers) if isinstance(layers, str) else None
-        if named and mode not in (None, named[1]):
+        if named and combine not in (None, named[1]):
             raise ValueError(
-                f"layers={layers!r} has the mode {named[1]!r}, not {mode!r}: give a list of "
-                "indices for another."
+                f"layers={layers!r} is combined by {named[1]!r}, not by {combine!r}: give a list "
+                "of indices for another."
             )
-        mode = mode or (named[1] if named else "mean")
-        if mode not in self.MODES:
-            raise ValueError(f"mode={mode!r} is not one of {', '.join(map(repr, self.MODES))}.")
+        combine = combine or (named[1] if named else "mean")
+        if combine not in self.COMBINATIONS:
+            known = ", ".join(map(repr, self.COMBINATIONS))
+            raise ValueError(f"combine={combine!r} is not one of {known}.")
         self.layers = layers if isinstance(layers, str) else _as_indices(layers)
         if isinstance(layers, str) and not named and layers != "all":
             known = ", ".join(map(repr, ("all", *NAMED_LAYERS)))
             raise ValueError(f"layers={layers!r} is not one of {known}, nor indices.")
-        self.mode = mode
+        self.combine = combine
         self.supports_masking = True
 
     def indices(self, count):
@@ -112,7 +114,7 @@ class LayerPooling(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the weights of a scalar mix."""
         chosen = self.indices(len(self._check_shapes(input_shape)))
-        if self.mode == "scalar_mix":
+        if self.combine == "scalar_mix":
             self.mix = self.add_weight(shape=(len(chosen),), initializer="zeros", name="mix")
             self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
 
@@ -131,16 +133,16 @@ class LayerPooling(keras.layers.Layer):
     def call(self, inputs):
         """See the class."""
         states = [inputs[i] for i in self.indices(len(inputs))]
-        if self.mode == "concat":
+        if self.combine == "concat":
             return ops.concatenate(states, axis=-1)
-        if self.mode == "stack":
+        if self.combine == "stack":
             return ops.stack(states, axis=-2)
-        if self.mode == "scalar_mix":
+        if self.combine == "scalar_mix":
             return self._scalar_mix(states)
-        if self.mode == "last" or len(states) == 1:
+        if self.combine == "last" or len(states) == 1:
             return states[-1]
         total = sum(states[1:], start=states[0])
-        return total / len(states) if self.mode == "mean" else total
+        return total / len(states) if self.combine == "mean" else total
 
     def _scalar_mix(self, states):
         # Not in less than float32; not ops.softmax, which warns of a single layer.
@@ -156,9 +158,9 @@ class LayerPooling(keras.layers.Layer):
         shapes = self._check_shapes(input_shape)
         count = len(self.indices(len(shapes)))
         *before, hidden = shapes[0]
-        if self.mode == "concat":
+        if self.combine == "concat":
             return (*before, count * hidden)
-        return (*before, count, hidden) if self.mode == "stack" else (*before, hidden)
+        return (*before, count, hidden) if self.combine == "stack" else (*before, hidden)
 
     def compute_mask(self, inputs, mask=None):
         """The hidden states' common implicit mask goes on."""
@@ -168,7 +170,15 @@ class LayerPooling(keras.layers.Layer):
     def get_config(self):
         """The constructor's arguments."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
-        return {**super().get_config(), "layers": layers, "mode": self.mode}
+        return {**super().get_config(), "layers": layers, "combine": self.combine}
+
+    @classmethod
+    def from_config(cls, config):
+        """Also of a config that was saved when `combine` was called `mode`."""
+        config = dict(config)
+        if "mode" in config:
+            config["combine"] = config.pop("mode")
+        return super().from_config(config)
 
 
 def _as_indices(layers):

@@ -148,7 +148,7 @@ class StringClassifier(ServingExport):
         labels = self._labels_of(texts, labels)
         weights = self._sample_weight(labels, class_weight)
         return TextBatches(
-            self.encode(texts), labels, weights, batch_size, seed, max_length=self.max_length
+            self.tokenize(texts), labels, weights, batch_size, seed, max_length=self.max_length
         )
 
     def _labels_of(self, texts, labels):
@@ -174,21 +174,21 @@ class StringClassifier(ServingExport):
             weights[self.label_ids(list(class_weight))] = list(class_weight.values())
         return weights[labels].astype("float32")
 
-    def encode(self, texts):
+    def tokenize(self, texts):
         """Tokenizes texts as the model takes them.
 
         Args:
             texts: A sequence of strings.
 
         Returns:
-            A `kerasformer.text.Encoded`.
+            A `kerasformer.text.Tokenized`.
 
         Raises:
             UserError: A text is no string, or the model has no tokenizer yet.
         """
         if self.tokenizer is None:
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
-        return self.tokenizer.encode(texts, max_length=self.max_length)
+        return self.tokenizer.tokenize(texts, max_length=self.max_length)
 
     def label_ids(self, labels):
         """Turns class names or indices into indices.
@@ -228,7 +228,7 @@ class StringClassifier(ServingExport):
         if not _holds_strings(x):
             return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
         batch_size = batch_size or self.RECIPE.batch_size
-        data = TextBatches(self.encode(x), batch_size=batch_size, max_length=self.max_length)
+        data = TextBatches(self.tokenize(x), batch_size=batch_size, max_length=self.max_length)
         return predict_rows(self, data, len(self.class_names), verbose)
 
     def classify(self, texts, **kwargs):
@@ -311,7 +311,7 @@ def predict_rows(model, data, width, verbose):
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
-    outputs = np.zeros((len(data.encoded), width), "float32")
+    outputs = np.zeros((len(data.tokenized), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
     batches = ((rows, inputs) for rows, (inputs,) in zip(data.batches, data, strict=True))
     model.make_predict_function()  # else each thread would make its own

@@ -240,10 +240,10 @@ class TextClassifier(StringClassifier):
         # The encoder does not change, so neither do its vectors: they are computed once.
         if validation_data is not None:
             size = validation_data.batch_size
-            vectors = self._features(validation_data.encoded, batch_size=size)
+            vectors = self._features(validation_data.tokenized, batch_size=size)
             validation_data = (vectors, validation_data.labels)
         return self._fit_head(
-            self._features(data.encoded, batch_size=data.batch_size),
+            self._features(data.tokenized, batch_size=data.batch_size),
             data.labels,
             recipe,
             sample_weight=data.sample_weight,
@@ -268,7 +268,7 @@ class TextClassifier(StringClassifier):
         """
 
         def compute():
-            return self._features(self.encode(texts), verbose)
+            return self._features(self.tokenize(texts), verbose)
 
         return compute() if cache is None else cache.get(self._features_key(texts), compute)
 
@@ -315,13 +315,13 @@ class TextClassifier(StringClassifier):
             **{"epochs": recipe.epochs, **kwargs},
         )
 
-    def _features(self, encoded, verbose="auto", batch_size=32):
+    def _features(self, tokenized, verbose="auto", batch_size=32):
         inputs = {
             name: keras.Input((None,), dtype="int32", name=name)
             for name in ("input_word_ids", "input_mask", "input_type_ids")
         }
         pooled = keras.Model(inputs, self._pool(inputs, training=False))
-        data = TextBatches(encoded, batch_size=batch_size, max_length=self.max_length)
+        data = TextBatches(tokenized, batch_size=batch_size, max_length=self.max_length)
         return predict_rows(pooled, data, self.feature_size, verbose)
 
     def get_config(self):

@@ -2,15 +2,15 @@
 
 >>> tokenizer = WordPieceTokenizer.from_vocabulary(
 ...     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"])
->>> inputs = pack(tokenizer.encode(["Good films!", "good"]))
+>>> inputs = pack(tokenizer.tokenize(["Good films!", "good"]))
 >>> inputs["input_word_ids"]
 array([[2, 4, 5, 6, 1, 3],
        [2, 4, 3, 0, 0, 0]], dtype=int32)
 """
 
-from .encoded import Encoded, pack
+from .tokenized import Tokenized, pack
 from .tokenizer import Tokenizer
 from .word import WordTokenizer
 from .wordpiece import WordPieceTokenizer
 
-__all__ = ["Encoded", "Tokenizer", "WordPieceTokenizer", "WordTokenizer", "pack"]
+__all__ = ["Tokenized", "Tokenizer", "WordPieceTokenizer", "WordTokenizer", "pack"]

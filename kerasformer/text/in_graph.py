@@ -29,8 +29,8 @@ class InGraphTokenizer:
     SavedModel with this in it must `import tensorflow_text` first. A special token that is typed
     out in a text is that token, as in `WordPieceTokenizer`.
 
-    The ids are those of `WordPieceTokenizer.encode`, but for two things. Bytes that are no UTF-8,
-    which `encode` cannot be given, are left out. And where accents are stripped, a text with
+    The ids are those of `WordPieceTokenizer.tokenize`, but for two things. Bytes that are no UTF-8,
+    which `tokenize` cannot be given, are left out. And where accents are stripped, a text with
     several combining signs on one letter, of which one is no accent (U+302E, U+302F and the
     note stems U+1D165 to U+1D172), keeps these in the order in which they were typed.
 
@@ -93,7 +93,7 @@ class InGraphTokenizer:
         )
 
     def __call__(self, texts, pairs=None, *, max_length=None):
-        """The encoders' inputs, as `WordPieceTokenizer.encode` and `kerasformer.text.pack` do.
+        """The encoders' inputs, as `WordPieceTokenizer.tokenize` and `kerasformer.text.pack` do.
 
         Args:
             texts: string `[batch]`.

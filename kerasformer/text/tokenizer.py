@@ -9,9 +9,9 @@ import tokenizers
 
 from ..errors import UserError
 from ..files import write_whole
-from .encoded import Encoded
 from .files import parse_json, read_config, read_text
 from .texts import check_texts, chunks
+from .tokenized import Tokenized
 
 
 class Tokenizer:
@@ -104,13 +104,13 @@ class Tokenizer:
         vocabulary = self.backend.get_vocab(with_added_tokens=True)
         return sorted(vocabulary, key=vocabulary.__getitem__)
 
-    def encode(
+    def tokenize(
         self,
         texts: Iterable[str],
         pairs: Iterable[str] | None = None,
         *,
         max_length: int | None = None,
-    ) -> Encoded:
+    ) -> Tokenized:
         """Token ids of each text, or of each pair of texts, special tokens included.
 
         A text that yields no token at all (which only `WordTokenizer` knows) becomes a single
@@ -140,7 +140,7 @@ class Tokenizer:
         before, after, unknown = self._before, self._after, [self.unk_id]
         if pairs is None:
             rows = ((before + ids[:room] + after) or unknown for ids in self.ids(texts))
-            return Encoded(rows, pad_id=self.pad_id)
+            return Tokenized(rows, pad_id=self.pad_id)
         rows, type_ids = [], []
         for ids, pair_ids in zip(self.ids(texts), self.ids(pairs), strict=True):
             keep, keep_pair = longest_first(len(ids), len(pair_ids), room)
@@ -148,7 +148,7 @@ class Tokenizer:
             second = pair_ids[:keep_pair] + after
             rows.append(array("i", first + second))
             type_ids.append(bytes(len(first)) + b"\1" * len(second))
-        return Encoded(rows, type_ids, pad_id=self.pad_id)
+        return Tokenized(rows, type_ids, pad_id=self.pad_id)
 
     def _room(self, max_length, *, with_pairs):
         """How many tokens of the texts themselves `max_length` allows."""
@@ -192,11 +192,11 @@ class Tokenizer:
                 chunk, is_pretokenized=are_words, add_special_tokens=False
             )
 
-    def tokenize(self, texts: Iterable[str]) -> list[list[str]]:
+    def tokens(self, texts: Iterable[str]) -> list[list[str]]:
         """The tokens of each text, without special tokens around them.
 
         Args:
-            texts: The texts, as for `encode`.
+            texts: The texts, as for `tokenize`.
 
         Returns:
             The tokens of each text; an empty list for a text without any.
@@ -207,10 +207,10 @@ class Tokenizer:
         return [encoding.tokens for encoding in self.encodings(check_texts(texts))]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
-        """Where each token that `tokenize` gives stands in its text.
+        """Where each token that `tokens` gives stands in its text.
 
         Args:
-            texts: The texts, as for `encode`.
+            texts: The texts, as for `tokenize`.
 
         Returns:
             For each token `(start, end)`, in characters of the text as it was given:
@@ -225,7 +225,7 @@ class Tokenizer:
         """Readable text for each sequence of ids; its spaces and case may not be the original's.
 
         Args:
-            ids: Sequences of token ids, such as `Encoded.ids` or a padded int array.
+            ids: Sequences of token ids, such as `Tokenized.ids` or a padded int array.
             skip_special_tokens: Whether to leave out padding and the other special tokens.
 
         Returns:

@@ -34,7 +34,7 @@ class WordTokenizer(Tokenizer):
     >>> tokenizer = WordTokenizer.train(["It's good, good!", "A good film."])
     >>> tokenizer.vocabulary()
     ['[PAD]', '[UNK]', 'good', '!', ',', '.', 'a', 'film', "it's"]
-    >>> tokenizer.encode(["A bad film", ""]).ids
+    >>> tokenizer.tokenize(["A bad film", ""]).ids
     [[6, 1, 7], [1]]
     """
 
@@ -84,11 +84,11 @@ class WordTokenizer(Tokenizer):
             raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
         return cls(backend, roles)
 
-    def encode(self, texts, pairs=None, *, max_length=None):
-        """Token ids of each text; as in `Tokenizer.encode`, but without pairs.
+    def tokenize(self, texts, pairs=None, *, max_length=None):
+        """Token ids of each text; as in `Tokenizer.tokenize`, but without pairs.
 
         Args:
-            texts: The texts, as in `Tokenizer.encode`.
+            texts: The texts, as in `Tokenizer.tokenize`.
             pairs: Must be `None`: no token marks where a second text begins.
             max_length: The most tokens to keep of a text.
 
@@ -96,10 +96,10 @@ class WordTokenizer(Tokenizer):
             The ids, ragged. A text without any word is a single `[UNK]`.
 
         Raises:
-            UserError: As in `Tokenizer.encode`, or if there are pairs.
+            UserError: As in `Tokenizer.tokenize`, or if there are pairs.
         """
         if pairs is not None:
             raise UserError(
                 "A WordTokenizer takes no pairs: join the two texts, or use a WordPieceTokenizer."
             )
-        return super().encode(texts, max_length=max_length)
+        return super().tokenize(texts, max_length=max_length)

@@ -24,7 +24,7 @@ _VOCAB_TXT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"
 class WordPieceTokenizer(Tokenizer):
     """BERT's tokenizer: words and punctuation marks, split into the vocabulary's longest pieces.
 
-    `encode` gives `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]` with type ids 0 and 1.
+    `tokenize` gives `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]` with type ids 0 and 1.
     Ids of special tokens come from the vocabulary, whatever they are there. A special token that
     is typed out in a text ("[SEP]") is that token, as in transformers.
 
@@ -41,9 +41,9 @@ class WordPieceTokenizer(Tokenizer):
 
     >>> tokenizer = WordPieceTokenizer.from_vocabulary(
     ...     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"])
-    >>> tokenizer.tokenize(["Good films, good"])
+    >>> tokenizer.tokens(["Good films, good"])
     [['good', 'film', '##s', '[UNK]', 'good']]
-    >>> tokenizer.encode(["good"], pairs=["films"]).ids
+    >>> tokenizer.tokenize(["good"], pairs=["films"]).ids
     [[2, 4, 3, 5, 6, 3]]
     """
 
@@ -127,7 +127,7 @@ class WordPieceTokenizer(Tokenizer):
 
         Returns:
             The tokenizer. The truncation and padding that a `tokenizer.json` asks for are left
-            out: `encode` and `pack` are told theirs.
+            out: `tokenize` and `pack` are told theirs.
 
         Raises:
             UserError: The folder has neither file, or one that is broken or not of BERT's kind.

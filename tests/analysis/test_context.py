@@ -66,7 +66,7 @@ def places(contexts):
 def hidden_states(embedder, text):
     """`[tokens, layers, hidden]` by the encoder itself, special tokens included."""
     outputs = embedder.encoder(
-        pack(embedder.tokenizer.encode([text])), outputs=["embedding_output", "encoder_outputs"]
+        pack(embedder.tokenizer.tokenize([text])), outputs=["embedding_output", "encoder_outputs"]
     )
     states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
     return np.stack([np.asarray(state, "float64")[0] for state in states], axis=1)
@@ -183,10 +183,10 @@ def test_every_occurrence_of_any_text_is_found(embedder, words, data):
         assert text[occurrence.start : occurrence.end] == "cura"
         assert passage.text[passage.start : passage.end] == "cura"
         assert passage.text in text
-        tokens = embedder.tokenizer.tokenize([passage.text])[0]
+        tokens = embedder.tokenizer.tokens([passage.text])[0]
         assert len(tokens) <= room
         assert not tokens[0].startswith("##")
-        if len(embedder.tokenizer.tokenize([text])[0]) > room:
+        if len(embedder.tokenizer.tokens([text])[0]) > room:
             assert len(tokens) >= room - 2  # at most a part of a word is lost at either end
         assert "[cura]" in occurrence.snippet
         assert len(occurrence.snippet) < 50

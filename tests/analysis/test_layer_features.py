@@ -38,7 +38,7 @@ def states(embedder):
     """Of each text, alone and so without padding, the hidden states `[1, tokens, hidden]`."""
     found = []
     for text in TEXTS:
-        ids = np.array(embedder.tokenizer.encode([text], max_length=16).ids)
+        ids = np.array(embedder.tokenizer.tokenize([text], max_length=16).ids)
         outputs = embedder.encoder(ids, outputs=["embedding_output", "encoder_outputs"])
         layers = [outputs["embedding_output"], *outputs["encoder_outputs"]]
         found.append([keras.ops.convert_to_numpy(layer) for layer in layers])

@@ -94,7 +94,7 @@ def test_a_preset(folder, encoder):
 )
 def test_its_tokenizer(folder, settings, tokens):
     write_tokenizer(folder, **settings)
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["Good films É"]) == [tokens]
+    assert open_checkpoint(folder).read_tokenizer().tokens(["Good films É"]) == [tokens]
 
 
 @pytest.mark.parametrize(

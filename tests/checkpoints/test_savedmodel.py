@@ -109,7 +109,7 @@ def test_what_it_is(checkpoint, golden):
 def test_the_tokenizer_is_that_of_its_assets(checkpoint):
     tokenizer = checkpoint.read_tokenizer()
     assert tokenizer.vocab_size == 64
-    assert tokenizer.tokenize(["A Good film!"]) == [["a", "good", "film", "!"]]
+    assert tokenizer.tokens(["A Good film!"]) == [["a", "good", "film", "!"]]
 
 
 def test_its_graph_can_be_given(golden):
@@ -370,7 +370,7 @@ def test_whether_to_lower_case(golden, tmp_path):
             tf_files.save(prefix, held | {key: np.array(lower)})
         vocabulary = folder / "assets" / "vocab.txt"
         vocabulary.write_text(vocabulary.read_text().replace("\ngood\n", f"\n{word}\n"))
-        found = open_checkpoint(folder).read_tokenizer().tokenize(["Good"])
+        found = open_checkpoint(folder).read_tokenizer().tokens(["Good"])
         assert (found == [["Good"]]) is (lower is False), (lower, found)
 
 

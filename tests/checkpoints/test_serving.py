@@ -180,7 +180,7 @@ def test_onnx_of_a_classifier(classifier, tmp_path, tokenizer):
     pytest.importorskip("tf2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(export_onnx(classifier, tmp_path / "model.onnx"))
-    batch = pack(tokenizer.encode(TEXTS, max_length=10))
+    batch = pack(tokenizer.tokenize(TEXTS, max_length=10))
     outputs = session.run(["outputs"], batch)[0]
     np.testing.assert_allclose(outputs, classifier(batch), atol=1e-4)
 

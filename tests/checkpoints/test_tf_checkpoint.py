@@ -244,17 +244,17 @@ def test_activations(write, tensors, act, ours):
 def test_whether_to_lower_case(write, tensors):
     """By tokenizer_config.json; without one, by the vocabulary."""
     folder = write(tensors)
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["Good Films"]) == [
+    assert open_checkpoint(folder).read_tokenizer().tokens(["Good Films"]) == [
         ["good", "film", "##s"]
     ]
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["Good"]) == [["[UNK]"]]
+    assert open_checkpoint(folder).read_tokenizer().tokens(["Good"]) == [["[UNK]"]]
     write(tensors, words=[*WORDS[:-1], "Good"])
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["Good"]) == [["Good"]]
+    assert open_checkpoint(folder).read_tokenizer().tokens(["Good"]) == [["Good"]]
     (folder / "tokenizer_config.json").unlink()
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["Good"]) == [["Good"]]
+    assert open_checkpoint(folder).read_tokenizer().tokens(["Good"]) == [["Good"]]
     write(tensors, words=[*WORDS[:-1], "É"])
-    assert open_checkpoint(folder).read_tokenizer().tokenize(["É"]) == [["É"]]
+    assert open_checkpoint(folder).read_tokenizer().tokens(["É"]) == [["É"]]
 
 
 def test_no_vocabulary(write, tensors):

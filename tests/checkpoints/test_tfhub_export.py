@@ -199,7 +199,7 @@ def test_the_vocabulary_goes_with_both(loaded, preprocessor):
 
 
 def test_preprocessor_gives_the_tokenizers_ids(preprocessor, tokenizer):
-    expected = pack(tokenizer.encode(TEXTS, max_length=10), pad_to=10)
+    expected = pack(tokenizer.tokenize(TEXTS, max_length=10), pad_to=10)
     for inputs in (
         preprocessor(tf.constant(TEXTS)),
         preprocessor(tf.constant(TEXTS), training=True),

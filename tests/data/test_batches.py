@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer.data.batches import TextBatches, length_batches, padded_length
-from kerasformer.text import Encoded
+from kerasformer.text import Tokenized
 
 lengths_of_texts = st.lists(st.integers(1, 60), max_size=400)
 
 
 def encoded_of(lengths):
-    return Encoded([list(range(1, n + 1)) for n in lengths])
+    return Tokenized([list(range(1, n + 1)) for n in lengths])
 
 
 @given(lengths_of_texts, st.integers(1, 40), st.none() | st.integers(0, 9))

@@ -49,7 +49,7 @@ def embedder(parts):
 def by_hand(parts, text, max_length=20):
     """The token vectors of one text alone."""
     encoder, tokenizer = parts
-    inputs = pack(tokenizer.encode([text], max_length=max_length))
+    inputs = pack(tokenizer.tokenize([text], max_length=max_length))
     output = encoder(inputs, outputs=["sequence_output"])["sequence_output"]
     return keras.ops.convert_to_numpy(output)[0]
 
@@ -351,7 +351,7 @@ def test_what_is_no_list_of_words_or_pairs(embedder):
         ({"layers": 3}, "out of reach: there are 3 hidden states"),
         ({"layers": "sum_last_four"}, "out of reach"),
         ({"layers": "lasst"}, "layers='lasst' is not one of 'all', 'last'"),
-        ({"layers": "sum_all", "combine": "concat"}, "has the mode 'sum', not 'concat'"),
+        ({"layers": "sum_all", "combine": "concat"}, "is combined by 'sum', not by 'concat'"),
         ({"layers": [0], "combine": "product"}, "combine is 'product', but must be one of sum"),
         ({"layers": LayerPooling("all"), "combine": "sum"}, "leave combine out"),
         ({"output": "words"}, "output is 'words', but must be one of sentence, token"),

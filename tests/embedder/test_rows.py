@@ -51,11 +51,11 @@ def test_windows_own_each_token_once_where_it_has_most_context(length, room, ove
 def test_own_tokens_of_the_windows_are_the_text(texts, max_length, prompt, overlap):
     given = [(tokens(length), None) for length in texts]
     rows = layout(max_length, window=True, prompt=prompt, overlap=overlap).rows(given)
-    assert (rows.encoded.lengths <= max_length).all()
+    assert (rows.tokenized.lengths <= max_length).all()
     assert rows.cut.tolist() == [0] * len(texts)
     assert rows.kept == [(length, 0) for length in texts]
     own = {i: [] for i in range(len(texts))}
-    for i, row in enumerate(rows.encoded.ids):
+    for i, row in enumerate(rows.tokenized.ids):
         assert row[0] == CLS
         assert row[-1] == SEP
         assert row[1:-1][:prompt] == tokens(prompt)[: len(row) - 2]
@@ -74,7 +74,7 @@ def test_pairs(texts, max_length, window):
     rows = layout(max_length, window=window).rows(given)
     own = {i: [] for i in range(len(texts))}
     segments = {i: [] for i in range(len(texts))}
-    for i, (row, types) in enumerate(zip(rows.encoded.ids, rows.encoded.type_ids, strict=True)):
+    for i, (row, types) in enumerate(zip(rows.tokenized.ids, rows.tokenized.type_ids, strict=True)):
         assert len(row) <= max_length
         assert row[rows.middle[i]] == SEP
         assert types == [0] * (rows.middle[i] + 1) + [1] * (len(row) - rows.middle[i] - 1)
@@ -101,17 +101,17 @@ def test_what_is_cut_is_what_the_tokenizer_cuts(one, two, max_length):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
     tokenizer = WordPieceTokenizer.from_vocabulary(words)
     pairs = None if two is None else ["b " * two]
-    expected = tokenizer.encode(["a " * one], pairs, max_length=max_length)
+    expected = tokenizer.tokenize(["a " * one], pairs, max_length=max_length)
     ours = Layout(tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, max_length)
     rows = ours.rows([([4] * one, None if two is None else [5] * two)])
-    assert rows.encoded.ids == expected.ids
-    assert rows.encoded.type_ids == expected.type_ids
+    assert rows.tokenized.ids == expected.ids
+    assert rows.tokenized.type_ids == expected.type_ids
 
 
 def test_tokens_that_are_pooled():
     long, short = (tokens(5), tokens(2, 501)), (tokens(1), tokens(0))
     rows = layout(8, window=True, overlap=1).rows([long, short])
-    assert rows.encoded.ids == [
+    assert rows.tokenized.ids == [
         [CLS, 1, 2, 3, SEP, 501, 502, SEP],
         [CLS, 3, 4, 5, SEP, 501, 502, SEP],
         [CLS, 1, SEP, SEP],

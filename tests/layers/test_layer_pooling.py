@@ -41,9 +41,9 @@ EXPECTED = {
 assert NAMED_LAYERS.keys() <= {layers for layers, _ in EXPECTED}
 
 
-@pytest.mark.parametrize(("layers", "mode"), EXPECTED, ids=str)
-def test_equals_numpy(layers, mode):
-    layer, expected = LayerPooling(layers, mode), EXPECTED[layers, mode]
+@pytest.mark.parametrize(("layers", "combine"), EXPECTED, ids=str)
+def test_equals_numpy(layers, combine):
+    layer, expected = LayerPooling(layers, combine), EXPECTED[layers, combine]
     output = layer(STATES)
     np.testing.assert_allclose(array(output), expected, atol=1e-6)
     shapes = [state.shape for state in STATES]
@@ -81,13 +81,13 @@ def test_a_scalar_mix_trains_and_finds_the_layer(gradients):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("mode", LayerPooling.MODES)
-def test_dtype_policies(policy, mode):
-    layer = LayerPooling([1, 2, 5], mode, dtype=policy)
+@pytest.mark.parametrize("combine", LayerPooling.COMBINATIONS)
+def test_dtype_policies(policy, combine):
+    layer = LayerPooling([1, 2, 5], combine, dtype=policy)
     output = layer(STATES)
     assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
     assert {w.dtype for w in layer.weights} <= {"float32"}
-    exact = LayerPooling([1, 2, 5], mode)(STATES)
+    exact = LayerPooling([1, 2, 5], combine)(STATES)
     np.testing.assert_allclose(array(output), array(exact), atol=0.05)
 
 
@@ -99,10 +99,10 @@ def test_the_implicit_mask_goes_on():
         np.testing.assert_array_equal(array(mask), [[1, 1, 0]])
 
 
-@pytest.mark.parametrize("mode", ["concat", "scalar_mix"])
-def test_saved_and_reloaded(mode, tmp_path):
+@pytest.mark.parametrize("combine", ["concat", "scalar_mix"])
+def test_saved_and_reloaded(combine, tmp_path):
     inputs = [keras.Input((None, 4)) for _ in STATES]
-    pooled = LayerPooling([-1, -2], mode, name="pool")
+    pooled = LayerPooling([-1, -2], combine, name="pool")
     model = keras.Model(inputs, pooled(inputs))
     for weight in pooled.weights:
         weight.assign(np.arange(1.0, 1.0 + np.prod(weight.shape)).reshape(weight.shape))
@@ -114,7 +114,7 @@ def test_saved_and_reloaded(mode, tmp_path):
 
 def test_compiled_by_xla():
     inputs = [keras.Input((None, 4)) for _ in STATES]
-    outputs = [LayerPooling([1, 3, 5], mode)(inputs) for mode in LayerPooling.MODES]
+    outputs = [LayerPooling([1, 3, 5], combine)(inputs) for combine in LayerPooling.COMBINATIONS]
     model = keras.Model(inputs, outputs)
     model.compile(jit_compile=True)
     for ours, eager in zip(model.predict_on_batch(STATES), model(STATES), strict=True):
@@ -126,6 +126,14 @@ def test_the_config_is_whole():
     assert constructor <= LayerPooling(name="given").get_config().keys()
 
 
+def test_the_config_of_an_older_version():
+    config = LayerPooling([0, 2], "sum", name="given").get_config()
+    older = {"mode" if key == "combine" else key: value for key, value in config.items()}
+    again = LayerPooling.from_config(older)
+    assert again.get_config() == config
+    assert "mode" in older  # the config given is left as it was
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -134,8 +142,8 @@ def test_the_config_is_whole():
         ({"layers": [1.5]}, "is neither a name, nor an index, nor a list"),
         ({"layers": True}, "is neither a name, nor an index, nor a list"),
         ({"layers": None}, "is neither a name, nor an index, nor a list"),
-        ({"layers": [1, 2], "mode": "median"}, "mode='median' is not one of 'last', 'sum'"),
-        ({"layers": "sum_all", "mode": "mean"}, "has the mode 'sum', not 'mean'"),
+        ({"layers": [1, 2], "combine": "median"}, "combine='median' is not one of 'last', 'sum'"),
+        ({"layers": "sum_all", "combine": "mean"}, "is combined by 'sum', not by 'mean'"),
     ],
     ids=str,
 )

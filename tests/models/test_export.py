@@ -42,7 +42,7 @@ def test_a_classifier_brings_its_tokenizer(encoder, tokenizer, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "served"))
     given = served.signatures["strings"](texts=tf.constant(TEXTS))["outputs"]
     np.testing.assert_allclose(given, model.predict(TEXTS), atol=1e-5)
-    batch = {name: tf.constant(array) for name, array in pack(model.encode(TEXTS)).items()}
+    batch = {name: tf.constant(array) for name, array in pack(model.tokenize(TEXTS)).items()}
     given = served.signatures["serving_default"](**batch)["outputs"]
     np.testing.assert_allclose(given, model.predict(TEXTS), atol=1e-5)
 
@@ -53,7 +53,7 @@ def test_a_scratch_model_takes_ids(tmp_path):
     model.export(tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served"))
     assert set(served.signatures) == {"ids", "serving_default"}
-    batch = {name: tf.constant(array) for name, array in pack(model.encode(TEXTS)).items()}
+    batch = {name: tf.constant(array) for name, array in pack(model.tokenize(TEXTS)).items()}
     given = served.signatures["ids"](**batch)["outputs"]
     np.testing.assert_allclose(given, model.predict(TEXTS), atol=1e-5)
 

@@ -249,7 +249,7 @@ def test_from_text_to_logits(torch, transformers, random_model, special, setting
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     encoded = theirs(TEXTS, padding=True, truncation=True, max_length=41, return_tensors="pt")
     task = MaskedLanguageModel.from_pretrained(folder)
-    batch = pack(task.tokenizer.encode(TEXTS, max_length=41))
+    batch = pack(task.tokenizer.tokenize(TEXTS, max_length=41))
     np.testing.assert_array_equal(batch["input_word_ids"], encoded["input_ids"].numpy())
     assert (batch["input_word_ids"] == pad).any()
     with torch.no_grad():
@@ -268,7 +268,7 @@ def test_a_published_masked_language_model(torch, transformers):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     texts = ["The capital of France is [MASK].", "[MASK]", "A film that I would [MASK] again."]
     encoded = tokenizer(texts, padding=True, return_tensors="pt")
-    batch = pack(task.tokenizer.encode(texts))
+    batch = pack(task.tokenizer.tokenize(texts))
     np.testing.assert_array_equal(batch["input_word_ids"], encoded["input_ids"].numpy())
     with torch.no_grad():
         expected = theirs(**encoded).logits.numpy()

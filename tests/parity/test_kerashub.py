@@ -66,7 +66,7 @@ def test_whole_preset_of_a_task(keras_hub, tmp_path, lowercase):
     )
     classifier.save_to_preset(tmp_path)
     checkpoint = open_checkpoint(tmp_path)
-    inputs = pack(checkpoint.read_tokenizer().encode(TEXTS), pad_to=20)
+    inputs = pack(checkpoint.read_tokenizer().tokenize(TEXTS), pad_to=20)
     theirs = preprocessor(TEXTS)
     np.testing.assert_array_equal(inputs["input_word_ids"], theirs["token_ids"])
     np.testing.assert_allclose(

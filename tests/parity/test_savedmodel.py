@@ -242,4 +242,4 @@ def test_the_tokenizer_is_that_of_the_preprocessor(tfhub_models):
     tokenizer = open_checkpoint(tfhub_models["encoder"]).read_tokenizer()
     texts = ["A good film!", "Ünseen 日本 filming it", "", "the GOOD of bads..."]
     theirs = preprocessor.tokenize(tf.constant(texts)).merge_dims(1, 2).to_list()
-    assert [ids[1:-1] for ids in tokenizer.encode(texts).ids] == theirs
+    assert [ids[1:-1] for ids in tokenizer.tokenize(texts).ids] == theirs

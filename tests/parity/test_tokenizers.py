@@ -73,7 +73,7 @@ def both(request, tmp_path_factory):
 
 
 def test_the_texts_reach_every_kind_of_token(both):
-    tokens = list(itertools.chain.from_iterable(both[0].tokenize(TEXTS)))
+    tokens = list(itertools.chain.from_iterable(both[0].tokens(TEXTS)))
     assert tokens.count("[UNK]") > 20
     assert sum(token.startswith("##") for token in tokens) > 100
 
@@ -81,12 +81,12 @@ def test_the_texts_reach_every_kind_of_token(both):
 def test_ids_type_ids_and_offsets_of_one_text(both):
     ours, theirs = both
     expected = theirs(TEXTS, return_offsets_mapping=True)
-    encoded = ours.encode(TEXTS)
-    assert encoded.ids == expected["input_ids"]
-    assert encoded.type_ids == expected["token_type_ids"]
+    tokenized = ours.tokenize(TEXTS)
+    assert tokenized.ids == expected["input_ids"]
+    assert tokenized.type_ids == expected["token_type_ids"]
     inner = [offsets[1:-1] for offsets in expected["offset_mapping"]]
     assert ours.offsets(TEXTS) == inner
-    assert ours.tokenize(TEXTS) == [theirs.tokenize(text) for text in TEXTS]
+    assert ours.tokens(TEXTS) == [theirs.tokenize(text) for text in TEXTS]
 
 
 @pytest.mark.parametrize("max_length", [None, 3, 4, 7, 8, 16, 31, 64])
@@ -96,22 +96,22 @@ def test_pairs_with_truncation(both, max_length):
     expected = theirs(
         list(first), list(second), truncation=max_length is not None, max_length=max_length
     )
-    encoded = ours.encode(first, second, max_length=max_length)
-    assert encoded.ids == expected["input_ids"]
-    assert encoded.type_ids == expected["token_type_ids"]
+    tokenized = ours.tokenize(first, second, max_length=max_length)
+    assert tokenized.ids == expected["input_ids"]
+    assert tokenized.type_ids == expected["token_type_ids"]
 
 
 @pytest.mark.parametrize("max_length", [2, 3, 12])
 def test_one_text_with_truncation(both, max_length):
     ours, theirs = both
     expected = theirs(TEXTS, truncation=True, max_length=max_length)
-    assert ours.encode(TEXTS, max_length=max_length).ids == expected["input_ids"]
+    assert ours.tokenize(TEXTS, max_length=max_length).ids == expected["input_ids"]
 
 
 def test_padding(both):
     ours, theirs = both
     expected = theirs(TEXTS, TEXTS[::-1], padding=True, return_tensors="np")
-    batch = pack(ours.encode(TEXTS, TEXTS[::-1]))
+    batch = pack(ours.tokenize(TEXTS, TEXTS[::-1]))
     assert (batch["input_word_ids"] == expected["input_ids"]).all()
     assert (batch["input_mask"] == expected["attention_mask"]).all()
     assert (batch["input_type_ids"] == expected["token_type_ids"]).all()
@@ -119,7 +119,7 @@ def test_padding(both):
 
 def test_decoding(both):
     ours, theirs = both
-    ids = ours.encode(TEXTS).ids
+    ids = ours.tokenize(TEXTS).ids
     assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
 
 
@@ -134,11 +134,11 @@ def test_each_reads_what_the_other_saved(both, tmp_path):
     ours, theirs = both
     theirs.save_pretrained(tmp_path / "theirs")
     read = WordPieceTokenizer.from_pretrained(tmp_path / "theirs")
-    assert read.encode(TEXTS, TEXTS[::-1]).ids == ours.encode(TEXTS, TEXTS[::-1]).ids
+    assert read.tokenize(TEXTS, TEXTS[::-1]).ids == ours.tokenize(TEXTS, TEXTS[::-1]).ids
     ours.save(tmp_path / "ours")
     for kind in (transformers.BertTokenizer, transformers.AutoTokenizer):
         again = kind.from_pretrained(tmp_path / "ours")
-        assert again(TEXTS, TEXTS[::-1])["input_ids"] == ours.encode(TEXTS, TEXTS[::-1]).ids
+        assert again(TEXTS, TEXTS[::-1])["input_ids"] == ours.tokenize(TEXTS, TEXTS[::-1]).ids
         assert again.pad_token_id == ours.pad_id
     assert Tokenizer.load(tmp_path / "ours").to_json() == ours.to_json()
 
@@ -149,7 +149,7 @@ def test_other_names_of_special_tokens(tmp_path):
     ours = WordPieceTokenizer.from_vocabulary(tokens, special_tokens=names)
     theirs = transformers.BertTokenizer(vocab={t: i for i, t in enumerate(tokens)}, **names)
     text = "[START] typed [END] [CLS]"
-    assert ours.encode([text], [text]).ids == theirs([text], [text])["input_ids"]
+    assert ours.tokenize([text], [text]).ids == theirs([text], [text])["input_ids"]
 
 
 def test_transformers_reads_a_saved_word_tokenizer(tmp_path):
@@ -157,5 +157,5 @@ def test_transformers_reads_a_saved_word_tokenizer(tmp_path):
     ours.save(tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
     words = [text for text in TEXTS if text.strip()]
-    assert theirs(words)["input_ids"] == ours.encode(words).ids
+    assert theirs(words)["input_ids"] == ours.tokenize(words).ids
     assert (theirs.pad_token_id, theirs.unk_token_id) == (0, 1)

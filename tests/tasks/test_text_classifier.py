@@ -35,7 +35,7 @@ def make(tokenizer, seed=0, pooler=True, **options):
 @pytest.mark.parametrize("pooling", ["mean", "cls", "pooled"])
 def test_the_head_is_dense_over_the_pooled_vector(tokenizer, pooling):
     classifier = make(tokenizer, pooling=pooling)
-    inputs = pack(tokenizer.encode(TEXTS))
+    inputs = pack(tokenizer.tokenize(TEXTS))
     outputs = classifier.encoder(inputs)
     tokens = np.array(outputs["sequence_output"])
     mask = inputs["input_mask"][..., None]
@@ -76,13 +76,13 @@ def test_training_the_head_on_vectors_is_training_with_the_encoder_frozen(tokeni
         model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     labels = cached.label_ids(LABELS)
     head.train_on_batch(features, labels)
-    whole.train_on_batch(pack(tokenizer.encode(TEXTS)), labels)
+    whole.train_on_batch(pack(tokenizer.tokenize(TEXTS)), labels)
     np.testing.assert_allclose(cached.predict(TEXTS), whole.predict(TEXTS), atol=1e-5)
 
 
 def test_a_frozen_encoder_has_no_dropout_in_training(tokenizer):
     classifier = make(tokenizer, trainable=False, dropout=0.0)
-    inputs = pack(tokenizer.encode(TEXTS))
+    inputs = pack(tokenizer.tokenize(TEXTS))
     np.testing.assert_allclose(
         np.array(classifier(inputs, training=True)), np.array(classifier(inputs)), atol=1e-6
     )
@@ -112,7 +112,7 @@ def test_poolings_and_layers_are_checked(tokenizer, options, message):
 
 def test_several_layers_are_concatenated(tokenizer):
     classifier = make(tokenizer, trainable=False, hidden_layers="all")
-    inputs = pack(tokenizer.encode(TEXTS))
+    inputs = pack(tokenizer.tokenize(TEXTS))
     outputs = classifier.encoder(inputs, outputs=["embedding_output", "encoder_outputs"])
     states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
     mask = inputs["input_mask"][..., None]
@@ -174,7 +174,7 @@ def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
 def test_texts_are_cut_to_the_positions(tokenizer):
     classifier = make(tokenizer)
     long = "very " * 200 + "fine"
-    assert classifier.encode([long]).lengths.tolist() == [16]
+    assert classifier.tokenize([long]).lengths.tolist() == [16]
     assert classifier.predict([long]).shape == (1, 2)
 
 

@@ -59,7 +59,7 @@ def test_ids_in_any_padding_give_the_probabilities_of_the_strings(trained):
     probabilities = trained.predict(texts)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
     ids = np.zeros((2, 12), "int32")
-    for row, tokens in enumerate(trained.encode(texts).ids):
+    for row, tokens in enumerate(trained.tokenize(texts).ids):
         ids[row, : len(tokens)] = tokens
     np.testing.assert_allclose(np.array(trained(ids)), probabilities, atol=1e-5)
     np.testing.assert_allclose(trained.predict(ids, verbose=0), probabilities, atol=1e-5)

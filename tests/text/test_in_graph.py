@@ -56,7 +56,7 @@ def both(request):
 
 def check(both, texts, pairs=None, max_length=None):
     tokenizer, in_graph = both
-    expected = pack(tokenizer.encode(texts, pairs, max_length=max_length))
+    expected = pack(tokenizer.tokenize(texts, pairs, max_length=max_length))
     second = None if pairs is None else tf.constant(pairs, tf.string)
     inputs = in_graph(tf.constant(texts, tf.string), second, max_length=max_length)
     assert inputs.keys() == expected.keys()
@@ -129,7 +129,7 @@ def test_an_empty_batch(uncased):
 def test_bytes_that_are_no_utf8_are_left_out(uncased):
     tokenizer, in_graph = uncased
     inputs = in_graph(tf.constant([b"a\xffb \xed\xa0\x80c"]))
-    assert inputs["input_word_ids"].numpy().tolist() == tokenizer.encode(["ab c"]).ids
+    assert inputs["input_word_ids"].numpy().tolist() == tokenizer.tokenize(["ab c"]).ids
 
 
 def test_saved_and_loaded(uncased, tmp_path):
@@ -141,9 +141,9 @@ def test_saved_and_loaded(uncased, tmp_path):
     )
     tf.saved_model.save(module, tmp_path)
     inputs = tf.saved_model.load(tmp_path).encode(tf.constant(["The films"]), tf.constant(["abc"]))
-    encoded = tokenizer.encode(["The films"], ["abc"], max_length=9)
-    assert inputs["input_word_ids"].numpy().tolist() == encoded.ids
-    assert inputs["input_type_ids"].numpy().tolist() == encoded.type_ids
+    tokenized = tokenizer.tokenize(["The films"], ["abc"], max_length=9)
+    assert inputs["input_word_ids"].numpy().tolist() == tokenized.ids
+    assert inputs["input_type_ids"].numpy().tolist() == tokenized.type_ids
 
 
 def test_special_tokens_of_other_names():

@@ -12,7 +12,7 @@ from kerasformer.text import Tokenizer, WordPieceTokenizer, WordTokenizer, pack
 
 def words(text):
     """The words of a text, all of them in the vocabulary."""
-    (tokens,) = WordTokenizer.train([text]).tokenize([text])
+    (tokens,) = WordTokenizer.train([text]).tokens([text])
     return tokens
 
 
@@ -43,7 +43,7 @@ def test_most_frequent_words_first_and_ties_in_order():
     word = WordTokenizer.train(["b b b", "d c a c d", "é z z z z"], vocab_size=6)
     assert word.vocabulary() == ["[PAD]", "[UNK]", "z", "b", "c", "d"]
     assert (word.pad_id, word.unk_id, word.vocab_size) == (0, 1, 6)
-    assert word.encode(["d a Z"]).ids == [[5, 1, 2]]
+    assert word.tokenize(["d a Z"]).ids == [[5, 1, 2]]
 
 
 @given(texts=st.lists(st.text("ab Éé'中,"), max_size=6), vocab_size=st.integers(3, 8))
@@ -51,7 +51,7 @@ def test_most_frequent_words_first_and_ties_in_order():
 def test_vocabulary_is_that_of_a_plain_count(texts, vocab_size):
     texts = [*texts, "a"]
     everything = WordTokenizer.train(texts)
-    counts = Counter(token for tokens in everything.tokenize(texts) for token in tokens)
+    counts = Counter(token for tokens in everything.tokens(texts) for token in tokens)
     ranked = sorted(counts, key=lambda token: (-counts[token], token))
     assert everything.vocabulary() == ["[PAD]", "[UNK]", *ranked]
     small = WordTokenizer.train(texts[::-1], vocab_size)
@@ -63,7 +63,7 @@ def test_vocabulary_is_that_of_a_plain_count(texts, vocab_size):
 @settings(deadline=None, max_examples=50)
 def test_offsets_slice_to_the_word(text):
     word = WordTokenizer.train([text, "a"])
-    (tokens,), (offsets,) = word.tokenize([text]), word.offsets([text])
+    (tokens,), (offsets,) = word.tokens([text]), word.offsets([text])
     assert len(tokens) == len(offsets)
     normalize = word.backend.normalizer.normalize_str
     for token, (start, end) in zip(tokens, offsets, strict=True):
@@ -72,30 +72,30 @@ def test_offsets_slice_to_the_word(text):
 
 def test_typed_special_tokens_are_signs():
     word = WordTokenizer.train(["a [PAD] [UNK]"])
-    assert word.tokenize(["[PAD]"]) == [["[", "pad", "]"]]
-    assert word.pad_id not in word.encode(["[PAD] a"]).ids[0]
+    assert word.tokens(["[PAD]"]) == [["[", "pad", "]"]]
+    assert word.pad_id not in word.tokenize(["[PAD] a"]).ids[0]
     again = Tokenizer.from_json(word.to_json())
-    assert again.tokenize(["[PAD]"]) == [["[", "pad", "]"]]
+    assert again.tokens(["[PAD]"]) == [["[", "pad", "]"]]
 
 
 def test_a_text_without_words_is_one_unknown_token():
     word = WordTokenizer.train(["a b"])
-    encoded = word.encode(["", "a b a", " \n\u200b"], max_length=2)
-    assert encoded.ids == [[1], [2, 3], [1]]
-    assert encoded.type_ids == [[0], [0, 0], [0]]
-    assert pack(encoded)["input_mask"].tolist() == [[1, 0], [1, 1], [1, 0]]
-    assert word.tokenize([""]) == [[]]
+    tokenized = word.tokenize(["", "a b a", " \n\u200b"], max_length=2)
+    assert tokenized.ids == [[1], [2, 3], [1]]
+    assert tokenized.type_ids == [[0], [0, 0], [0]]
+    assert pack(tokenized)["input_mask"].tolist() == [[1, 0], [1, 1], [1, 0]]
+    assert word.tokens([""]) == [[]]
 
 
 def test_decode_leaves_out_padding():
     word = WordTokenizer.train(["A good film"])
-    batch = pack(word.encode(["good film", "a"]))
+    batch = pack(word.tokenize(["good film", "a"]))
     assert word.decode(batch["input_word_ids"]) == ["good film", "a"]
 
 
 def test_pairs_are_refused():
     with pytest.raises(UserError, match="takes no pairs"):
-        WordTokenizer.train(["a"]).encode(["a"], ["a"])
+        WordTokenizer.train(["a"]).tokenize(["a"], ["a"])
 
 
 @pytest.mark.parametrize("texts", [[], [""], [" \n", "\u200b"]])
@@ -108,7 +108,7 @@ def test_sizes_without_room():
     with pytest.raises(UserError, match=r"vocab_size is 2, .* 3"):
         WordTokenizer.train(["a"], vocab_size=2)
     with pytest.raises(UserError, match=r"max_length is 0, .* 1"):
-        WordTokenizer.train(["a"]).encode(["a"], max_length=0)
+        WordTokenizer.train(["a"]).tokenize(["a"], max_length=0)
 
 
 def test_training_takes_any_iterable():
@@ -126,7 +126,7 @@ def test_saved_and_loaded(tmp_path):
     ):
         assert type(again) is WordTokenizer
         assert again.to_json() == word.to_json()
-        assert again.encode(["don't AÑO 这 ?"]).ids == word.encode(["don't AÑO 这 ?"]).ids
+        assert again.tokenize(["don't AÑO 这 ?"]).ids == word.tokenize(["don't AÑO 这 ?"]).ids
     with pytest.raises(UserError, match="holds a WordLevel model, but this reads WordPiece only"):
         WordPieceTokenizer.from_pretrained(tmp_path)
 

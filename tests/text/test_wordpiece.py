@@ -67,34 +67,34 @@ def test_special_ids_are_those_of_the_vocabulary(wordpiece):
 
 
 def test_one_text(wordpiece):
-    encoded = wordpiece.encode(["Good films", ""])
-    assert encoded.ids == [[CLS, ID["good"], ID["film"], ID["##s"], SEP], [CLS, SEP]]
-    assert encoded.type_ids == [[0] * 5, [0] * 2]
-    assert encoded.pad_id == 1
+    tokenized = wordpiece.tokenize(["Good films", ""])
+    assert tokenized.ids == [[CLS, ID["good"], ID["film"], ID["##s"], SEP], [CLS, SEP]]
+    assert tokenized.type_ids == [[0] * 5, [0] * 2]
+    assert tokenized.pad_id == 1
 
 
 def test_pairs(wordpiece):
-    encoded = wordpiece.encode(["good", ""], pairs=["films", "a"])
-    assert encoded.ids == [
+    tokenized = wordpiece.tokenize(["good", ""], pairs=["films", "a"])
+    assert tokenized.ids == [
         [CLS, ID["good"], SEP, ID["film"], ID["##s"], SEP],
         [CLS, SEP, ID["a"], SEP],
     ]
-    assert encoded.type_ids == [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1]]
-    batch = pack(encoded)
+    assert tokenized.type_ids == [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1]]
+    batch = pack(tokenized)
     assert batch["input_type_ids"].tolist() == [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 0, 0]]
     assert batch["input_word_ids"][1].tolist()[-2:] == [1, 1]
 
 
 def test_the_longer_text_is_cut_first(wordpiece):
-    encoded = wordpiece.encode(["a a a a a"], ["good la"], max_length=7)
-    assert encoded.ids == [[CLS, ID["a"], ID["a"], SEP, ID["good"], ID["la"], SEP]]
+    tokenized = wordpiece.tokenize(["a a a a a"], ["good la"], max_length=7)
+    assert tokenized.ids == [[CLS, ID["a"], ID["a"], SEP, ID["good"], ID["la"], SEP]]
 
 
 @given(count=st.integers(0, 12), other=st.integers(0, 12), most=st.integers(3, 12))
 @settings(deadline=None, max_examples=50)
 def test_truncation_keeps_special_tokens_and_the_texts_beginnings(count, other, most):
     wordpiece = WordPieceTokenizer.from_vocabulary(VOCABULARY)
-    (row,) = wordpiece.encode(["a " * count], ["good " * other], max_length=most).ids
+    (row,) = wordpiece.tokenize(["a " * count], ["good " * other], max_length=most).ids
     first, second = row.count(ID["a"]), row.count(ID["good"])
     assert row == [CLS, *[ID["a"]] * first, SEP, *[ID["good"]] * second, SEP]
     assert len(row) == min(most, count + other + 3)
@@ -104,26 +104,26 @@ def test_truncation_keeps_special_tokens_and_the_texts_beginnings(count, other, 
 
 def test_a_long_pair_cut_short_costs_no_more_than_its_tokens(wordpiece):
     # The library's own truncation makes an encoding of each combination of cut-off pieces.
-    (row,) = wordpiece.encode(["a " * 20_000], ["la " * 20_000], max_length=5).ids
+    (row,) = wordpiece.tokenize(["a " * 20_000], ["la " * 20_000], max_length=5).ids
     assert row == [CLS, ID["a"], SEP, ID["la"], SEP]
 
 
 def test_truncation_is_forgotten_by_the_next_call(wordpiece):
-    assert len(wordpiece.encode(["a a a a a"], max_length=3).ids[0]) == 3
-    assert len(wordpiece.encode(["a a a a a"]).ids[0]) == 7
-    wordpiece.encode(["a a a a a"], max_length=3)
-    assert len(wordpiece.tokenize(["a a a a a"])[0]) == 5
+    assert len(wordpiece.tokenize(["a a a a a"], max_length=3).ids[0]) == 3
+    assert len(wordpiece.tokenize(["a a a a a"]).ids[0]) == 7
+    wordpiece.tokenize(["a a a a a"], max_length=3)
+    assert len(wordpiece.tokens(["a a a a a"])[0]) == 5
 
 
 @pytest.mark.parametrize(("pairs", "least"), [(None, 2), (["a"], 3)])
 def test_max_length_must_hold_the_special_tokens(wordpiece, pairs, least):
-    assert wordpiece.encode(["a"], pairs, max_length=least).lengths.tolist() == [least]
+    assert wordpiece.tokenize(["a"], pairs, max_length=least).lengths.tolist() == [least]
     with pytest.raises(UserError, match=f"max_length is {least - 1}, .* {least}"):
-        wordpiece.encode(["a"], pairs, max_length=least - 1)
+        wordpiece.tokenize(["a"], pairs, max_length=least - 1)
 
 
 def test_special_token_typed_in_a_text_is_that_token(wordpiece):
-    assert wordpiece.encode(["a[SEP] [MASK]"]).ids == [[CLS, ID["a"], SEP, 0, SEP]]
+    assert wordpiece.tokenize(["a[SEP] [MASK]"]).ids == [[CLS, ID["a"], SEP, 0, SEP]]
 
 
 @pytest.mark.parametrize(
@@ -137,24 +137,24 @@ def test_special_token_typed_in_a_text_is_that_token(wordpiece):
     ids=str,
 )
 def test_case_and_accents(options, tokens):
-    assert WordPieceTokenizer.from_vocabulary(VOCABULARY, **options).tokenize(["AÑO"]) == [tokens]
+    assert WordPieceTokenizer.from_vocabulary(VOCABULARY, **options).tokens(["AÑO"]) == [tokens]
 
 
 def test_cased_vocabulary_keeps_case_and_accents():
     cased = WordPieceTokenizer.from_vocabulary(VOCABULARY, lowercase=False)
-    assert cased.tokenize(["É é E\u0301"]) == [["É", "é", "[UNK]"]]
+    assert cased.tokens(["É é E\u0301"]) == [["É", "é", "[UNK]"]]
 
 
 def test_chinese_characters():
     split = WordPieceTokenizer.from_vocabulary(VOCABULARY)
     whole = WordPieceTokenizer.from_vocabulary(VOCABULARY, tokenize_chinese_chars=False)
-    assert split.tokenize(["中中"]) == [["中", "中"]]
-    assert whole.tokenize(["中中"]) == [["[UNK]"]]
+    assert split.tokens(["中中"]) == [["中", "中"]]
+    assert whole.tokens(["中中"]) == [["[UNK]"]]
 
 
 def test_offsets_count_characters_of_the_original(wordpiece):
     text = "\u200b中 AÑO, 😀 films"
-    (tokens,), (offsets,) = wordpiece.tokenize([text]), wordpiece.offsets([text])
+    (tokens,), (offsets,) = wordpiece.tokens([text]), wordpiece.offsets([text])
     assert tokens == ["中", "an", "##o", ",", "[UNK]", "film", "##s"]
     assert [text[a:b] for a, b in offsets] == ["中", "AÑ", "O", ",", "😀", "film", "s"]
 
@@ -163,7 +163,7 @@ def test_offsets_count_characters_of_the_original(wordpiece):
 @settings(deadline=None, max_examples=50)
 def test_offsets_slice_to_what_the_token_spells(text):
     spelling = WordPieceTokenizer.from_vocabulary(SPELLING)
-    (tokens,), (offsets,) = spelling.tokenize([text]), spelling.offsets([text])
+    (tokens,), (offsets,) = spelling.tokens([text]), spelling.offsets([text])
     assert len(tokens) == len(offsets)
     ends = [0, *(end for _, end in offsets)]
     for token, (start, end), before in zip(tokens, offsets, ends[:-1], strict=True):
@@ -178,14 +178,14 @@ def test_offsets_slice_to_what_the_token_spells(text):
 @settings(deadline=None, max_examples=50)
 def test_any_unicode_text_encodes(texts):
     wordpiece = WordPieceTokenizer.from_vocabulary(VOCABULARY)
-    encoded = wordpiece.encode(texts)
-    assert len(encoded) == len(texts)
-    for row, tokens in zip(encoded.ids, wordpiece.tokenize(texts), strict=True):
+    tokenized = wordpiece.tokenize(texts)
+    assert len(tokenized) == len(texts)
+    for row, tokens in zip(tokenized.ids, wordpiece.tokens(texts), strict=True):
         assert [VOCABULARY[i] for i in row] == ["[CLS]", *tokens, "[SEP]"]
 
 
 def test_decode(wordpiece):
-    batch = pack(wordpiece.encode(["Good films, a", "la"]))
+    batch = pack(wordpiece.tokenize(["Good films, a", "la"]))
     assert wordpiece.decode(batch["input_word_ids"]) == ["good films, a", "la"]
     assert wordpiece.decode([[CLS, 1]], skip_special_tokens=False) == ["[CLS] [PAD]"]
     assert wordpiece.decode([]) == []
@@ -201,14 +201,14 @@ def test_decode_names_an_id_out_of_range(wordpiece, wrong):
     "texts", [("a", "la"), np.array(["a", "la"]), np.array(["a", "la"], object), iter(["a", "la"])]
 )
 def test_texts_may_be_any_sequence(wordpiece, texts):
-    assert wordpiece.encode(texts).ids == [[CLS, ID["a"], SEP], [CLS, ID["la"], SEP]]
+    assert wordpiece.tokenize(texts).ids == [[CLS, ID["a"], SEP], [CLS, ID["la"], SEP]]
 
 
 def test_no_texts(wordpiece):
-    assert wordpiece.encode([]).ids == []
-    assert wordpiece.encode([], []).ids == []
-    assert wordpiece.tokenize([]) == []
-    assert pack(wordpiece.encode([]))["input_word_ids"].shape == (0, 0)
+    assert wordpiece.tokenize([]).ids == []
+    assert wordpiece.tokenize([], []).ids == []
+    assert wordpiece.tokens([]) == []
+    assert pack(wordpiece.tokenize([]))["input_word_ids"].shape == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -231,17 +231,17 @@ def test_no_texts(wordpiece):
     ids=repr,
 )
 def test_what_is_no_text_is_named(wordpiece, texts, message):
-    for call in (wordpiece.encode, wordpiece.tokenize, wordpiece.offsets, WordTokenizer.train):
+    for call in (wordpiece.tokenize, wordpiece.tokens, wordpiece.offsets, WordTokenizer.train):
         with pytest.raises(UserError, match=message):
             call(texts)
     if not isinstance(texts, (str, bytes, type(None), int)):
         with pytest.raises(UserError, match=message.replace("texts", "pairs")):
-            wordpiece.encode(["a"] * len(texts), texts)
+            wordpiece.tokenize(["a"] * len(texts), texts)
 
 
 def test_pairs_must_be_as_many_as_texts(wordpiece):
     with pytest.raises(UserError, match="2 texts but 1 pairs"):
-        wordpiece.encode(["a", "a"], ["a"])
+        wordpiece.tokenize(["a", "a"], ["a"])
 
 
 def test_chunks_change_nothing(wordpiece, monkeypatch):
@@ -249,21 +249,21 @@ def test_chunks_change_nothing(wordpiece, monkeypatch):
     assert list(text_parts.chunks(texts)) == [texts]
 
     def everything():
-        pairs = wordpiece.encode(texts, texts[::-1])
-        return (pairs.ids, pairs.type_ids, wordpiece.encode(texts).ids)
+        pairs = wordpiece.tokenize(texts, texts[::-1])
+        return (pairs.ids, pairs.type_ids, wordpiece.tokenize(texts).ids)
 
-    whole, tokens, offsets = everything(), wordpiece.tokenize(texts), wordpiece.offsets(texts)
+    whole, tokens, offsets = everything(), wordpiece.tokens(texts), wordpiece.offsets(texts)
     monkeypatch.setattr(text_parts, "_CHUNK_CHARACTERS", 11)
     assert list(text_parts.chunks(texts)) == [texts[:2], texts[2:4], texts[4:]]
     assert everything() == whole
-    assert wordpiece.tokenize(texts) == tokens
+    assert wordpiece.tokens(texts) == tokens
     assert wordpiece.offsets(texts) == offsets
 
 
 def test_threads_with_their_own_max_length(wordpiece):
     def lengths(most):
         return {
-            wordpiece.encode(["a " * 50] * 20, max_length=most).lengths.max() for _ in range(20)
+            wordpiece.tokenize(["a " * 50] * 20, max_length=most).lengths.max() for _ in range(20)
         }
 
     with ThreadPoolExecutor(4) as pool:
@@ -282,7 +282,7 @@ def test_threads_with_their_own_max_length(wordpiece):
 )
 def test_saved_and_loaded(options, tmp_path):
     made = WordPieceTokenizer.from_vocabulary(VOCABULARY, **options)
-    made.encode(["a"], max_length=2)  # leaves no trace in the file
+    made.tokenize(["a"], max_length=2)  # leaves no trace in the file
     made.save(tmp_path / "new" / "folder")
     text = "AÑO É 中中 films [SEP]"
     for again in (
@@ -294,7 +294,7 @@ def test_saved_and_loaded(options, tmp_path):
     ):
         assert type(again) is WordPieceTokenizer
         assert again.to_json() == made.to_json()
-        assert again.encode([text]).ids == made.encode([text]).ids
+        assert again.tokenize([text]).ids == made.tokenize([text]).ids
         assert again.special_tokens == made.special_tokens
     names = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
     assert names == {"tokenizer.json", "tokenizer_config.json"}
@@ -338,7 +338,7 @@ def test_vocabulary_file_with_configuration(tmp_path):
     older = {"pad_token": "<p>", "unk_token": "<u>", "sep_token": "<x>"}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(older))
     read = WordPieceTokenizer.from_pretrained(tmp_path)
-    assert read.encode(["É 中中"]).ids == [[2, 4, 1, 3]]
+    assert read.tokenize(["É 中中"]).ids == [[2, 4, 1, 3]]
     assert (read.pad_id, read.mask_id) == (0, None)
     again = Tokenizer.from_json(read.to_json())
     assert (again.pad_id, again.mask_id, again.cls_id) == (0, None, 2)
@@ -364,7 +364,7 @@ def test_no_mask_token():
     read = WordPieceTokenizer.from_vocabulary([t for t in VOCABULARY if t != "[MASK]"])
     assert read.mask_id is None
     assert read.vocab_size == len(VOCABULARY) - 1
-    assert "[MASK]" not in read.tokenize(["a [MASK]"])[0]
+    assert "[MASK]" not in read.tokens(["a [MASK]"])[0]
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_tokenizer_json_wins_over_the_vocabulary_and_loses_its_padding(tmp_path)
     saved_json(tmp_path, padding=padding, truncation=truncation)
     write_vocabulary(tmp_path, [*SPECIAL, "a"])
     read = WordPieceTokenizer.from_pretrained(tmp_path)
-    assert read.encode(["good films"]).ids == [[CLS, ID["good"], ID["film"], ID["##s"], SEP]]
+    assert read.tokenize(["good films"]).ids == [[CLS, ID["good"], ID["film"], ID["##s"], SEP]]
     assert json.loads(read.to_json())["tokenizer"]["padding"] is None
 
 
@@ -471,8 +471,8 @@ def test_other_normalizers_stay_as_they_are(tmp_path):
     saved_json(tmp_path, normalizer={"type": "Lowercase"})
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     read = WordPieceTokenizer.from_pretrained(tmp_path)
-    assert read.tokenize(["GOOD"]) == [["good"]]
-    assert Tokenizer.from_json(read.to_json()).tokenize(["GOOD"]) == [["good"]]
+    assert read.tokens(["GOOD"]) == [["good"]]
+    assert Tokenizer.from_json(read.to_json()).tokens(["GOOD"]) == [["good"]]
     assert set(_NORMALIZER_SETTINGS).isdisjoint(json.loads(read.to_json())["config"])
 
 

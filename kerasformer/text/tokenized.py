@@ -6,7 +6,7 @@ from array import array
 import numpy as np
 
 
-class Encoded:
+class Tokenized:
     """The token ids of many texts, each as long as it is: nothing is padded yet.
 
     The ids of all the texts lie in one array, as in `tf.RaggedTensor`: 4 bytes a token, where
@@ -26,10 +26,10 @@ class Encoded:
 
     Example:
 
-    >>> encoded = Encoded([[2, 7, 3], [2, 3]])
-    >>> len(encoded), encoded.lengths
+    >>> tokenized = Tokenized([[2, 7, 3], [2, 3]])
+    >>> len(tokenized), tokenized.lengths
     (2, array([3, 2]))
-    >>> encoded.type_ids
+    >>> tokenized.type_ids
     [[0, 0, 0], [0, 0]]
     """
 
@@ -47,7 +47,7 @@ class Encoded:
         return len(self.lengths)
 
     def __repr__(self):
-        return f"Encoded({len(self):,} texts, {len(self._ids):,} tokens)"
+        return f"Tokenized({len(self):,} texts, {len(self._ids):,} tokens)"
 
     @functools.cached_property
     def ids(self) -> list[list[int]]:
@@ -66,17 +66,17 @@ class Encoded:
         return [flat[start : start + length].tolist() for start, length in rows]
 
 
-def pack(encoded: Encoded, indices=None, pad_id=None, pad_to=None) -> dict[str, np.ndarray]:
+def pack(tokenized: Tokenized, indices=None, pad_id=None, pad_to=None) -> dict[str, np.ndarray]:
     """Pads token ids into one rectangular batch, the input of every encoder.
 
     The mask is made from the lengths, never from the ids: a tokenizer may well give a real token
     the id that another one pads with.
 
     Args:
-        encoded: What `Tokenizer.encode` returned.
+        tokenized: What `Tokenizer.tokenize` returned.
         indices: The texts to take, in this order: an int array, a list, a slice or a boolean
             array. `None`: all of them.
-        pad_id: The id under the padding. `None`: that of the tokenizer that made `encoded`.
+        pad_id: The id under the padding. `None`: that of the tokenizer that made `tokenized`.
         pad_to: The length to pad to. `None`: that of the longest text of the batch.
 
     Returns:
@@ -88,7 +88,7 @@ def pack(encoded: Encoded, indices=None, pad_id=None, pad_to=None) -> dict[str, 
 
     Example:
 
-    >>> batch = pack(Encoded([[2, 7, 3], [2, 3], [2, 9, 8, 3]], pad_id=1), indices=[1, 0])
+    >>> batch = pack(Tokenized([[2, 7, 3], [2, 3], [2, 9, 8, 3]], pad_id=1), indices=[1, 0])
     >>> batch["input_word_ids"]
     array([[2, 3, 1],
            [2, 7, 3]], dtype=int32)
@@ -100,22 +100,22 @@ def pack(encoded: Encoded, indices=None, pad_id=None, pad_to=None) -> dict[str, 
         indices = slice(None)
     elif not isinstance(indices, slice):
         indices = np.asarray(indices, dtype=None if len(indices) else np.int64)  # [] is float
-    lengths, starts = encoded.lengths[indices], encoded._starts[indices]
+    lengths, starts = tokenized.lengths[indices], tokenized._starts[indices]
     longest = int(lengths.max(initial=0))
     width = longest if pad_to is None else pad_to
     if longest > width:
         raise ValueError(
             f"A text has {longest} tokens, more than pad_to={pad_to}: "
-            f"pass max_length={pad_to} to encode, or a larger pad_to."
+            f"pass max_length={pad_to} to tokenize, or a larger pad_to."
         )
     columns = np.arange(width)
     mask = columns < lengths[:, None]
     where = (starts[:, None] + columns)[mask]
-    word_ids = np.full(mask.shape, encoded.pad_id if pad_id is None else pad_id, np.int32)
-    word_ids[mask] = encoded._ids[where]
+    word_ids = np.full(mask.shape, tokenized.pad_id if pad_id is None else pad_id, np.int32)
+    word_ids[mask] = tokenized._ids[where]
     type_ids = np.zeros(mask.shape, np.int32)
-    if encoded._type_ids is not None:
-        type_ids[mask] = encoded._type_ids[where]
+    if tokenized._type_ids is not None:
+        type_ids[mask] = tokenized._type_ids[where]
     return {
         "input_word_ids": word_ids,
         "input_mask": mask.astype(np.int32),
