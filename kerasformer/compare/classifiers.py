@@ -150,7 +150,7 @@ class Frozen(FineTuned):
     where an interrupted process has kept them.
     """
 
-    arguments: ClassVar = {"pooling": "mean", "hidden_layers": "all", "trainable": False}
+    arguments: ClassVar = {"pooling": "mean", "layers": "all", "freeze_encoder": True}
     model = None
 
     def __init__(self, dataset, settings, events, kept):
@@ -220,7 +220,7 @@ def _run_keras(arm, seed):
 
 def _measure_keras(arm, seconds, history, epochs):
     def predict(texts):
-        return arm.model.predict(texts, verbose=0)
+        return arm.model.predict_proba(texts, verbose=0)
 
     arm.events.phase(f"measuring on {len(arm.dataset.test):,} test texts")
     predict(arm.dataset.test.texts[:2])  # traces the graph
