@@ -21,11 +21,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 HEAVY = ("tensorflow", "keras", "jax", "torch", "sklearn", "tokenizers", "matplotlib", "pyarrow")
 HEAVY += ("faiss", "plotly", "ray")
 IMPORT = f"""
-import sys, time
-start = time.perf_counter()
+import gc, sys, time
+before, start = list(sys.meta_path), time.perf_counter()
 import kerasformer
 print(time.perf_counter() - start)
 print(*sys.modules.keys() & set({HEAVY}))
+print(sys.meta_path == before and gc.isenabled())
 """
 
 
@@ -35,8 +36,9 @@ def test_import_is_fast_and_light():
         done = subprocess.run(
             [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
         )
-        taken, heavy = done.stdout.split("\n")[:2]
+        taken, heavy, same = done.stdout.split("\n")[:3]
         assert heavy == ""
+        assert same == "True"  # nothing outside the package is changed
         seconds.append(float(taken))
     assert min(seconds) < 0.2
 

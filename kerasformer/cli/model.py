@@ -62,9 +62,9 @@ def read_model(checkpoint: Checkpoint, to: str):
 
 def _read(checkpoint, heads: tuple[str, ...], tokenizer):
     """The encoder, or the task of the heads."""
-    if not heads:
-        return checkpoint.load_encoder(BertEncoder)
     task, _ = task_of(heads)
+    if task is None:
+        return checkpoint.load_encoder(BertEncoder)
     settings = {}
     if set(heads) & {"classifier", "token_classifier"} and checkpoint.class_names is None:
         settings["class_names"] = [f"LABEL_{i}" for i in range(checkpoint.num_classes(*heads))]
