@@ -100,7 +100,7 @@ def _explained(error: BaseException) -> Exception:
     if kinds & {"Timeout", "TimeoutException"}:
         return UnreachableError("no answer within some seconds")
     if kinds & {"TransportError", "ConnectionError"} and "RemoteProtocolError" not in kinds:
-        return UnreachableError(f"no connection ({_one_line(error)})")
+        return UnreachableError(f"no connection ({_one_line(error).rpartition('): ')[2]})")
     if isinstance(error, OSError) and error.errno:
         return error  # of the disk
     return FetchError(f"{_asked} could not be fetched: {_one_line(error)}")
