@@ -160,7 +160,7 @@ def test_large_files_come_by_a_redirect(hub, cache, secure_name):
         (("cut", 9), r"could not be fetched|no connection"),
         (("status", 503), "the answer for model.safetensors was HTTP 503"),
         (("status", 403), r"model.safetensors is not there, or not open to your credentials"),
-        (("silence", 0.5), "no answer within some seconds"),
+        (("silence", 0.5), "no answer in time"),
         (("redirect", "http://example.org/model"), "leads to 'http://example.org/model', and only"),
         (("redirect", "file:///etc/passwd"), "leads to 'file://.*/etc/passwd', and only https"),
     ],
@@ -288,7 +288,7 @@ def test_content_must_be_what_the_list_says(hub, cache, name, data, reason):
 
 @in_process
 @pytest.mark.parametrize("header", ["ETag", "X-Linked-ETag", "X-Repo-Commit"])
-@pytest.mark.parametrize("value", ["../../../../evil", "/tmp/evil", "a/b"])
+@pytest.mark.parametrize("value", ["../../../../evil", "/tmp/evil", "a/b", "..", "W.."])
 def test_headers_that_the_library_makes_paths_of_cannot_lead_elsewhere(
     hub, cache, header, value, tmp_path
 ):
