@@ -24,7 +24,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +31,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
-from kerasformer.files import sha256_of, write_whole
+from kerasformer.files import open_whole, sha256_of, write_whole
 from kerasformer.sources.places import FetchError, File
 
 
@@ -87,30 +86,24 @@ class Cache:
         Raises:
             FetchError: The content differs.
         """
-        digest, count = hashlib.sha256(), 0
-        descriptor, unfinished = tempfile.mkstemp(dir=scratch)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                for chunk in chunks:
-                    count += len(chunk)
-                    if count > file.size:
-                        raise FetchError(f"{file.name} is longer than its {file.size:,} bytes")
-                    digest.update(chunk)
-                    stream.write(chunk)
-                stream.flush()
-                os.fsync(stream.fileno())
+        if self.holds(file):
+            return  # and other folders may be linked to it
+        digest, count, unfinished = hashlib.sha256(), 0, scratch / file.sha256
+        with open_whole(unfinished) as stream:
+            for chunk in chunks:
+                count += len(chunk)
+                if count > file.size:
+                    raise FetchError(f"{file.name} is longer than its {file.size:,} bytes")
+                digest.update(chunk)
+                stream.write(chunk)
             if count < file.size:
                 raise FetchError(f"{file.name} ended after {count:,} of {file.size:,} bytes")
             if digest.hexdigest() != file.sha256:
                 found, wanted = digest.hexdigest()[:12], file.sha256[:12]
                 raise FetchError(f"{file.name} has the sha256 {found}..., not {wanted}...")
-            if not self.holds(file):  # else other folders may be linked to it
-                os.chmod(unfinished, 0o444)
-                self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(unfinished, self.blob(file.sha256))
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished)
+        os.chmod(unfinished, 0o444)
+        self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(unfinished, self.blob(file.sha256))
 
     def explain(self, error: OSError) -> UserError:
         """A failure to write here as a sentence that says what to do."""

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ SLOWEST = 1000  # ... so many bytes
 LAST_WORDS = 5.0  # seconds to remove what is unfinished
 LARGEST = 64 << 30  # bytes, where the size is unknown
 _SLACK = 1 << 20  # bytes of a cache's own notes
-_MARK = "::kerasformer"
+_EVENTS = "KERASFORMER_DOWNLOAD_EVENTS"  # the file in which a child tells how far it is
 # The child's sys.path is this process' own, whatever the working directory.
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -54,15 +53,14 @@ def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -
         FetchError: The function raised it, or crashed, or brought more than it announced.
         OSError: The disk is full or cannot be written.
     """
-    given = json.dumps(sys.path), function, json.dumps(arguments)
-    output = run([sys.executable, "-c", _CHILD, *given], Watch(progress))
-    for value in _told("result", output):
+    given = json.dumps([str(path) for path in sys.path]), function, json.dumps(arguments)
+    output, events = run([sys.executable, "-c", _CHILD, *given], Watch(progress))
+    if not events or events[-1][0] == "announce":
+        raise FetchError(f"the download failed: {output.strip().rpartition(chr(10))[2][:160]}")
+    kind, value = events[-1]
+    if kind == "result":
         return value
-    for kind, value in _told("failure", output):
-        raise {"OSError": OSError, "UnreachableError": UnreachableError}.get(kind, FetchError)(
-            *value
-        )
-    raise FetchError(f"the download failed: {output.strip().rpartition(chr(10))[2][:160]}")
+    raise {"OSError": OSError, "UnreachableError": UnreachableError}.get(kind, FetchError)(*value)
 
 
 def main(function: str, arguments: Mapping[str, Any]) -> None:
@@ -71,9 +69,9 @@ def main(function: str, arguments: Mapping[str, Any]) -> None:
     try:
         _tell("result", perform(function, arguments))
     except OSError as error:
-        _tell("failure", ("OSError", (error.errno, error.strerror)))
+        _tell("OSError", (error.errno, error.strerror))
     except FetchError as error:
-        _tell("failure", (type(error).__name__, (str(error),)))
+        _tell(type(error).__name__, (str(error),))
 
 
 def perform(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,9 +96,9 @@ def _explained(error: BaseException) -> Exception:
     if status is not None:
         return FetchError(f"the answer for {_asked} was HTTP {status}")
     if kinds & {"Timeout", "TimeoutException"}:
-        return UnreachableError("no answer within some seconds")
+        return UnreachableError("no answer in time")
     if kinds & {"TransportError", "ConnectionError"} and "RemoteProtocolError" not in kinds:
-        return UnreachableError(f"no connection ({_one_line(error)})")
+        return UnreachableError(f"no connection ({_one_line(error).rpartition('): ')[2]})")
     if isinstance(error, OSError) and error.errno:
         return error  # of the disk
     return FetchError(f"{_asked} could not be fetched: {_one_line(error)}")
@@ -126,11 +124,10 @@ def announce(folder: Path, size: int | None) -> None:
 
 
 def _tell(kind: str, value: Any) -> None:
-    print(f"\n{_MARK} {kind} {json.dumps(value)}", flush=True)
-
-
-def _told(kind: str, output: str) -> list[Any]:
-    return [json.loads(value) for value in re.findall(rf"(?m)^{_MARK} {kind} (.*)\n", output)]
+    # Not on stdout, where a server's words might come by way of the library.
+    if _EVENTS in os.environ:
+        with open(os.environ[_EVENTS], "a", encoding="utf-8") as events:
+            events.write(json.dumps((kind, value)) + "\n")
 
 
 class Watch:
@@ -152,9 +149,9 @@ class Watch:
             self._begin(folder, size)
         self._renew()
 
-    def check(self, output: str) -> None:
-        """Heeds what the child has just printed, and measures what has come."""
-        for folder, size in _told("announce", output):
+    def check(self, events: Sequence[tuple[str, Any]]) -> None:
+        """Heeds what the child has just told, and measures what has come."""
+        for folder, size in (value for kind, value in events if kind == "announce"):
             if folder is not None:
                 self._begin(Path(folder), size)
                 self._limit = LARGEST if size is None else size
@@ -183,30 +180,41 @@ class Watch:
         self._since, self._before = time.monotonic(), self._count
 
 
-def run(command: Sequence[str], watch: Watch, environment: Mapping[str, str] | None = None) -> str:
-    """Runs a command that downloads, until it ends or the watch ends it; gives what it printed."""
+def run(
+    command: Sequence[str], watch: Watch, environment: dict[str, str] | None = None
+) -> tuple[str, list[tuple[str, Any]]]:
+    """Runs a command that downloads, until it ends or the watch ends it.
+
+    Returns:
+        What it printed; and what it told, where it is a child of `call`.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log")
+        log, told = Path(folder, "log"), Path(folder, "events")
+        told.touch()
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | (environment or {}),
+                env=os.environ | {_EVENTS: str(told)} | (environment or {}),
             )
+        events: list[tuple[str, Any]] = []
         try:
-            with open(log, encoding="utf-8", errors="replace") as lines:
-                begun = ""  # a line whose end is not written yet
-                while process.poll() is None:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(timeout=0.05)
-                    whole, end, begun = (begun + lines.read()).rpartition("\n")
-                    watch.check(whole + end)
+            while True:
+                running = process.poll() is None
+                whole, _, _ = told.read_text(encoding="utf-8").rpartition("\n")
+                new = [json.loads(line) for line in whole.splitlines()[len(events) :]]
+                events += new
+                if running or new:
+                    watch.check(new)
+                if not running:
+                    return log.read_text(encoding="utf-8", errors="replace"), events
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.05)
         except BaseException:
             _end(process)
             raise
-        return log.read_text(encoding="utf-8", errors="replace")
 
 
 def _end(process: subprocess.Popen) -> None:

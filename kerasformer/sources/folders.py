@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +22,6 @@ from kerasformer.sources.places import (
     TFHub,
     UnreachableError,
     Wheel,
-    pinned,
 )
 from kerasformer.sources.presets import Preset
 from kerasformer.sources.progress import FetchProgress
@@ -75,14 +75,18 @@ def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
     """
     folder = cache.folder("models", _key(place))
     with _explained(cache):
-        known = folder.files()
-        if folder.is_complete(known):
+        if folder.is_complete(folder.files()):
             return folder.path
         offline = offline or (isinstance(place, HuggingFace) and huggingface.is_offline())
-        if (offline or isinstance(place, TFHub)) and not known and (found := _cached(place)):
-            return found
+        place = replace(place, version=folder.manifest().get("commit") or place.version)
+        library = huggingface if isinstance(place, HuggingFace) else kaggle
+        # What other tools have fetched is taken, offline or where a version never changes.
+        if (offline or isinstance(place, TFHub)) and not folder.path.exists():
+            found = library.cached(place)
+            if found is not None:
+                return found
         if offline:
-            absent = [file.name for file in known if not folder.is_complete([file])]
+            absent = [file.name for file in folder.files() if not folder.is_complete([file])]
             raise _offline_error(str(place), cache, absent or ["all of it"])
         with folder.fetching():
             if not folder.is_complete(folder.files()):  # another process may have fetched it
@@ -95,11 +99,6 @@ def _key(place: Hub) -> str:
     if isinstance(place, HuggingFace):
         return f"{place.model.replace('/', '--')}@{quote(place.version or 'main', safe='')}"
     return re.sub(r"[/:]+", "+", str(place).removeprefix("https://"))
-
-
-def _cached(place: Hub) -> Path | None:
-    """A model that the person's own tools have fetched before."""
-    return huggingface.cached(place) if isinstance(place, HuggingFace) else kaggle.cached(place)
 
 
 def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
@@ -124,7 +123,11 @@ def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
             reasons.append(f"{place}: {error}")
             progress.say(f"Passing over {place}: {error}.")
     if missing:
-        raise _nowhere_error(preset.name, cache, reasons)
+        raise UserError(
+            f"{preset.name} could not be fetched ({'; '.join(reasons)}): check the network, or "
+            f"copy the cache {cache.root} from a machine that has it and set "
+            "KERASFORMER_OFFLINE=1, or give the path of your own folder."
+        )
 
 
 def _files(
@@ -156,13 +159,16 @@ def _download_and_record(place: Hub, folder: CachedFolder) -> None:
             huggingface.remove(folder.path / file.name)  # or the library would keep it
     try:
         with FetchProgress(str(place)) as progress:
-            found = _download(pinned(place, folder.manifest().get("commit")), progress)
+            found = _download(place, progress)
         files = {entry[0]: File(*entry) for entry in found["files"]}
         for name, file in known.items():
             if files.get(name) != file:
                 raise FetchError(f"{name} is not what it was when it was first fetched")
     except FetchError as error:
-        raise _nowhere_error(str(place), folder.cache, [str(error)]) from None
+        raise UserError(
+            f"{place} could not be fetched ({error}): check the name and the network, or give the "
+            "path of your own folder."
+        ) from None
     about = {"source": str(place), "commit": found["version"]}
     folder.record(Path(found["folder"]), files.values(), about)
 
@@ -188,12 +194,4 @@ def _offline_error(name: str, cache: Cache, missing: Iterable[str]) -> UserError
         f"{name} is not complete in the cache {cache.root} (missing: {', '.join(missing)}) and "
         "cannot be fetched in offline mode: run once without KERASFORMER_OFFLINE and "
         "HF_HUB_OFFLINE, or give the path of your own folder."
-    )
-
-
-def _nowhere_error(name: str, cache: Cache, reasons: list[str]) -> UserError:
-    return UserError(
-        f"{name} could not be fetched ({'; '.join(reasons)}): check the network, or copy the cache "
-        f"{cache.root} from a machine that has it and set KERASFORMER_OFFLINE=1, or give the path "
-        "of your own folder."
     )

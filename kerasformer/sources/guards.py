@@ -1,6 +1,5 @@
 """What is not taken from a server: addresses without encryption, names that lead elsewhere."""
 
-import os
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -23,16 +22,6 @@ def require_https(url: str, origin: str) -> None:
     except ValueError:
         pass
     raise FetchError(f"it leads to {url[:80]!r}, and only https is followed")
-
-
-def endpoint(variable: str, default: str) -> str:
-    """A hub's address: what the environment variable says, or the hub's own."""
-    chosen = (os.environ.get(variable) or default).rstrip("/")
-    try:
-        require_https(chosen, chosen)
-    except FetchError:
-        raise FetchError(f"{variable} is {chosen!r}; it must begin with https://") from None
-    return chosen
 
 
 def check_names(names: Iterable[str]) -> None:

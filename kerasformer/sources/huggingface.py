@@ -5,21 +5,19 @@ what it does not promise: that ETags, which it makes names of files in its cache
 that no redirect leads from https to http; that what came is what the hub's own list says.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kerasformer.files import sha256_of
 from kerasformer.sources.child import announce, asking
-from kerasformer.sources.guards import check_names, endpoint, require_https
-from kerasformer.sources.places import FetchError, HuggingFace
+from kerasformer.sources.guards import check_names, require_https
+from kerasformer.sources.places import FetchError, Hub
 
 TIMEOUT = 5  # seconds of silence
 _CHUNK = 1 << 14  # bytes; the library's 10 MB would make a slow download look like none
@@ -99,28 +97,17 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _read(folder: Path, name: str) -> bytes:
-    return (folder / name).read_bytes()
-
-
 def is_offline() -> bool:
     """Whether the person has told huggingface_hub to keep off the network."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def cached(place: HuggingFace) -> Path | None:
-    """The snapshot of a model in the person's Hugging Face cache, if it is complete there."""
+def cached(place: Hub) -> Path | None:
+    """The snapshot of a model in the person's Hugging Face cache, whoever has fetched it."""
     from huggingface_hub import try_to_load_from_cache
 
-    for mark in (_CONFIG, _MODULES):
-        path = try_to_load_from_cache(place.model, mark, revision=place.version)
-        if isinstance(path, str):
-            folder = Path(path).parent
-            names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-            with contextlib.suppress(FetchError):
-                select(names, partial(_read, folder))
-                return folder
-    return None
+    path = try_to_load_from_cache(place.model, _CONFIG, revision=place.version)
+    return Path(path).parent if isinstance(path, str) else None
 
 
 def download(model: str, version: str | None) -> dict[str, Any]:
@@ -151,8 +138,9 @@ class _Repository:
     def __init__(self, model: str, version: str):
         from huggingface_hub import HfApi, constants
 
-        self._model, self._endpoint = model, endpoint("HF_ENDPOINT", "https://huggingface.co")
+        self._model, self._endpoint = model, os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
         constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
+        constants.HF_HUB_DISABLE_XET = True  # the guards below do not reach into its transfers
         _guard_requests(self._endpoint)
         asking("the list of its files")
         api = HfApi(endpoint=self._endpoint)
@@ -230,7 +218,9 @@ def _guard_requests(origin: str) -> None:
 
     def check_response(response) -> None:
         for header in ("etag", "x-linked-etag", "x-repo-commit"):
-            if not re.fullmatch(r'(W/)?"?[\w.+-]*"?', response.headers.get(header, "")):
+            told = response.headers.get(header, "")
+            # What a HEAD says of a file is what the library names blobs and snapshots after.
+            if response.request.method == "HEAD" and not re.fullmatch(r'(W/)?"?[\w-]*"?', told):
                 raise FetchError(f"its server sends an unsafe {header}")
 
     own = get_session()

@@ -21,9 +21,10 @@ from urllib.parse import urljoin
 
 from kerasformer.files import sha256_of
 from kerasformer.sources.child import announce, asking
-from kerasformer.sources.guards import check_names, endpoint, require_https
-from kerasformer.sources.places import FetchError, Kaggle, TFHub
+from kerasformer.sources.guards import check_names, require_https
+from kerasformer.sources.places import FetchError, Hub, TFHub
 
+_TFHUB = "https://tfhub.dev"
 TIMEOUT = 5  # seconds of silence of tfhub.dev
 _CHUNK = 1 << 16  # bytes, so that a slow download is seen to move
 _MARKS = ("saved_model.pb", "config.json")  # of a SavedModel, and of a KerasHub preset
@@ -35,7 +36,7 @@ _PAGE = re.compile(  # the address of a model's version on Kaggle, in its two fo
 )
 
 
-def cached(place: Kaggle | TFHub) -> Path | None:
+def cached(place: Hub) -> Path | None:
     """A model that kagglehub or tensorflow_hub has fetched before."""
     if isinstance(place, TFHub):
         folder = _tfhub_folder(place)
@@ -66,8 +67,7 @@ def download(model: str, version: str | None) -> dict[str, Any]:
 def download_tfhub(model: str, version: str) -> dict[str, Any]:
     """Downloads a model of tfhub.dev, as `download`; into `TFHUB_CACHE_DIR` where that is set."""
     target = _tfhub_folder(TFHub(model, version))
-    url = f"{endpoint('TFHUB_ENDPOINT', 'https://tfhub.dev')}/{model}/{version}"
-    model, on_kaggle = _on_kaggle(url)
+    model, on_kaggle = _on_kaggle(f"{_TFHUB}/{model}/{version}")
     if target is None:
         return {**download(model, on_kaggle), "version": version}
     with _redirects_over_https():
@@ -144,7 +144,7 @@ def _cache() -> Path:
     return Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub")
 
 
-def _tfhub_folder(place: TFHub) -> Path | None:
+def _tfhub_folder(place: Hub) -> Path | None:
     """Where tensorflow_hub keeps this model, if the person has chosen a folder for its cache."""
     chosen = os.environ.get("TFHUB_CACHE_DIR")
     name = hashlib.sha1(str(place).encode(), usedforsecurity=False).hexdigest()

@@ -1,7 +1,8 @@
 """What a file is, and the places that may have it: a package index, and three hubs of models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 
 class FetchError(Exception):
@@ -39,41 +40,31 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class HuggingFace:
-    """A model on the Hugging Face hub; without a version (a branch, tag or commit), its main."""
+class Hub:
+    """A model on a hub, and its version; without one, what is current when it is first fetched."""
 
     model: str
     version: str | None = None
+    written: ClassVar[tuple[str, str]]  # what stands before the model, and before the version
 
     def __str__(self) -> str:
-        return f"hf://{self.model}" + (f"@{self.version}" if self.version else "")
+        start, between = self.written
+        return f"{start}{self.model}" + (f"{between}{self.version}" if self.version else "")
 
 
-@dataclass(frozen=True)
-class TFHub:
-    """A SavedModel of tfhub.dev: its publisher and name, and the version."""
+class HuggingFace(Hub):
+    """`owner/name` on the Hugging Face hub, at a branch, tag or commit."""
 
-    model: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"https://tfhub.dev/{self.model}/{self.version}"
+    written = ("hf://", "@")
 
 
-@dataclass(frozen=True)
-class Kaggle:
-    """A model on Kaggle: owner/model/framework/variation; without a version, the current one."""
+class TFHub(Hub):
+    """`publisher/name` of tfhub.dev, always with a version."""
 
-    model: str
-    version: str | None = None
-
-    def __str__(self) -> str:
-        return f"kaggle://{self.model}" + (f"/{self.version}" if self.version else "")
+    written = ("https://tfhub.dev/", "/")
 
 
-Hub = HuggingFace | TFHub | Kaggle
+class Kaggle(Hub):
+    """`owner/model/framework/variation` on Kaggle."""
 
-
-def pinned(place: Hub, version: str | None) -> Hub:
-    """The same model at the version that it had when it was first fetched, where there is one."""
-    return place if version is None else replace(place, version=version)
+    written = ("kaggle://", "/")

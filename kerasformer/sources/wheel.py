@@ -83,7 +83,7 @@ def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:
         # kept.
         "PIP_REQUIRE_VIRTUALENV": "0",
     }
-    log = run(command, Watch(progress, unfinished, wheel.size), environment)
+    log, _ = run(command, Watch(progress, unfinished, wheel.size), environment)
     wheels = list(finished.glob("*.whl"))
     if len(wheels) != 1:
         raise _failure(log)

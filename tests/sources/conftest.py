@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants, set_client_factory
 from huggingface_hub.utils import _http
 
-from kerasformer.sources import child, folders, huggingface
+from kerasformer.sources import child, folders, huggingface, kaggle
 from kerasformer.sources.cache import Cache
 
 sleep = time.sleep  # the server's own, whatever a test makes of the module's
@@ -186,8 +186,8 @@ def web(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface, "TIMEOUT", 0.2)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving() as web:
-        for name in ("HF_ENDPOINT", "TFHUB_ENDPOINT"):
-            monkeypatch.setenv(name, web.url)
+        monkeypatch.setenv("HF_ENDPOINT", web.url)
+        monkeypatch.setattr(kaggle, "_TFHUB", web.url)
         yield web
     set_client_factory(own_factory)
 

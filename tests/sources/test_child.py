@@ -2,8 +2,6 @@
 
 import errno
 import importlib
-import io
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +14,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.utils import get_session
 
 from kerasformer.sources import child
-from kerasformer.sources.child import announce, asking, call, perform
+from kerasformer.sources.child import asking, call, perform
 from kerasformer.sources.places import FetchError, UnreachableError
 from kerasformer.sources.progress import FetchProgress
 
@@ -197,7 +195,7 @@ def test_the_errors_of_the_libraries_become_few_words(monkeypatch):
     told = {
         "the answer for the file was HTTP 500": requests.HTTPError(response=Reply(500)),
         "the file is not there, or not open": requests.HTTPError(response=Reply(404)),
-        "no answer within some seconds": lost,
+        "no answer in time": lost,
         "no connection (refused)": httpx.ConnectError("refused"),
         "no connection (gone)": requests.ConnectionError("gone"),
         "the file could not be fetched: broken off": httpx.RemoteProtocolError("broken\noff"),
@@ -211,10 +209,6 @@ def test_the_errors_of_the_libraries_become_few_words(monkeypatch):
         assert isinstance(caught.value, UnreachableError) == unreachable
 
 
-def test_announcements_are_lines_that_no_noise_can_join(capsys, tmp_path):
-    print("half a line", end="")
-    announce(tmp_path, 3)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "half a line"
-    assert json.loads(lines[1].split(" ", 2)[2]) == [str(tmp_path), 3]
-    assert io.StringIO(lines[1]).read().startswith("::kerasformer announce")
+def test_nothing_that_a_library_prints_is_taken_for_a_result(download):
+    with pytest.raises(FetchError, match="the download failed"):
+        download("""print('\\n["result", {}]', flush=True); os._exit(0)""")

@@ -160,7 +160,7 @@ def test_large_files_come_by_a_redirect(hub, cache, secure_name):
         (("cut", 9), r"could not be fetched|no connection"),
         (("status", 503), "the answer for model.safetensors was HTTP 503"),
         (("status", 403), r"model.safetensors is not there, or not open to your credentials"),
-        (("silence", 0.5), "no answer within some seconds"),
+        (("silence", 0.5), "no answer in time"),
         (("redirect", "http://example.org/model"), "leads to 'http://example.org/model', and only"),
         (("redirect", "file:///etc/passwd"), "leads to 'file://.*/etc/passwd', and only https"),
     ],
@@ -288,7 +288,7 @@ def test_content_must_be_what_the_list_says(hub, cache, name, data, reason):
 
 @in_process
 @pytest.mark.parametrize("header", ["ETag", "X-Linked-ETag", "X-Repo-Commit"])
-@pytest.mark.parametrize("value", ["../../../../evil", "/tmp/evil", "a/b"])
+@pytest.mark.parametrize("value", ["../../../../evil", "/tmp/evil", "a/b", "..", "W.."])
 def test_headers_that_the_library_makes_paths_of_cannot_lead_elsewhere(
     hub, cache, header, value, tmp_path
 ):
@@ -454,10 +454,14 @@ def test_a_token_cannot_add_a_header(hub, cache, monkeypatch):
 
 
 @in_process
-def test_an_endpoint_must_be_https(cache, web, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://example.org")
-    with pytest.raises(UserError, match=r"HF_ENDPOINT is 'http://example.org'; it must begin with"):
+@pytest.mark.parametrize(
+    "value", ["http://example.org", "http://localhost:1", "ftp://x", "https://", "https://x:0"]
+)
+def test_an_endpoint_must_be_https(cache, web, monkeypatch, value):
+    monkeypatch.setenv("HF_ENDPOINT", value)
+    with pytest.raises(UserError, match=r"could not be fetched \(.*(only https is|be fetched: )"):
         hub_folder(TINY, cache, offline=False)
+    assert web.asked == []
 
 
 @in_process
@@ -474,9 +478,6 @@ def test_offline_a_model_that_other_tools_have_fetched_is_found(hub, cache, monk
     refs = snapshot.parents[1] / "refs"
     refs.mkdir()
     (refs / "main").write_text(COMMIT)
-    with pytest.raises(UserError, match="missing: all of it"):
-        hub_folder(TINY, cache, offline)
-    (snapshot / "model.safetensors").write_bytes(CONTENT["model.safetensors"])
     assert hub_folder(TINY, cache, offline) == snapshot
     assert hub_folder(HuggingFace("acme/tiny", COMMIT), cache, offline) == snapshot
     assert hub.web.asked == []

