@@ -14,10 +14,10 @@ from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig, input_dict
 from kerasformer.models.export import ServingExport
 from kerasformer.private_api import output_tensors
+from kerasformer.text import Tokenizer, WordPieceTokenizer
 
 if TYPE_CHECKING:
     from kerasformer.checkpoints import LoadReport
-    from kerasformer.text import Tokenizer, WordPieceTokenizer
 
 _ON_REQUEST = ("embedding_output", "attention_scores")
 
@@ -71,9 +71,8 @@ class BertEncoder(ServingExport):
             )
         self.config = config
         self.autocast = False  # ids given as floats do not fit into float16
-        initializer: Any = "zeros"
-        if config.initializer_range:
-            initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        stddev = config.initializer_range
+        initializer = keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
         self.embedding = BertEmbedding(
             config.vocab_size,
             config.max_length,
@@ -134,9 +133,8 @@ class BertEncoder(ServingExport):
         """Loads a published encoder, of any format, into native layers.
 
         All weights, float16 and bfloat16 too, become variables of the dtype that `kwargs` ask for,
-        float32 by default. A source without a pooler makes an encoder without one. No code is run
-        and no pickle is read; the configuration is compared with the shapes in the files before
-        memory is allocated for it.
+        float32 by default. A source without a pooler makes an encoder without one. Nothing of the
+        source is run, and no memory is allocated for sizes that its files do not have.
 
         Args:
             source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
@@ -164,7 +162,7 @@ class BertEncoder(ServingExport):
         return open_checkpoint(source).load_encoder(cls, strict=strict, **kwargs)
 
     def save_pretrained(
-        self, folder: str | os.PathLike, tokenizer: "Tokenizer | None" = None
+        self, folder: str | os.PathLike, tokenizer: Tokenizer | None = None
     ) -> None:
         """Saves the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
 
@@ -183,7 +181,7 @@ class BertEncoder(ServingExport):
     def export_tfhub(
         self,
         folder: str | os.PathLike,
-        tokenizer: "WordPieceTokenizer",
+        tokenizer: WordPieceTokenizer,
         *,
         seq_length: int = 128,
         mlm_head: Any = None,
@@ -237,7 +235,7 @@ class BertEncoder(ServingExport):
     ) -> dict[str, Any]:
         """See the class."""
         wanted = self._check_outputs(outputs)
-        inputs = _inputs(inputs)
+        inputs = input_dict(inputs, "BertEncoder")
         mask = self.padding_mask(inputs)
         x = self.embedding(
             inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
@@ -259,9 +257,7 @@ class BertEncoder(ServingExport):
         if outputs is None:
             return [name for name in self.available_outputs if name not in _ON_REQUEST]
         if isinstance(outputs, str):
-            raise ValueError(
-                f"outputs is {outputs!r}: expected a list of names, such as [{outputs!r}]."
-            )
+            raise ValueError(f"outputs is {outputs!r}: expected a list, such as [{outputs!r}].")
         for name in outputs:
             if name not in self.available_outputs:
                 known = ", ".join(self.available_outputs)
@@ -270,18 +266,18 @@ class BertEncoder(ServingExport):
 
     def padding_mask(self, inputs: Any) -> Any:
         """The mask that a call works with, `[batch, seq]`; see the class for `inputs`."""
-        inputs = _inputs(inputs)
+        inputs = input_dict(inputs, "BertEncoder")
         mask = inputs.get("input_mask")
-        if mask is None:
-            mask = ops.not_equal(inputs["input_word_ids"], self.config.pad_token_id)
-        return mask
+        ids, padding_id = inputs["input_word_ids"], self.config.pad_token_id
+        return ops.not_equal(ids, padding_id) if mask is None else mask
 
     def compute_output_spec(
         self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
     ) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
-        batch, length = _inputs(inputs)["input_word_ids"].shape
-        config = self.config
+        ids, config = input_dict(inputs, "BertEncoder")["input_word_ids"], self.config
+        check_rank("input_word_ids", ids, "[batch, seq]")
+        batch, length = ids.shape
         check_length(length, config.max_length)
 
         def spec(*shape):
@@ -303,9 +299,3 @@ class BertEncoder(ServingExport):
     def get_config(self) -> dict[str, Any]:
         """The encoder's configuration as a dict."""
         return {**super().get_config(), "config": dataclasses.asdict(self.config)}
-
-
-def _inputs(inputs: Any) -> dict[str, Any]:
-    inputs = input_dict(inputs, "BertEncoder")
-    check_rank("input_word_ids", inputs["input_word_ids"], "[batch, seq]")
-    return inputs

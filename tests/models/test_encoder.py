@@ -192,7 +192,7 @@ def test_unknown_output(encoder):
     for given_inputs in (INPUTS, keras.Input((None,), dtype="int32")):
         with pytest.raises(ValueError, match="outputs has 'pooled': this encoder has seq"):
             encoder(given_inputs, outputs=["pooled"])
-        with pytest.raises(ValueError, match=r"outputs is 'default': expected a list of names"):
+        with pytest.raises(ValueError, match=r"outputs is 'default': expected a list"):
             encoder(given_inputs, outputs="default")
 
 
