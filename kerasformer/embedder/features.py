@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from kerasformer.layers import SequencePooling
-
-_IDS = ("input_word_ids", "input_mask", "input_type_ids")
+from kerasformer.models.config import INPUTS
 
 
 class Features(keras.Model):
@@ -49,7 +48,7 @@ class Features(keras.Model):
 
     def call(self, inputs):
         """See the class."""
-        tokens, pooled = self._encode({name: inputs[name] for name in _IDS})
+        tokens, pooled = self._encode({name: inputs[name] for name in INPUTS})
         if not self.modes:
             return tokens
         vectors = [self._pool(mode, tokens, pooled, inputs["pooling_mask"]) for mode in self.modes]
@@ -58,7 +57,7 @@ class Features(keras.Model):
     @property
     def taken(self):
         """The names of the inputs."""
-        return (*_IDS, "pooling_mask") if self.modes else _IDS
+        return (*INPUTS, "pooling_mask") if self.modes else INPUTS
 
     def _encode(self, ids):
         """The tokens' vectors, and the pooler's output where it is asked for."""
