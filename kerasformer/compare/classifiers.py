@@ -1,7 +1,7 @@
 """What each arm trains, and how it is measured.
 
 Each arm is a class with `settings` and `run(seed)`, whose results are all of one kind. One that
-learns has `imports` and `code`, one whose `model` can be saved has `task`, its class. What is kept in
+learns has `imports` and `code`; one whose `model` can be saved has `task`, its class. What is in
 the folder `kept` serves further runs of the arm, in a later process too.
 """
 

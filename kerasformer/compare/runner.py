@@ -140,8 +140,6 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    # TensorFlow's own messages would break the live line.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     title = ARMS[arm].title.format(pretrained=settings.pretrained.rstrip("/").rpartition("/")[2])
     progress.start(title, seeds[0])
     arguments = (sender, arm, dataset, settings, seeds, folder)

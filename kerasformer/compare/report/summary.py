@@ -34,17 +34,9 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Estimate | None":
-        """Estimates from the values that are defined (not None, NaN or infinite).
+        """Estimates from those values that are not None, NaN or infinite; None without any.
 
         Sums are exact, so the order of the values does not matter.
-
-        Args:
-            values: One value a seed.
-
-        Returns:
-            The estimate, or None where no value is defined.
-
-        Example:
 
         >>> Estimate.of([0.5, 0.75, None])
         Estimate(mean=0.625, std=0.1767766952966369)
@@ -105,14 +97,7 @@ class ArmSummary:
 
 
 def summarize(record: dict) -> list[ArmSummary]:
-    """Summarises every arm with at least one finished run, in the order of `ARMS`.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        One summary an arm; none where the run stopped before the first arm was done.
-    """
+    """Summarises every arm with at least one finished run, in the order of `ARMS`."""
     examples, classes = count_test_examples(record), len(record["data"]["class_names"])
     found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
     return [

@@ -99,22 +99,14 @@ class Verdict:
 
 def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
     """Sorts arms by accuracy, best first; ties go to macro F1, then to the simpler arm."""
-    simplest_first = list(ARMS)
-    return sorted(
-        arms,
-        key=lambda arm: (-arm.accuracy, -(arm.mean("f1") or 0), simplest_first.index(arm.key)),
-    )
+    keys = list(ARMS)
+    return sorted(arms, key=lambda a: (-a.accuracy, -(a.mean("f1") or 0), keys.index(a.key)))
 
 
 def judge(arms: list[ArmSummary], examples: int) -> Verdict:
     """Compares the best pretrained arm with the best arm that uses no pretrained model.
 
-    Args:
-        arms: The arms of `summarize`.
-        examples: The size of the test split.
-
-    Returns:
-        The verdict. The order of arms and of seeds does not change it.
+    The order of arms and of seeds does not change the verdict; `examples` is the test split's size.
     """
     ranked = rank(arms)
     pretrained = [arm for arm in ranked if arm.row.pretrained]
