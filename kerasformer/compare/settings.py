@@ -93,10 +93,6 @@ class Settings:
             given = {"minutes": None, **given}
         return cls(**given)
 
-    def needs_pretrained(self) -> bool:
-        """Whether an arm uses the pretrained model."""
-        return any(ARMS[arm].pretrained for arm in self.arms)
-
     def command(self) -> str:
         """The shell command that runs the same comparison.
 

@@ -26,7 +26,7 @@ def quality_against_time(arms: list[ArmSummary]):
         return note_figure("No arm that trains has finished.")
     figure = new_figure(4.6)
     axes = figure.subplots()
-    points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    points = [(max(arm.mean("train_seconds") or 0, _SHORTEST), 100 * arm.accuracy) for arm in timed]
     drawn = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
     drawn += [_draw_line(axes, arm) for arm in arms if not arm.row.learns]
     _set_time_axis(axes)

@@ -82,7 +82,10 @@ def notes(record: dict) -> list[str]:
             )
         )
     if settings.test_limit:
-        sentences.append(f"About {settings.limit:,} examples were used besides the test split.")
+        sentences.append(
+            f"Only about {settings.limit:,} examples were used to train, and at most "
+            f"{settings.test_limit:,} to test."
+        )
     elif settings.limit:
         sentences.append(f"Only about {settings.limit:,} examples were used.")
     if settings.epochs:

@@ -40,14 +40,14 @@ class Gap:
     @classmethod
     def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
         """Measures the lead of one arm over another, on a test split of `examples` examples."""
-        stds = (leader.seed_std, other.seed_std)
-        scores = (leader.mean("f1"), other.mean("f1"))
+        stds = [std for std in (leader.seed_std, other.seed_std) if std is not None]
+        scores = [score for score in (leader.mean("f1"), other.mean("f1")) if score is not None]
         return cls(
             leader=leader,
             other=other,
             accuracy=leader.accuracy - other.accuracy,
-            f1=None if None in scores else scores[0] - scores[1],
-            spread=None if None in stds else math.hypot(*stds) / math.sqrt(2),
+            f1=scores[0] - scores[1] if len(scores) == 2 else None,
+            spread=math.hypot(*stds) / math.sqrt(2) if len(stds) == 2 else None,
             margin=sampling_margin(leader.accuracy, other.accuracy, examples),
         )
 
