@@ -10,8 +10,7 @@ from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, di
 from kerasformer.corpus.progress import WorkProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, sha256_of, write_whole
-from kerasformer.text.files import read_json
+from kerasformer.files import open_whole, read_json, sha256_of, write_whole
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1

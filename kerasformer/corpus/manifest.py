@@ -12,8 +12,7 @@ from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import ShardFile, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
-from kerasformer.text.files import read_json
+from kerasformer.files import read_json, write_whole
 
 MANIFEST = "manifest.json"
 _VERSION = 1

@@ -351,7 +351,7 @@ def test_broken_manifests(source):
     outside["shards"][0]["files"][0]["name"] = "../a.jsonl"
     broken = [
         ("{", "manifest.json .* JSON"),
-        ("[]", "manifest.json .* list"),
+        ("[]", "manifest.json holds a JSON array"),
         ("{}", "is not a sound manifest"),
         (json.dumps({**whole, "version": 2}), "is of version 2, .* update it"),
         (json.dumps({**whole, "shards": [5]}), "is not a sound manifest"),
