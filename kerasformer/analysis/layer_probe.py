@@ -1,8 +1,8 @@
-"""How well each layer and pooling tell the classes of labelled texts: a linear probe on each.
+"""How well each layer and pooling separate the classes of labelled texts: a linear probe on each.
 
 A probe (Alain & Bengio, https://arxiv.org/abs/1610.01644; Tenney et al.,
-https://arxiv.org/abs/1905.05950) is a linear classifier on vectors that stay as they are: it tells
-what can be read from them.
+https://arxiv.org/abs/1905.05950) is a linear classifier on frozen vectors: it shows what
+can be read from them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ _MEMORY = 4 * 2**30  # bytes that the threads may take together
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """How well one layer and pooling tell the classes, in cross-validation.
+    """How well one layer and pooling separate the classes, in cross-validation.
 
     Attributes:
         layers: As `TextEmbedder` takes it: an index or a named choice.

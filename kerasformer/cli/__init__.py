@@ -26,7 +26,7 @@ _COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, 
 
 
 def main(argv=None) -> int:
-    """Runs the command; gives its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    """Runs the command; returns its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
     arguments = _parser().parse_args(argv)
     quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -38,7 +38,7 @@ def main(argv=None) -> int:
     except UserError as error:
         print(f"kerasformer: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as interruption:  # which may say what is done, and how to go on
+    except KeyboardInterrupt as interruption:  # which may say what is done, and how to continue
         done = f"; {interruption}" if str(interruption) else ""
         print(f"kerasformer: interrupted{done}.", file=sys.stderr)
         return 130

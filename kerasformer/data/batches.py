@@ -34,7 +34,7 @@ def length_batches(lengths, batch_size, rng=None):
 
 
 def token_batches(lengths, tokens):
-    """Groups indices into batches of similar length and of at most so many tokens, with padding.
+    """Groups indices into batches of similar length, each of at most `tokens` tokens with padding.
 
     The longest texts come first; one that is longer than that is a batch of its own.
 
@@ -129,7 +129,7 @@ class TextBatches(keras.utils.PyDataset):
         return tuple(batch)
 
     def on_epoch_end(self):
-        """Shuffles anew where the order is random."""
+        """Shuffles again where the order is random."""
         if self.rng is not None:
             self._plan()
 

@@ -31,7 +31,7 @@ def classification_metrics(labels, probabilities, class_names) -> dict:
 
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
     if not len(labels):
-        raise ValueError("There is no example to evaluate on.")
+        raise ValueError("No examples to evaluate on: give at least one.")
     predicted = probabilities.argmax(axis=-1)
     classes = range(len(class_names))
     scores = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)

@@ -38,7 +38,7 @@ clip_norm=1.0)
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
 
     def compile(self, model, steps_per_epoch):
-        """Compiles a model that gives class probabilities for training by this recipe."""
+        """Compiles a model of class probabilities for training by this recipe."""
         optimizer = adamw(
             self.learning_rate,
             steps_per_epoch * self.epochs,
