@@ -46,7 +46,7 @@ def reviews(count):
 
 
 def operations(lengths, config):
-    """Floating-point operations for texts of so many real tokens."""
+    """Floating-point operations for texts of the given numbers of real tokens."""
     lengths = np.asarray(lengths, "float64")
     hidden, inner = config.hidden_size, config.intermediate_size
     products = 2 * lengths * (4 * hidden * hidden + 2 * hidden * inner)
@@ -185,7 +185,7 @@ def timed(run):
 
 
 def speed(source, texts, config, lengths, turns):
-    """Prints texts a second, ratios and rates; gives the vectors of each contestant."""
+    """Prints texts a second, ratios and rates; returns the vectors of each contestant."""
     with tempfile.TemporaryDirectory() as folder:
         runs = contestants(source, pathlib.Path(folder))
         products = {dtype: MatrixProducts(config, dtype) for dtype in ("float32", "bfloat16")}

@@ -95,15 +95,15 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="au
         for name, vectors in pooled.items():
             vectors[row] = POOLINGS[name](states)
     if row < 0:
-        raise UserError("There is no text to compute vectors of: give at least one.")
+        raise UserError("No texts given: give at least one.")
     return LayerFeatures(pooled, sums)
 
 
 def check_poolings(poolings):
-    """Refuses what is no pooling, and the same one twice."""
+    """Refuses unknown poolings, and the same one twice."""
     for name in poolings:
         if name not in POOLINGS:
             known = ", ".join(POOLINGS)
-            raise UserError(f"There is no pooling {name!r} of every layer: choose from {known}.")
+            raise UserError(f"Unknown pooling {name!r} for every layer: choose from {known}.")
     if not poolings or len(set(poolings)) < len(poolings):
         raise UserError(f"The poolings {' '.join(poolings)!r} must be one or more different ones.")

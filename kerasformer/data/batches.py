@@ -34,7 +34,7 @@ def length_batches(lengths, batch_size, rng=None):
 
 
 def token_batches(lengths, tokens):
-    """Groups indices into batches of similar length and of at most so many tokens, with padding.
+    """Groups indices into batches of similar length, each of at most `tokens` tokens with padding.
 
     The longest texts come first; one that is longer than that is a batch of its own.
 

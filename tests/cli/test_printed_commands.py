@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.cli import parse
+from kerasformer.cli import _parser
 
 ROOT = Path(__file__).parents[2]
 CALL = re.compile(r"(?:^|[\s/])kerasformer (?=[a-z])")
@@ -51,10 +51,10 @@ README, CODE = list(of_readme()), list(of_code())
 def test_a_printed_command_can_be_parsed(argv):
     if len(argv) == 1 and argv not in README:  # the name alone, of a command that takes arguments
         with pytest.raises(SystemExit) as end:
-            parse([*argv, "--help"])
+            _parser().parse_args([*argv, "--help"])
         assert end.value.code == 0
     else:
-        assert callable(parse(argv).run)
+        assert callable(_parser().parse_args(argv).run)
 
 
 def test_they_are_found():
