@@ -3,7 +3,9 @@
 import argparse
 import json
 import pathlib
+import sys
 
+from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 from kerasformer.hardware import describe_hardware, versions
 
@@ -19,6 +21,14 @@ def arguments(description, pretrained=False):
     parser.add_argument("--limit", type=int, help="use about so many examples")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def run(main):
+    """Runs a script; a person's mistake ends it with one sentence."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))
 
 
 def finish(name, args, dataset, history, metrics):

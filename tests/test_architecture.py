@@ -87,17 +87,18 @@ def part(path):
 
 
 # The parts of the package and what each may import, beside the foundation; see ARCHITECTURE.md.
-FOUNDATION = ("errors", "files", "formatting", "hardware", "progress")
+FOUNDATION = ("errors", "files", "formatting", "hardware", "private_api", "progress")
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "files": {"errors"},
     "formatting": set(),
     "hardware": set(),
+    "private_api": set(),
     "progress": set(),
     "layers": set(),
-    "text": set(),
     "sources": set(),
+    "text": {"sources"},
     "data": {"sources", "text"},
     "training": set(),
     "models": {"layers", "text"},
@@ -219,15 +220,16 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.data",
     "kerasformer.hub",
     "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
-    "kerasformer.checkpoints.checkpoint",  # an array as a tensor without copies
     "kerasformer.checkpoints.export.saved_model",
     "kerasformer.checkpoints.export.serving",
     "kerasformer.checkpoints.export.tfhub",
+    "kerasformer.checkpoints.io.arrays",  # an array as a tensor without copies
     "kerasformer.checkpoints.io.tf_bundle",
     "kerasformer.checkpoints.io.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
     "kerasformer.hardware",  # has_gpu
     "kerasformer.models.onednn",  # its kernels for inference
+    "kerasformer.private_api",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend
 )
 
@@ -239,6 +241,13 @@ def test_tensorflow_is_imported_in_few_places():
         if any(is_under(name, *TENSORFLOW) for name in imports(path))
     }
     assert not [module for module in users if not is_under(module, *MAY_USE_TENSORFLOW)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_private_modules_are_imported_in_one_place(path):
+    """Private attributes of Keras' and TensorFlow's objects belong there too."""
+    wrong = [name for name in imports(path) if is_under(name, "keras.src", "tensorflow.python")]
+    assert not wrong or module_name(path) == "kerasformer.private_api"
 
 
 def test_nothing_unpickles():

@@ -23,6 +23,7 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from extras import require_extra
 
 MODEL, MAX_LENGTH = "all-MiniLM-L6-v2", 256
 COLD = {
@@ -274,6 +275,7 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="no curves and cold starts")
     args = parser.parse_args()
+    require_extra("peers", "sentence_transformers", "torch", "transformers", "onnx", "onnxruntime")
     warnings.simplefilter("ignore")  # of texts that are cut, which is meant
 
     from kerasformer import TextEmbedder, resolve

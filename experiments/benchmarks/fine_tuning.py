@@ -13,7 +13,10 @@ import multiprocessing
 import os
 import time
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import numpy as np
+from extras import require_extra
 
 from kerasformer import load_dataset, resolve
 
@@ -178,7 +181,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="train both to the end, for so many epochs")
     parser.add_argument("--seeds", type=int, default=1, help="with --epochs, how often")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    require_extra("peers", "torch", "transformers")
     dataset, folder = load_dataset(args.data, limit=args.limit), str(resolve(args.pretrained))
     sides = [start(target, folder, dataset, args) for target in (ours, peer)]
 

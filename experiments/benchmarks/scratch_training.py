@@ -9,7 +9,10 @@ the first includes tracing.
 """
 
 import argparse
+import os
 import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 import numpy as np

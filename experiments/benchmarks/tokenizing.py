@@ -18,6 +18,10 @@ import statistics
 import time
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+from extras import require_extra
+
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -81,6 +85,7 @@ def main():
     elif options.texts:
         parser.error("--texts needs --vocabulary: made-up pieces would split real words unfairly")
 
+    require_extra("peers", "transformers")
     runs = contestants(vocabulary)
     for name in ("tokenizers", "transformers", "tensorflow", "tensorflow-text"):
         try:

@@ -42,16 +42,7 @@ def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0)
     `SIGNIFICANCE` is chosen; as the order is fixed beforehand, that level holds for the whole.
 
     Single layers are simpler than sums of layers, these than concatenations; later layers than
-    earlier ones; the model's own pooling than others.
-
-    Args:
-        probes: Those of `probe_layers`.
-        labels: int `[n]`.
-        pooling: The model's own pooling, one of those probed.
-        seed: Of the drawing.
-
-    Returns:
-        A `Choice`.
+    earlier ones; the model's own `pooling` than others.
     """
     order = sorted(range(len(probes)), key=lambda i: _complexity(probes[i], pooling))
     most_frequent = labels == np.bincount(labels).argmax()

@@ -41,6 +41,10 @@ class LayerFeatures:
         combined = [*self.sums, _CONCAT] if self.num_layers >= 4 else list(self.sums)
         return [*range(self.num_layers + 1), *combined]
 
+    def cells(self) -> list[tuple[int | str, str]]:
+        """Each choice of layers with each pooling, layer by layer."""
+        return [(layers, pooling) for layers in self.choices() for pooling in self.pooled]
+
     def of(self, layers: int | str, pooling: str) -> np.ndarray:
         """The vectors of one of the choices, float32 `[n, width]`."""
         pooled = self.pooled[pooling]
@@ -59,16 +63,7 @@ class LayerFeatures:
 def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="auto"):
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
-    Special tokens are pooled too.
-
-    Args:
-        embedder: A `TextEmbedder`.
-        texts: A sequence of str.
-        poolings: Some of `POOLINGS`.
-        verbose: Whether to show a progress bar; by default for many texts on a terminal.
-
-    Returns:
-        `LayerFeatures`.
+    Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
 
     Raises:
         UserError: There is no text, something is not a str, or a pooling is unknown.

@@ -51,20 +51,12 @@ class Probe:
 
 
 def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
-    """The classes with a different text for each fold.
+    """The classes, sorted, with a different text for each fold; equal keys are of duplicates.
 
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for texts that count as duplicates, `[n]`; a text with several labels
-            counts for its first.
-
-    Returns:
-        Sorted int `[classes]`.
+    A text with several labels counts for its first.
 
     Raises:
         UserError: They are fewer than two.
-
-    Example:
 
     >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
     [0, 1]
@@ -81,16 +73,7 @@ def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
 
 
 def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
-    """A fold for each text, the classes balanced, duplicates in one fold.
-
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Other folds.
-
-    Returns:
-        int `[n]`, from 0 to `FOLDS - 1`.
-    """
+    """The fold, from 0, of each text, int `[n]`: the classes balanced, duplicates in one fold."""
     from sklearn.model_selection import StratifiedKFold
 
     _, first, group = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
@@ -148,18 +131,11 @@ def _logistic(strength, tolerance):
     return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
 
 
-def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[Probe]:
+def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
-    Args:
-        features: `LayerFeatures` of n texts.
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Of the folds.
-        on_done: Called after each fold of each probe, from several threads.
-
-    Returns:
-        A `Probe` for each choice and pooling, layer by layer.
+    `on_done` is called after each fold of each probe with the work that it was: 1 on average, more
+    for wider vectors.
     """
     folds = make_folds(labels, keys, seed)
 
@@ -167,33 +143,35 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
         """Which texts of a fold the others' probe classifies rightly."""
         vectors, out = features.of(*cell), folds == fold
         fitted = LinearProbe(seed).fit(vectors[~out], labels[~out])
-        correct = fitted.predict(vectors[out]) == labels[out]
-        on_done()
-        return correct
+        return fitted.predict(vectors[out]) == labels[out]
 
-    cells = [(layers, pooling) for layers in features.choices() for pooling in features.pooled]
+    cells = features.cells()
     widths = [features.of(*cell).shape[1] for cell in cells]
     tasks = [(cell, fold) for cell in cells for fold in range(FOLDS)]
-    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 4))
+    scores = _in_threads(score, tasks, len(labels) * max(widths) * 4)
     probes = []
     for cell, width in zip(cells, widths, strict=True):
         correct = np.empty(len(labels), bool)
         for fold in range(FOLDS):
             correct[folds == fold] = next(scores)
+            on_done(width / np.mean(widths))
         fold_scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
-        probes.append(Probe(*cell, width, correct, fold_scores))
+        probes.append(Probe(cell[0], cell[1], width, correct, fold_scores))
     return probes
 
 
 def _in_threads(function, tasks, task_bytes):
-    """A thread for each core, as the matrix products are too small for several; or fewer."""
+    """The results, in order, of a thread for each core, as the matrix products are too small for
+    several; or of fewer threads.
+    """
     from threadpoolctl import threadpool_limits
 
     most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
     with threadpool_limits(1), ThreadPoolExecutor(min(cores(), most)) as threads:
         futures = [threads.submit(function, *task) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            for future in futures:
+                yield future.result()
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise

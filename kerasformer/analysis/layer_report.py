@@ -18,15 +18,7 @@ CHOSEN = "* is the one to use."
 
 
 def answer(study: LayerStudy, model: str) -> list[str]:
-    """Which layer should be used: the answer, what it rests on, and how to have it done.
-
-    Args:
-        study: What `study_layers` found.
-        model: The model's source, for the calls.
-
-    Returns:
-        Sentences.
-    """
+    """Sentences: which layer to use, what that rests on, and how to have it done."""
     sentences, chosen = [_advice(study)], study.choice.chosen
     if study.choice.informative:
         layers = _argument(study, chosen)
@@ -148,7 +140,7 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
     single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
     # The first token's embedding is the same in every text: it would stretch the scale.
     told = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
-    order = [*(name for name in by_layers if isinstance(name, str)), *single]
+    order: list[int | str] = [*(name for name in by_layers if isinstance(name, str)), *single]
     return heat_map(
         [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
         [row_label(study, layers) for layers in order],

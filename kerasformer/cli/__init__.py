@@ -1,7 +1,9 @@
 """The `kerasformer` command: each of its commands is a module with `add_to(commands)`."""
 
 import argparse
+import difflib
 import os
+import re
 import sys
 
 import kerasformer
@@ -24,15 +26,8 @@ _COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, 
 
 
 def main(argv=None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: The arguments; by default those of the process.
-
-    Returns:
-        The exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C.
-    """
-    arguments = _parser().parse_args(argv)
+    """Runs the command; gives its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    arguments = parse(argv)
     quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):  # names and texts in any script, on any terminal
@@ -43,23 +38,44 @@ def main(argv=None) -> int:
     except UserError as error:
         print(f"kerasformer: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("kerasformer: interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as interruption:  # which may say what is done, and how to go on
+        done = f"; {interruption}" if str(interruption) else ""
+        print(f"kerasformer: interrupted{done}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
+def parse(argv=None) -> argparse.Namespace:
+    """The options of a command, with `run`, which runs it; exits where they are wrong."""
+    parser = _Parser(
         prog="kerasformer",
         description="Transformers from scratch and pretrained BERT, in Keras 3.",
     )
     parser.add_argument(
         "--version", action="version", version=f"kerasformer {kerasformer.__version__}"
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
     for module in _COMMANDS:
         module.add_to(commands)
-    return parser
+    arguments, unknown = parser.parse_known_args(argv)
+    command = commands.choices[vars(arguments).pop("command")]
+    if unknown:
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """Suggests what an unknown option, command or choice was meant to be."""
+
+    def error(self, message):
+        unknown = re.search(r"(?:invalid choice: '|arguments: (?=-))([^\s='\"]+)", message)
+        if unknown:
+            choices = message.partition("choose from")[2]
+            words = re.findall(r"[\w.-]+", choices) or re.findall(r"--[\w-]+", self.format_help())
+            near = difflib.get_close_matches(unknown[1], words, n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)

@@ -15,12 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Texts and their classes.
-
-    Attributes:
-        texts: list of str, n of them.
-        labels: int32 `[n]`, indices into the data set's `class_names`.
-    """
+    """Texts, and their classes: int32 `[n]`, indices into the data set's `class_names`."""
 
     texts: list[str]
     labels: np.ndarray

@@ -11,7 +11,7 @@ from kerasformer.layers import NAMED_LAYERS, LayerPooling, SequencePooling
 
 OUTPUTS = ("sentence", "token", "word", "hidden_states")
 COMBINE = ("sum", "mean", "concat", "stack")
-POOLING = (*SequencePooling.MODES, "pooled")
+POOLING = (*SequencePooling.POOLINGS, "pooled")
 
 
 @dataclasses.dataclass(frozen=True)

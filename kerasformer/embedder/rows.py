@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasformer.errors import UserError
 from kerasformer.text import Tokenized
-from kerasformer.text.tokenizer import longest_first
+from kerasformer.text.truncation import longest_first
 
 
 @dataclasses.dataclass

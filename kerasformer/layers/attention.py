@@ -1,10 +1,14 @@
 """Multi-head self-attention: Keras' own layer and variables, with a fused forward pass."""
 
+import math
+from typing import Any
+
 import keras
 from keras import ops
 
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
 from kerasformer.layers.kernels import kernels
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -30,7 +34,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         inputs: `[batch, seq, hidden]`.
         attention_mask: Boolean or 0/1, `[batch, seq, seq]`, or anything that broadcasts to it
             such as `[batch, 1, seq]` or `[seq, seq]`: which positions (last axis) each position
-            attends to. Without it the implicit Keras mask is taken, if there is one.
+            attends to. By default the implicit Keras mask.
         return_attention_scores: Whether to return the probabilities too.
         use_causal_mask: Whether a position attends only to itself and those before it.
         training: Whether dropout is on.
@@ -53,12 +57,12 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
     def __init__(
         self,
-        num_heads,
-        key_dim,
-        dropout=0.0,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        seed=None,
+        num_heads: int,
+        key_dim: int,
+        dropout: float = 0.0,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        seed: int | None = None,
         **kwargs,
     ):
         check_sizes(num_heads=num_heads, key_dim=key_dim)
@@ -73,11 +77,11 @@ class SelfAttention(keras.layers.MultiHeadAttention):
             **kwargs,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape):
         """Creates the variables of `MultiHeadAttention` for inputs `[batch, seq, hidden]`."""
         if len(input_shape) != 3:
             raise ValueError(
-                f"SelfAttention takes [batch, seq, hidden], not an input of shape "
+                "Expected an input of shape [batch, seq, hidden] for SelfAttention, got "
                 f"{tuple(input_shape)}."
             )
         super().build(input_shape, input_shape)
@@ -85,24 +89,24 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
     def call(
         self,
-        inputs,
-        attention_mask=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-        training=None,
-        mask=None,
-    ):
+        inputs: Tensor,
+        attention_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """See the class; `mask` is Keras' implicit mask."""
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
         if attention_mask is None and mask is not None:
             attention_mask = ops.expand_dims(mask, axis=1)
         query, key, value = self._project(inputs)
-        query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
+        query = ops.multiply(query, ops.cast(1.0 / math.sqrt(self.key_dim), query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
         probabilities = kernels().attention_probabilities(scores, allowed)
         probabilities = ops.cast(probabilities, self.compute_dtype)
-        dropped = self._dropout_layer(probabilities, training=training)
+        dropped = _dropout_of(self)(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
 
@@ -121,7 +125,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     def _project(self, inputs):
         """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
         batch, length, hidden = ops.shape(inputs)
-        denses = (self._query_dense, self._key_dense, self._value_dense)
+        denses = (self.query_dense, self.key_dense, self.value_dense)
         width = self.num_heads * self.key_dim
         kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
         bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
@@ -134,14 +138,16 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         batch, length, hidden = ops.shape(inputs)
         width = self.num_heads * self.key_dim
         flat = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, width))
-        output = ops.matmul(flat, ops.reshape(self._output_dense.kernel, (width, hidden)))
-        return ops.reshape(output + self._output_dense.bias, (batch, length, hidden))
+        output = ops.matmul(flat, ops.reshape(self.output_dense.kernel, (width, hidden)))
+        return ops.reshape(output + self.output_dense.bias, (batch, length, hidden))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return input_shape
 
-    def compute_output_spec(self, inputs, return_attention_scores=False, **_):
+    def compute_output_spec(
+        self, inputs: Tensor, return_attention_scores: bool = False, **_: Any
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """The output's shape and dtype, and the probabilities' where asked for."""
         output = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not return_attention_scores:
@@ -150,8 +156,13 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         shape = (batch, self.num_heads, length, length)
         return output, keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def get_config(self):
-        """The arguments of this class, not the further ones of its parent."""
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, without those that only `MultiHeadAttention` has."""
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
+
+
+def _dropout_of(layer):
+    """The dropout that Keras' attention makes for itself and has no public name for."""
+    return next(part for part in vars(layer).values() if isinstance(part, keras.layers.Dropout))

@@ -1,5 +1,7 @@
 """Token and position embeddings: the classic pair, and BERT's with segments and LayerNorm."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,14 +13,15 @@ from kerasformer.layers.arguments import (
     clone_initializer,
 )
 from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
-def check_length(length, max_length):
+def check_length(length: int | None, max_length: int):
     """Raises a ValueError where a statically known length exceeds the position table's."""
     if isinstance(length, int) and length > max_length:
         raise ValueError(
-            f"The input has {length} positions and the position table {max_length}; truncate the "
-            f"input to {max_length} tokens or make max_length larger."
+            f"The input has {length} positions and the position table {max_length}: truncate the "
+            f"input to {max_length} tokens, or make max_length larger."
         )
 
 
@@ -53,7 +56,7 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
         vocab_size: Number of token ids.
         max_length: Longest sequence.
         hidden_size: Width of the vectors.
-        mask_zero: Whether id 0 is padding; the layer then hands on an implicit Keras mask.
+        mask_zero: Whether id 0 is padding; if so, the output carries an implicit Keras mask.
         dropout: Share of the sum dropped in training.
         embeddings_initializer: Initializer of both tables.
 
@@ -77,12 +80,12 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        max_length,
-        hidden_size,
-        mask_zero=True,
-        dropout=0.0,
-        embeddings_initializer="uniform",
+        vocab_size: int,
+        max_length: int,
+        hidden_size: int,
+        mask_zero: bool = True,
+        dropout: float = 0.0,
+        embeddings_initializer: Initializer = "uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -112,28 +115,28 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
         )
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape):
         """Creates both tables."""
         self.word_embeddings.build(input_shape)
         self.position_embedding.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq]")
         check_length(inputs.shape[1], self.max_length)
         x = self.word_embeddings(inputs) + self.position_embedding(inputs)
         return self.dropout_layer(x, training=training)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """True where the id is not 0, with `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, seq, hidden_size]`."""
         check_length(input_shape[1], self.max_length)
         return (*input_shape, self.hidden_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),
@@ -182,13 +185,13 @@ class BertEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        max_length,
-        type_vocab_size,
-        hidden_size,
-        dropout=0.1,
-        layer_norm_epsilon=1e-12,
-        embeddings_initializer="uniform",
+        vocab_size: int,
+        max_length: int,
+        type_vocab_size: int,
+        hidden_size: int,
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        embeddings_initializer: Initializer = "uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -233,14 +236,19 @@ class BertEmbedding(keras.layers.Layer):
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape):
         """Creates the three tables and the LayerNorm for ids `[batch, seq]`."""
         self.word_embeddings.build(input_shape)
         self.type_embeddings.build(input_shape)
         self.position_embedding.build()
         self.layer_norm.build((*input_shape, self.hidden_size))
 
-    def call(self, input_word_ids, input_type_ids=None, training=None):
+    def call(
+        self,
+        input_word_ids: Tensor,
+        input_type_ids: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         """See the class."""
         check_rank("input_word_ids", input_word_ids, "[batch, seq]")
         check_length(input_word_ids.shape[1], self.max_length)
@@ -250,12 +258,12 @@ class BertEmbedding(keras.layers.Layer):
         x = self.layer_norm(x + self.position_embedding(input_word_ids))
         return self.dropout_layer(x, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, seq, hidden_size]`."""
         check_length(input_shape[1], self.max_length)
         return (*input_shape, self.hidden_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),

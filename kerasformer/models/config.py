@@ -14,6 +14,10 @@ ACTIVATIONS = (
 )
 
 
+# The inputs of every encoder, by TF Hub's names.
+INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+
+
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
     """What defines a BERT encoder; the defaults are BERT base's, uncased.

@@ -10,6 +10,7 @@ from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig
 from kerasformer.models.export import ServingExport
+from kerasformer.private_api import output_tensors
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _ON_REQUEST = ("embedding_output", "attention_scores")
@@ -188,7 +189,7 @@ class BertEncoder(ServingExport):
         Keras means those of the first call, and takes a functional model for disconnected in which
         the encoder gives more than it gave then, as to the second of two heads that share it.
         """
-        calls = [node.output_tensors for node in self._inbound_nodes]
+        calls = output_tensors(self)
         if not calls:
             return super().output  # whose error says why there is none
         return max(calls, key=len)

@@ -8,19 +8,7 @@ class FetchError(Exception):
     """A place did not give a file as it should be; the text is the short reason."""
 
 
-class NotThereError(FetchError):
-    """The place answers, and has no such thing."""
-
-
-class TemporaryError(FetchError):
-    """It may go better when asked again, after `wait` seconds where the place said so."""
-
-    def __init__(self, reason: str, wait: float | None = None):
-        super().__init__(reason)
-        self.wait = wait
-
-
-class UnreachableError(TemporaryError):
+class UnreachableError(FetchError):
     """Nobody answers there, so that asking again for something else is of no use."""
 
 
@@ -46,23 +34,19 @@ class Wheel:
     size: int  # bytes
     members: Mapping[str, str]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"the package {self.distribution} {self.version}"
 
 
 @dataclass(frozen=True)
 class HuggingFace:
-    """A model on the Hugging Face hub; without a revision, its main branch."""
+    """A model on the Hugging Face hub; without a version (a branch, tag or commit), its main."""
 
-    repo: str
-    revision: str | None = None
+    model: str
+    version: str | None = None
 
-    def __str__(self):
-        return f"hf://{self.repo}" + (f"@{self.revision}" if self.revision else "")
-
-    def pinned(self, revision: str | None) -> "HuggingFace":
-        """The same model at the commit that was seen when it was first fetched."""
-        return replace(self, revision=revision or self.revision)
+    def __str__(self) -> str:
+        return f"hf://{self.model}" + (f"@{self.version}" if self.version else "")
 
 
 @dataclass(frozen=True)
@@ -72,12 +56,8 @@ class TFHub:
     model: str
     version: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"https://tfhub.dev/{self.model}/{self.version}"
-
-    def pinned(self, revision: str | None) -> "TFHub":
-        """Itself: a handle of tfhub.dev always names a version."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -87,12 +67,13 @@ class Kaggle:
     model: str
     version: str | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"kaggle://{self.model}" + (f"/{self.version}" if self.version else "")
-
-    def pinned(self, revision: str | None) -> "Kaggle":
-        """The same model at the version that was current when it was first fetched."""
-        return replace(self, version=self.version or revision)
 
 
 Hub = HuggingFace | TFHub | Kaggle
+
+
+def pinned(place: Hub, version: str | None) -> Hub:
+    """The same model at the version that it had when it was first fetched, where there is one."""
+    return place if version is None else replace(place, version=version)

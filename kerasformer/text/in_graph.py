@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tokenizers import normalizers, pre_tokenizers
 
-from ..errors import UserError, require
-from .wordpiece import WordPieceTokenizer
+from kerasformer.errors import UserError, require
+from kerasformer.text.wordpiece import WordPieceTokenizer
 
 _PAGE = 256  # characters; most of the pages that Unicode divides into are alike
 _SURROGATES = range(0xD800 // _PAGE, 0xE000 // _PAGE)

@@ -36,9 +36,9 @@ def read_whole(path):
     is_file = len(files) == 1 and files[0].suffix == ".keras"
     checkpoint = formats.open_checkpoint(files[0] if is_file else path)
     checkpoint.report()
-    weights = list(checkpoint.layout.encoder_weights(checkpoint.config))
+    weights = list(checkpoint.table.encoder_weights(checkpoint.config))
     for head in checkpoint.heads:
-        weights += checkpoint.layout.head_weights(head, checkpoint.config)
+        weights += checkpoint.table.head_weights(head, checkpoint.config)
     for weight in weights:
         name = checkpoint.names.get(weight.theirs)
         if name is not None and checkpoint.tensors.shape(name) == weight.shape:

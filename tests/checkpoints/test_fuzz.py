@@ -39,7 +39,7 @@ def write_huggingface(folder):
     folder.mkdir()
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    WordPieceTokenizer.from_vocabulary(WORDS).save(folder)
+    WordPieceTokenizer.from_vocabulary(WORDS).save_pretrained(folder)
     return folder
 
 
@@ -77,7 +77,7 @@ def write_sentence_transformers(folder):
 
 
 def write_kerashub(folder):
-    from kerasformer.checkpoints.formats.keras_names import KERASHUB
+    from kerasformer.checkpoints.formats.kerashub import KERASHUB
     from kerasformer.models import EncoderConfig
 
     sizes = {"vocabulary_size": 17, "hidden_dim": 6, "num_layers": 2, "num_heads": 3}

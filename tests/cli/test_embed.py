@@ -52,8 +52,8 @@ def test_options(embed):
     corpus = EmbeddedCorpus("out")
     ((ids, texts, vectors),) = corpus.shards()
     assert (ids, texts, vectors.shape) == ([0, 1], None, (2, 24))
-    recipe = corpus.manifest.job.recipe
-    assert (recipe.pooling, recipe.normalize) == (("cls", "max"), True)
+    config = corpus.manifest.job.config
+    assert (config.pooling, config.normalize) == (("cls", "max"), True)
 
 
 def test_columns(embed):
@@ -62,6 +62,23 @@ def test_columns(embed):
     assert embed(*options, inputs=["b.csv"])[0] == 0
     ((ids, texts, _),) = EmbeddedCorpus("out").shards()
     assert (ids, texts) == (["x1", "x2"], ["the film", "bad"])
+
+
+def test_semicolons_in_another_encoding(embed):
+    Path("b.csv").write_bytes("key;verse\n1;né\n2;bad\n".encode("cp1252"))
+    options = ["--text-column", "verse", "--encoding", "cp1252"]
+    assert embed(*options, inputs=["b.csv"])[0] == 0
+    ((_, texts, _),) = EmbeddedCorpus("out").shards()
+    assert texts == ["né", "bad"]
+
+
+def test_without_the_extra_of_parquet(model, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "a.txt").write_text("good\n")
+    argv = [str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--model", str(model)]
+    assert main(["embed", *argv]) == 2
+    assert "pip install 'kerasformer[parquet]'; or give --format npy." in capsys.readouterr().err
+    assert main(["embed", *argv, "--format", "npy"]) == 0
 
 
 def test_mistakes(embed):
@@ -85,7 +102,7 @@ class Slow(StandIn):
         time.sleep(0.05)
         return super().__call__(texts)
 
-run.Embedding = Slow
+run.ConfiguredEmbedder = Slow
 sys.exit(main(["embed", "a.txt", "--output", "out", "--format", "npy", "--shard-size", "1"]))
 """
 

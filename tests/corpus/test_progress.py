@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kerasformer.corpus import progress as module
-from kerasformer.corpus.progress import CorpusProgress
+from kerasformer.corpus.progress import WorkProgress
 
 
 class Terminal(io.StringIO):
@@ -31,7 +31,7 @@ def embed(monkeypatch):
     monkeypatch.setattr(module, "time", clock)
 
     def embed(total=1_000_000):
-        with CorpusProgress("Embedding", total, done=400_000) as progress:
+        with WorkProgress("Embedding", total, done=400_000) as progress:
             for seconds in (10, 30, 10):
                 clock.seconds += seconds
                 progress.advance(200)
@@ -55,7 +55,7 @@ def test_a_terminal_shows_a_bar(embed, monkeypatch):
 def test_anything_else_gets_a_line_now_and_then(embed, capsys):
     embed()
     assert capsys.readouterr().err.splitlines() == [
-        "Embedding: 400,400 of 1,000,000 texts, 10 texts/s, 16:39:20 left",
+        "Embedding: 400,400 of 1,000,000 texts, 6.7 texts/s, 1 d 0:59:00 left",
         "Embedding: 1,000 texts in 50.0 s, 20 texts/s.",
     ]
 
@@ -63,7 +63,7 @@ def test_anything_else_gets_a_line_now_and_then(embed, capsys):
 def test_nobody_knows_how_many(embed, capsys):
     embed(total=None)
     first, _ = capsys.readouterr().err.splitlines()
-    assert first == "Embedding: 400,400 texts, 10 texts/s"
+    assert first == "Embedding: 400,400 texts, 6.7 texts/s"
 
 
 def test_the_time_left():

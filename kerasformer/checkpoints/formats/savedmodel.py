@@ -18,9 +18,9 @@ from kerasformer.checkpoints.formats.tf_names import (
     names_of,
     prefix_of,
 )
-from kerasformer.checkpoints.io.tf_bundle import Tensors, open_tensors
+from kerasformer.checkpoints.io.tf_bundle import open_tensors
 from kerasformer.checkpoints.io.tf_graph import Graph, read_graph
-from kerasformer.checkpoints.tf_vocabulary import read_vocabulary
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
@@ -60,7 +60,7 @@ def open_path(path: Path) -> Checkpoint:
         format="TF Hub SavedModel",
         architecture="BertEncoder",
         config=config_of_shapes(tensors, names, folder, **_constants(graph, folder)),
-        layout=TF_MODELS,
+        table=TF_MODELS,
         tensors=tensors,
         names=names,
         read_tokenizer=functools.partial(_read_tokenizer, folder, graph, tensors),
@@ -113,7 +113,7 @@ def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTo
         )
     if name in ("", "..") or Path(name).name != name or "\\" in name:
         raise UserError(f"{folder} names {name!r} as its vocabulary: expected a file's name.")
-    return read_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
+    return WordPieceTokenizer.from_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
 
 
 def _is_lower_case(tensors: Tensors) -> bool | None:

@@ -1,10 +1,11 @@
 """Confusion matrices: a panel an arm, and the classes that are most often confused."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
-from kerasformer.compare.report.arm_style import arm_label
+from kerasformer.compare.report.plots import arm_label
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.errors import require
 from kerasformer.plots.figures import WIDTH, new_figure, note_figure
@@ -18,8 +19,7 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
     """Confusion matrices, counts summed over seeds, colours by share of the true class.
 
     Up to eight classes, each cell holds its share and its count; up to 25 classes, the axes hold
-    their names; beyond that, their numbers. The majority class arm, which gives one answer
-    always, is left out.
+    their names; beyond that, their numbers. An arm that learns nothing is left out.
 
     Args:
         arms: The arms of `summarize`.
@@ -28,7 +28,7 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
     Returns:
         A matplotlib `Figure`.
     """
-    arms = [arm for arm in arms if arm.key != "majority"]
+    arms = [arm for arm in arms if arm.row.learns]
     if not arms:
         return note_figure("No arm that trains has finished.")
     columns = min(max(2, len(arms)), 4 if len(class_names) <= 3 else 2)
@@ -37,7 +37,10 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
     grid = figure.subplots(rows, columns, squeeze=False)
     used, empty = list(grid.flat)[: len(arms)], list(grid.flat)[len(arms) :]
     for axes, arm in zip(used, arms, strict=True):
-        image = _draw_matrix(axes, np.array(arm.confusion))
+        counts = np.zeros((len(class_names), len(class_names)), int)
+        for cell, count in arm.confusion.items():
+            counts[cell] = count
+        image = _draw_matrix(axes, counts)
         axes.set_title(arm_label(arm, line_width=64 // columns))
         leftmost, lowest = axes in grid[:, 0], axes in used[-columns:]
         _label_axes(axes, class_names, leftmost, lowest)
@@ -60,11 +63,13 @@ def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, floa
     Returns:
         True class, predicted class, count, and share of the true class's examples; most first.
     """
+    examples: Counter[int] = Counter()
+    for (true, _), count in arm.confusion.items():
+        examples[true] += count
     pairs = [
-        (true, predicted, count, count / sum(row))
-        for true, row in enumerate(arm.confusion)
-        for predicted, count in enumerate(row)
-        if count and predicted != true
+        (true, predicted, count, count / examples[true])
+        for (true, predicted), count in arm.confusion.items()
+        if predicted != true
     ]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:limit]
 
