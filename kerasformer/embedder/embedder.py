@@ -139,7 +139,7 @@ class TextEmbedder:
             **read_settings(path) | settings,
         )
 
-    def save_pretrained(self, folder: str | os.PathLike):
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes a sentence-transformers folder, for `from_pretrained` and sentence-transformers.
 
         Both give equal vectors. Layers that sentence-transformers has no module for (all but an
