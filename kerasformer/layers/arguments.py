@@ -1,6 +1,8 @@
 """Checks of constructor arguments that the layers and models share."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -42,6 +44,24 @@ def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
         return
     expected = " or ".join(choices)
     raise ValueError(f"Expected {name} of shape {expected}, got {tuple(tensor.shape)}.")
+
+
+def constructor_config(layer: keras.layers.Layer) -> dict[str, Any]:
+    """The constructor's arguments, each kept under its name, as `get_config` returns them.
+
+    Example:
+
+    >>> from kerasformer.layers import SequencePooling
+    >>> constructor_config(SequencePooling("max"))
+    {'pooling': 'max'}
+    """
+    config = {}
+    for name in inspect.signature(type(layer).__init__).parameters:
+        if name not in ("self", "kwargs"):
+            value = getattr(layer, name)
+            is_initializer = isinstance(value, keras.Initializer)
+            config[name] = keras.initializers.serialize(value) if is_initializer else value
+    return config
 
 
 def clone_initializer(initializer: Initializer) -> keras.Initializer | Callable:

@@ -63,7 +63,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         kernel_initializer: Initializer = "glorot_uniform",
         bias_initializer: Initializer = "zeros",
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         check_sizes(num_heads=num_heads, key_dim=key_dim)
         check_rates(dropout=dropout)
@@ -77,7 +77,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
             **kwargs,
         )
 
-    def build(self, input_shape: Shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables of `MultiHeadAttention` for inputs `[batch, seq, hidden]`."""
         if len(input_shape) != 3:
             raise ValueError(

@@ -11,6 +11,7 @@ from kerasformer.layers.arguments import (
     check_rank,
     check_sizes,
     clone_initializer,
+    constructor_config,
 )
 from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.layers.typing import Initializer, Shape, Tensor
@@ -58,7 +59,7 @@ class MaskedLMHead(keras.layers.Layer):
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         kernel_initializer: Initializer = "glorot_uniform",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_sizes(vocab_size=vocab_size, embedding_size=embedding_size)
@@ -79,7 +80,7 @@ class MaskedLMHead(keras.layers.Layer):
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
 
-    def build(self, input_shape: Shape, *_: Shape):
+    def build(self, input_shape: Shape, *_: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden]`."""
         self.transform.build((None, input_shape[-1]))
         self.layer_norm.build((None, self.embedding_size))
@@ -113,11 +114,4 @@ class MaskedLMHead(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocab_size": self.vocab_size,
-            "embedding_size": self.embedding_size,
-            "activation": self.activation,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }
+        return {**super().get_config(), **constructor_config(self)}

@@ -73,7 +73,7 @@ class LayerPooling(keras.layers.Layer):
     COMBINATIONS = ("last", "sum", "mean", "concat", "stack", "scalar_mix")
 
     def __init__(
-        self, layers: int | str | Sequence[int] = "last", combine: str | None = None, **kwargs
+        self, layers: int | str | Sequence[int] = "last", combine: str | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
         named = NAMED_LAYERS.get(layers) if isinstance(layers, str) else None
@@ -116,7 +116,7 @@ class LayerPooling(keras.layers.Layer):
             )
         return tuple(i % count for i in chosen)
 
-    def build(self, input_shape: Sequence[Shape]):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         """Creates the weights of a scalar mix."""
         chosen = self.indices(len(self._check_shapes(input_shape)))
         if self.combine == "scalar_mix":

@@ -41,7 +41,7 @@ class SequencePooling(keras.layers.Layer):
 
     POOLINGS = ("mean", "max", "mean_sqrt_len", "cls")
 
-    def __init__(self, pooling: str = "mean", **kwargs):
+    def __init__(self, pooling: str = "mean", **kwargs: Any):
         super().__init__(**kwargs)
         if pooling not in self.POOLINGS:
             known = ", ".join(map(repr, self.POOLINGS))

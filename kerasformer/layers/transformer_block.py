@@ -12,6 +12,7 @@ from kerasformer.layers.arguments import (
     check_rates,
     check_sizes,
     clone_initializer,
+    constructor_config,
 )
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.kernels import LayerNormalization
@@ -79,7 +80,7 @@ class TransformerBlock(keras.layers.Layer):
         layer_norm_epsilon: float = 1e-12,
         kernel_initializer: Initializer = "glorot_uniform",
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_sizes(
@@ -135,7 +136,7 @@ class TransformerBlock(keras.layers.Layer):
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
         )
 
-    def build(self, input_shape: Shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden_size]`."""
         if len(input_shape) != 3 or input_shape[-1] != self.hidden_size:
             raise ValueError(
@@ -208,20 +209,7 @@ class TransformerBlock(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "hidden_size": self.hidden_size,
-            "num_heads": self.num_heads,
-            "intermediate_size": self.intermediate_size,
-            "dropout": self.dropout,
-            "attention_dropout": self.attention_dropout,
-            "activation": self.activation,
-            "norm_first": self.norm_first,
-            "causal": self.causal,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "seed": self.seed,
-        }
+        return {**super().get_config(), **constructor_config(self)}
 
 
 def _combine(padding_mask, attention_mask):

@@ -235,7 +235,7 @@ class Tokenizer:
         backend = json.dumps(saved.get("tokenizer"), ensure_ascii=False)
         return cls._from_backend_json(backend, saved.get("config") or {}, source)
 
-    def save_pretrained(self, folder: str | os.PathLike):
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
 
         Args:

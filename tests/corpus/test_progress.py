@@ -50,7 +50,9 @@ def test_a_terminal_shows_a_bar(embed, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     embed()
     seen = terminal.getvalue()
-    assert "401,000 of 1,000,000 texts, 20 texts/s, 8:19:10 left" in re.sub(r"\x1b\[[0-9;]*m", "", seen)
+    assert "401,000 of 1,000,000 texts, 20 texts/s, 8:19:10 left" in re.sub(
+        r"\x1b\[[0-9;]*m", "", seen
+    )
     assert "Embedding: 1,000 texts in 50.0 s, 20 texts/s." in seen
 
 
