@@ -7,7 +7,7 @@ from kerasformer.cli.options import add_data
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.settings import DTYPES, QUICK
 
-_OPTIONS = (
+_OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     (
         "--pretrained",
         "SOURCE",
