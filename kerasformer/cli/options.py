@@ -1,7 +1,6 @@
 """Options that several commands have."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from kerasformer.errors import UserError
@@ -73,16 +72,6 @@ def take_reading(options: dict, *columns: str) -> dict:
     names = (*columns, "text_column", "header", "delimiter", "encoding")
     taken = {name: options.pop(name, None) for name in names}
     return {name: value for name, value in taken.items() if value is not None}
-
-
-def say_joined(dataset):
-    """Says on stderr where a text is made of several columns."""
-    from kerasformer.data.columns import joined
-
-    columns = dataset.provenance.get("columns", {})
-    first = columns if "text" in columns else next(iter(columns.values()), {})
-    if len(first.get("text", ())) > 1:
-        print(joined(first["text"]), file=sys.stderr)
 
 
 def output_file(path: str, *suffixes: str) -> Path:

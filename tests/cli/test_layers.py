@@ -99,7 +99,7 @@ def test_a_file_of_another_dialect(layers, texts, data, tmp_path, capsys):
     data.write_text("\n".join(row.replace(",", ";é;") for row in rows), encoding="utf-16")
     options = ["--text-column", "0,1", "--label-column", "2", "--no-header"]
     assert layers("--poolings", "max", *options) == 0
-    assert "the columns '0' and '1' of a row, joined by a space" in capsys.readouterr().err
+    assert "the columns '0', '1' of a row, joined by a space" in capsys.readouterr().err
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["data"]["class_names"] == ["no", "yes"]
     assert record["settings"]["header"] is False

@@ -8,7 +8,7 @@ import pytest
 
 from kerasformer import progress as bars
 from kerasformer.corpus import progress
-from kerasformer.corpus.progress import WorkProgress
+from kerasformer.corpus.progress import WorkProgress, step
 
 
 class Terminal(io.StringIO):
@@ -50,7 +50,9 @@ def test_a_terminal_shows_a_bar(embed, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     embed()
     seen = terminal.getvalue()
-    assert "401,000 of 1,000,000 texts, 20 texts/s, 8:19:10 left" in re.sub(r"\x1b\[[0-9;]*m", "", seen)
+    assert "401,000 of 1,000,000 texts, 20 texts/s, 8:19:10 left" in re.sub(
+        r"\x1b\[[0-9;]*m", "", seen
+    )
     assert "Embedding: 1,000 texts in 50.0 s, 20 texts/s." in seen
 
 
@@ -66,3 +68,18 @@ def test_nobody_knows_how_many(embed, capsys):
     embed(total=None)
     first, _ = capsys.readouterr().err.splitlines()
     assert first == "Embedding: 400,400 texts, 7 texts/s"
+
+
+def test_a_step_of_unknown_length_is_named(capsys):
+    with step("Loading"):
+        assert capsys.readouterr().err == "Loading ...\n"
+
+
+def test_until_the_first_report_nothing_is_estimated(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with WorkProgress("Embedding", 100):
+        pass
+    assert "left" not in terminal.getvalue()
+    assert "%" not in terminal.getvalue()

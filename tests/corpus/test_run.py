@@ -340,7 +340,7 @@ def test_semicolons_by_number_in_another_encoding_resumed_with_the_same_options(
 def test_columns_that_are_joined_are_named(source, capsys):
     Path("a.csv").write_text("a,b\none,two\n")
     embed_corpus(["a.csv"], "out", text_column="a,b", **SETTINGS)
-    assert "the columns 'a' and 'b' of a row, joined by a space" in capsys.readouterr().err
+    assert "the columns 'a', 'b' of a row, joined by a space" in capsys.readouterr().err
 
 
 def test_broken_manifests(source):
