@@ -69,8 +69,11 @@ def _run(arguments):
     say_joined(whole.text_columns)
     dataset = whole.limited(arguments.limit)
     folder = folder or new_folder("layers", dataset.name)
-    with only_writer(folder, "command"):  # found out before the work whether it can be written to
-        study = _study(dataset, whole, arguments)
+    with only_writer(folder, "command"):  # fails before the work where it cannot be written to
+        try:
+            study = _study(dataset, whole, arguments)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing was written") from None
         _write(folder, study, dataset, settings)
     _print(study, arguments.model, folder)
     return 0

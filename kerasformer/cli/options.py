@@ -47,13 +47,13 @@ def add_reading(command, **columns):
     group.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="whether the first row of CSV and TSV files names the columns (default: detected)",
+        help="whether CSV and TSV files begin with column names (default: detected)",
     )
     group.add_argument(
         "--delimiter",
         metavar="CHAR",
-        help="what separates the cells of CSV and TSV files: a character, or comma, semicolon, tab "
-        "or pipe (default: detected)",
+        help="delimiter of CSV and TSV files: a character, or comma, semicolon, tab or pipe "
+        "(default: detected)",
     )
     add_encoding(group)
 

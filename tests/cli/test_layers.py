@@ -114,12 +114,13 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(
     assert "Cannot write to" in capsys.readouterr().err
 
 
-def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch):
+def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kerasformer.analysis.layer_probe.LinearProbe", interrupted)
     assert layers("--poolings", "cls") == 130
+    assert capsys.readouterr().err.endswith("interrupted; nothing was written.\n")
     assert not (tmp_path / "out").exists()
 
 
