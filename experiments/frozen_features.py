@@ -21,7 +21,7 @@ def main():
     keras.utils.set_random_seed(args.seed)
 
     classifier = TextClassifier.from_pretrained(
-        args.pretrained, dataset.class_names, trainable=False
+        args.pretrained, dataset.class_names, freeze_encoder=True
     )
     history = classifier.fit(
         dataset.train.texts, dataset.train.labels, epochs=args.epochs, seed=args.seed

@@ -134,7 +134,7 @@ def contestants(source, folder):
 
     def ours(dtype):
         embedder = TextEmbedder.from_pretrained(source, dtype=dtype, max_length=MAX_LENGTH)
-        return lambda texts: embedder.encode(texts, verbose=False)
+        return lambda texts: embedder.encode(texts, show_progress_bar=False)
 
     def theirs(dtype):
         model = SentenceTransformer(source, device="cpu", model_kwargs={"dtype": dtype})
@@ -258,7 +258,9 @@ def curves(source, lengths=(8, 16, 32, 64, 128, 256, 512), sizes=(1, 8, 32, 128)
         for size in sizes:
             texts = ["film " * (length - 2)] * size
             runs = (
-                lambda texts=texts: embedder.encode(texts, batch_size=len(texts), verbose=False),
+                lambda texts=texts: embedder.encode(
+                    texts, batch_size=len(texts), show_progress_bar=False
+                ),
                 lambda texts=texts: model.encode(texts, batch_size=len(texts)),
             )
             repeats = max(2, 4096 // (length * size))

@@ -60,7 +60,7 @@ class LayerFeatures:
         return LayerFeatures({name: v[rows] for name, v in self.pooled.items()}, self.sums)
 
 
-def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="auto"):
+def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose=None):
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
     Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
@@ -85,7 +85,11 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="au
     shape = (len(texts), count + 1 + len(sums), embedder.encoder.config.hidden_size)
     pooled = {name: np.empty(shape, "float32") for name in poolings}
     streamed = embedder.stream(
-        texts, output="hidden_states", special_tokens=True, normalize=False, verbose=verbose
+        texts,
+        output="hidden_states",
+        special_tokens=True,
+        normalize=False,
+        show_progress_bar=verbose,
     )
     row = -1
     for row, tokens in enumerate(streamed):

@@ -6,24 +6,14 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasformer import tasks
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.tfhub import export_tfhub
 from kerasformer.checkpoints.formats import keras_file
 from kerasformer.checkpoints.inspect import refused_heads
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.tasks.pretrained import read_task
+from kerasformer.tasks.loading import task_of
 
-# The task of the heads that a model has; the first whose heads it all has is taken.
-_TASKS = {
-    ("masked_lm", "next_sentence"): tasks.PretrainingModel,
-    ("masked_lm",): tasks.MaskedLanguageModel,
-    ("next_sentence",): tasks.NextSentencePredictor,
-    ("classifier",): tasks.TextClassifier,
-    ("token_classifier",): tasks.TokenClassifier,
-    ("span",): tasks.QuestionAnswerer,
-}
 _TEXT = "Is it equal? It must be."
 _TOLERANCE = 1e-5
 
@@ -52,8 +42,7 @@ def read_model(checkpoint: Checkpoint, to: str):
         is left out, in words.
     """
     can_be = {"hf": checkpoint.heads, "tfhub": ("masked_lm",), "keras": ()}[to]
-    heads = set(checkpoint.heads) & set(can_be)
-    taken = next((names for names in _TASKS if heads.issuperset(names)), ())
+    _, taken = task_of(set(checkpoint.heads) & set(can_be))
     left_out = [
         f"the {head.replace('_', ' ')} head"
         for head in (*checkpoint.heads, *refused_heads(checkpoint))
@@ -66,24 +55,20 @@ def read_model(checkpoint: Checkpoint, to: str):
         left_out.append("the tokenizer" + (", which the source lacks" if tokenizer is None else ""))
     model = _read(checkpoint, taken, tokenizer)
     # transformers has a pooler only where a head takes its vector.
-    if to == "hf" and model is not _encoder(model) and not getattr(model, "NEEDS_POOLER", True):
+    if to == "hf" and model is not _encoder(model) and not model.uses_pooler:
         left_out += ["the pooler, which transformers' class lacks"] * bool(model.encoder.pooler)
     return model, tokenizer, left_out
 
 
 def _read(checkpoint, heads: tuple[str, ...], tokenizer):
     """The encoder, or the task of the heads."""
-    if not heads:
+    task, _ = task_of(heads)
+    if task is None:
         return checkpoint.load_encoder(BertEncoder)
-    counts, settings = dict.fromkeys(heads, 2), {}
-    if set(heads) & {"classifier", "token_classifier"}:
-        (head,) = heads
-        counts[head] = checkpoint.num_classes(head)
-        names = checkpoint.class_names or [f"LABEL_{i}" for i in range(counts[head])]
-        settings = {"class_names": names, "dropout": checkpoint.settings.get("dropout")}
-        if head == "classifier":
-            settings |= checkpoint.settings
-    return read_task(_TASKS[heads], checkpoint, counts, tokenizer=tokenizer, **settings)
+    settings = {}
+    if set(heads) & {"classifier", "token_classifier"} and checkpoint.class_names is None:
+        settings["class_names"] = [f"LABEL_{i}" for i in range(checkpoint.num_classes(*heads))]
+    return task.from_checkpoint(checkpoint, tokenizer=tokenizer, **settings)
 
 
 def write_model(model, tokenizer, path: Path, to: str):

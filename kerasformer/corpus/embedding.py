@@ -110,7 +110,7 @@ class ConfiguredEmbedder:
         settings = _given(self.config, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            vectors = self.embedder.encode(texts, verbose=self.advance, **settings)
+            vectors = self.embedder.encode(texts, show_progress_bar=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import kerasformer
 from kerasformer.cli import _parser
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +38,8 @@ def strings(path):
 
 
 def of_code():
-    for folder in ("kerasformer", "experiments"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
+    for folder in (Path(kerasformer.__file__).parent, ROOT / "experiments"):
+        for path in sorted(folder.rglob("*.py")):
             for text in strings(path):
                 for found in re.findall(r"`kerasformer ([a-z][^`]*)`", text):
                     yield shlex.split(found)
