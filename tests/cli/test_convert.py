@@ -162,7 +162,7 @@ def test_other_things_are_never_replaced(refused, model, tmp_path, options):
     photos.mkdir()
     (photos / "cat.jpg").write_text("miaow")
     assert "exists and is not of the format hf" in refused(model, photos, "hf", *options)
-    assert "is none of the format tfhub" in refused(model, photos, "tfhub", *options)
+    assert "is not of the format tfhub" in refused(model, photos, "tfhub", *options)
     assert "has another suffix than .keras" in refused(model, photos / "cat.jpg", "keras", *options)
     assert "holds the source itself" in refused(model, model, "hf", *options)
     assert "holds the source itself" in refused(model, tmp_path, "hf", *options)
