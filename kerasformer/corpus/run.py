@@ -179,7 +179,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     }
     for name, value in settings.items():
         was, now = _plain(recorded.get(name)), _plain(value)
-        if was != now:
+        if str(was) != str(now):  # a column may be given by its number
             raise UserError(
                 f"{name} was {was!r} when the job in {folder} was begun and is {now!r} now: resume "
                 "without it, or embed into a new folder."
