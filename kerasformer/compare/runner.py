@@ -21,6 +21,7 @@ from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import Settings
 from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import LabeledDataset, load_dataset
+from kerasformer.data.columns import say_joined
 from kerasformer.errors import UserError, require
 from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
 from kerasformer.hardware import describe_hardware, versions
@@ -80,6 +81,7 @@ def compare(output=None, resume=False, **settings) -> Path:
 def load_data(settings: Settings) -> LabeledDataset:
     """The data, limited to what the settings ask for."""
     dataset = load_dataset(settings.data, **settings.reading())
+    say_joined(dataset.text_columns)
     if settings.limit is None:
         return dataset
     if settings.test_limit is None:
