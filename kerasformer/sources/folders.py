@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,6 @@ _CHUNK = 1 << 20
 def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
     """The folder of a preset, its missing files fetched from the first places that have them.
 
-    Args:
-        preset: The preset.
-        cache: Where it is kept.
-        offline: Whether to do without the network.
-
     Raises:
         UserError: A file is missing, and no place gives it; or the cache cannot be written.
     """
@@ -65,13 +60,8 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
 def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
     """The folder of a model in its hub's own cache, at the version that was fetched first.
 
-    Args:
-        place: The model, and the version.
-        cache: Where the version and the files are recorded.
-        offline: Whether to do without the network.
-
     Raises:
-        UserError: A file is missing and cannot be had; or the cache cannot be written.
+        UserError: A file is missing and cannot be fetched; or the cache cannot be written.
     """
     folder = cache.folder("models", _key(place))
     with _explained(cache):
@@ -189,7 +179,7 @@ def _explained(cache: Cache) -> Iterator[None]:
         raise cache.explain(error) from error
 
 
-def _offline_error(name: str, cache: Cache, missing: Iterable[str]) -> UserError:
+def _offline_error(name: str, cache: Cache, missing: list[str]) -> UserError:
     return UserError(
         f"{name} is not complete in the cache {cache.root} (missing: {', '.join(missing)}) and "
         "cannot be fetched in offline mode: run once without KERASFORMER_OFFLINE and "

@@ -39,11 +39,7 @@ _BESIDE = (
 
 
 def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
-    """The files that a model needs, out of all that its repository holds; never a pickle.
-
-    Args:
-        names: What the repository holds.
-        read: The content of one of them.
+    """The files that a model needs, out of the names in its repository; never a pickle.
 
     Raises:
         FetchError: There is no configuration, or there are no weights in safetensors.
@@ -112,10 +108,6 @@ def cached(place: Hub) -> Path | None:
 
 def download(model: str, version: str | None) -> dict[str, Any]:
     """Downloads the files that are read of a model into the person's Hugging Face cache.
-
-    Args:
-        model: The repository, `owner/name`.
-        version: A branch, tag or commit.
 
     Returns:
         The `folder`, the `version` (a commit), and the `files`: their names, sha256 and sizes.

@@ -46,11 +46,7 @@ def cached(place: Hub) -> Path | None:
 
 
 def download(model: str, version: str | None) -> dict[str, Any]:
-    """Downloads a model of Kaggle into kagglehub's cache.
-
-    Args:
-        model: `owner/model/framework/variation`.
-        version: The version, or the current one.
+    """Downloads a model of Kaggle, at its current version or another, into kagglehub's cache.
 
     Returns:
         The `folder`, the `version`, and the `files`: their names, sha256 and sizes.
