@@ -165,7 +165,8 @@ class Watch:
     def _begin(self, folder: Path, size: int | None) -> None:
         self._folder, self._allowed = folder, PATIENCE
         self._base, self._count = _bytes_under(folder), 0
-        self._progress.start(size)
+        if size != 0:
+            self._progress.start(size)
 
     def _renew(self) -> None:
         self._since, self._before = time.monotonic(), self._count

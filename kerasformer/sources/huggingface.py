@@ -157,8 +157,7 @@ class _Repository:
         free = shutil.disk_usage(self._cache).free
         if known > free:  # the library only warns
             raise FetchError(f"it needs {known:,} bytes, and {self._cache} has {free:,} free")
-        if sizes:
-            announce(self._folder, None if None in sizes else known)
+        announce(self._folder, None if None in sizes else known)
 
     def get(self, name: str) -> Path:
         """A file's path in the cache, downloaded where it is not there yet."""
