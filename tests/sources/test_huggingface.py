@@ -530,7 +530,7 @@ def test_whatever_a_server_says_is_the_model_or_an_error(hub, cache, monkeypatch
         f'HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: "{etag}"\r\n'
         f"X-Repo-Commit: {COMMIT}\r\n\r\n"
     ).encode()
-    for _ in range(15):
+    for _ in range(20):
         for method, body in (("HEAD ", b""), ("", CONTENT["config.json"])):
             data = bytearray(head + body)
             for _ in range(rng.randint(0, 2)):
@@ -541,4 +541,4 @@ def test_whatever_a_server_says_is_the_model_or_an_error(hub, cache, monkeypatch
         with contextlib.suppress(UserError):
             assert content(hub_folder(TINY, cache, offline=False)) == CONTENT
             came += 1
-    assert 2 < came < 14
+    assert 0 < came < 20
