@@ -145,7 +145,7 @@ class _Repository:
             size = -1
         if size < 0 or not re.fullmatch("[0-9a-f]{40}", self.commit):
             raise FetchError("the list of its files is not as the hub writes it")
-        self._cache = Path(constants.HF_HUB_CACHE)
+        self._cache = Path(constants.HF_HUB_CACHE).absolute()
         self._folder = self._cache / f"models--{model.replace('/', '--')}"
         self.snapshot = self._folder / "snapshots" / self.commit
 
@@ -172,9 +172,9 @@ class _Repository:
             endpoint=self._endpoint,
             etag_timeout=TIMEOUT,
         )
-        if Path(path) != self.snapshot / name:
+        if Path(path).absolute() != self.snapshot / name:
             raise FetchError(f"{name} is said to be of another commit")
-        return Path(path)
+        return self.snapshot / name
 
     def verified(self, name: str) -> tuple[str, int]:
         """A file's sha256 and size, once it is what the hub's list says."""

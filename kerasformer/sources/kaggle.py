@@ -137,14 +137,15 @@ def _get(
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub")
+    chosen = os.environ.get("KAGGLEHUB_CACHE")
+    return Path(chosen or Path.home() / ".cache" / "kagglehub").absolute()
 
 
 def _tfhub_folder(place: Hub) -> Path | None:
     """Where tensorflow_hub keeps this model, if the person has chosen a folder for its cache."""
     chosen = os.environ.get("TFHUB_CACHE_DIR")
     name = hashlib.sha1(str(place).encode(), usedforsecurity=False).hexdigest()
-    return Path(chosen).expanduser() / name if chosen else None
+    return Path(chosen).absolute() / name if chosen else None
 
 
 def _on_kaggle(url: str) -> tuple[str, str]:
