@@ -227,12 +227,13 @@ def test_what_is_no_saved_model(hub, cache, listed):
         hub_folder(BERT, cache, offline=False)
 
 
-def test_lists_without_end(hub, cache, monkeypatch):
-    monkeypatch.setattr(kaggle, "_MOST_FILES", 20)
+@pytest.mark.parametrize("grows", [True, False])
+def test_lists_without_end(hub, cache, monkeypatch, grows):
+    monkeypatch.setattr(kaggle, "_MOST_PAGES", 20)
 
     def endless(web, request, content):
         token = int(hub.asked_for().get("pageToken", "0")) + 1
-        files = [{"name": f"{token}.txt", "size": 1}]
+        files = [{"name": f"{token}.txt", "size": 1}] if grows else []
         hub.tell(request, {"files": files, "nextPageToken": str(token)})
 
     hub.web.faults[f"{API}/ListModelInstanceVersionFiles"] = endless
