@@ -144,8 +144,7 @@ class BertEncoder(ServingExport):
             **kwargs: Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
-            A `BertEncoder` with the published weights; with `strict=False`, the pair of it and a
-            `LoadReport`.
+            The encoder; with `strict=False`, the pair of it and a `LoadReport`.
 
         Raises:
             UserError: The source does not exist or is no BERT encoder, or a weight is missing,
