@@ -18,7 +18,7 @@ def arguments(description, pretrained=False):
     if pretrained:
         parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--epochs", type=int, help="by default those of the model's recipe")
-    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--limit", type=int, help="use about N examples")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

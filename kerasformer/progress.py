@@ -15,8 +15,8 @@ class Bars:
     The rate and the time left are those since the bar was added or restarted.
 
     Args:
-        columns: The columns of a bar, made from the module `rich.progress`; by default the
-            description, the bar, what is done, the rate, the time left and the time taken.
+        columns: A function of the module `rich.progress` to the columns of a bar, to replace those
+            that tell what is done, the rate, the time left and the time taken.
         unit: What is counted, such as `"texts"`; `"MB"` for bytes; `"%"` for the share alone.
 
     Attributes:
@@ -30,69 +30,65 @@ class Bars:
     """
 
     def __init__(self, columns=None, unit: str = "%"):
-        self.shown = sys.stderr.isatty()
-        self._unit, self._says_lines = unit, columns is None
-        if self.shown:
-            from rich import progress
-            from rich.console import Console
+        from rich import progress
+        from rich.console import Console
 
-            columns = (columns or _columns)(progress)
-            self._progress = progress.Progress(*columns, console=Console(stderr=True))
+        self.shown = sys.stderr.isatty()
+        self._unit, self._says_lines = unit, not self.shown and columns is None
+        self._progress = progress.Progress(
+            *(columns or _columns)(progress),
+            console=Console(
+                stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False
+            ),
+            disable=not self.shown,
+            get_time=time.monotonic,
+        )
 
     def __enter__(self):
-        if self.shown:
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *_):
-        if self.shown:
-            self._progress.stop()
+        self._progress.stop()
 
     def say(self, line: str):
         """Prints a line."""
-        if self.shown:
-            self._progress.console.print(line, markup=False, highlight=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        self._progress.console.print(line)
 
     def add(self, description: str, total: float | None = None, completed: float = 0, **fields):
         """Adds a bar, to which further updates apply; without a total it only shows life."""
-        self._bar = {"description": description, "total": total, "completed": completed}
-        self._first, self._started = completed, time.monotonic()
-        self._said = self._started
-        if self.shown:
-            self._task = self._progress.add_task(**self._bar, **{"status": ""} | fields)
+        self._first, self._said = completed, time.monotonic()
+        fields = {"status": "", "completed": completed, **fields}
+        self._task = self._progress.add_task(description, total=total, **fields)
 
-    def restart(self, description: str, total: float | None = None, **values):
+    def restart(self, description: str, total: float | None = None, completed: float = 0):
         """Puts a new bar, with a clock and a rate of its own, in the place of the present one."""
-        if self.shown:
-            self._progress.remove_task(self._task)
-        self.add(description, total, **values)
+        self._progress.remove_task(self._task)
+        self.add(description, total, completed)
 
-    def update(self, advance: float = 0, **values):
-        """Changes the bar: `completed`, `total` and `description`; None leaves one as it is."""
-        self._bar |= {name: value for name, value in values.items() if value is not None}
-        self._bar["completed"] += advance
-        if self.shown:
-            self._progress.update(self._task, **{"status": self._status()} | self._bar)
-        elif self._says_lines and time.monotonic() - self._said >= _SECONDS:
+    def update(self, **values):
+        """Sets `completed`, `total` or `description`, or adds `advance` to what is completed."""
+        self._progress.update(self._task, **values)
+        task = self._progress.tasks[-1]
+        self._progress.update(self._task, status=self._status(task))
+        if self._says_lines and time.monotonic() - self._said >= _SECONDS:
             self._said = time.monotonic()
-            self.say(f"{self._bar['description']}: {self._status()}")
+            self.say(f"{task.description}: {self._status(task)}")
 
-    def _status(self):
-        done, total, unit = self._bar["completed"], self._bar["total"], self._unit
-        rate = (done - self._first) / max(time.monotonic() - self._started, 1e-9)
-        if unit == "%":
-            parts = [] if total is None else [f"{done / total:.0%}"]
-        else:
-            scale, digits = (1e6, 1) if unit == "MB" else (1, 0)
-            of = "" if total is None else f" of {total / scale:,.{digits}f}"
-            parts = [
-                f"{done / scale:,.{digits}f}{of} {unit}",
-                f"{rate / scale:,.{digits}f} {unit}/s",
-            ]
-        if total is not None and rate > 0:
-            parts.append(f"{datetime.timedelta(seconds=round((total - done) / rate))} left")
+    def _status(self, task):
+        done, total = task.completed, task.total
+        rate = (done - self._first) / max(task.elapsed, 1e-9)
+        parts = []
+        if self._unit != "%":
+            scale, digits = (1e6, 1) if self._unit == "MB" else (1, 0)
+            of = f" of {total / scale:,.{digits}f}" if total else ""
+            parts.append(f"{done / scale:,.{digits}f}{of} {self._unit}")
+            parts.append(f"{rate / scale:,.{digits}f} {self._unit}/s")
+        elif total:
+            parts.append(f"{done / total:.0%}")
+        if total and rate > 0:
+            left = datetime.timedelta(seconds=round((total - done) / rate))
+            parts.append(f"{left} left")
         return ", ".join(parts)
 
 

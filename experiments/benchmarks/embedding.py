@@ -46,7 +46,7 @@ def reviews(count):
 
 
 def operations(lengths, config):
-    """Floating-point operations for texts of so many real tokens."""
+    """Floating-point operations for texts of the given numbers of real tokens."""
     lengths = np.asarray(lengths, "float64")
     hidden, inner = config.hidden_size, config.intermediate_size
     products = 2 * lengths * (4 * hidden * hidden + 2 * hidden * inner)
@@ -134,7 +134,7 @@ def contestants(source, folder):
 
     def ours(dtype):
         embedder = TextEmbedder.from_pretrained(source, dtype=dtype, max_length=MAX_LENGTH)
-        return lambda texts: embedder.encode(texts, verbose=False)
+        return lambda texts: embedder.encode(texts, show_progress_bar=False)
 
     def theirs(dtype):
         model = SentenceTransformer(source, device="cpu", model_kwargs={"dtype": dtype})
@@ -185,7 +185,7 @@ def timed(run):
 
 
 def speed(source, texts, config, lengths, turns):
-    """Prints texts a second, ratios and rates; gives the vectors of each contestant."""
+    """Prints texts a second, ratios and rates; returns the vectors of each contestant."""
     with tempfile.TemporaryDirectory() as folder:
         runs = contestants(source, pathlib.Path(folder))
         products = {dtype: MatrixProducts(config, dtype) for dtype in ("float32", "bfloat16")}
@@ -258,7 +258,9 @@ def curves(source, lengths=(8, 16, 32, 64, 128, 256, 512), sizes=(1, 8, 32, 128)
         for size in sizes:
             texts = ["film " * (length - 2)] * size
             runs = (
-                lambda texts=texts: embedder.encode(texts, batch_size=len(texts), verbose=False),
+                lambda texts=texts: embedder.encode(
+                    texts, batch_size=len(texts), show_progress_bar=False
+                ),
                 lambda texts=texts: model.encode(texts, batch_size=len(texts)),
             )
             repeats = max(2, 4096 // (length * size))

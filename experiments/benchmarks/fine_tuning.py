@@ -22,7 +22,7 @@ from kerasformer import load_dataset, resolve
 
 
 def ours(connection, folder, dataset, args):
-    """Trains when told to, and sends back seconds, examples and tokens."""
+    """Trains on request, and sends back seconds, examples and tokens."""
     import keras
 
     from kerasformer import TextClassifier
@@ -172,13 +172,13 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="rotten-tomatoes", help="as load_dataset takes it")
-    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--limit", type=int, help="use about N examples")
     parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--steps", type=int, default=20, help="steps in a turn")
     parser.add_argument("--turns", type=int, default=4, help="turns of each, after the first")
-    parser.add_argument("--epochs", type=int, help="train both to the end, for so many epochs")
+    parser.add_argument("--epochs", type=int, help="train both to the end, for N epochs")
     parser.add_argument("--seeds", type=int, default=1, help="with --epochs, how often")
     args = parser.parse_args()
     require_extra("peers", "torch", "transformers")

@@ -6,7 +6,7 @@ the median of the rounds counts. TF Text takes part where `tensorflow-text` is i
     python experiments/benchmarks/tokenizing.py [--texts FILE] [--vocabulary vocab.txt]
 
 Without a file, texts of made-up words are used: the ratios are similar, but real texts are the
-honest measure. Nothing is padded: each gives ragged ids, with [CLS] and [SEP].
+honest measure. Nothing is padded: each returns ragged ids, with [CLS] and [SEP].
 """
 
 import argparse

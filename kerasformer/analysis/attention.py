@@ -78,7 +78,7 @@ def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> At
         beginning.
 
     Raises:
-        UserError: The text or its pair is no str.
+        UserError: The text or its pair is not a str.
 
     Example:
 
@@ -112,7 +112,7 @@ def summarize_heads(maps: AttentionMaps) -> list[HeadSummary]:
     Clark et al., "What Does BERT Look At?", https://arxiv.org/abs/1906.04341, sections 3.1 to 3.3.
 
     Args:
-        maps: What `attention_maps` gives.
+        maps: The result of `attention_maps`.
 
     Returns:
         A `HeadSummary` for each head of each block, in order.

@@ -63,7 +63,7 @@ def word_contexts(embedder, word: str, texts: Iterable[str], *, limit: int = 30)
         The `WordContexts`.
 
     Raises:
-        UserError: The word is in none of the texts, or there only once; or something is no str.
+        UserError: The word is in none of the texts, or there only once; or something is not a str.
 
     Example:
 

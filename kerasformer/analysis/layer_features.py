@@ -60,7 +60,7 @@ class LayerFeatures:
         return LayerFeatures({name: v[rows] for name, v in self.pooled.items()}, self.sums)
 
 
-def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="auto"):
+def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose=None):
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
     Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
@@ -85,7 +85,11 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="au
     shape = (len(texts), count + 1 + len(sums), embedder.encoder.config.hidden_size)
     pooled = {name: np.empty(shape, "float32") for name in poolings}
     streamed = embedder.stream(
-        texts, output="hidden_states", special_tokens=True, normalize=False, verbose=verbose
+        texts,
+        output="hidden_states",
+        special_tokens=True,
+        normalize=False,
+        show_progress_bar=verbose,
     )
     row = -1
     for row, tokens in enumerate(streamed):
@@ -95,15 +99,15 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose="au
         for name, vectors in pooled.items():
             vectors[row] = POOLINGS[name](states)
     if row < 0:
-        raise UserError("There is no text to compute vectors of: give at least one.")
+        raise UserError("No texts given: give at least one.")
     return LayerFeatures(pooled, sums)
 
 
 def check_poolings(poolings):
-    """Refuses what is no pooling, and the same one twice."""
+    """Refuses unknown poolings, and the same one twice."""
     for name in poolings:
         if name not in POOLINGS:
             known = ", ".join(POOLINGS)
-            raise UserError(f"There is no pooling {name!r} of every layer: choose from {known}.")
+            raise UserError(f"Unknown pooling {name!r} for every layer: choose from {known}.")
     if not poolings or len(set(poolings)) < len(poolings):
         raise UserError(f"The poolings {' '.join(poolings)!r} must be one or more different ones.")

@@ -57,7 +57,7 @@ class WordFinder:
             part of a longer word, or with other capitals.
 
     Raises:
-        UserError: The word is empty, has more tokens than a passage, or is no str.
+        UserError: The word is empty, has more tokens than a passage, or is not a str.
 
     Example:
 

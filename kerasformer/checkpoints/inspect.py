@@ -9,12 +9,11 @@ from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
-from kerasformer.checkpoints.formats.tf_checkpoint import read_vocabulary
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of
 from kerasformer.sources.presets import PRESETS
 from kerasformer.sources.resolve import resolve
-from kerasformer.text import Tokenizer, WordPieceTokenizer
+from kerasformer.text import Tokenizer
 
 _LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 _MOST_FILES, _DEEPEST = 1000, 4
@@ -165,12 +164,9 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
     Raises:
         UserError: There is one, and it is not sound.
     """
-    if path.suffix == ".txt":
-        return read_vocabulary(path)
-    folder = path.parent if path.name == "tokenizer.json" else path
-    if (folder / "tokenizer.json").is_file():
-        return Tokenizer.load(folder)
-    return WordPieceTokenizer.from_pretrained(folder) if (folder / "vocab.txt").is_file() else None
+    is_file = path.suffix == ".txt" or path.name == "tokenizer.json"
+    files = [path] if is_file else [path / "tokenizer.json", path / "vocab.txt"]
+    return Tokenizer.from_pretrained(path) if any(file.is_file() for file in files) else None
 
 
 def _describe_tokenizer(tokenizer: Tokenizer) -> dict:

@@ -26,8 +26,8 @@ _COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, 
 
 
 def main(argv=None) -> int:
-    """Runs the command; gives its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
-    arguments = parse(argv)
+    """Runs the command; returns its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
+    arguments = _parser().parse_args(argv)
     quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):  # names and texts in any script, on any terminal
@@ -38,7 +38,7 @@ def main(argv=None) -> int:
     except UserError as error:
         print(f"kerasformer: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as interruption:  # which may say what is done, and how to go on
+    except KeyboardInterrupt as interruption:  # which may say what is done, and how to continue
         done = f"; {interruption}" if str(interruption) else ""
         print(f"kerasformer: interrupted{done}.", file=sys.stderr)
         return 130
@@ -47,8 +47,7 @@ def main(argv=None) -> int:
         return 0
 
 
-def parse(argv=None) -> argparse.Namespace:
-    """The options of a command, with `run`, which runs it; exits where they are wrong."""
+def _parser():
     parser = _Parser(
         prog="kerasformer",
         description="Transformers from scratch and pretrained BERT, in Keras 3.",
@@ -56,20 +55,20 @@ def parse(argv=None) -> argparse.Namespace:
     parser.add_argument(
         "--version", action="version", version=f"kerasformer {kerasformer.__version__}"
     )
-    commands = parser.add_subparsers(
-        title="commands", dest="command", required=True, metavar="COMMAND"
-    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_to(commands)
-    arguments, unknown = parser.parse_known_args(argv)
-    command = commands.choices[vars(arguments).pop("command")]
-    if unknown:
-        command.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return arguments
+    return parser
 
 
 class _Parser(argparse.ArgumentParser):
     """Suggests what an unknown option, command or choice was meant to be."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # here, where the options of the command are known
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
 
     def error(self, message):
         unknown = re.search(r"(?:invalid choice: '|arguments: (?=-))([^\s='\"]+)", message)

@@ -75,7 +75,8 @@ def _compare(arguments):
     try:
         folder = compare(**options)
     except KeyboardInterrupt as interruption:
-        print(f"kerasformer: interrupted; {interruption or 'nothing was run'}.", file=sys.stderr)
+        outcome = str(interruption) or "nothing had run"
+        print(f"kerasformer: interrupted; {outcome}.", file=sys.stderr)
         return 130
     record = load_record(folder)
     print(format_summary(record))

@@ -136,7 +136,7 @@ def _run(arguments):
 
 
 def _progress(output):
-    """How far an interrupted run came, and how to go on."""
+    """How far an interrupted run came, and how to continue."""
     from kerasformer.corpus import EmbeddedCorpus
 
     try:
@@ -144,7 +144,7 @@ def _progress(output):
     except UserError:
         return "nothing was embedded"
     done = f"{len(corpus):,} of {corpus.manifest.rows:,} texts"
-    return f"{done} are embedded in {output}; add --resume to the same command to go on"
+    return f"{done} are embedded in {output}; to continue, add --resume to the same command"
 
 
 def _summary(corpus) -> str:

@@ -62,9 +62,9 @@ def read_model(checkpoint: Checkpoint, to: str):
 
 def _read(checkpoint, heads: tuple[str, ...], tokenizer):
     """The encoder, or the task of the heads."""
-    if not heads:
-        return checkpoint.load_encoder(BertEncoder)
     task, _ = task_of(heads)
+    if task is None:
+        return checkpoint.load_encoder(BertEncoder)
     settings = {}
     if set(heads) & {"classifier", "token_classifier"} and checkpoint.class_names is None:
         settings["class_names"] = [f"LABEL_{i}" for i in range(checkpoint.num_classes(*heads))]
@@ -115,7 +115,7 @@ def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
     if to == "hf" and tokenizer is not None:
         texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()
         if read.tokenize(texts).ids != tokenizer.tokenize(texts).ids:
-            raise UserError("The tokenizer that was written gives other ids than the source's.")
+            raise UserError("The tokenizer that was written yields other ids than the source's.")
     count = _compare_weights(model, again)
     difference = _largest_difference(model(_inputs(model)), again(_inputs(model)))
     return Comparison(type(again).__name__, again.count_params(), count, difference)
@@ -174,6 +174,6 @@ def _compare_saved_models(model, tokenizer, path: Path) -> Comparison:
     ids = preprocessor(tf.constant([_TEXT]))["input_word_ids"].numpy()[0]
     expected = tokenizer.tokenize([_TEXT], max_length=len(ids)).ids[0]
     if ids[: len(expected)].tolist() != expected:
-        raise UserError("The preprocessor that was written gives other ids than the tokenizer.")
+        raise UserError("The preprocessor that was written yields other ids than the tokenizer.")
     name, parameters = type(model).__name__, model.count_params()
     return Comparison(name, parameters, len(model.weights), difference)

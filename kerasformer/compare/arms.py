@@ -5,6 +5,7 @@ Adding an arm takes a row here and the class that the row names.
 
 import importlib
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Arm:
     pretrained: bool = False
     deterministic: bool = False
 
-    def load(self) -> type:
+    def load(self) -> Any:
         """The class that runs the arm, imported now."""
         module = importlib.import_module("kerasformer.compare.classifiers")
         return getattr(module, self.classifier)

@@ -1,7 +1,7 @@
 """What each arm trains, and how it is measured.
 
 Each arm is a class with `settings` and `run(seed)`, whose results are all of one kind. One that
-learns has `imports` and `code`, one whose `model` can be saved has `task`, its class. What is kept in
+learns has `imports` and `code`; one whose `model` can be saved has `task`, its class. What is in
 the folder `kept` serves further runs of the arm, in a later process too.
 """
 
@@ -24,7 +24,7 @@ _TOKENS = r"(?u)\b\w+\b|[^\w\s]"
 class Majority:
     """Always the most frequent class of the training texts."""
 
-    settings: ClassVar = {"strategy": "most_frequent"}
+    settings: ClassVar[dict] = {"strategy": "most_frequent"}
 
     def __init__(self, dataset, settings, events, kept):
         self.dataset = dataset
@@ -39,7 +39,7 @@ class Majority:
 class Tfidf:
     """TF-IDF of words, and scikit-learn's logistic regression."""
 
-    settings: ClassVar = {"C": 4.0}
+    settings: ClassVar[dict] = {"C": 4.0}
     imports = """\
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -106,7 +106,7 @@ class FineTuned:
 
     task = "TextClassifier"
     imports = "from kerasformer import TextClassifier, load_dataset"
-    arguments: ClassVar = {"pooling": "mean"}  # of TextClassifier
+    arguments: ClassVar[dict] = {"pooling": "mean"}  # of TextClassifier
 
     def __init__(self, dataset, settings, events, kept):
         from kerasformer.tasks import TextClassifier
@@ -150,7 +150,7 @@ class Frozen(FineTuned):
     where an interrupted process has kept them.
     """
 
-    arguments: ClassVar = {"pooling": "mean", "hidden_layers": "all", "trainable": False}
+    arguments: ClassVar[dict] = {"pooling": "mean", "layers": "all", "freeze_encoder": True}
     model = None
 
     def __init__(self, dataset, settings, events, kept):
@@ -220,7 +220,7 @@ def _run_keras(arm, seed):
 
 def _measure_keras(arm, seconds, history, epochs):
     def predict(texts):
-        return arm.model.predict(texts, verbose=0)
+        return arm.model.predict_proba(texts, verbose=0)
 
     arm.events.phase(f"measuring on {len(arm.dataset.test):,} test texts")
     predict(arm.dataset.test.texts[:2])  # traces the graph

@@ -58,22 +58,22 @@ def compare(output=None, resume=False, **settings) -> Path:
     if resume:
         folder = folder or _latest_interrupted()
         record = load_record(folder)
-        settings = _settings_to_resume(record, settings)
+        asked = _settings_to_resume(record, settings)
     else:
-        settings = Settings.make(**settings)
+        asked = Settings.make(**settings)
         refuse_used(folder, ", or --resume to go on with the comparison in it")
-    dataset = _load(settings)
-    if settings.needs_pretrained():
-        resolve(settings.pretrained)  # fetched now, or refused before anything has run
+    dataset = _load(asked)
+    if any(ARMS[arm].pretrained for arm in asked.arms):
+        resolve(asked.pretrained)  # fetched now, or refused before anything has run
+    folder = folder or new_folder("compare", dataset.name)
     if not resume:
-        folder = folder or new_folder("compare", dataset.name)
-        record = _new_record(settings, dataset)
+        record = _new_record(asked, dataset)
     elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
         raise UserError(
-            f"{settings.data} has changed since {folder} was started; start a new comparison."
+            f"{asked.data} has changed since {folder} was started; start a new comparison."
         )
     with only_writer(folder, "comparison"):
-        _run_arms(record, dataset, settings, folder)
+        _run_arms(record, dataset, asked, folder)
     return folder
 
 
@@ -138,8 +138,6 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    # TensorFlow's own messages would break the live line.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     title = ARMS[arm].title.format(pretrained=settings.pretrained.rstrip("/").rpartition("/")[2])
     progress.start(title, seeds[0])
     arguments = (sender, arm, dataset, settings, seeds, folder)

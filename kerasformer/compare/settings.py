@@ -99,10 +99,6 @@ class Settings:
             given = {"minutes": None, **given}
         return cls(**given)
 
-    def needs_pretrained(self) -> bool:
-        """Whether an arm uses the pretrained model."""
-        return any(ARMS[arm].pretrained for arm in self.arms)
-
     def reading(self) -> dict:
         """How the data is read, as `load_dataset` takes it: what is given of it."""
         names = ("text_column", "label_column", "header", "delimiter", "encoding")

@@ -81,6 +81,8 @@ def work(connection, arm, dataset, settings, seeds, folder):
         folder: The comparison's folder, in which are `KEPT`, for what the arm's further runs need
             if this one is interrupted, and `MODELS`.
     """
+    # TensorFlow's own messages would break the live line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
     events = Events(connection)
     try:

@@ -60,7 +60,9 @@ class EmbeddingConfig:
             elif not isinstance(value, int | str | tuple | None):
                 raise UserError(f"{name} is a {type(value).__name__}: give numbers or names.")
         if self.combine == "stack":
-            raise UserError("combine='stack' gives several vectors a text: give sum, mean, concat.")
+            raise UserError(
+                "combine='stack' makes several vectors a text: use sum, mean or concat."
+            )
 
 
 class Embedded(NamedTuple):
@@ -93,7 +95,7 @@ class ConfiguredEmbedder:
         if config.sha256 not in ("", digest):
             raise UserError(
                 f"The model {config.model} has changed since the job was begun (weights, "
-                "configuration or vocabulary): give the former one, or embed into a new folder."
+                "configuration or vocabulary): restore it, or embed into a new folder."
             )
         used = {
             name: getattr(self.embedder, name)
@@ -108,7 +110,7 @@ class ConfiguredEmbedder:
         settings = _given(self.config, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            vectors = self.embedder.encode(texts, verbose=self.advance, **settings)
+            vectors = self.embedder.encode(texts, show_progress_bar=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
 
 

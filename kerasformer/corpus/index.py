@@ -131,8 +131,8 @@ class CorpusIndex:
             write_whole(folder / NOTE, json.dumps(note, indent=1) + "\n")
         except OSError as error:
             raise UserError(
-                f"Cannot write the index to {folder} ({error.strerror or error}): make room, or "
-                "search without an index."
+                f"Cannot write the index to {folder} ({error.strerror or error}): free some space, "
+                "or search without an index."
             ) from None
 
     def _make(self):

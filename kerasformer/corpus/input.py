@@ -58,7 +58,7 @@ class InputFile:
             status = os.stat(path)
         except OSError as error:
             raise UserError(
-                f"{path} cannot be read any more ({error.strerror}): put it back, or give its new "
+                f"{path} can no longer be read ({error.strerror}): put it back, or give its new "
                 "place."
             ) from None
         size, hint = status.st_size, "embed it into a new folder"
@@ -128,7 +128,7 @@ class CorpusInput:
         """The rows from a place in a file on.
 
         Raises:
-            UserError: A row cannot be read, has no id, or a text that is no str; it is named.
+            UserError: A row cannot be read, has no id, or a text that is not a str.
         """
         asked = [*self.text_columns, *([] if self.id_column is None else [self.id_column])]
         for index in range(file, len(self.files)):

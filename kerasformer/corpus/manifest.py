@@ -56,8 +56,8 @@ class Manifest:
             write_whole(folder / MANIFEST, json.dumps(self._to_json(), indent=1) + "\n")
         except OSError as error:
             raise UserError(
-                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): make room, then go "
-                "on with --resume."
+                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): free some space, "
+                "then continue with --resume."
             ) from None
 
     @classmethod

@@ -128,7 +128,7 @@ class _Actor:
         if ray.get(self._attempts.begin.remote(shard["index"][0].as_py())) > _MOST_ATTEMPTS:
             raise UserError(
                 f"The processes that worked on a shard died {_MOST_ATTEMPTS} times: see that the "
-                "nodes have enough memory, then go on with --resume."
+                "nodes have enough memory, then continue with --resume."
             )
         if self._embedder is None:
             self._embedder = self._loaded()
@@ -191,7 +191,7 @@ def _connection(ray):
             ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of many kinds, also `Exception` itself
         raise UserError(
-            f"There is no working with the Ray cluster {address} ({_first_line(error)}): check "
+            f"The Ray cluster {address} cannot be used ({_first_line(error)}): check "
             "RAY_ADDRESS, RAY_AUTH_MODE=token where the cluster wants a token, and that Python and "
             "Ray are of the same version here and there."
         ) from None
@@ -227,7 +227,7 @@ def _told_in_a_sentence(ray):
     except ray.exceptions.RayError as error:
         raise UserError(
             f"The Ray cluster could not make a shard ({_first_line(error)}): see that its nodes "
-            "have enough memory and the same kerasformer[ray], then go on with --resume."
+            "have enough memory and the same kerasformer[ray], then continue with --resume."
         ) from None
 
 

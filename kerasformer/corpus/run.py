@@ -1,4 +1,4 @@
-"""`embed_corpus`: plans a job, has its shards made, and goes on where it was interrupted."""
+"""`embed_corpus`: plans a job, has its shards made, and continues it after an interruption."""
 
 import contextlib
 import dataclasses
@@ -48,7 +48,7 @@ def embed_corpus(
             files, and `"-"`, standard input. With `resume` it may be empty: then the files are
             those of the job.
         output: The folder to write to.
-        resume: Whether to go on with the interrupted job in that folder. Its settings are kept.
+        resume: Whether to continue the interrupted job in that folder. Its settings are kept.
         engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
         stdin_format: How standard input is read: as a "txt", "csv", "tsv" or "jsonl" file.
         **settings: `text_column`, `id_column`, `header`, `delimiter` and `encoding` of
@@ -61,7 +61,7 @@ def embed_corpus(
     Raises:
         UserError: A mistake in the settings or the input, a folder that is in use, or a job that
             cannot be resumed because its settings, model or input have changed.
-        KeyboardInterrupt: Interrupted; whole shards stay, and `resume` goes on.
+        KeyboardInterrupt: Interrupted; finished shards stay, and `resume` continues.
 
     Example:
 
@@ -76,7 +76,7 @@ def embed_corpus(
     settings |= {name: getattr(dialect, name) for name in dialect.given()}
     inputs = [os.fspath(path) for path in inputs]
     if inputs.count(STDIN) > 1:
-        raise UserError("There is one standard input: give - once.")
+        raise UserError("Standard input (-) can be given only once.")
     folder = Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
@@ -84,7 +84,7 @@ def embed_corpus(
         if resume and (folder / MANIFEST).exists():
             manifest = _resumed(folder, inputs, settings, stdin_format)
             if manifest.complete:
-                print(f"{folder} is complete: there is nothing to go on with.", file=sys.stderr)
+                print(f"{folder} is complete: there is nothing to resume.", file=sys.stderr)
                 _clear(folder, complete=True)
                 return EmbeddedCorpus(folder)
             embedder = _load(manifest.job.config)
@@ -117,9 +117,7 @@ def _make(folder, manifest, embedder, make_shards):
 def _begun(folder, inputs, settings, stdin_format):
     """The manifest of a new job, and its model at work."""
     if not inputs:
-        raise UserError(
-            "There is no input: give files or folders of texts, or - for standard input."
-        )
+        raise UserError("No input given: name files or folders of texts, or - for standard input.")
     groups: dict = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
     for name, value in settings.items():
         group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
@@ -168,7 +166,7 @@ def _config(settings):
     except TypeError:
         names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
         unknown = ", ".join(sorted(set(settings) - names))
-        raise UserError(f"There is no setting {unknown}: see embed_corpus.") from None
+        raise UserError(f"Unknown setting {unknown}: see embed_corpus.") from None
 
 
 def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
@@ -216,7 +214,7 @@ def _refuse_used(folder):
     beside = {path.name for path in folder.iterdir()} - {LOCK}
     if MANIFEST in beside:
         raise UserError(
-            f"{folder} holds an embedded corpus already: give --resume to go on with it, or "
+            f"{folder} holds an embedded corpus already: give --resume to continue it, or "
             "another --output."
         )
     if beside:

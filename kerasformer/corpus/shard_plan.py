@@ -82,7 +82,9 @@ class ShardReader:
         rows = list(islice(self._rows, shard.rows))
         self._source.check(shard.file, rows[-1].file if rows else None)
         if len(rows) != shard.rows:
-            raise UserError("The input has fewer rows than when the job was begun: start it anew.")
+            raise UserError(
+                "The input has fewer rows than when the job was begun: embed it into a new folder."
+            )
         self._next = shard.first_row + shard.rows
         if self._source.id_column is None:
             ids: list = list(range(shard.first_row, self._next))

@@ -51,8 +51,8 @@ def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[Sh
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
     except OSError as error:
         raise UserError(
-            f"Cannot write {folder}/{stem} ({error.strerror or error}): make room, then go on with "
-            "--resume."
+            f"Cannot write {folder}/{stem} ({error.strerror or error}): free some space, then "
+            "continue with --resume."
         ) from None
 
 
@@ -74,7 +74,7 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
     except (OSError, ValueError, KeyError, EOFError) as error:  # Arrow's errors are among them
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise UserError(
-            f"{paths[0]} is no whole shard ({reason}): remove it, and make it again by --resume."
+            f"{paths[0]} is damaged ({reason}): delete it, and make it again with --resume."
         ) from None
 
 

@@ -27,7 +27,7 @@ def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> P
     if format not in FORMATS:
         raise UserError(f"stdin_format is {format!r}: give one of {', '.join(FORMATS)}.")
     if sys.stdin is None:
-        raise UserError("There is no standard input: it is closed.")
+        raise UserError("Standard input is closed: give files.")
     path, digest = folder / f".standard-input.{format}", hashlib.sha256()
     try:
         with open_whole(path) as stream:
@@ -41,8 +41,8 @@ def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> P
                 )
     except OSError as error:
         raise UserError(
-            f"Standard input cannot be saved in {folder} ({error.strerror or error}): make room, "
-            "or give another --output."
+            f"Standard input cannot be saved in {folder} ({error.strerror or error}): free some "
+            "space, or give another --output."
         ) from None
     return path
 

@@ -34,7 +34,7 @@ def length_batches(lengths, batch_size, rng=None):
 
 
 def token_batches(lengths, tokens):
-    """Groups indices into batches of similar length and of at most so many tokens, with padding.
+    """Groups indices into batches of similar length, each of at most `tokens` tokens with padding.
 
     The longest texts come first; one that is longer than that is a batch of its own.
 
@@ -112,21 +112,30 @@ class Batches(keras.utils.PyDataset):
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.in_order = in_order
         self.steps = steps
-        self._left: list[np.ndarray] = []
-        self._plan()
+        self._passes: list[list[np.ndarray]] = []
+        self.start_epoch(0)
 
-    def _plan(self):
+    def start_epoch(self, epoch):
+        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed."""
+        self.epoch = epoch
         if self.steps is None:
-            self.batches = self._pass()
+            self.batches = self._pass(epoch)
             return
-        while len(self._left) < self.steps:
-            self._left += self._pass()
-        self.batches, self._left = self._left[: self.steps], self._left[self.steps :]
+        count, start = len(self._pass(0)), epoch * self.steps
+        steps = range(start, start + self.steps)
+        self.batches = [self._pass(step // count)[step % count] for step in steps]
 
-    def _pass(self):
-        if self.in_order:
-            return _cut(np.arange(len(self.lengths)), self.batch_size)
-        return length_batches(self.lengths, self.batch_size, self.rng)
+    def _pass(self, number):
+        """The batches of a whole pass over the examples."""
+        if self.rng is None:
+            number = 0  # all are alike
+        while len(self._passes) <= number:
+            if self.in_order:
+                batches = _cut(np.arange(len(self.lengths)), self.batch_size)
+            else:
+                batches = length_batches(self.lengths, self.batch_size, self.rng)
+            self._passes.append(batches)
+        return self._passes[number]
 
     def inputs(self, rows):
         """The model's inputs for some examples."""
@@ -141,9 +150,8 @@ class Batches(keras.utils.PyDataset):
         return (self.inputs(rows), *(c[rows] for c in columns if c is not None))
 
     def on_epoch_end(self):
-        """Plans the next pass, where it is another one."""
-        if self.rng is not None or self.steps is not None:
-            self._plan()
+        """Goes on to the next epoch, where nobody says by `start_epoch` which it is."""
+        self.start_epoch(self.epoch + 1)
 
     def for_backend(self):
         """What to hand to `fit` or `predict`: on TensorFlow a `tf.data.Dataset`, else itself.

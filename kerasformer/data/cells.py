@@ -37,7 +37,7 @@ def label_name(cell) -> str:
     """The name of the class in a cell, the same for 1, 1.0, "1" and "1.0".
 
     Raises:
-        TypeError: The cell is no string, number or bool.
+        TypeError: The cell is not a string, number or bool.
 
     Example:
 

@@ -81,7 +81,7 @@ def _unknown(what, columns, where):
     has_lines = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     hint = ", or give header=False (--no-header) if these are data" if has_lines else ""
     return UserError(
-        f"No column of {where} is known to hold the {what}: name one of {_listed(columns)} with "
+        f"No column of {where} is known to hold the {what}: choose one of {_listed(columns)} with "
         f"{what}_column (--{what}-column){hint}."
     )
 

@@ -33,7 +33,7 @@ class Split:
 
     @cached_property
     def keys(self) -> list[bytes]:
-        """What `text_key` gives for each text: equal for duplicates."""
+        """The `text_key` of each text: equal for duplicates."""
         return [text_key(text) for text in self.texts]
 
     def take(self, indices: np.ndarray) -> "Split":

@@ -29,7 +29,7 @@ class Dialect:
             mark, else UTF-8.
 
     Raises:
-        UserError: The delimiter is no single character, or the encoding is unknown.
+        UserError: The delimiter is not a single character, or the encoding is unknown.
 
     Example:
 
@@ -70,7 +70,7 @@ def _codec(encoding):
             f"The encoding {encoding!r} cannot be read: give one such as utf-8, utf-16, cp1252 or "
             "latin-1."
         )
-    # The order of bytes and the mark are told by the file.
+    # The file's mark, where there is one, says which of them it is.
     return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
 
 

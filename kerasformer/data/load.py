@@ -109,7 +109,7 @@ def _read(source, text_column, label_column, class_names, dialect, data_dir):
         return read_labelled_frame(source, **columns)
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):
         given = repr(source) if isinstance(source, str) else f"A {type(source).__name__}"
-        raise UserError(f"{given} is no data set: give a name, a file, a folder or a DataFrame.")
+        raise UserError(f"{given} is not a data set: give a name, a file, a folder or a DataFrame.")
     if source in REVIEWS:
         options = {**columns, **vars(dialect), "class_names": class_names, "data_dir": data_dir}
         _refuse(source, **options)

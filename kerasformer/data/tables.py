@@ -18,7 +18,7 @@ from kerasformer.errors import UserError, require
 _LONGEST_CELL = 2**31 - 1
 _PARQUET_ROWS = 1024  # decoded at a time
 _PARQUET_BYTES = 1 << 20  # read at a time
-_SAMPLE = 100  # records from which the dialect is told
+_SAMPLE = 100  # records to detect the dialect from
 DETECTED = Dialect()
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
@@ -58,7 +58,7 @@ def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """
     suffix, given = suffix_of(path), set(dialect.given())
     if not suffix:
-        raise UserError(f"{path} is no kind of file that can be read: give {ACCEPTED}.")
+        raise UserError(f"{path} cannot be read: expected {ACCEPTED}.")
     allowed = {".jsonl": {"encoding"}, ".parquet": set()}.get(suffix, given)
     if wrong := sorted(given - allowed):
         raise UserError(f"{path} is not a CSV or TSV file: leave out {wrong[0]} (--{wrong[0]}).")

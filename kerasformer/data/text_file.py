@@ -31,7 +31,7 @@ BEGINNING = Place(1)
 class TextLines:
     r"""The lines of a text file, also compressed by gzip, with their ends as they are.
 
-    A line ends with `\n`, `\r\n` or `\r`. A byte-order mark is no part of the first one.
+    A line ends with `\n`, `\r\n` or `\r`. A byte-order mark is not part of the first one.
 
     Args:
         path: The file.

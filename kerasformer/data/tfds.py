@@ -107,7 +107,7 @@ def _features(tfds, builder, text_column, label_column):
     text, label = choose_columns(list(scalars), text_column or None, label_column, where)
     for name in text:
         if name not in strings:
-            raise UserError(f"Feature {name!r} of {where} is no text: name one that is.")
+            raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
     return text, label
 
 

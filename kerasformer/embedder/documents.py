@@ -1,10 +1,17 @@
-"""What a person gives to embed, checked, in pools of a bounded size, and its tokens."""
+"""The texts to embed: checked, in pools of a bounded size, and tokenized."""
 
 import dataclasses
 import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import tokenizers
 
 from kerasformer.errors import UserError
+from kerasformer.text import WordPieceTokenizer
 from kerasformer.text.texts import check_iterable, check_text
+
+TextOrWords: TypeAlias = str | list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,32 +19,34 @@ class Document:
     """A text with its tokens.
 
     Attributes:
-        text: The text as it was given: a str, or the list of its words.
+        text: The text as given, or the list of its words.
         pair: The second text of a pair, or None.
-        one: The text's tokens behind the prompt, a `tokenizers.Encoding`.
-        two: The pair's, or None.
+        one: The tokens of the prompt and the text.
+        two: The tokens of the pair, or None.
     """
 
-    text: str | list[str]
-    pair: str | list[str] | None
-    one: object
-    two: object
+    text: TextOrWords
+    pair: TextOrWords | None
+    one: tokenizers.Encoding
+    two: tokenizers.Encoding | None
 
 
-def checked(texts, pairs, are_words):
+def checked(
+    texts: Iterable[TextOrWords], pairs: Iterable[TextOrWords] | None, are_words: bool
+) -> Iterator[tuple[TextOrWords, TextOrWords | None]]:
     """The texts with their pairs, each checked when it is reached.
 
     Args:
-        texts: An iterable of str; or of lists of words.
+        texts: The texts.
         pairs: As many second texts, or None.
         are_words: Whether a text may be a list of words.
 
     Returns:
-        A generator of `(text, pair)`; the pair is None where there are none. It raises a UserError
-        where a text is no str, or the pairs are fewer or more.
+        A generator of `(text, pair or None)`. It raises a UserError where a text is not a str, or
+        the pairs are fewer or more than the texts.
 
     Raises:
-        UserError: They are no iterable of texts.
+        UserError: They are not an iterable of texts.
     """
     texts = check_iterable(texts, "texts")
     if pairs is None:
@@ -62,18 +71,16 @@ def _check(text, name, are_words):
     return check_text(text, name)
 
 
-def pools(items, most, most_characters):
+def pools(items: Iterable[tuple], most: int, most_characters: int) -> Iterator[list[tuple]]:
     """Consecutive texts in lists of a bounded size.
 
     Args:
-        items: What `checked` yields.
+        items: The texts with their pairs.
         most: The most texts of a pool.
         most_characters: The most characters; a single longer text is a pool of its own.
-
-    Yields:
-        Lists of items, none of them empty.
     """
-    pool, characters = [], 0
+    pool: list[tuple] = []
+    characters = 0
     for item in items:
         size = sum(map(_size, item))
         if pool and (len(pool) >= most or characters + size > most_characters):
@@ -91,16 +98,15 @@ def _size(text):
     return sum(map(len, text))
 
 
-def token_ids(tokenizer, pool, prompt):
-    """The ids of a pool of texts and of their pairs, the prompt before the texts.
+def token_ids(
+    tokenizer: WordPieceTokenizer, pool: Sequence[tuple], prompt: str
+) -> Iterator[tuple[list[int], list[int] | None]]:
+    """The ids of a pool of texts and of their pairs, without special tokens.
 
     Args:
-        tokenizer: A `WordPieceTokenizer`.
+        tokenizer: The tokenizer.
         pool: Pairs `(text, pair or None)` of str.
-        prompt: What is put before every text.
-
-    Yields:
-        `(ids, pair ids or None)`, without special tokens.
+        prompt: Put before every text.
     """
     ones = tokenizer.ids([prompt + text for text, _ in pool])
     if not pool or pool[0][1] is None:
@@ -109,16 +115,13 @@ def token_ids(tokenizer, pool, prompt):
         yield from zip(ones, tokenizer.ids([pair for _, pair in pool]), strict=True)
 
 
-def documents(tokenizer, pool, prompt):
-    """The texts of a pool with all that is known of their tokens.
+def documents(tokenizer: WordPieceTokenizer, pool: Sequence[tuple], prompt: str) -> list[Document]:
+    """The texts of a pool with the encodings of their tokens.
 
     Args:
-        tokenizer: A `WordPieceTokenizer`.
+        tokenizer: The tokenizer.
         pool: Pairs `(text, pair or None)` of str or of lists of words.
-        prompt: What is put before every text; before words, as one more word.
-
-    Returns:
-        A list of `Document`.
+        prompt: Put before every text; before words, as one more word.
     """
     ones = _encodings(tokenizer, [text for text, _ in pool], prompt)
     twos = [None] * len(pool)

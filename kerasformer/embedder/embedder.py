@@ -1,29 +1,27 @@
 """`TextEmbedder`: texts to vectors."""
 
-import warnings
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
+import numpy as np
 
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.formats.sentence_transformers import read_modules
-from kerasformer.embedder.documents import checked, pools
-from kerasformer.embedder.pipeline import Pipeline
-from kerasformer.embedder.progress import progress
-from kerasformer.embedder.request import (
-    Request,
+from kerasformer.embedder.documents import TextOrWords, checked
+from kerasformer.embedder.options import (
+    EncodeOptions,
+    Layers,
+    as_poolings,
     check_whole_number,
-    default_combine,
-    layer_pooling,
-    pooling_modes,
+    choose_options,
 )
-from kerasformer.embedder.results import TruncationWarning
+from kerasformer.embedder.pipeline import Pipeline
+from kerasformer.embedder.pretrained import read_settings, save_embedder
+from kerasformer.embedder.results import TokenVectors, WordVectors
 from kerasformer.models import BertEncoder
 from kerasformer.sources.resolve import resolve
-
-_POOL_TEXTS = 10_000
-_POOL_CHARACTERS = 5_000_000
-# Of outputs with vectors for each token, as there may be a token for each character.
-_POOL_BYTES = 2**30
+from kerasformer.text import WordPieceTokenizer
 
 
 class TextEmbedder:
@@ -36,30 +34,28 @@ class TextEmbedder:
 
     Args:
         encoder: A `BertEncoder`.
-        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
-        pooling: How a sentence's tokens are pooled: `"mean"`, `"max"` or `"mean_sqrt_len"` (their
-            sum divided by the square root of their number) of its tokens, `"cls"`, the first token,
-            or `"pooled"`, BERT's dense + tanh over the first token; or several, whose vectors are
-            concatenated.
-        layers: Which hidden states: an index, from the embeddings (0) over the first block (1) to
-            the last (-1); a list of indices; `"all"`, the embeddings too; a choice of
-            `kerasformer.layers.NAMED_LAYERS`, such as `"second_to_last"`, `"sum_last_four"`,
-            `"concat_last_four"` or `"sum_all"`; or a `kerasformer.layers.LayerPooling`, such as a
-            trained scalar mix.
-        combine: What is done with a list: `"mean"`, `"sum"`, `"concat"`, or `"stack"`, which keeps
-            them apart.
-        special_tokens: Whether the tokens around a text are pooled, and given, too.
-        max_length: Texts are cut after this many tokens, special tokens included; by default, and
-            at most, the encoder's positions.
+        tokenizer: The encoder's tokenizer.
+        pooling: How a sentence's tokens are pooled: `"mean"`, `"max"` or `"mean_sqrt_len"`, see
+            `kerasformer.layers.SequencePooling`; `"cls"`, the first token; or `"pooled"`, BERT's
+            dense + tanh over the first token. Several are concatenated.
+        layers: Which hidden states, see `kerasformer.layers.LayerPooling`: an index from the
+            embeddings (0) over the first block (1) to the last (-1); a list of indices; `"all"`; a
+            named choice such as `"sum_last_four"`; or a `LayerPooling`, such as a trained scalar
+            mix.
+        combine: How several layers are combined: `"mean"`, `"sum"`, `"concat"`, or `"stack"`,
+            which keeps them apart.
+        special_tokens: Whether the tokens around a text are pooled, and returned, too.
+        max_length: Texts are truncated to this many tokens, special tokens included; by default,
+            and at most, the encoder's positions.
         normalize: Whether vectors are scaled to length 1, so that their dot product is a cosine.
-        prompt: What is put before every text.
-        include_prompt: Whether the prompt's tokens are pooled, and given, too.
+        prompt: Put before every text.
+        include_prompt: Whether the prompt's tokens are pooled, and returned, too.
         dense: Built `keras.layers.Dense` layers that a sentence's vector goes through, in order.
 
     Attributes:
         size: The width of the sentence vectors.
         pooling, layers, combine, special_tokens, max_length, normalize, prompt, include_prompt,
-            dense: What `encode` does where it is not told otherwise.
+            dense: The defaults of `encode`.
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
@@ -81,25 +77,24 @@ class TextEmbedder:
 
     def __init__(
         self,
-        encoder,
-        tokenizer,
-        pooling="mean",
+        encoder: BertEncoder,
+        tokenizer: WordPieceTokenizer,
+        pooling: str | Sequence[str] = "mean",
         *,
-        layers="last",
-        combine="mean",
-        special_tokens=True,
-        max_length=None,
-        normalize=False,
-        prompt="",
-        include_prompt=True,
-        dense=(),
+        layers: Layers = "last",
+        combine: str = "mean",
+        special_tokens: bool = True,
+        max_length: int | None = None,
+        normalize: bool = False,
+        prompt: str = "",
+        include_prompt: bool = True,
+        dense: Sequence[keras.layers.Dense] = (),
     ):
         positions = encoder.config.max_length
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
-        self._layer_pooling = layer_pooling(layers, default_combine(layers, combine))
-        self.pooling = pooling_modes(pooling)
+        self.pooling = as_poolings(pooling)
         self.special_tokens = special_tokens
         self.max_length = positions
         if max_length is not None:
@@ -112,70 +107,85 @@ class TextEmbedder:
         self._pipeline = Pipeline(
             encoder, tokenizer, self.max_length, self.include_prompt, self.dense
         )
-        request = self._request()
-        self.size = self._pipeline.shape(request)[-1]
+        self.size = self._pipeline.shape(self._options())[-1]
         self._pipeline.prompt_tokens(prompt)
 
     @classmethod
-    def from_pretrained(cls, source, dtype=None, **settings) -> "TextEmbedder":
+    def from_pretrained(
+        cls, source: str | os.PathLike, dtype: str | None = None, **settings: Any
+    ) -> "TextEmbedder":
         """Reads a published model, with the pooling, length and scaling that it is meant for.
 
-        What a sentence-transformers folder says is done; any other model's tokens are averaged.
+        A sentence-transformers folder defines these; the tokens of any other model are averaged.
 
         Args:
             source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
                 such as `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
             dtype: Keras dtype policy of the encoder, such as `"mixed_bfloat16"`, which computes in
-                half precision, or `"bfloat16"`, which holds the weights in it too. Of 1,200 news
-                and paragraphs, all-MiniLM-L6-v2's cosines to float32 were 0.9999 and more in both.
-                A processor that multiplies bfloat16 more slowly than float32 computes larger work
-                in float32, on a copy of the weights.
-            **settings: Arguments of the class, which win over what the source says.
-
-        Returns:
-            The `TextEmbedder`.
+                half precision, or `"bfloat16"`, which holds the weights in it too: of 1,200 texts,
+                all-MiniLM-L6-v2's cosines to float32 were at least 0.9999. A processor on which
+                bfloat16 is slower computes larger jobs in float32, on a copy of the weights.
+            **settings: Arguments of the class, which override what the source defines.
 
         Raises:
             UserError: There is no such source, its files are not a BERT encoder's, or it has a
                 module that cannot be read.
         """
         path = resolve(source)
-        modules = read_modules(path)
         checkpoint = open_checkpoint(path)
-        said = {
-            "pooling": modules.pooling,
-            "max_length": modules.max_length,
-            "normalize": modules.normalize,
-            "prompt": modules.prompt,
-            "include_prompt": modules.include_prompt,
-            "dense": [_dense_layer(module) for module in modules.dense],
-        }
         return cls(
             checkpoint.load_encoder(BertEncoder, dtype=dtype),
             checkpoint.read_tokenizer(),
-            **{**said, **settings},
+            **read_settings(path) | settings,
         )
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Writes a sentence-transformers folder, for `from_pretrained` and sentence-transformers.
+
+        Both give equal vectors. Layers that sentence-transformers has no module for (all but an
+        average with fixed or trained weights) are written as a module of kerasformer, which
+        sentence-transformers refuses to load.
+
+        Args:
+            folder: Output folder, created if missing. Each file is written atomically.
+
+        Raises:
+            UserError: The folder cannot be written to; or the embedder leaves out special tokens,
+                pools by `"pooled"`, or has dense layers that sentence-transformers lacks.
+
+        Example:
+
+        >>> from kerasformer.models import BertEncoder, EncoderConfig
+        >>> from kerasformer.text import WordPieceTokenizer
+        >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "film"]
+        >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words)))
+        >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
+        >>> TextEmbedder(encoder, tokenizer, "cls", normalize=True).save_pretrained("model")
+        >>> TextEmbedder.from_pretrained("model").pooling
+        ('cls',)
+        """
+        save_embedder(self, folder)
 
     def encode(
         self,
-        texts,
-        pairs=None,
+        texts: str | Iterable[TextOrWords],
+        pairs: str | Iterable[TextOrWords] | None = None,
         *,
-        output="sentence",
-        layers=None,
-        combine=None,
-        pooling=None,
-        special_tokens=None,
-        normalize=None,
-        prompt=None,
-        word_pooling="mean",
-        dtype="float32",
-        dimensions=None,
-        long="truncate",
-        overlap=None,
-        batch_size=None,
-        verbose="auto",
-    ):
+        output: str = "sentence",
+        layers: Layers | None = None,
+        combine: str | None = None,
+        pooling: str | Sequence[str] | None = None,
+        special_tokens: bool | None = None,
+        normalize: bool | None = None,
+        prompt: str | None = None,
+        word_pooling: str = "mean",
+        dtype: str = "float32",
+        dimensions: int | None = None,
+        long: str = "truncate",
+        overlap: int | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool | Callable[[int], object] | None = None,
+    ) -> Any:
         """The vectors of texts.
 
         Args:
@@ -191,20 +201,20 @@ class TextEmbedder:
             special_tokens: As in the class; by default the embedder's.
             normalize: Whether to scale every vector to length 1; by default sentences as the
                 embedder does, and others not.
-            prompt: What is put before every text; by default the embedder's.
+            prompt: Put before every text; by default the embedder's.
             word_pooling: How the vectors of a word's tokens are pooled: `"mean"`, `"sum"`,
                 `"first"` or `"max"`.
             dtype: `"float32"`; `"float16"`; `"int8"`, each vector scaled so that its largest
                 absolute value is 127; or `"binary"`, the signs packed to uint8.
             dimensions: How many of the first dimensions to keep, which some models are trained
-                for; the cut comes before the scaling.
+                for; truncated before they are scaled.
             long: What is done with longer texts than `max_length`: `"truncate"`, or `"window"`,
                 which takes them in overlapping windows. A token's vector is then that of the window
                 in which it has most context, and a sentence's is pooled of all of them; `"cls"` and
                 `"pooled"` are averaged over the windows.
             overlap: The tokens that two windows share; by default a quarter of a window.
             batch_size: Texts in a batch; by default as many as make about 2,048 tokens.
-            verbose: Whether to show a progress bar; by default for many texts on a terminal. Or a
+            show_progress_bar: Whether to show one; by default for many texts on a terminal. Or a
                 function that is called with the number of texts done since its last call.
 
         Returns:
@@ -212,13 +222,13 @@ class TextEmbedder:
             `combine="stack"`; else a list of `TokenVectors` or of `WordVectors`.
 
         Raises:
-            UserError: Something is not a str; or an argument is unknown, or does not fit the
-                others or the encoder.
+            UserError: A text is not a str; or an argument is unknown, or does not fit the others
+                or the encoder.
 
         Warns:
-            TruncationWarning: Texts were cut.
+            TruncationWarning: Texts were truncated.
         """
-        request = self._request(
+        options = self._options(
             output=output,
             layers=layers,
             combine=combine,
@@ -233,21 +243,29 @@ class TextEmbedder:
             overlap=overlap,
             batch_size=batch_size,
         )
-        single = isinstance(texts, str)
-        if single:
-            texts, pairs = [texts], pairs if pairs is None else [pairs]
-        items = list(checked(texts, pairs, output == "word"))
-        parts = self._run(items, request, len(items), verbose)
+        is_single = isinstance(texts, str)
+        first: Any = [texts] if is_single else texts
+        second: Any = [pairs] if is_single and pairs is not None else pairs
+        items = list(checked(first, second, output == "word"))
+        parts = self._pipeline.run(items, options, len(items), show_progress_bar)
         if output == "sentence":
-            results, done = self._pipeline.empty(request, len(items)), 0
+            results: Any = self._pipeline.empty(options, len(items))
+            done = 0
             for part in parts:
                 results[done : done + len(part)] = part
                 done += len(part)
         else:
             results = [result for part in parts for result in part]
-        return results[0] if single else results
+        return results[0] if is_single else results
 
-    def stream(self, texts, pairs=None, *, verbose=False, **settings):
+    def stream(
+        self,
+        texts: Iterable[TextOrWords],
+        pairs: Iterable[TextOrWords] | None = None,
+        *,
+        show_progress_bar: bool | Callable[[int], object] | None = False,
+        **options: Any,
+    ) -> Iterator[np.ndarray | TokenVectors | WordVectors]:
         """The vectors of texts, one after another, in memory that does not grow with their number.
 
         The texts are read in pools of 10,000, or fewer long ones, and sorted by length in each.
@@ -255,17 +273,17 @@ class TextEmbedder:
         Args:
             texts: As in `encode`; the iterable may be endless.
             pairs: As in `encode`.
-            verbose: As in `encode`, by default no.
-            **settings: The other arguments of `encode`.
+            show_progress_bar: As in `encode`, by default no.
+            **options: The other arguments of `encode`.
 
         Returns:
-            A generator of what `encode` gives for each text, in order.
+            A generator of what `encode` returns for each text, in order.
 
         Raises:
             UserError: As `encode`; of a text, when it is reached.
 
         Warns:
-            TruncationWarning: Texts were cut; once, at the end.
+            TruncationWarning: Texts were truncated; once, at the end.
 
         Example:
 
@@ -278,66 +296,13 @@ class TextEmbedder:
         >>> [vector.shape for vector in embedder.stream(lines)]
         [(128,), (128,)]
         """
-        request = self._request(**settings)
-        items = checked(texts, pairs, request.output == "word")
-        parts = self._run(items, request, None, verbose)
+        chosen = self._options(**options)
+        items = checked(texts, pairs, chosen.output == "word")
+        parts = self._pipeline.run(items, chosen, None, show_progress_bar)
         return (result for part in parts for result in part)
 
-    def _request(
-        self,
-        output="sentence",
-        layers=None,
-        combine=None,
-        pooling=None,
-        special_tokens=None,
-        normalize=None,
-        prompt=None,
-        **others,
-    ):
-        """The `Request` of a call, checked; None is the embedder's own setting."""
-        if output == "hidden_states":
-            layers, combine = "all", "stack"
-        if layers is None and combine is None:
-            mix = self._layer_pooling
-        else:
-            layers = self.layers if layers is None else layers
-            mix = layer_pooling(layers, combine or default_combine(layers, self.combine))
-        request = Request(
-            output=output,
-            layers=mix,
-            pooling=self.pooling if pooling is None else pooling_modes(pooling),
-            special_tokens=self.special_tokens if special_tokens is None else special_tokens,
-            normalize=(self.normalize and output == "sentence") if normalize is None else normalize,
-            prompt=self.prompt if prompt is None else prompt,
-            **others,
-        )
-        request.check_fits(self.encoder)
-        self._pipeline.shape(request)
-        return request
-
-    def _run(self, items, request, total, verbose):
-        """The results of the items, pool by pool."""
-        most = _POOL_CHARACTERS
-        if request.output != "sentence":
-            most = min(most, _POOL_BYTES // self._pipeline.token_bytes(request))
-        texts = tokens = 0
-        try:
-            with progress(total, verbose) as advance:
-                for pool in pools(items, _POOL_TEXTS, most):
-                    results, cut = self._pipeline.run(pool, request, advance)
-                    texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
-                    yield results
-        finally:
-            if texts:
-                cut = TruncationWarning(texts, tokens, self.max_length, request.long == "window")
-                warnings.warn(cut, stacklevel=3)
-
-
-def _dense_layer(module):
-    """A built Keras layer with the weights of a `DenseModule`."""
-    layer = keras.layers.Dense(
-        module.outputs, module.activation, use_bias=module.bias, dtype="float32"
-    )
-    layer.build((None, module.inputs))
-    layer.set_weights(module.read_weights())
-    return layer
+    def _options(self, **given: Any) -> EncodeOptions:
+        options = choose_options(self, given)
+        options.check_fits(self.encoder)
+        self._pipeline.shape(options)
+        return options

@@ -3,39 +3,46 @@
 import keras
 from keras import ops
 
-from kerasformer.layers import SequencePooling
+from kerasformer.layers import LayerPooling, SequencePooling
+from kerasformer.models import BertEncoder
 from kerasformer.models.config import INPUTS
 
 
-class Features(keras.Model):
+class FeatureExtractor(keras.Model):
     """An encoder, then a mix of its layers, then a pooling of its tokens.
 
     Args:
         encoder: A `BertEncoder`.
         layers: A `LayerPooling`.
-        pooling: Modes, each one of `SequencePooling` or `"pooled"`, whose vectors are
-            concatenated; without any, the tokens' vectors are the output.
-        first: The place of the token that `"cls"` takes.
+        poolings: Each one of `SequencePooling` or `"pooled"`, whose vectors are concatenated;
+            without any, the tokens' vectors are the output.
+        cls_position: The position of the token that `"cls"` takes.
 
     Call arguments:
         inputs: The dict of `kerasformer.text.pack`; for a pooling also `pooling_mask`, 1 where a
             token is pooled, int32 `[batch, seq]`.
 
     Returns:
-        In float32 whatever the encoder's policy, `[batch, size]`; of tokens `[batch, seq, size]`,
-        where layers that are kept apart stand side by side.
+        float32 `[batch, size]`, whatever the encoder's policy; of tokens `[batch, seq, size]`, with
+        stacked layers side by side.
     """
 
-    def __init__(self, encoder, layers, pooling=(), first=0):
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        layers: LayerPooling,
+        poolings: tuple[str, ...] = (),
+        cls_position: int = 0,
+    ):
         super().__init__(dtype="float32")
         self.encoder = encoder
         self.layer_pooling = layers
-        self.modes = pooling
-        self.first = first
-        self.poolings = {
-            mode: SequencePooling(mode, dtype="float32")
-            for mode in pooling
-            if mode not in ("cls", "pooled")
+        self.poolings = poolings
+        self.cls_position = cls_position
+        self.pooling_layers = {
+            pooling: SequencePooling(pooling, dtype="float32")
+            for pooling in poolings
+            if pooling not in ("cls", "pooled")
         }
 
     def build(self, input_shape=None):
@@ -49,26 +56,27 @@ class Features(keras.Model):
     def call(self, inputs):
         """See the class."""
         tokens, pooled = self._encode({name: inputs[name] for name in INPUTS})
-        if not self.modes:
+        if not self.poolings:
             return tokens
-        vectors = [self._pool(mode, tokens, pooled, inputs["pooling_mask"]) for mode in self.modes]
+        mask = inputs["pooling_mask"]
+        vectors = [self._pool(pooling, tokens, pooled, mask) for pooling in self.poolings]
         return ops.concatenate(vectors, axis=-1) if vectors[1:] else vectors[0]
 
     @property
-    def taken(self):
+    def input_names(self) -> tuple[str, ...]:
         """The names of the inputs."""
-        return (*INPUTS, "pooling_mask") if self.modes else INPUTS
+        return (*INPUTS, "pooling_mask") if self.poolings else INPUTS
 
     def _encode(self, ids):
         """The tokens' vectors, and the pooler's output where it is asked for."""
         count = self.encoder.config.num_layers + 1
-        further = ["pooled_output"] if "pooled" in self.modes else []
+        further = ["pooled_output"] if "pooled" in self.poolings else []
         mix = self.layer_pooling
         if mix.combine != "scalar_mix" and mix.indices(count) == (count - 1,):
             outputs = self.encoder(ids, outputs=["sequence_output", *further], training=False)
             tokens = outputs["sequence_output"]
         else:
-            # What is not used of these is in the graph, but is never computed.
+            # Those that are not used are in the graph, but never computed.
             names = ["embedding_output", "encoder_outputs", *further]
             outputs = self.encoder(ids, outputs=names, training=False)
             states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
@@ -77,9 +85,9 @@ class Features(keras.Model):
             tokens = ops.reshape(tokens, (*ops.shape(tokens)[:2], -1))
         return ops.cast(tokens, "float32"), outputs.get("pooled_output")
 
-    def _pool(self, mode, tokens, pooled, mask):
-        if mode == "cls":
-            return tokens[:, self.first]
-        if mode == "pooled":
+    def _pool(self, pooling, tokens, pooled, mask):
+        if pooling == "cls":
+            return tokens[:, self.cls_position]
+        if pooling == "pooled":
             return ops.cast(pooled, "float32")
-        return self.poolings[mode](tokens, padding_mask=mask)
+        return self.pooling_layers[pooling](tokens, padding_mask=mask)

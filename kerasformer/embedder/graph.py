@@ -1,53 +1,55 @@
 """A model as one graph for all shapes, on TensorFlow's CPU kernels with prepared weights."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
+from kerasformer.embedder.features import FeatureExtractor
 from kerasformer.hardware import has_gpu, has_quick_bfloat16
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.onednn import inference_kernels
 
 _HALF = ("bfloat16", "float16")
-# Preparing the weights takes as long as the gain for some ten thousand tokens. What came before
-# does not count: a job that is resumed has to compute as one that was not interrupted.
+# Preparing the weights takes as long as is gained on some ten thousand tokens. Earlier calls do not
+# count: a resumed job has to compute as one that was not interrupted.
 _WORTH_TOKENS = 2**15
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
 
 
-def multiplies_in_half(dtype):
-    """Whether the matrix products of larger work in this dtype are in half precision."""
+def multiplies_in_half(dtype: str) -> bool:
+    """Whether the matrix products of larger jobs in this dtype are in half precision."""
     is_here = keras.backend.backend() == "tensorflow" and not has_gpu()
     is_slow = is_here and dtype == "bfloat16" and not has_quick_bfloat16()
     return dtype in _HALF and not is_slow
 
 
-class Graph:
-    """A `Features` model as a function of arrays.
+class TracedModel:
+    """A `FeatureExtractor` as a function of arrays.
 
     It is traced once for all shapes: `keras.Model.predict_on_batch` traces anew for the first few,
     and every trace of a large encoder takes seconds.
 
-    In bfloat16 and float16 larger work goes through another graph, made anew when the weights have
-    changed. Much of the time would go into laying out the weights for the matrix units, at every
-    call: oneDNN keeps its layout of weights that are constants. And where the processor multiplies
-    bfloat16 more slowly than float32, that is what the graph computes in.
+    In bfloat16 and float16 larger jobs run in another graph, made anew when the weights have
+    changed. Otherwise every call would lay out the weights for the matrix units again, while oneDNN
+    keeps its layout of weights that are constants. And where the processor multiplies bfloat16 more
+    slowly than float32, that graph computes in float32.
 
     Args:
-        model: A `Features`.
+        model: The model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: FeatureExtractor):
         self._model = model
         self._live = _traced(model)
         self._prepared, self._prepared_weights = None, None
 
-    def for_tokens(self, count):
-        """The function for some work.
+    def for_tokens(self, count: int) -> Callable:
+        """The function for a job.
 
         Args:
-            count: How many tokens it is.
+            count: The job's tokens.
 
         Returns:
             A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
@@ -76,31 +78,27 @@ class Graph:
         return [weight for weight in self._model.weights if id(weight) not in tables]
 
 
-class PerShape:
-    """As `Graph`, on backends that compile each shape anew.
+class KerasModel:
+    """As `TracedModel`, on backends that compile each shape anew."""
 
-    Args:
-        model: A `Features`.
-    """
-
-    def __init__(self, model):
+    def __init__(self, model: FeatureExtractor):
         self._model = model
 
-    def for_tokens(self, count):
-        """See `Graph`."""
+    def for_tokens(self, count: int) -> Callable:
+        """See `TracedModel`."""
         return self._model.predict_on_batch
 
 
-def compiled(model):
-    """The `Graph` of a model, or what the backend has in its place."""
-    return Graph(model) if keras.backend.backend() == "tensorflow" else PerShape(model)
+def compiled(model: FeatureExtractor) -> TracedModel | KerasModel:
+    """The model as a function of arrays, the fastest way on this backend."""
+    return TracedModel(model) if keras.backend.backend() == "tensorflow" else KerasModel(model)
 
 
 def _traced(model, frozen=()):
     """The graph of a model, some of whose weights are constants in it."""
     import tensorflow as tf
 
-    signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.taken}
+    signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in model.input_names}
     values = [(weight, keras.ops.convert_to_numpy(weight)) for weight in frozen]
 
     def run(inputs):
@@ -119,7 +117,7 @@ def _in_float32(model):
     copy = type(encoder).from_config(config)
     for ours, theirs in zip(copy.weights, encoder.weights, strict=True):
         ours.assign(keras.ops.cast(theirs, "float32"))
-    return _traced(type(model)(copy, model.layer_pooling, model.modes, model.first))
+    return _traced(type(model)(copy, model.layer_pooling, model.poolings, model.cls_position))
 
 
 def _call(graph, inputs):

@@ -1,53 +1,67 @@
-"""From a pool of texts to their vectors: tokens, rows, batches, the model, and back."""
+"""From a pool of texts to their vectors: tokens, windows, batches, the model, and back."""
 
 import dataclasses
 import functools
-import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from kerasformer.data.batches import length_batches, padded_length, token_batches
-from kerasformer.embedder.documents import documents, token_ids
-from kerasformer.embedder.features import Features
-from kerasformer.embedder.graph import compiled, multiplies_in_half
-from kerasformer.embedder.precision import finish
-from kerasformer.embedder.rows import Layout
+from kerasformer.embedder.batching import packed_batches
+from kerasformer.embedder.documents import Document, TextOrWords, documents, pools, token_ids
+from kerasformer.embedder.features import FeatureExtractor
+from kerasformer.embedder.graph import KerasModel, TracedModel, compiled
+from kerasformer.embedder.options import EncodeOptions
+from kerasformer.embedder.progress import progress
+from kerasformer.embedder.quantization import quantize
+from kerasformer.embedder.results import TokenVectors, TruncationWarning, WordVectors
 from kerasformer.embedder.tokens import token_vectors, word_vectors
+from kerasformer.embedder.windows import Windowing, Windows, merge_windows
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once, in_order
-from kerasformer.text import pack
+from kerasformer.text import WordPieceTokenizer
 
-# On 2 cores the fastest: few enough for the caches, many enough for whole matrix products.
-_BATCH_TOKENS, _HALF_BATCH_TOKENS = 2048, 4096
-_LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 _KEPT_MODELS = 8
+_POOL_TEXTS = 10_000
+_POOL_CHARACTERS = 5_000_000
+# Of outputs with vectors for each token, as there may be a token for each character.
+_POOL_BYTES = 2**30
 
 
 class Pipeline:
-    """Computes what a `Request` asks for.
+    """Computes the vectors that `EncodeOptions` ask for.
 
     Args:
         encoder: A `BertEncoder`.
         tokenizer: Its `WordPieceTokenizer`.
-        max_length: The most tokens of a row.
-        include_prompt: Whether the prompt's tokens are pooled, and given.
+        max_length: The most tokens of a window.
+        include_prompt: Whether the prompt's tokens are pooled and returned.
         dense: Built `keras.layers.Dense` layers for sentence vectors.
     """
 
-    def __init__(self, encoder, tokenizer, max_length, include_prompt, dense):
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        tokenizer: WordPieceTokenizer,
+        max_length: int,
+        include_prompt: bool,
+        dense: Sequence[keras.layers.Dense],
+    ):
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.include_prompt = include_prompt
         self.dense = dense
-        self._models = {}
+        self._models: dict[Any, TracedModel | KerasModel] = {}
 
-    def prompt_tokens(self, prompt) -> int:
+    def prompt_tokens(self, prompt: str) -> int:
         """How many tokens the prompt has, without special tokens.
 
         Raises:
-            UserError: It is left out of the pooling, and there is no room for more than it.
+            UserError: It is left out of the pooling, and leaves no room for a text.
         """
         count = len(next(self.tokenizer.ids([prompt]))) if prompt else 0
         if prompt and not self.include_prompt and count + 1 >= self.max_length:
@@ -57,18 +71,18 @@ class Pipeline:
             )
         return count
 
-    def shape(self, request):
-        """The shape of one result's vectors behind the text's or the token's axis.
+    def shape(self, options: EncodeOptions) -> tuple[int, ...]:
+        """The shape of the vectors of one text, or of one token.
 
         Raises:
             UserError: The dense layers do not take such vectors, or they have fewer dimensions
                 than are asked for.
         """
         config = self.encoder.config
-        states = [(None, None, config.hidden_size)] * (config.num_layers + 1)
-        shape = request.layers.compute_output_shape(states)[2:]
-        if request.output == "sentence":
-            shape = (*shape[:-1], shape[-1] * len(request.pooling))
+        states = [(1, 1, config.hidden_size)] * (config.num_layers + 1)
+        shape: tuple[Any, ...] = options.layers.compute_output_shape(states)[2:]
+        if options.output == "sentence":
+            shape = (*shape[:-1], shape[-1] * len(options.pooling))
             for layer in self.dense:
                 if shape != (layer.kernel.shape[0],):
                     raise UserError(
@@ -77,246 +91,176 @@ class Pipeline:
                         "the model, or give dense=[]."
                     )
                 shape = (layer.units,)
-        if request.dimensions is not None and request.dimensions > shape[-1]:
+        if options.dimensions is not None and options.dimensions > shape[-1]:
             raise UserError(
-                f"dimensions is {request.dimensions}, and the vectors have {shape[-1]}: "
+                f"dimensions is {options.dimensions}, and the vectors have {shape[-1]}: "
                 "give as many or fewer."
             )
         return shape
 
-    def token_bytes(self, request):
-        """The most memory that a token's vectors take."""
-        return 4 * int(np.prod(self.shape(request)))
-
-    def empty(self, request, count):
+    def empty(self, options: EncodeOptions, count: int) -> np.ndarray:
         """An array for the vectors of `count` sentences."""
-        none = self._finish(np.zeros((0, *self.shape(request)), "float32"), request)
+        none = _quantize(np.zeros((0, *self.shape(options)), "float32"), options)
         return np.empty((count, *none.shape[1:]), none.dtype)
 
-    def run(self, pool, request, advance):
+    def run(
+        self,
+        items: Iterable[tuple[TextOrWords, TextOrWords | None]],
+        options: EncodeOptions,
+        total: int | None,
+        show_progress_bar: bool | Callable[[int], object] | None,
+    ) -> Iterator[np.ndarray | list[TokenVectors | WordVectors]]:
+        """The results of texts, pool by pool.
+
+        Args:
+            items: Pairs `(text, pair or None)`, checked.
+            options: The options.
+            total: The number of texts; None where it is unknown.
+            show_progress_bar: As in `TextEmbedder.encode`.
+        """
+        most = _POOL_CHARACTERS
+        if options.output != "sentence":
+            token_bytes = 4 * int(np.prod(self.shape(options)))
+            most = min(most, _POOL_BYTES // token_bytes)
+        texts = tokens = 0
+        try:
+            with progress(total, show_progress_bar) as advance:
+                for pool in pools(items, _POOL_TEXTS, most):
+                    results, cut = self.run_pool(pool, options, advance)
+                    texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
+                    yield results
+        finally:
+            if texts:
+                is_window = options.long == "window"
+                warning = TruncationWarning(texts, tokens, self.max_length, is_window)
+                warnings.warn(warning, stacklevel=3)
+
+    def run_pool(
+        self,
+        pool: Sequence[tuple[TextOrWords, TextOrWords | None]],
+        options: EncodeOptions,
+        advance: Callable[[int], object],
+    ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
         """The results of a pool of texts.
 
         Args:
             pool: Pairs `(text, pair or None)`, checked.
-            request: The `Request`.
+            options: The options.
             advance: Called with the number of texts that are done since the last call.
 
         Returns:
             The array of sentence vectors, or the list of other results, in order; and the number
             of tokens cut off each text, int `[texts]`.
         """
-        if request.output == "sentence":
-            rows = self._layout(request).rows(token_ids(self.tokenizer, pool, request.prompt))
-            return self._sentences(rows, request, advance), rows.cut
-        found = documents(self.tokenizer, pool, request.prompt)
-        rows = self._layout(request).rows(
-            (one.one.ids, None if one.two is None else one.two.ids) for one in found
-        )
-        return self._tokens(found, rows, request, advance), rows.cut
-
-    def _layout(self, request):
-        return Layout(
+        windowing = Windowing(
             self.tokenizer.cls_id,
             self.tokenizer.sep_id,
             self.tokenizer.pad_id,
             self.max_length,
-            window=request.long == "window",
-            overlap=request.overlap,
-            prompt=self.prompt_tokens(request.prompt),
+            window=options.long == "window",
+            overlap=options.overlap,
+            prompt=self.prompt_tokens(options.prompt),
         )
+        if options.output == "sentence":
+            windows = windowing.windows(token_ids(self.tokenizer, pool, options.prompt))
+            return self._sentences(windows, options, advance), windows.cut
+        found = documents(self.tokenizer, pool, options.prompt)
+        windows = windowing.windows(
+            (each.one.ids, None if each.two is None else each.two.ids) for each in found
+        )
+        return self._tokens(found, windows, options, advance), windows.cut
 
-    def _sentences(self, rows, request, advance):
+    def _sentences(self, windows: Windows, options: EncodeOptions, advance) -> np.ndarray:
         """The vectors of texts, `[texts, ...]`."""
-        left_out = self._left_out(request)
-        at = left_out if "cls" in request.pooling else 0
-        model = self._model(
-            (_key(request.layers), request.pooling, at),
-            lambda: Features(self.encoder, request.layers, request.pooling, at),
-            rows,
-        )
-        vectors, counts = None, np.zeros(len(rows.texts), np.int64)
+        left_out = 0
+        if options.prompt and not self.include_prompt:
+            left_out = 1 + self.prompt_tokens(options.prompt)
+        cls_position = left_out if "cls" in options.pooling else 0
+        model = self._model(windows, options.layers, options.pooling, cls_position)
+        vectors, counts = None, np.zeros(len(windows.texts), np.int64)
 
         def batches():
-            for batch, inputs in self._batches(rows, request):
+            for rows, inputs in packed_batches(windows.tokenized, self.encoder, options.batch_size):
                 width = inputs["input_mask"].shape[1]
-                mask = rows.pooling_mask(batch, width, request.special_tokens, left_out)
-                counts[batch] = mask.sum(axis=1)
-                yield batch, {**inputs, "pooling_mask": mask.astype(np.int32)}
+                mask = windows.pooling_mask(rows, width, options.special_tokens, left_out)
+                counts[rows] = mask.sum(axis=1)
+                yield rows, {**inputs, "pooling_mask": mask.astype(np.int32)}
 
-        for batch, part in model(batches()):
+        for rows, part in model(batches()):
             if vectors is None:
-                vectors = np.zeros((len(rows.texts), part.shape[1]), "float32")
-            vectors[batch] = part
-            advance(_texts_begun(rows, batch))
+                vectors = np.zeros((len(windows.texts), part.shape[1]), "float32")
+            vectors[rows] = part
+            advance(_texts_begun(windows, rows))
         if vectors is None:
-            return self.empty(request, 0)
-        vectors = merge_windows(vectors, counts, rows.texts, request.pooling)
-        return self._finish(self._last_layers(vectors, request), request)
+            return self.empty(options, 0)
+        vectors = merge_windows(vectors, counts, windows.texts, options.pooling)
+        return _quantize(self._last_layers(vectors, options), options)
 
-    def _left_out(self, request):
-        """How many tokens at a row's begin are not pooled."""
-        if self.include_prompt or not request.prompt:
-            return 0
-        return 1 + self.prompt_tokens(request.prompt)
-
-    def _last_layers(self, vectors, request):
-        """Layers kept apart get their axis; other vectors go through the dense layers."""
-        if request.layers.combine == "stack":
-            layers, size = self.shape(request)
-            modes = len(request.pooling)
-            vectors = vectors.reshape(len(vectors), modes, layers, size // modes)
+    def _last_layers(self, vectors, options):
+        """Stacked layers get their axis; other vectors go through the dense layers."""
+        if options.layers.combine == "stack":
+            layers, size = self.shape(options)
+            poolings = len(options.pooling)
+            vectors = vectors.reshape(len(vectors), poolings, layers, size // poolings)
             vectors = vectors.transpose(0, 2, 1, 3).reshape(len(vectors), layers, size)
         for layer in self.dense:
             vectors = keras.ops.convert_to_numpy(layer(vectors))
         return vectors
 
-    def _tokens(self, found, rows, request, advance):
-        """The vectors of texts' tokens or words, a list."""
-        model = self._model(
-            (_key(request.layers),), lambda: Features(self.encoder, request.layers), rows
-        )
-        pieces, shape = [None] * len(rows.texts), self.shape(request)
-        for batch, vectors in model(self._batches(rows, request)):
-            for row, vector in zip(batch.tolist(), vectors, strict=True):
-                own = vector[rows.start[row] : rows.stop[row]]
+    def _tokens(
+        self, found: Sequence[Document], windows: Windows, options: EncodeOptions, advance
+    ) -> list[TokenVectors | WordVectors]:
+        """The vectors of texts' tokens or words."""
+        model = self._model(windows, options.layers)
+        pieces: list[Any] = [None] * len(windows.texts)
+        shape = self.shape(options)
+        batches = packed_batches(windows.tokenized, self.encoder, options.batch_size)
+        for rows, vectors in model(batches):
+            for row, vector in zip(rows.tolist(), vectors, strict=True):
+                own = vector[windows.start[row] : windows.stop[row]]
                 pieces[row] = own.reshape(len(own), *shape).copy()
-            advance(_texts_begun(rows, batch))
-        results, ends = [], np.searchsorted(rows.texts, np.arange(len(found)), side="right")
-        start = 0
-        for document, keep, end in zip(found, rows.kept, ends.tolist(), strict=True):
+            advance(_texts_begun(windows, rows))
+        results, start = [], 0
+        ends = np.searchsorted(windows.texts, np.arange(len(found)), side="right")
+        for document, keep, end in zip(found, windows.kept, ends.tolist(), strict=True):
             own = pieces[start] if end == start + 1 else np.concatenate(pieces[start:end])
             pieces[start:end] = [None] * (end - start)
-            results.append(self._result(document, keep, own, request))
+            results.append(self._result(document, keep, own, options))
             start = end
         return results
 
-    def _result(self, document, keep, vectors, request):
-        if request.output == "word":
-            result = word_vectors(document, keep, vectors, request.prompt, request.word_pooling)
+    def _result(self, document, keep, vectors, options):
+        if options.output == "word":
+            result = word_vectors(document, keep, vectors, options)
         else:
             result = token_vectors(
-                document,
-                keep,
-                vectors,
-                self.tokenizer,
-                request.prompt,
-                request.special_tokens,
-                self.include_prompt,
+                document, keep, vectors, options, self.tokenizer, self.include_prompt
             )
-        return dataclasses.replace(result, vectors=self._finish(result.vectors, request))
+        return dataclasses.replace(result, vectors=_quantize(result.vectors, options))
 
-    def _batches(self, rows, request):
-        """The batches of rows: their indices, some of which may stand there twice, and the inputs.
+    def _model(self, windows: Windows, layers, poolings=(), cls_position=0) -> Callable:
+        """The compiled model of some settings, of which the last few are kept.
 
-        A call with a single batch gets its own shape on TensorFlow: there is no other to share.
+        Returns:
+            A function from pairs of anything and a batch to pairs of the same and its output.
         """
-        padded = padded_length(rows.tokenized.lengths, self.encoder.config.max_length)
-        if request.batch_size is None:
-            in_half = multiplies_in_half(self.encoder.compute_dtype)
-            most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
-            tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
-            batches = token_batches(padded, tokens)
-        else:
-            batches = length_batches(padded, request.batch_size)
-        for number, batch in enumerate(batches):
-            width = int(padded[batch].max())
-            if number or keras.backend.backend() != "tensorflow":
-                full = request.batch_size or max(tokens // width, 1)
-                batch = filled(batch, full)
-            yield batch, pack(rows.tokenized, batch, pad_to=width)
-
-    def _model(self, key, make, rows):
-        """The compiled model of some settings, for some rows; only the last few are kept.
-
-        A function from pairs of anything and a batch to pairs of the same and its output.
-        """
+        # A scalar mix is known by its weights, others by their settings.
+        mix = layers if layers.combine == "scalar_mix" else (layers.layers, layers.combine)
+        key = (mix, poolings, cls_position)
         model = self._models.get(key)
         if model is None:
-            model = self._models[key] = compiled(make())
+            model = compiled(FeatureExtractor(self.encoder, layers, poolings, cls_position))
+            self._models[key] = model
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
-        run = model.for_tokens(int(rows.tokenized.lengths.sum()))
+        run = model.for_tokens(int(windows.tokenized.lengths.sum()))
         return functools.partial(in_order, run, at_once=batches_at_once())
 
-    @staticmethod
-    def _finish(vectors, request):
-        return finish(vectors, request.dimensions, request.normalize, request.dtype)
+
+def _quantize(vectors, options):
+    return quantize(vectors, options.dimensions, options.normalize, options.dtype)
 
 
-def _key(layers):
-    """What tells one `LayerPooling` from another: its weights or, without any, its settings."""
-    return layers if layers.combine == "scalar_mix" else (layers.layers, layers.combine)
-
-
-def batch_tokens(total, most, at_once):
-    """How many tokens a batch has: the most, or less where that leaves too few batches.
-
-    In long work the batches of one length have the same shape each time, for which oneDNN has its
-    code ready.
-
-    Args:
-        total: The tokens of all.
-        most: The most tokens of a batch.
-        at_once: How many batches are computed side by side.
-
-    Example:
-
-    >>> batch_tokens(10_000, most=2048, at_once=2), batch_tokens(3000, most=2048, at_once=2)
-    (2048, 1500)
-    """
-    return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
-
-
-def filled(batch, full):
-    """Indices that are repeated up to a power of two, or to a full batch, for there are few shapes.
-
-    Args:
-        batch: Indices, int `[n]`.
-        full: How many a full batch has.
-
-    Example:
-
-    >>> filled(np.array([7, 8, 9]), full=6), filled(np.array([7, 8, 9, 4, 5]), full=6)
-    (array([7, 8, 9, 7]), array([7, 8, 9, 4, 5, 7]))
-    """
-    return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))
-
-
-def _texts_begun(rows, batch):
-    """How many texts have their first row in a batch."""
-    return int((rows.start[np.unique(batch)] == 0).sum())
-
-
-def merge_windows(vectors, counts, texts, pooling):
-    """The vectors of texts from those of their windows.
-
-    Args:
-        vectors: `[windows, size]`, those of the modes of pooling side by side.
-        counts: How many tokens were pooled in each window, int `[windows]`.
-        texts: The text of each window, never falling, int `[windows]`.
-        pooling: The modes. Of a mean the tokens count alike; `"cls"` and `"pooled"` are averaged.
-
-    Returns:
-        `[texts, size]`.
-
-    Example:
-
-    >>> vectors = np.array([[1.0, 1.0], [4.0, 2.0], [7.0, 7.0]])
-    >>> merge_windows(vectors, np.array([2, 1, 5]), np.array([0, 0, 1]), ("mean", "max"))
-    array([[2., 2.],
-           [7., 7.]])
-    """
-    firsts = np.flatnonzero(np.diff(texts, prepend=-1))
-    if len(firsts) == len(texts):
-        return vectors
-    merged = []
-    for mode, part in zip(pooling, np.split(vectors, len(pooling), axis=1), strict=True):
-        if mode == "max":
-            merged.append(np.maximum.reduceat(part, firsts))
-            continue
-        tokens = (counts if mode in ("mean", "mean_sqrt_len") else np.ones_like(counts))[:, None]
-        power = 0.5 if mode == "mean_sqrt_len" else 1.0
-        weights = (tokens**power).astype(part.dtype)
-        total = (np.add.reduceat(tokens, firsts) ** power).astype(part.dtype)
-        merged.append(np.add.reduceat(part * weights, firsts) / total)
-    return np.concatenate(merged, axis=1)
+def _texts_begun(windows, rows):
+    """How many texts have their first window in a batch."""
+    return int((windows.start[np.unique(rows)] == 0).sum())

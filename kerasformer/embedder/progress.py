@@ -1,60 +1,58 @@
-"""A progress bar for many texts."""
+"""The progress bar of many texts."""
 
 import contextlib
 import sys
+import time
+from collections.abc import Callable, Iterator
 
-_MANY = 500  # texts, of which a bar is shown on a terminal
+from kerasformer.progress import Bars
+
+_MANY = 500  # texts; fewer have no bar by default
 
 
 @contextlib.contextmanager
-def progress(total, verbose):
-    """Shows how many texts are done, how many a second, and the time left, on stderr.
+def progress(
+    total: int | None, show: bool | Callable[[int], object] | None
+) -> Iterator[Callable[[int], object]]:
+    """Shows on stderr how many texts are done, their rate and the time left.
 
     Args:
-        total: The number of texts; None where nobody knows.
-        verbose: Whether to show it; `"auto"` for many texts on a terminal. Or a function that is
-            called in its place.
+        total: The number of texts; None where it is unknown.
+        show: Whether to show it; None for many texts on a terminal. Or a function to call instead.
 
     Yields:
-        A function to call with the number of texts that have been done since the last call.
+        A function to call with the number of texts done since its last call.
     """
-    if callable(verbose):
-        yield verbose
+    if callable(show):
+        yield show
         return
-    if verbose == "auto":
-        verbose = sys.stderr.isatty() and (total is None or total >= _MANY)
-    if not verbose:
+    if show is None:
+        show = sys.stderr.isatty() and (total is None or total >= _MANY)
+    if not show:
         yield lambda count: None
         return
-    with _bar() as bar:
-        task = bar.add_task("texts", total=total, rate="")
+    done, rate, started = 0, "", time.monotonic()
+    with Bars(_columns) as bars:
+        bars.add("texts", total=total, rate=rate)
 
         def advance(count):
-            bar.advance(task, count)
-            done, seconds = bar.tasks[task].completed, bar.tasks[task].elapsed
-            bar.update(task, rate=f"{done / max(seconds, 1e-3):,.0f} texts/s")
+            nonlocal done, rate
+            done += count
+            rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} texts/s"
+            bars.update(advance=count, rate=rate)
 
         yield advance
+        if not bars.shown:
+            bars.say(f"texts {done}/{total or done} {rate}")
 
 
-def _bar():
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
+def _columns(rich):
+    return (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(bar_width=24),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[rate]}"),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
     )

@@ -1,4 +1,4 @@
-"""What `TextEmbedder` gives for a text where that is more than one vector."""
+"""What `TextEmbedder` returns for a text where that is more than one vector."""
 
 import dataclasses
 
@@ -12,10 +12,10 @@ class TokenVectors:
     Attributes:
         tokens: The tokens, such as `"film"` and `"##s"`.
         ids: Their ids in the vocabulary.
-        offsets: For each `(start, end)` in characters of the text as it was given; None for the
-            special tokens around the text and for the tokens of a prompt.
+        offsets: For each `(start, end)` in characters of the text as given; None for special
+            tokens and for the tokens of a prompt.
         segments: For each 0, or 1 in the second text of a pair, whose offsets are in that text.
-        vectors: `[tokens, size]`; `[tokens, layers, hidden]` where layers are kept apart.
+        vectors: `[tokens, size]`; `[tokens, layers, hidden]` for stacked layers.
     """
 
     tokens: list[str]
@@ -31,9 +31,9 @@ class WordVectors:
 
     Attributes:
         words: The words, as they stand in the text; punctuation marks are words too.
-        offsets: For each `(start, end)` in characters of the text as it was given; None where the
-            caller gave words.
-        vectors: `[words, size]`; `[words, layers, hidden]` where layers are kept apart.
+        offsets: For each `(start, end)` in characters of the text as given; None where the caller
+            gave words.
+        vectors: `[words, size]`; `[words, layers, hidden]` for stacked layers.
         segments: For each 0, or 1 in the second text of a pair.
     """
 
@@ -44,14 +44,14 @@ class WordVectors:
 
 
 class TruncationWarning(UserWarning):
-    """Texts were longer than `max_length` tokens, and were cut.
+    """Texts were longer than `max_length` tokens and were truncated.
 
     Attributes:
-        texts: How many texts were cut.
+        texts: How many texts were truncated.
         tokens: How many tokens were cut off.
     """
 
-    def __init__(self, texts, tokens, max_length, window=False):
+    def __init__(self, texts: int, tokens: int, max_length: int, window: bool = False):
         self.texts, self.tokens = texts, tokens
         advice = 'long="window" takes all of a text'
         if window:

@@ -1,38 +1,43 @@
 """The vectors of a text's tokens, and of the words that these make up."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from kerasformer.embedder.documents import Document, TextOrWords
+from kerasformer.embedder.options import EncodeOptions
 from kerasformer.embedder.results import TokenVectors, WordVectors
+from kerasformer.text import WordPieceTokenizer
 
-WORD_POOLING = ("mean", "sum", "first", "max")
 
-
-def token_vectors(document, keep, vectors, tokenizer, prompt, special_tokens, include_prompt):
+def token_vectors(
+    document: Document,
+    keep: tuple[int, int],
+    vectors: np.ndarray,
+    options: EncodeOptions,
+    tokenizer: WordPieceTokenizer,
+    include_prompt: bool,
+) -> TokenVectors:
     """The tokens of a text with their vectors.
 
     Args:
-        document: A `Document`.
+        document: The text.
         keep: How many tokens of the text, and of its pair, have vectors.
         vectors: Those of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`, `[tokens, ...]`.
-        tokenizer: The `WordPieceTokenizer`.
-        prompt: What was put before the text.
-        special_tokens: Whether the tokens around the texts stay.
-        include_prompt: Whether the prompt's tokens stay.
-
-    Returns:
-        The `TokenVectors`.
+        options: Their `prompt` was put before the text; `special_tokens` are kept or not.
+        tokenizer: The tokenizer.
+        include_prompt: Whether the prompt's tokens are kept.
     """
     cls, sep = (tokenizer.special_tokens[role] for role in ("cls_token", "sep_token"))
-    rows = [(cls, tokenizer.cls_id, None, 0, special_tokens)]
+    special_tokens = options.special_tokens
+    rows: list[tuple] = [(cls, tokenizer.cls_id, None, 0, special_tokens)]
     for segment, encoding in enumerate((document.one, document.two)):
         if encoding is None:
             continue
-        before = 0 if segment else len(prompt)
+        before = 0 if segment else len(options.prompt)
         count = keep[segment]
-        tokens = zip(
-            encoding.tokens[:count], encoding.ids[:count], encoding.offsets[:count], strict=True
-        )
-        for token, token_id, (start, end) in tokens:
+        parts = (encoding.tokens, encoding.ids, encoding.offsets)
+        for token, token_id, (start, end) in zip(*(part[:count] for part in parts), strict=True):
             is_prompt = before > 0 and end <= before
             offsets = None if is_prompt else (max(start - before, 0), end - before)
             rows.append((token, token_id, offsets, segment, include_prompt or not is_prompt))
@@ -48,24 +53,23 @@ def token_vectors(document, keep, vectors, tokenizer, prompt, special_tokens, in
     )
 
 
-def word_vectors(document, keep, vectors, prompt, pooling):
+def word_vectors(
+    document: Document, keep: tuple[int, int], vectors: np.ndarray, options: EncodeOptions
+) -> WordVectors:
     """The words of a text with their vectors: the words that its tokenizer splits it into.
 
     Of words that the caller gave, one without any token (an empty one) gets zeros, as in flair;
     those behind a cut are left out.
 
     Args:
-        document: A `Document`.
+        document: The text.
         keep: How many tokens of the text, and of its pair, have vectors.
         vectors: Those of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`, `[tokens, ...]`.
-        prompt: What was put before the text.
-        pooling: One of `WORD_POOLING`.
-
-    Returns:
-        The `WordVectors`.
+        options: Their `prompt` was put before the text; words are pooled by `word_pooling`.
     """
+    prompt, pooling = options.prompt, options.word_pooling
     parts = [_words(document.text, document.one, keep[0], vectors[1:], prompt, pooling)]
-    if document.two is not None:
+    if document.pair is not None:
         after = vectors[keep[0] + 2 :]
         parts.append(_words(document.pair, document.two, keep[1], after, "", pooling))
     words, offsets, pooled = zip(*parts, strict=True)
@@ -77,18 +81,19 @@ def word_vectors(document, keep, vectors, prompt, pooling):
     )
 
 
-def _words(text, encoding, count, vectors, prompt, pooling):
+def _words(
+    text: TextOrWords, encoding, count: int, vectors: np.ndarray, prompt: str, pooling: str
+) -> tuple[Sequence[str], list, np.ndarray]:
     """The words of one text, their places and their vectors."""
     numbers = np.array([-1 if i is None else i for i in encoding.word_ids[:count]], int)
     offsets = np.array(encoding.offsets[:count], int).reshape(-1, 2)
-    are_words = not isinstance(text, str)
     if prompt:
-        is_prompt = numbers == 0 if are_words else offsets[:, 1] <= len(prompt)
+        is_prompt = offsets[:, 1] <= len(prompt) if isinstance(text, str) else numbers == 0
         numbers = np.where(is_prompt, -1, numbers)
     inside = np.flatnonzero(numbers >= 0)
     firsts = np.flatnonzero(np.diff(numbers[inside], prepend=-1))
     pooled = _pool(vectors[inside], firsts, pooling)
-    if are_words:
+    if not isinstance(text, str):
         return _given_words(text, numbers[inside][firsts] - bool(prompt), pooled, count, encoding)
     lasts = np.append(firsts, len(inside))[1:] - 1
     begins = np.maximum(offsets[inside][firsts, 0] - len(prompt), 0)

@@ -5,11 +5,13 @@ import math
 import keras
 from keras import ops
 
+from kerasformer.layers.typing import Activation, Tensor
+
 _SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-def gelu_tanh(x):
+def gelu_tanh(x: Tensor) -> Tensor:
     """GELU by its tanh approximation, the variant of TF Hub's BERT.
 
     Hendrycks & Gimpel, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415, section 2.
@@ -36,13 +38,13 @@ _NAMES = {
 }
 
 
-def get_activation(name: str):
-    """Finds an activation by the name that Keras or a Hugging Face configuration gives it.
+def get_activation(name: str) -> Activation:
+    """An activation function by its name in Keras or in a Hugging Face configuration.
 
     Args:
         name: `"gelu"` (the exact, erf variant), `"gelu_tanh"` (its tanh approximation; also
             `"gelu_new"`, `"gelu_fast"`, `"gelu_pytorch_tanh"`), or any name that
-            `keras.activations.get` knows.
+            `keras.activations.get` accepts.
 
     Returns:
         A function of one tensor.
@@ -56,7 +58,7 @@ def get_activation(name: str):
     'gelu_tanh'
     """
     if not isinstance(name, str):
-        raise ValueError(f"activation is given by its name, a string, not {name!r}.")
+        raise ValueError(f"activation={name!r} is not a string: give an activation's name.")
     if name in _NAMES:
         return _NAMES[name]
     try:
@@ -64,6 +66,6 @@ def get_activation(name: str):
     except ValueError:
         known = ", ".join(["gelu", *_NAMES, "relu", "tanh"])
         raise ValueError(
-            f"{name!r} is not a known activation; use one of {known} or another name that "
-            "keras.activations.get knows."
+            f"{name!r} is not a known activation: give one of {known} or another name that "
+            "keras.activations.get accepts."
         ) from None

@@ -1,45 +1,70 @@
 """Checks of constructor arguments that the layers and models share."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
+from kerasformer.layers.typing import Initializer, Tensor
 
-def check_sizes(**sizes):
-    """Raises a ValueError for the first of the named sizes that is no positive integer."""
+
+def check_sizes(**sizes: int):
+    """Raises a ValueError for the first of the named sizes that is not a positive integer."""
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise ValueError(f"{name}={size!r} is not a positive integer.")
 
 
-def check_rates(**rates):
+def check_rates(**rates: float):
     """Raises a ValueError for the first of the named dropout rates that is not in [0, 1)."""
     for name, rate in rates.items():
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise ValueError(f"{name}={rate!r} is not a number from 0 up to, not including, 1.")
+            raise ValueError(f"{name}={rate!r} is not a number in [0, 1).")
 
 
-def check_positive(**numbers):
+def check_positive(**numbers: float):
     """Raises a ValueError for the first of the named numbers that is not above zero."""
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number > 0:
             raise ValueError(f"{name}={number!r} is not a number above 0.")
 
 
-def check_rank(name, tensor, axes, *other_axes):
-    """Raises a ValueError where a tensor has none of the numbers of axes that it may have.
+def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
+    """Raises a ValueError where a tensor has another number of axes than it should.
 
     Args:
-        name: What the tensor is called in the message.
+        name: The tensor's name in the message.
         tensor: The tensor, or None, which passes.
         axes: The axes' names, such as `"[batch, seq]"`.
-        *other_axes: Further choices.
+        *other_axes: Other shapes that are accepted.
     """
     choices = (axes, *other_axes)
     if tensor is None or len(tensor.shape) in [choice.count(",") + 1 for choice in choices]:
         return
-    raise ValueError(f"{name} has shape {tuple(tensor.shape)}, and {' or '.join(choices)} is due.")
+    expected = " or ".join(choices)
+    raise ValueError(f"Expected {name} of shape {expected}, got {tuple(tensor.shape)}.")
 
 
-def clone_initializer(initializer):
+def constructor_config(layer: keras.layers.Layer) -> dict[str, Any]:
+    """The constructor's arguments, each kept under its name, as `get_config` returns them.
+
+    Example:
+
+    >>> from kerasformer.layers import SequencePooling
+    >>> constructor_config(SequencePooling("max"))
+    {'pooling': 'max'}
+    """
+    config = {}
+    for name in inspect.signature(type(layer).__init__).parameters:
+        if name not in ("self", "kwargs"):
+            value = getattr(layer, name)
+            is_initializer = isinstance(value, keras.Initializer)
+            config[name] = keras.initializers.serialize(value) if is_initializer else value
+    return config
+
+
+def clone_initializer(initializer: Initializer) -> keras.Initializer | Callable:
     """A fresh copy of an initializer: one instance used twice gives both weights equal values."""
     initializer = keras.initializers.get(initializer)
     if not isinstance(initializer, keras.Initializer):

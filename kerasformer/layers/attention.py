@@ -1,12 +1,14 @@
 """Multi-head self-attention: Keras' own layer and variables, with a fused forward pass."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
 from kerasformer.layers.kernels import kernels
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -32,7 +34,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         inputs: `[batch, seq, hidden]`.
         attention_mask: Boolean or 0/1, `[batch, seq, seq]`, or anything that broadcasts to it
             such as `[batch, 1, seq]` or `[seq, seq]`: which positions (last axis) each position
-            attends to. Without it the implicit Keras mask is taken, if there is one.
+            attends to. By default the implicit Keras mask.
         return_attention_scores: Whether to return the probabilities too.
         use_causal_mask: Whether a position attends only to itself and those before it.
         training: Whether dropout is on.
@@ -55,13 +57,13 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
     def __init__(
         self,
-        num_heads,
-        key_dim,
-        dropout=0.0,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        seed=None,
-        **kwargs,
+        num_heads: int,
+        key_dim: int,
+        dropout: float = 0.0,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         check_sizes(num_heads=num_heads, key_dim=key_dim)
         check_rates(dropout=dropout)
@@ -75,11 +77,11 @@ class SelfAttention(keras.layers.MultiHeadAttention):
             **kwargs,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables of `MultiHeadAttention` for inputs `[batch, seq, hidden]`."""
         if len(input_shape) != 3:
             raise ValueError(
-                f"SelfAttention takes [batch, seq, hidden], not an input of shape "
+                "Expected an input of shape [batch, seq, hidden] for SelfAttention, got "
                 f"{tuple(input_shape)}."
             )
         super().build(input_shape, input_shape)
@@ -87,13 +89,13 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
     def call(
         self,
-        inputs,
-        attention_mask=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-        training=None,
-        mask=None,
-    ):
+        inputs: Tensor,
+        attention_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """See the class; `mask` is Keras' implicit mask."""
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
         if attention_mask is None and mask is not None:
@@ -139,11 +141,13 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         output = ops.matmul(flat, ops.reshape(self.output_dense.kernel, (width, hidden)))
         return ops.reshape(output + self.output_dense.bias, (batch, length, hidden))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return input_shape
 
-    def compute_output_spec(self, inputs, return_attention_scores=False, **_):
+    def compute_output_spec(
+        self, inputs: Tensor, return_attention_scores: bool = False, **_: Any
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """The output's shape and dtype, and the probabilities' where asked for."""
         output = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not return_attention_scores:
@@ -152,8 +156,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         shape = (batch, self.num_heads, length, length)
         return output, keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def get_config(self):
-        """The arguments of this class, not the further ones of its parent."""
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, without those that only `MultiHeadAttention` has."""
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}

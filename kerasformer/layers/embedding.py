@@ -1,5 +1,7 @@
 """Token and position embeddings: the classic pair, and BERT's with segments and LayerNorm."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,29 +11,31 @@ from kerasformer.layers.arguments import (
     check_rates,
     check_sizes,
     clone_initializer,
+    constructor_config,
 )
 from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
-def check_length(length, max_length):
+def check_length(length: int | None, max_length: int):
     """Raises a ValueError where a statically known length exceeds the position table's."""
     if isinstance(length, int) and length > max_length:
         raise ValueError(
-            f"The input has {length} positions and the position table {max_length}; truncate the "
-            f"input to {max_length} tokens or make max_length larger."
+            f"The input has {length} positions and the position table {max_length}: truncate the "
+            f"input to {max_length} tokens, or make max_length larger."
         )
 
 
 class _PositionTable(keras.layers.Layer):
     """A learnt vector for each position: ids `[batch, seq]` in, `[seq, hidden_size]` out."""
 
-    def __init__(self, max_length, hidden_size, initializer, **kwargs):
+    def __init__(self, max_length, hidden_size, initializer, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_length = max_length
         self.hidden_size = hidden_size
         self.initializer = initializer
 
-    def build(self, input_shape=None):
+    def build(self, input_shape=None) -> None:
         self.embeddings = self.add_weight(
             shape=(self.max_length, self.hidden_size),
             initializer=self.initializer,
@@ -42,8 +46,53 @@ class _PositionTable(keras.layers.Layer):
         return ops.cast(self.embeddings, self.compute_dtype)[: ops.shape(inputs)[1]]
 
 
+class _Embedding(keras.layers.Layer):
+    """What both embeddings share."""
+
+    def __init__(
+        self, vocab_size, max_length, hidden_size, dropout, embeddings_initializer, **kwargs
+    ):
+        super().__init__(**kwargs)
+        check_sizes(vocab_size=vocab_size, max_length=max_length, hidden_size=hidden_size)
+        check_rates(dropout=dropout)
+        self.vocab_size = vocab_size
+        self.max_length = max_length
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.supports_masking = True
+        self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
+
+    def _table(self, rows, name):
+        return keras.layers.Embedding(
+            rows,
+            self.hidden_size,
+            embeddings_initializer=clone_initializer(self.embeddings_initializer),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def _position_table(self):
+        return _PositionTable(
+            self.max_length,
+            self.hidden_size,
+            clone_initializer(self.embeddings_initializer),
+            dtype=self.dtype_policy,
+            name="position_embedding",
+        )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`[batch, seq, hidden_size]`."""
+        check_length(input_shape[1], self.max_length)
+        return (*input_shape, self.hidden_size)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **constructor_config(self)}
+
+
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TokenAndPositionEmbedding(keras.layers.Layer):
+class TokenAndPositionEmbedding(_Embedding):
     """The sum of a token's and its position's learnt vectors.
 
     The embedding of keras.io's "Text classification with Transformer", with a padding mask and for
@@ -53,7 +102,7 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
         vocab_size: Number of token ids.
         max_length: Longest sequence.
         hidden_size: Width of the vectors.
-        mask_zero: Whether id 0 is padding; the layer then hands on an implicit Keras mask.
+        mask_zero: Whether id 0 is padding; if so, the output carries an implicit Keras mask.
         dropout: Share of the sum dropped in training.
         embeddings_initializer: Initializer of both tables.
 
@@ -77,77 +126,41 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        max_length,
-        hidden_size,
-        mask_zero=True,
-        dropout=0.0,
-        embeddings_initializer="uniform",
-        **kwargs,
+        vocab_size: int,
+        max_length: int,
+        hidden_size: int,
+        mask_zero: bool = True,
+        dropout: float = 0.0,
+        embeddings_initializer: Initializer = "uniform",
+        **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        check_sizes(vocab_size=vocab_size, max_length=max_length, hidden_size=hidden_size)
-        check_rates(dropout=dropout)
-        self.vocab_size = vocab_size
-        self.max_length = max_length
-        self.hidden_size = hidden_size
+        super().__init__(
+            vocab_size, max_length, hidden_size, dropout, embeddings_initializer, **kwargs
+        )
         self.mask_zero = mask_zero
-        self.dropout = dropout
-        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
-        self.supports_masking = True
-        self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
-        self.word_embeddings = keras.layers.Embedding(
-            vocab_size,
-            hidden_size,
-            embeddings_initializer=clone_initializer(self.embeddings_initializer),
-            dtype=self.dtype_policy,
-            name="word_embeddings",
-        )
-        self.position_embedding = _PositionTable(
-            max_length,
-            hidden_size,
-            clone_initializer(self.embeddings_initializer),
-            dtype=self.dtype_policy,
-            name="position_embedding",
-        )
+        self.word_embeddings = self._table(vocab_size, "word_embeddings")
+        self.position_embedding = self._position_table()
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates both tables."""
         self.word_embeddings.build(input_shape)
         self.position_embedding.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq]")
         check_length(inputs.shape[1], self.max_length)
         x = self.word_embeddings(inputs) + self.position_embedding(inputs)
         return self.dropout_layer(x, training=training)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         """True where the id is not 0, with `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else mask
 
-    def compute_output_shape(self, input_shape):
-        """`[batch, seq, hidden_size]`."""
-        check_length(input_shape[1], self.max_length)
-        return (*input_shape, self.hidden_size)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocab_size": self.vocab_size,
-            "max_length": self.max_length,
-            "hidden_size": self.hidden_size,
-            "mask_zero": self.mask_zero,
-            "dropout": self.dropout,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }
-
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class BertEmbedding(keras.layers.Layer):
+class BertEmbedding(_Embedding):
     """BERT's embeddings: token, position and segment vectors summed, LayerNorm, dropout.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, figure 2.
@@ -182,65 +195,43 @@ class BertEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        max_length,
-        type_vocab_size,
-        hidden_size,
-        dropout=0.1,
-        layer_norm_epsilon=1e-12,
-        embeddings_initializer="uniform",
-        **kwargs,
+        vocab_size: int,
+        max_length: int,
+        type_vocab_size: int,
+        hidden_size: int,
+        dropout: float = 0.1,
+        layer_norm_epsilon: float = 1e-12,
+        embeddings_initializer: Initializer = "uniform",
+        **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        check_sizes(
-            vocab_size=vocab_size,
-            max_length=max_length,
-            type_vocab_size=type_vocab_size,
-            hidden_size=hidden_size,
+        super().__init__(
+            vocab_size, max_length, hidden_size, dropout, embeddings_initializer, **kwargs
         )
-        check_rates(dropout=dropout)
+        check_sizes(type_vocab_size=type_vocab_size)
         check_positive(layer_norm_epsilon=layer_norm_epsilon)
-        self.vocab_size = vocab_size
-        self.max_length = max_length
         self.type_vocab_size = type_vocab_size
-        self.hidden_size = hidden_size
-        self.dropout = dropout
         self.layer_norm_epsilon = layer_norm_epsilon
-        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
-        self.supports_masking = True
-        self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
         self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
-        self.position_embedding = _PositionTable(
-            max_length,
-            hidden_size,
-            clone_initializer(self.embeddings_initializer),
-            dtype=self.dtype_policy,
-            name="position_embedding",
-        )
+        self.position_embedding = self._position_table()
         self.layer_norm = LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def _table(self, rows, name):
-        initializer = clone_initializer(self.embeddings_initializer)
-        return keras.layers.Embedding(
-            rows,
-            self.hidden_size,
-            embeddings_initializer=initializer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the three tables and the LayerNorm for ids `[batch, seq]`."""
         self.word_embeddings.build(input_shape)
         self.type_embeddings.build(input_shape)
         self.position_embedding.build()
         self.layer_norm.build((*input_shape, self.hidden_size))
 
-    def call(self, input_word_ids, input_type_ids=None, training=None):
+    def call(
+        self,
+        input_word_ids: Tensor,
+        input_type_ids: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         """See the class."""
         check_rank("input_word_ids", input_word_ids, "[batch, seq]")
         check_length(input_word_ids.shape[1], self.max_length)
@@ -249,21 +240,3 @@ class BertEmbedding(keras.layers.Layer):
         x = self.word_embeddings(input_word_ids) + self.type_embeddings(input_type_ids)
         x = self.layer_norm(x + self.position_embedding(input_word_ids))
         return self.dropout_layer(x, training=training)
-
-    def compute_output_shape(self, input_shape):
-        """`[batch, seq, hidden_size]`."""
-        check_length(input_shape[1], self.max_length)
-        return (*input_shape, self.hidden_size)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocab_size": self.vocab_size,
-            "max_length": self.max_length,
-            "type_vocab_size": self.type_vocab_size,
-            "hidden_size": self.hidden_size,
-            "dropout": self.dropout,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }

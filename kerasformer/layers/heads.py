@@ -1,5 +1,7 @@
 """BERT's pretraining head over the vocabulary."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -9,8 +11,10 @@ from kerasformer.layers.arguments import (
     check_rank,
     check_sizes,
     clone_initializer,
+    constructor_config,
 )
 from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -19,7 +23,7 @@ class MaskedLMHead(keras.layers.Layer):
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1, as in Google's
     `run_pretraining.get_masked_lm_output`: a dense layer with activation, LayerNorm, and a product
-    with the encoder's own token embeddings, which the caller gives, so that they stay one weight.
+    with the encoder's own token embeddings, passed in by the caller: the two share one weight.
 
     Args:
         vocab_size: Number of token ids.
@@ -50,12 +54,12 @@ class MaskedLMHead(keras.layers.Layer):
 
     def __init__(
         self,
-        vocab_size,
-        embedding_size,
-        activation="gelu",
-        layer_norm_epsilon=1e-12,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        vocab_size: int,
+        embedding_size: int,
+        activation: str = "gelu",
+        layer_norm_epsilon: float = 1e-12,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_sizes(vocab_size=vocab_size, embedding_size=embedding_size)
@@ -76,14 +80,16 @@ class MaskedLMHead(keras.layers.Layer):
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
 
-    def build(self, input_shape, *_):
+    def build(self, input_shape: Shape, *_: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden]`."""
         self.transform.build((None, input_shape[-1]))
         self.layer_norm.build((None, self.embedding_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, inputs, embedding_table, positions=None):
+    def call(
+        self, inputs: Tensor, embedding_table: Tensor, positions: Tensor | None = None
+    ) -> Tensor:
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq, hidden]")
         check_rank("positions", positions, "[batch, predictions]")
@@ -96,18 +102,16 @@ class MaskedLMHead(keras.layers.Layer):
         logits = ops.cast(ops.matmul(flat, table), "float32") + ops.cast(self.bias, "float32")
         return ops.reshape(logits, (*ops.shape(x)[:2], self.vocab_size))
 
-    def compute_output_shape(self, inputs_shape, embedding_table_shape=None, positions_shape=None):
+    def compute_output_shape(
+        self,
+        inputs_shape: Shape,
+        embedding_table_shape: Shape | None = None,
+        positions_shape: Shape | None = None,
+    ) -> Shape:
         """`[batch, seq or predictions, vocab_size]`."""
         batch, length = (positions_shape or inputs_shape)[:2]
         return (batch, length, self.vocab_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocab_size": self.vocab_size,
-            "embedding_size": self.embedding_size,
-            "activation": self.activation,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }
+        return {**super().get_config(), **constructor_config(self)}

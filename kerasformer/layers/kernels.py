@@ -1,10 +1,13 @@
-"""The arithmetic of the layers that a backend may have quicker kernels for."""
+"""The operations of the layers that a backend may have faster kernels for."""
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
 
 import keras
 from keras import ops
+
+from kerasformer.layers.typing import Tensor
 
 # The score of what a mask excludes. Not minus infinity: a row without any real token gets a
 # uniform distribution rather than NaN.
@@ -14,11 +17,11 @@ MASKED = -1e9
 class Kernels:
     """In `keras.ops`, for every backend, for training and inference."""
 
-    def layer_norm(self, layer, inputs):
-        """What a `keras.layers.LayerNormalization` makes of its inputs, in float32 inside."""
+    def layer_norm(self, layer: keras.layers.Layer, inputs: Tensor) -> Tensor:
+        """The call of a `keras.layers.LayerNormalization`, which computes in float32."""
         return keras.layers.LayerNormalization.call(layer, inputs)
 
-    def attention_probabilities(self, scores, allowed):
+    def attention_probabilities(self, scores: Tensor, allowed: Tensor | None) -> Tensor:
         """The softmax over the last axis, in float32 at least.
 
         Args:
@@ -40,17 +43,17 @@ class Kernels:
 
 
 _DEFAULT = Kernels()
-_KERNELS = contextvars.ContextVar("kernels")
+_KERNELS: contextvars.ContextVar[Kernels] = contextvars.ContextVar("kernels")
 
 
-def kernels():
-    """The `Kernels` that the layers use now."""
+def kernels() -> Kernels:
+    """The `Kernels` in use."""
     return _KERNELS.get(_DEFAULT)
 
 
 @contextlib.contextmanager
-def use_kernels(chosen):
-    """Within it the layers use these `Kernels`; what is traced there keeps them."""
+def use_kernels(chosen: Kernels) -> Iterator[None]:
+    """A context in which the layers use these `Kernels`; a graph traced in it keeps them."""
     token = _KERNELS.set(chosen)
     try:
         yield
@@ -58,14 +61,14 @@ def use_kernels(chosen):
         _KERNELS.reset(token)
 
 
-def mask_bias(allowed, dtype):
-    """What is added to scores: 0 where attention is allowed, `MASKED` elsewhere."""
+def mask_bias(allowed: Tensor, dtype: str) -> Tensor:
+    """The bias added to scores: 0 where attention is allowed, `MASKED` elsewhere."""
     return ops.where(allowed, ops.cast(0.0, dtype), ops.cast(MASKED, dtype))
 
 
-def softmax(scores):
+def softmax(scores: Tensor) -> Tensor:
     """The softmax over the last axis."""
-    # keras.ops.softmax warns of an axis of size 1, which a sequence of one token rightly has.
+    # keras.ops.softmax warns about an axis of size 1, which a sequence of one token rightly has.
     return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
 
 
@@ -81,6 +84,6 @@ class LayerNormalization(keras.layers.LayerNormalization):
     (2, 3, 8)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """The inputs with mean 0 and variance 1 over the last axis, scaled and moved."""
         return kernels().layer_norm(self, inputs)

@@ -1,13 +1,16 @@
 """From the outputs of several layers to one vector for each token."""
 
 import operator
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-# Choices of the literature by name: the layers, of the embeddings and all blocks, and how they
-# are combined.
-NAMED_LAYERS = {
+from kerasformer.layers.typing import Shape, Tensor
+
+# Choices from the literature: indices into the embeddings and all blocks, and how to combine them.
+NAMED_LAYERS: dict[str, tuple[tuple[int, ...] | slice, str]] = {
     "last": ((-1,), "last"),
     "second_to_last": ((-2,), "last"),
     "embeddings": ((0,), "last"),
@@ -69,7 +72,9 @@ class LayerPooling(keras.layers.Layer):
 
     COMBINATIONS = ("last", "sum", "mean", "concat", "stack", "scalar_mix")
 
-    def __init__(self, layers="last", combine=None, **kwargs):
+    def __init__(
+        self, layers: int | str | Sequence[int] = "last", combine: str | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         named = NAMED_LAYERS.get(layers) if isinstance(layers, str) else None
         if named and combine not in (None, named[1]):
@@ -88,7 +93,7 @@ class LayerPooling(keras.layers.Layer):
         self.combine = combine
         self.supports_masking = True
 
-    def indices(self, count):
+    def indices(self, count: int) -> tuple[int, ...]:
         """The positions of the chosen layers among `count` hidden states, none negative.
 
         Args:
@@ -111,7 +116,7 @@ class LayerPooling(keras.layers.Layer):
             )
         return tuple(i % count for i in chosen)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         """Creates the weights of a scalar mix."""
         chosen = self.indices(len(self._check_shapes(input_shape)))
         if self.combine == "scalar_mix":
@@ -130,7 +135,7 @@ class LayerPooling(keras.layers.Layer):
             raise ValueError(f"LayerPooling takes hidden states of one shape, not {shapes}.")
         return shapes
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """See the class."""
         states = [inputs[i] for i in self.indices(len(inputs))]
         if self.combine == "concat":
@@ -153,7 +158,7 @@ class LayerPooling(keras.layers.Layer):
         weighted = [weights[i] * state for i, state in enumerate(states)]
         return sum(weighted[1:], start=weighted[0])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """See the class."""
         shapes = self._check_shapes(input_shape)
         count = len(self.indices(len(shapes)))
@@ -162,22 +167,20 @@ class LayerPooling(keras.layers.Layer):
             return (*before, count * hidden)
         return (*before, count, hidden) if self.combine == "stack" else (*before, hidden)
 
-    def compute_mask(self, inputs, mask=None):
-        """The hidden states' common implicit mask goes on."""
+    def compute_mask(self, inputs: Sequence[Tensor], mask: Any = None) -> Tensor | None:
+        """Passes on the implicit mask of the hidden states."""
         masks = mask if isinstance(mask, list | tuple) else [mask]
         return next((given for given in masks if given is not None), None)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
         return {**super().get_config(), "layers": layers, "combine": self.combine}
 
     @classmethod
-    def from_config(cls, config):
-        """Also of a config that was saved when `combine` was called `mode`."""
-        config = dict(config)
-        if "mode" in config:
-            config["combine"] = config.pop("mode")
+    def from_config(cls, config: dict[str, Any]) -> "LayerPooling":
+        """Makes the layer, also from a config of when `combine` was called `mode`."""
+        config = {"combine" if key == "mode" else key: value for key, value in config.items()}
         return super().from_config(config)
 
 

@@ -1,32 +1,35 @@
 """From one vector for each token to one vector for the sequence."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kerasformer.layers.arguments import check_rank
+from kerasformer.layers.typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
 class SequencePooling(keras.layers.Layer):
     """Pools the real tokens of a sequence into one vector.
 
-    The pooling modes of Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084,
+    The poolings of Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084,
     section 3.
 
     Args:
-        mode: `"mean"` or `"max"` over the real tokens; `"mean_sqrt_len"`, their sum divided by the
-            square root of their number; or `"cls"`, the first token.
+        pooling: `"mean"` or `"max"` over the real tokens; `"mean_sqrt_len"`, their sum divided by
+            the square root of their number; or `"cls"`, the first token.
 
     Call arguments:
         inputs: `[batch, seq, hidden]`.
-        padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. Without it the implicit
-            Keras mask is taken, and without that one all tokens are real.
+        padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. By default the
+            implicit Keras mask, or else all tokens.
 
     Returns:
-        `[batch, hidden]`. A row without any real token gives zeros, except from `"cls"`.
+        `[batch, hidden]`. Zeros for a row without real tokens, except from `"cls"`.
 
     Raises:
-        ValueError: An unknown mode, or an input or a mask with another number of axes.
+        ValueError: An unknown pooling, or an input or a mask with another number of axes.
 
     Example:
 
@@ -36,43 +39,52 @@ class SequencePooling(keras.layers.Layer):
     2.0
     """
 
-    MODES = ("mean", "max", "mean_sqrt_len", "cls")
+    POOLINGS = ("mean", "max", "mean_sqrt_len", "cls")
 
-    def __init__(self, mode="mean", **kwargs):
+    def __init__(self, pooling: str = "mean", **kwargs: Any):
         super().__init__(**kwargs)
-        if mode not in self.MODES:
-            raise ValueError(f"mode={mode!r} is not one of {', '.join(map(repr, self.MODES))}.")
-        self.mode = mode
+        if pooling not in self.POOLINGS:
+            known = ", ".join(map(repr, self.POOLINGS))
+            raise ValueError(f"pooling={pooling!r} is not one of {known}.")
+        self.pooling = pooling
         self.supports_masking = True
 
-    def call(self, inputs, padding_mask=None, mask=None):
+    def call(
+        self, inputs: Tensor, padding_mask: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """See the class; `mask` is Keras' implicit mask."""
         check_rank("inputs", inputs, "[batch, seq, hidden]")
         check_rank("padding_mask", padding_mask, "[batch, seq]")
-        if self.mode == "cls":
+        if self.pooling == "cls":
             return inputs[:, 0]
         padding_mask = mask if padding_mask is None else padding_mask
         if padding_mask is None:
             padding_mask = ops.ones(ops.shape(inputs)[:2], "bool")
         real = ops.expand_dims(ops.cast(padding_mask, "bool"), axis=-1)
-        if self.mode == "max":
+        if self.pooling == "max":
             lowest = ops.where(real, inputs, ops.full_like(inputs, float("-inf")))
             return ops.where(ops.any(real, axis=1), ops.max(lowest, axis=1), 0)
         # Not in float16, whose sum overflows; `where`, as 0 times a NaN under padding is NaN.
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         total = ops.sum(ops.where(real, ops.cast(inputs, dtype), 0.0), axis=1)
         count = ops.maximum(ops.sum(ops.cast(real, dtype), axis=1), 1.0)
-        divisor = count if self.mode == "mean" else ops.sqrt(count)
+        divisor = count if self.pooling == "mean" else ops.sqrt(count)
         return ops.cast(total / divisor, inputs.dtype)
 
-    def compute_mask(self, inputs, mask=None):
-        """None: there is no sequence any more."""
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
+        """None: the output has no sequence axis."""
         return
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, hidden]`."""
         return (input_shape[0], input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "mode": self.mode}
+        return {**super().get_config(), "pooling": self.pooling}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SequencePooling":
+        """Makes the layer, also from a config of when `pooling` was called `mode`."""
+        config = {"pooling" if key == "mode" else key: value for key, value in config.items()}
+        return super().from_config(config)

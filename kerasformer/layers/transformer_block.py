@@ -1,5 +1,7 @@
 """The transformer block: self-attention and a feed-forward network, each with a residual."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -10,9 +12,11 @@ from kerasformer.layers.arguments import (
     check_rates,
     check_sizes,
     clone_initializer,
+    constructor_config,
 )
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -39,10 +43,10 @@ class TransformerBlock(keras.layers.Layer):
 
     Call arguments:
         inputs: `[batch, seq, hidden_size]`.
-        padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. Without it the implicit
-            Keras mask is taken, if there is one.
+        padding_mask: Boolean or 0/1, `[batch, seq]`; 1 is a real token. By default the
+            implicit Keras mask.
         attention_mask: Boolean or 0/1, `[batch, seq, seq]` or `[seq, seq]`: which positions (last
-            axis) each position attends to, on top of `padding_mask` and `causal`.
+            axis) each position attends to, beside `padding_mask` and `causal`.
         return_attention_scores: Whether to return the attention probabilities too.
         training: Whether dropout is on.
 
@@ -65,18 +69,18 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        hidden_size,
-        num_heads,
-        intermediate_size,
-        dropout=0.1,
-        attention_dropout=None,
-        activation="gelu",
-        norm_first=False,
-        causal=False,
-        layer_norm_epsilon=1e-12,
-        kernel_initializer="glorot_uniform",
-        seed=None,
-        **kwargs,
+        hidden_size: int,
+        num_heads: int,
+        intermediate_size: int,
+        dropout: float = 0.1,
+        attention_dropout: float | None = None,
+        activation: str = "gelu",
+        norm_first: bool = False,
+        causal: bool = False,
+        layer_norm_epsilon: float = 1e-12,
+        kernel_initializer: Initializer = "glorot_uniform",
+        seed: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check_sizes(
@@ -103,21 +107,23 @@ class TransformerBlock(keras.layers.Layer):
         self.seed = seed
         self.supports_masking = True
         self._activation = get_activation(activation)
-
-        self.self_attention = SelfAttention(
-            num_heads,
-            hidden_size // num_heads,
-            dropout=attention_dropout,
-            kernel_initializer=clone_initializer(self.kernel_initializer),
-            seed=seed,
-            dtype=self.dtype_policy,
-            name="self_attention",
-        )
+        self.self_attention = self._attention()
         self.self_attention_layer_norm = self._layer_norm("self_attention_layer_norm")
         self.intermediate = self._dense(intermediate_size, "intermediate")
         self.output_dense = self._dense(hidden_size, "output")
         self.output_layer_norm = self._layer_norm("output_layer_norm")
         self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+
+    def _attention(self):
+        return SelfAttention(
+            self.num_heads,
+            self.hidden_size // self.num_heads,
+            dropout=self.attention_dropout,
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            seed=self.seed,
+            dtype=self.dtype_policy,
+            name="self_attention",
+        )
 
     def _dense(self, units, name):
         initializer = clone_initializer(self.kernel_initializer)
@@ -130,12 +136,12 @@ class TransformerBlock(keras.layers.Layer):
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden_size]`."""
         if len(input_shape) != 3 or input_shape[-1] != self.hidden_size:
             raise ValueError(
-                f"TransformerBlock(hidden_size={self.hidden_size}) takes [batch, seq, "
-                f"{self.hidden_size}], not an input of shape {tuple(input_shape)}."
+                f"Expected an input of shape [batch, seq, {self.hidden_size}] for TransformerBlock("
+                f"hidden_size={self.hidden_size}), got {tuple(input_shape)}."
             )
         self.self_attention.build(input_shape)
         self.self_attention_layer_norm.build(input_shape)
@@ -146,19 +152,19 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(
         self,
-        inputs,
-        padding_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        mask=None,
-        inputs_mask=None,
-    ):
+        inputs: Tensor,
+        padding_mask: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """See the class; `mask` is Keras' implicit mask, `inputs_mask` beside an attention mask."""
         check_rank("padding_mask", padding_mask, "[batch, seq]")
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
         if padding_mask is None:
-            # Keras names it so where a call has more than one tensor.
+            # Keras' name for the implicit mask where a call has more than one tensor.
             padding_mask = inputs_mask if mask is None else mask
         x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
         x, scores = self.self_attention(
@@ -185,36 +191,25 @@ class TransformerBlock(keras.layers.Layer):
         flat = flat_residual + self.dropout_layer(flat, training=training)
         return ops.reshape(flat, ops.shape(x))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return input_shape
 
-    def compute_output_spec(self, inputs, return_attention_scores=False, **_):
+    def compute_output_spec(
+        self, inputs: Tensor, return_attention_scores: bool = False, **_: Any
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """The output's shape and dtype, and the probabilities' where asked for."""
         return self.self_attention.compute_output_spec(
             inputs, return_attention_scores=return_attention_scores
         )
 
-    def compute_mask(self, inputs, mask=None, **_):
-        """The implicit mask goes on as it came."""
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None, **_: Any) -> Tensor | None:
+        """Passes on the implicit mask."""
         return mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "hidden_size": self.hidden_size,
-            "num_heads": self.num_heads,
-            "intermediate_size": self.intermediate_size,
-            "dropout": self.dropout,
-            "attention_dropout": self.attention_dropout,
-            "activation": self.activation,
-            "norm_first": self.norm_first,
-            "causal": self.causal,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "seed": self.seed,
-        }
+        return {**super().get_config(), **constructor_config(self)}
 
 
 def _combine(padding_mask, attention_mask):

@@ -104,24 +104,15 @@ class StringClassifier(Task):
             ValueError: `learning_rate`, `weight_decay` or `restart` for a model that was compiled
                 by hand, or for tensors.
         """
-        options = {"verbose": verbose, "callbacks": callbacks, "initial_epoch": initial_epoch}
-        options["validation_freq"] = validation_freq
         is_text = hold_strings(x)
         if self._compiled_by_hand or not is_text:
             _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
         if not is_text:
             return super().fit(
-                *(x, y, batch_size),
-                epochs=1 if epochs is None else epochs,
-                validation_split=validation_split,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                steps_per_epoch=steps_per_epoch,
-                validation_steps=validation_steps,
-                validation_batch_size=validation_batch_size,
-                **options,
+                *(x, y, batch_size, 1 if epochs is None else epochs, verbose, callbacks),
+                *(validation_split, validation_data, shuffle, class_weight, sample_weight),
+                *(initial_epoch, steps_per_epoch, validation_steps, validation_batch_size),
+                validation_freq,
             )
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
@@ -132,7 +123,16 @@ class StringClassifier(Task):
         if validation is not None:
             size = validation_batch_size or recipe.batch_size
             validation = self._batches(validation.first(validation_steps, size), size)
-        return self._train(data, validation, recipe, restart=restart, **options)
+        return self._train(
+            data,
+            validation,
+            recipe,
+            restart=restart,
+            initial_epoch=initial_epoch,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_freq=validation_freq,
+        )
 
     def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""
@@ -279,9 +279,8 @@ class StringClassifier(Task):
         logs = {name: scores[name] for name in ("loss", "accuracy")}
         if self.compiled:
             logs = self._compiled_metrics(data.labels, logits, data.sample_weight)
-        if return_dict:
-            return scores | logs
-        return list(logs.values()) if len(logs) > 1 else logs["loss"]
+        values = list(logs.values())
+        return scores | logs if return_dict else values if len(values) > 1 else values[0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -51,6 +51,7 @@ class Task(ServingExport):
         *,
         restart: bool,
         initial_epoch: int = 0,
+        callbacks: Any = None,
         **options: Any,
     ) -> keras.callbacks.History:
         """Trains on batches by a recipe, or as the model was compiled by hand."""
@@ -63,12 +64,21 @@ class Task(ServingExport):
             else:
                 recipe.compile(self, steps, one_hot=data.labels.ndim == 2)
             self._compiled_by_fit = True
+        # Keras starts passes over data that it does not train on, how many depends on the backend.
+        start = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: data.start_epoch(epoch - initial_epoch)
+        )
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(start)
+        else:
+            callbacks = [start, *keras.tree.flatten(callbacks or [])]
         # Not shuffled by Keras: the batches have an order of their own already.
         return keras.Model.fit(
             self,
             data.for_backend(),
             epochs=recipe.epochs,
             initial_epoch=initial_epoch,
+            callbacks=callbacks,
             validation_data=validation and validation.for_backend(),
             shuffle=False,
             **options,

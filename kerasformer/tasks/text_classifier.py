@@ -99,8 +99,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
-        if max_length is None:
-            max_length = getattr(encoder, "config", EncoderConfig()).max_length
+        positions = getattr(encoder, "config", EncoderConfig()).max_length
+        max_length = positions if max_length is None else max_length
         check_sizes(max_length=max_length)
         super().__init__(
             class_names,

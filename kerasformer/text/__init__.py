@@ -8,9 +8,9 @@ array([[2, 4, 5, 6, 1, 3],
        [2, 4, 3, 0, 0, 0]], dtype=int32)
 """
 
-from .tokenized import Tokenized, pack
-from .tokenizer import Tokenizer
-from .word import WordTokenizer
-from .wordpiece import WordPieceTokenizer
+from kerasformer.text.tokenized import Tokenized, pack
+from kerasformer.text.tokenizer import Tokenizer
+from kerasformer.text.word import WordTokenizer
+from kerasformer.text.wordpiece import WordPieceTokenizer
 
 __all__ = ["Tokenized", "Tokenizer", "WordPieceTokenizer", "WordTokenizer", "pack"]

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tokenizers import normalizers, pre_tokenizers
 
-from ..errors import UserError, require
-from .wordpiece import WordPieceTokenizer
+from kerasformer.errors import UserError, require
+from kerasformer.text.wordpiece import WordPieceTokenizer
 
 _PAGE = 256  # characters; most of the pages that Unicode divides into are alike
 _SURROGATES = range(0xD800 // _PAGE, 0xE000 // _PAGE)
@@ -21,17 +21,16 @@ _ANCHOR = "\ua4d0"  # a letter that no other one turns into, and that stays as i
 class InGraphTokenizer:
     """A `WordPieceTokenizer` as TensorFlow operations: strings to ids within a graph.
 
-    What the tokenizer's own normalizer and pre-tokenizer make of each of Unicode's characters is
-    asked of them beforehand and looked up in the graph, so that the words are the tokenizer's
-    whatever its settings; `tensorflow_text.FastBertTokenizer` has rules of its own for NUL,
-    zero-width and compatibility characters, and `BertTokenizer` further ones for case. The words
-    are cut into pieces by `tensorflow_text.FastWordpieceTokenizer`, so a process that loads a
-    SavedModel with this in it must `import tensorflow_text` first. A special token that is typed
-    out in a text is that token, as in `WordPieceTokenizer`.
+    What the tokenizer's normalizer and pre-tokenizer make of each Unicode character is a table in
+    the graph, so that the words are the tokenizer's whatever its settings;
+    `tensorflow_text.FastBertTokenizer` has rules of its own for NUL, zero-width and compatibility
+    characters, and `BertTokenizer` others for case. `tensorflow_text.FastWordpieceTokenizer` splits
+    the words, so a process that loads a SavedModel with this in it must `import tensorflow_text`
+    first. A special token that is typed out in a text is that token, as in `WordPieceTokenizer`.
 
-    The ids are those of `WordPieceTokenizer.tokenize`, but for two things. Bytes that are no UTF-8,
-    which `tokenize` cannot be given, are left out. And where accents are stripped, a text with
-    several combining signs on one letter, of which one is no accent (U+302E, U+302F and the
+    The ids are those of `WordPieceTokenizer.tokenize`, with two exceptions. Bytes that are not
+    UTF-8, which `tokenize` does not take, are left out. And where accents are stripped, a text with
+    several combining signs on one letter, of which one is not an accent (U+302E, U+302F and the
     note stems U+1D165 to U+1D172), keeps these in the order in which they were typed.
 
     Args:

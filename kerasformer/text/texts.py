@@ -1,24 +1,21 @@
-"""The texts that a person gives: checked, and cut into parts of a bounded size."""
+"""Texts from the user: checked, and split into chunks."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
-from ..errors import UserError
+from kerasformer.errors import UserError
 
 _CHUNK_CHARACTERS = 1_000_000  # encoded at a time: bounds the memory, and keeps every core busy
 
 
-def check_texts(texts, name: str = "texts") -> list[str]:
+def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     """The texts as a list, each of them a str that UTF-8 can hold.
 
     Args:
-        texts: The texts: a list, a tuple, a one-dimensional array or another iterable of str.
-        name: What error messages call them.
-
-    Returns:
-        The texts.
+        texts: A list, a tuple, a one-dimensional array or another iterable of str.
+        name: Their name in error messages.
 
     Raises:
-        UserError: They are one text, or no texts; the message names the first that is no str.
+        UserError: They are a single text or no texts, or one of them is not a str.
     """
     texts = list(check_iterable(texts, name))
     for index, text in enumerate(texts):
@@ -26,18 +23,11 @@ def check_texts(texts, name: str = "texts") -> list[str]:
     return texts
 
 
-def check_iterable(texts, name: str) -> Iterator:
-    """An iterator over texts that come one by one; they themselves are not checked.
-
-    Args:
-        texts: As for `check_texts`.
-        name: What error messages call them.
-
-    Returns:
-        The iterator.
+def check_iterable(texts: Iterable, name: str) -> Iterator:
+    """An iterator over texts that are to be checked one by one.
 
     Raises:
-        UserError: They are one text, or no texts.
+        UserError: They are a single text or no texts.
     """
     one_dimensional = getattr(texts, "ndim", 1) == 1
     if isinstance(texts, (str, bytes, Mapping, Set)) or not one_dimensional:
@@ -48,18 +38,11 @@ def check_iterable(texts, name: str) -> Iterator:
         raise UserError(f"{name} is {texts!r}, but must be a list of str.") from None
 
 
-def check_text(text, name: str) -> str:
+def check_text(text: str, name: str) -> str:
     """The text, if it is a str that UTF-8 can hold.
 
-    Args:
-        text: The text.
-        name: What the error message calls it.
-
-    Returns:
-        The text.
-
     Raises:
-        UserError: It is no str, or no Unicode text.
+        UserError: It is not a str, or not valid Unicode.
     """
     if not isinstance(text, str):
         raise UserError(
@@ -71,20 +54,13 @@ def check_text(text, name: str) -> str:
     except UnicodeEncodeError as error:
         raise UserError(
             f"{name} holds half a surrogate pair at character {error.start}, "
-            "which is no Unicode text: decode its source again with errors='replace'."
+            "which is not valid Unicode: decode its source again with errors='replace'."
         ) from None
     return text
 
 
 def chunks(texts: list) -> Iterator[list]:
-    """Consecutive parts of the texts, of about `_CHUNK_CHARACTERS` each.
-
-    Args:
-        texts: The texts, or lists of words.
-
-    Yields:
-        The parts, none of them empty.
-    """
+    """Consecutive parts of about `_CHUNK_CHARACTERS` each of texts, or of lists of words."""
     start = characters = 0
     for end, text in enumerate(texts, 1):
         characters += len(text) if isinstance(text, str) else sum(map(len, text))

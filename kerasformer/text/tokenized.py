@@ -2,20 +2,22 @@
 
 import functools
 from array import array
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Tokenized:
-    """The token ids of many texts, each as long as it is: nothing is padded yet.
+    """The token ids of many texts, not padded yet.
 
-    The ids of all the texts lie in one array, as in `tf.RaggedTensor`: 4 bytes a token, where
-    lists of Python's integers take 36.
+    The ids of all texts are in one array, as in `tf.RaggedTensor`: 4 bytes a token, where lists of
+    Python's integers take 36.
 
     Args:
-        ids: The token ids of each text: an iterable of sequences of int.
-        type_ids: The segment (0 or 1) of each token, shaped like `ids`. `None`: all are 0.
-        pad_id: The id that `pack` fills up with.
+        ids: The token ids of each text.
+        type_ids: The segment (0 or 1) of each token, shaped like `ids`; by default all are 0.
+        pad_id: The id that `pack` pads with.
 
     Attributes:
         lengths: The number of tokens of each text, int64 `[texts]`.
@@ -33,7 +35,13 @@ class Tokenized:
     [[0, 0, 0], [0, 0]]
     """
 
-    def __init__(self, ids, type_ids=None, *, pad_id=0):
+    def __init__(
+        self,
+        ids: Iterable[Sequence[int]],
+        type_ids: Iterable[Sequence[int]] | None = None,
+        *,
+        pad_id: int = 0,
+    ):
         self._ids, self.lengths = _flatten(ids, "i")
         self._starts = np.cumsum(self.lengths) - self.lengths
         self._type_ids = None
@@ -51,12 +59,12 @@ class Tokenized:
 
     @functools.cached_property
     def ids(self) -> list[list[int]]:
-        """The token ids of each text, as lists (made when first asked for)."""
+        """The token ids of each text, as lists."""
         return self._lists(self._ids)
 
     @functools.cached_property
     def type_ids(self) -> list[list[int]]:
-        """The segment of each token, 0 or 1, as lists (made when first asked for)."""
+        """The segment of each token, 0 or 1, as lists."""
         if self._type_ids is None:
             return [[0] * length for length in self.lengths.tolist()]
         return self._lists(self._type_ids)
@@ -66,18 +74,23 @@ class Tokenized:
         return [flat[start : start + length].tolist() for start, length in rows]
 
 
-def pack(tokenized: Tokenized, indices=None, pad_id=None, pad_to=None) -> dict[str, np.ndarray]:
+def pack(
+    tokenized: Tokenized,
+    indices: ArrayLike | slice | None = None,
+    pad_id: int | None = None,
+    pad_to: int | None = None,
+) -> dict[str, np.ndarray]:
     """Pads token ids into one rectangular batch, the input of every encoder.
 
-    The mask is made from the lengths, never from the ids: a tokenizer may well give a real token
-    the id that another one pads with.
+    The mask is made from the lengths, never from the ids: one tokenizer's padding id may be
+    another's real token.
 
     Args:
         tokenized: What `Tokenizer.tokenize` returned.
-        indices: The texts to take, in this order: an int array, a list, a slice or a boolean
-            array. `None`: all of them.
-        pad_id: The id under the padding. `None`: that of the tokenizer that made `tokenized`.
-        pad_to: The length to pad to. `None`: that of the longest text of the batch.
+        indices: The texts to take, in this order: ints, a slice or a boolean array; by default
+            all of them.
+        pad_id: The padding id; by default that of the tokenizer that made `tokenized`.
+        pad_to: The length to pad to; by default that of the longest text of the batch.
 
     Returns:
         `input_word_ids`, `input_mask` (1 where there is a token) and `input_type_ids` (the
@@ -99,7 +112,8 @@ def pack(tokenized: Tokenized, indices=None, pad_id=None, pad_to=None) -> dict[s
     if indices is None:
         indices = slice(None)
     elif not isinstance(indices, slice):
-        indices = np.asarray(indices, dtype=None if len(indices) else np.int64)  # [] is float
+        indices = np.asarray(indices)
+        indices = indices if len(indices) else indices.astype(np.int64)  # [] is float
     lengths, starts = tokenized.lengths[indices], tokenized._starts[indices]
     longest = int(lengths.max(initial=0))
     width = longest if pad_to is None else pad_to

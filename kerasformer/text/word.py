@@ -1,13 +1,16 @@
 """A word-level tokenizer, learnt from texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
 
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
-from ..errors import UserError
-from .texts import check_texts
-from .tokenizer import Tokenizer
+from kerasformer.errors import UserError
+from kerasformer.text.texts import check_texts
+from kerasformer.text.tokenized import Tokenized
+from kerasformer.text.tokenizer import Tokenizer
 
 # Scripts that are written without spaces: each character, with its marks, is a word.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -20,14 +23,14 @@ _WORD = rf"[{_UNSPACED}]\p{{M}}*|{_LETTERS}(?:'{_LETTERS})*|(?!\s)\X"
 class WordTokenizer(Tokenizer):
     """Words and punctuation marks as tokens, the most frequent ones of the training texts.
 
-    The tokenizer of classic text classifiers. Texts are brought to Unicode's form NFKC (so that
-    "ﬁlm" is "film") and lower-cased; accents stay, for they make other words. A word keeps its
+    The tokenizer of classic text classifiers. Texts are normalised to Unicode's NFKC (so that
+    "ﬁlm" is "film") and lower-cased; accents stay, as they make other words. A word keeps its
     apostrophes ("don't"), every punctuation mark is a token, and in scripts without spaces, such
     as Chinese, every character is one.
 
-    Id 0 is `[PAD]` and 1 is `[UNK]`, which no text yields by typing it out; words follow by
-    falling frequency, and those equally frequent by their characters' order. No token is put
-    around a text, and there are no pairs.
+    Id 0 is `[PAD]` and 1 is `[UNK]`; a text that spells these out gets neither. Words follow by
+    falling frequency, equally frequent ones by their characters' order. There are no tokens around
+    a text, and no pairs.
 
     Example:
 
@@ -40,24 +43,27 @@ class WordTokenizer(Tokenizer):
 
     model_class = models.WordLevel
 
-    def __init__(self, backend, special_tokens, *, source="the tokenizer"):
+    def __init__(
+        self,
+        backend: Backend,
+        special_tokens: Mapping[str, str],
+        *,
+        source: str | Path = "the tokenizer",
+    ):
         super().__init__(backend, special_tokens, source=source)
         backend.encode_special_tokens = True  # "[PAD]" in a text is three signs, not padding
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int = 20_000) -> "WordTokenizer":
-        """Learns the vocabulary from texts, which should be those of the training split only.
+    def train(cls, texts: Iterable[str], vocab_size: int = 20_000) -> Self:
+        """Learns the vocabulary from texts, which should be of the training split only.
 
         Args:
             texts: The texts: a list, a tuple, an array or another iterable of str.
             vocab_size: The most tokens to keep, `[PAD]` and `[UNK]` included.
 
-        Returns:
-            The tokenizer.
-
         Raises:
-            UserError: Something is not a str, there is no word in the texts, or `vocab_size` has
-                no room for one.
+            UserError: A text is not a str, there is no word in the texts, or `vocab_size` has no
+                room for one.
         """
         if vocab_size < 3:
             raise UserError(f"vocab_size is {vocab_size}, but must be at least 3.")
@@ -84,8 +90,14 @@ class WordTokenizer(Tokenizer):
             raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
         return cls(backend, roles)
 
-    def tokenize(self, texts, pairs=None, *, max_length=None):
-        """Token ids of each text; as in `Tokenizer.tokenize`, but without pairs.
+    def tokenize(
+        self,
+        texts: Iterable[str],
+        pairs: Iterable[str] | None = None,
+        *,
+        max_length: int | None = None,
+    ) -> Tokenized:
+        """Token ids of each text, as in `Tokenizer.tokenize`, but without pairs.
 
         Args:
             texts: The texts, as in `Tokenizer.tokenize`.
@@ -93,7 +105,7 @@ class WordTokenizer(Tokenizer):
             max_length: The most tokens to keep of a text.
 
         Returns:
-            The ids, ragged. A text without any word is a single `[UNK]`.
+            The ids of each text. A text without any word is a single `[UNK]`.
 
         Raises:
             UserError: As in `Tokenizer.tokenize`, or if there are pairs.

@@ -1,15 +1,17 @@
 """BERT's tokenizer."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
-from ..errors import UserError
-from ..files import read_text
-from .files import read_config
-from .tokenizer import Tokenizer
+from kerasformer.errors import UserError
+from kerasformer.files import read_text
+from kerasformer.text.files import read_config
+from kerasformer.text.tokenizer import Tokenizer
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
 _NORMALIZER_SETTINGS = {
@@ -18,7 +20,7 @@ _NORMALIZER_SETTINGS = {
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
 # The classes of transformers that read a vocab.txt as BertTokenizer does. Others may split words
-# in their own way before (BertJapaneseTokenizer by MeCab), which the file does not tell.
+# in their own way first (BertJapaneseTokenizer by MeCab), which the file does not say.
 _VOCAB_TXT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
 
 
@@ -26,14 +28,13 @@ class WordPieceTokenizer(Tokenizer):
     """BERT's tokenizer: words and punctuation marks, split into the vocabulary's longest pieces.
 
     `tokenize` gives `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]` with type ids 0 and 1.
-    Ids of special tokens come from the vocabulary, whatever they are there. A special token that
-    is typed out in a text ("[SEP]") is that token, as in transformers.
+    A special token that is typed out in a text ("[SEP]") is that token, as in transformers.
 
     The work is done by Hugging Face's `tokenizers`, so that tokens and offsets are those of
     transformers by construction. `tensorflow_text.FastBertTokenizer` is 8.5 times faster
-    (`experiments/benchmarks/tokenizing.py`, AG News, 2 cores), but tokenizing takes only some 2 to
-    4 % of the time of a small encoder, and tensorflow-text differs on NUL, zero-width and
-    compatibility characters, pins its own TensorFlow, and lacks wheels for some platforms.
+    (`experiments/benchmarks/tokenizing.py`, AG News, 2 cores), but tokenizing takes only 2 to 4 %
+    of the time of a small encoder, and tensorflow-text differs on NUL, zero-width and compatibility
+    characters, pins its own TensorFlow, and lacks wheels for some platforms.
 
     Source: Devlin et al., 2018, BERT (https://arxiv.org/abs/1810.04805), `tokenization.py` of
     https://github.com/google-research/bert; `transformers.BertTokenizer`.
@@ -52,7 +53,13 @@ class WordPieceTokenizer(Tokenizer):
     required_roles = ("pad_token", "unk_token", "cls_token", "sep_token")
     optional_roles = ("mask_token",)
 
-    def __init__(self, backend, special_tokens, *, source="the tokenizer"):
+    def __init__(
+        self,
+        backend: Backend,
+        special_tokens: Mapping[str, str],
+        *,
+        source: str | Path = "the tokenizer",
+    ):
         super().__init__(backend, special_tokens, source=source)
         self._before, self._after = [self.cls_id], [self.sep_id]
         if backend.post_processor is None:
@@ -86,80 +93,61 @@ class WordPieceTokenizer(Tokenizer):
     def from_vocabulary(
         cls,
         vocabulary: str | Path | Iterable[str],
-        lowercase: bool = True,
+        lowercase: bool | None = True,
         *,
         strip_accents: bool | None = None,
         tokenize_chinese_chars: bool = True,
         special_tokens: Mapping[str, str] | None = None,
-    ) -> "WordPieceTokenizer":
+    ) -> Self:
         """Makes the tokenizer of a vocabulary.
 
         Args:
             vocabulary: The path of a `vocab.txt`, one token a line, or the tokens in the order
                 of their ids. Pieces inside a word begin with `##`.
-            lowercase: Whether to lower-case the text: `False` for a cased vocabulary.
-            strip_accents: Whether to take accents off. `None`: if `lowercase`, as in BERT.
+            lowercase: Whether to lower-case the text: `False` for a cased vocabulary. `None`:
+                unless a file's vocabulary has capital letters.
+            strip_accents: Whether to strip accents. `None`: if `lowercase`, as in BERT.
             tokenize_chinese_chars: Whether each Chinese character is a word.
             special_tokens: The names of special tokens that are not BERT's, such as
                 `{"cls_token": "[START]", "sep_token": "[END]"}`.
-
-        Returns:
-            The tokenizer.
 
         Raises:
             UserError: The file cannot be read, or the vocabulary is empty, has a token twice or
                 lacks a special token.
         """
+        if isinstance(vocabulary, str | Path):
+            source: str | Path = Path(vocabulary)
+            ids = _file_ids(Path(vocabulary))
+        else:
+            source = "the vocabulary"
+            ids = _token_ids(vocabulary, source, first=0)
+        if lowercase is None:
+            words = (token for token in ids if not re.fullmatch(r"\[.*\]", token))
+            lowercase = all(word == word.lower() for word in words)
         config = {
             **(special_tokens or {}),
             "do_lower_case": lowercase,
             "strip_accents": strip_accents,
             "tokenize_chinese_chars": tokenize_chinese_chars,
         }
-        return cls._from_vocabulary(vocabulary, config)
+        return cls._from_ids(ids, config, source)
 
     @classmethod
-    def from_pretrained(cls, folder) -> "WordPieceTokenizer":
-        """Reads the tokenizer of a published checkpoint, as transformers reads it.
-
-        Args:
-            folder: A folder with a `tokenizer.json` or else a `vocab.txt`, and with what belongs
-                to them: `tokenizer_config.json`, `special_tokens_map.json`.
-
-        Returns:
-            The tokenizer. The truncation and padding that a `tokenizer.json` asks for are left
-            out: `tokenize` and `pack` are told theirs.
-
-        Raises:
-            UserError: The folder has neither file, or one that is broken or not of BERT's kind.
-        """
-        folder = Path(folder)
-        if (folder / "tokenizer.json").exists():
-            return cls.load(folder)
-        vocabulary = folder / "vocab.txt"
-        if not vocabulary.exists():
-            raise UserError(
-                f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt in it."
-            )
-        config = read_config(folder)
+    def _from_vocabulary_file(cls, file, is_alone):
+        if is_alone:
+            return cls.from_vocabulary(file, lowercase=None)
+        config = read_config(file.parent)
         made_for = config.get("tokenizer_class") or "BertTokenizer"
         if str(made_for).removesuffix("Fast") not in _VOCAB_TXT_CLASSES:
             raise UserError(
-                f"{vocabulary} is for {made_for}, which may split words in another way than BERT: "
-                "put a tokenizer.json, which tells how, beside it."
+                f"{file} is for {made_for}, which may split words in another way than BERT: put "
+                "its tokenizer.json beside it."
             )
-        return cls._from_vocabulary(vocabulary, config)
+        return cls._from_ids(_file_ids(file), config, file)
 
     @classmethod
-    def _from_vocabulary(cls, vocabulary, config):
-        if isinstance(vocabulary, (str, Path)):
-            source = Path(vocabulary)
-            ids = _token_ids(_lines(read_text(source)), source, first=1)
-        else:
-            source = "the vocabulary"
-            ids = _token_ids(vocabulary, source, first=0)
-        unk_token = cls._roles(config, source)["unk_token"]
-        backend = Backend(models.WordPiece(ids, unk_token=unk_token))
+    def _from_ids(cls, ids, config, source):
+        backend = Backend(models.WordPiece(ids, unk_token=cls._roles(config, source)["unk_token"]))
         backend.normalizer = normalizers.BertNormalizer()
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         backend.decoder = decoders.WordPiece(prefix="##")
@@ -167,7 +155,7 @@ class WordPieceTokenizer(Tokenizer):
 
     @classmethod
     def _from_backend(cls, backend, config, source):
-        # transformers lets the configuration win over the normalizer of a tokenizer.json.
+        # In transformers, too, the configuration wins over the normalizer of a tokenizer.json.
         normalizer = backend.normalizer
         if isinstance(normalizer, normalizers.BertNormalizer):
             for name, setting in _NORMALIZER_SETTINGS.items():
@@ -175,31 +163,31 @@ class WordPieceTokenizer(Tokenizer):
                     value = config[name]
                     if not isinstance(value, bool) and (value, name) != (None, "strip_accents"):
                         raise UserError(
-                            f"{source} comes with {name} {value!r}, but it must be true or false."
+                            f"{source} has {name} {value!r}, but it must be true or false."
                         )
                     setattr(normalizer, setting, value)
         return super()._from_backend(backend, config, source)
 
     def _config(self):
-        normalizer = self.backend.normalizer
-        settings = {}
-        if isinstance(normalizer, normalizers.BertNormalizer):
-            settings = {
-                name: getattr(normalizer, setting) for name, setting in _NORMALIZER_SETTINGS.items()
-            }
-        return super()._config() | {"tokenizer_class": "BertTokenizer"} | settings
+        config, normalizer = super()._config(), self.backend.normalizer
+        if not isinstance(normalizer, normalizers.BertNormalizer):
+            return config  # transformers' BertTokenizer would put one there
+        settings = {
+            name: getattr(normalizer, setting) for name, setting in _NORMALIZER_SETTINGS.items()
+        }
+        return config | {"tokenizer_class": "BertTokenizer"} | settings
 
 
-def _lines(text):
-    lines = text.split("\n")  # not splitlines(): a token may be another line separator
+def _file_ids(path: Path) -> dict[str, int]:
+    lines = read_text(path).split("\n")  # not splitlines(): a token may be another line separator
     while lines and not lines[-1]:
         lines.pop()
-    return lines
+    return _token_ids(lines, path, first=1)
 
 
-def _token_ids(tokens, source, first):
+def _token_ids(tokens: Iterable[str], source: str | Path, first: int) -> dict[str, int]:
     """The id of each token; `first` is the number of the first one in error messages."""
-    ids = {}
+    ids: dict[str, int] = {}
     for number, token in enumerate(tokens, first):
         if not isinstance(token, str):
             raise UserError(f"{source} has {token!r} at {number}, but every token must be a str.")

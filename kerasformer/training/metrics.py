@@ -32,7 +32,7 @@ def classification_metrics(labels, probabilities, class_names, sample_weight=Non
 
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
     if not len(labels):
-        raise ValueError("There is no example to evaluate on.")
+        raise ValueError("No examples to evaluate on: give at least one.")
     predicted = probabilities.argmax(axis=-1)
     classes = range(len(class_names))
     weight = {"sample_weight": sample_weight}

@@ -213,7 +213,7 @@ def test_damaged_heads_are_named(write, change, message):
 def test_a_tokenizer_of_another_model(write):
     folder = write(masked_lm())
     words = [*TOKENIZER.vocabulary(), *map(str, range(15))]
-    WordPieceTokenizer.from_vocabulary(words).save(folder)
+    WordPieceTokenizer.from_vocabulary(words).save_pretrained(folder)
     with pytest.raises(UserError, match=r"has 21 tokens and the encoder .* embeddings for 20"):
         MaskedLanguageModel.from_pretrained(folder)
     assert MaskedLanguageModel.from_pretrained(folder, tokenizer=None).tokenizer is None

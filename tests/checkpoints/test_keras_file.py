@@ -117,7 +117,7 @@ def test_another_model_is_refused_and_nothing_of_it_made(tmp_path):
         ({"num_layers": 10**6}, "num_layers is 1,000,000, more than 1,000"),
         ({"num_heads": 5}, "not a multiple of num_heads=5"),
         ({"activation": "os.system"}, "'os.system' is not a known activation"),
-        ({"activation": 7}, "activation is given by its name"),
+        ({"activation": 7}, "activation=7 is not a string"),
         ({"dropout": "much"}, "dropout='much' is not a number"),
         ({"surprise": 1}, "surprise"),
     ],

@@ -120,7 +120,7 @@ def test_broken_modules_json(folder, text, message):
         (["Transformer"], "the modules Transformer,"),
         (["Transformer", "Pooling", "LSTM"], "has a module 'LSTM'"),
         (["Transformer", "Pooling", "Normalize", "Dense"], "Pooling, Normalize, Dense"),
-        (["Transformer", "WeightedLayerPooling", "Pooling"], "'WeightedLayerPooling'"),
+        (["Transformer", "Pooling", "WeightedLayerPooling"], "'WeightedLayerPooling'"),
     ],
     ids=str,
 )

@@ -83,7 +83,7 @@ def test_without_the_extra_of_parquet(model, monkeypatch, tmp_path, capsys):
 
 def test_mistakes(embed):
     assert "There is no file or folder 'b.txt'" in embed(inputs=["b.txt"])[2]
-    assert "There is no input" in embed(inputs=[])[2]
+    assert "No input given" in embed(inputs=[])[2]
     status, out, err = embed("--text-column", "body")
     assert (status, out) == (2, "")
     assert err.endswith("kerasformer: a.txt has no column 'body', only 'text'.\n")

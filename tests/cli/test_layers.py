@@ -72,7 +72,7 @@ def test_it_says_which_layer_and_leaves_the_table_the_map_and_the_record(
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (None, ["--poolings", "pooled"], "no pooling 'pooled' of every layer"),
+        (None, ["--poolings", "pooled"], "Unknown pooling 'pooled' for every layer"),
         (None, ["--seed", "-1"], "--seed is -1"),
         (None, ["--limit", "2"], "limit 2 is too small"),
         (None, ["--label-column", "lable"], "did you mean 'label'"),

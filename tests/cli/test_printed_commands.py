@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kerasformer.cli import parse
+import kerasformer
+from kerasformer.cli import _parser
 
 ROOT = Path(__file__).parents[2]
 CALL = re.compile(r"(?:^|[\s/])kerasformer (?=[a-z])")
@@ -37,8 +38,8 @@ def strings(path):
 
 
 def of_code():
-    for folder in ("kerasformer", "experiments"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
+    for folder in (Path(kerasformer.__file__).parent, ROOT / "experiments"):
+        for path in sorted(folder.rglob("*.py")):
             for text in strings(path):
                 for found in re.findall(r"`kerasformer ([a-z][^`]*)`", text):
                     yield shlex.split(found)
@@ -51,10 +52,10 @@ README, CODE = list(of_readme()), list(of_code())
 def test_a_printed_command_can_be_parsed(argv):
     if len(argv) == 1 and argv not in README:  # the name alone, of a command that takes arguments
         with pytest.raises(SystemExit) as end:
-            parse([*argv, "--help"])
+            _parser().parse_args([*argv, "--help"])
         assert end.value.code == 0
     else:
-        assert callable(parse(argv).run)
+        assert callable(_parser().parse_args(argv).run)
 
 
 def test_they_are_found():

@@ -163,7 +163,7 @@ def test_what_a_tokenizer_can_be_read_from(tokenize, refused, model, tmp_path):
     (model / "model.safetensors").unlink()
     assert tokenize("good films", source=model) == expected
     words = WordTokenizer.train(["good films", "bad"])
-    words.save(tmp_path / "words")
+    words.save_pretrained(tmp_path / "words")
     (result,) = tokenize("good films?", source=tmp_path / "words")
     assert columns(result, "token", "start", "unknown") == [
         ("good", 0, False),

@@ -21,6 +21,9 @@ SETTINGS = st.fixed_dictionaries(
     {
         "data": st.sampled_from(["rotten-tomatoes", "my file's <data>.csv", "tfds:ag_news_subset"]),
         "text_column": st.none() | st.just("the text"),
+        "header": st.none() | st.booleans(),
+        "delimiter": st.none() | st.just(";"),
+        "encoding": st.none() | st.just("cp1252"),
         "arms": st.none() | st.lists(st.sampled_from(list(ARMS)), min_size=1, unique=True),
         "seeds": st.none() | st.integers(1, 5) | st.lists(st.integers(0, 9), min_size=1),
         "minutes": st.none() | st.sampled_from([0.5, 8, 20]),

@@ -263,5 +263,5 @@ def test_no_cluster_at_the_address(local, tmp_path, monkeypatch):
         with pytest.raises(UserError, match=f"No Ray cluster answers at RAY_ADDRESS={address} "):
             list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
-    with pytest.raises(UserError, match="no working with the Ray cluster nowhere"):
+    with pytest.raises(UserError, match="The Ray cluster nowhere cannot be used"):
         list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))

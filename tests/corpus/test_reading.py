@@ -201,7 +201,7 @@ def test_a_changed_file_is_told_by_its_content_not_its_time(tmp_path):
     with pytest.raises(UserError, match=r"only added, give its first 8 bytes .*\(head -c 8\)"):
         file.check()
     path.unlink()
-    with pytest.raises(UserError, match="cannot be read any more"):
+    with pytest.raises(UserError, match="can no longer be read"):
         file.check()
 
 

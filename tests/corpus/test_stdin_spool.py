@@ -133,10 +133,10 @@ def test_what_cannot_be_read_leaves_nothing(give, content, settings, message):
 
 def test_there_is_one(give, monkeypatch):
     give(b"fine\n")
-    with pytest.raises(UserError, match="There is one standard input"):
+    with pytest.raises(UserError, match="can be given only once"):
         embed_corpus(["-", "-"], "out")
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UserError, match="There is no standard input: it is closed"):
+    with pytest.raises(UserError, match="Standard input is closed"):
         embed_corpus(["-"], "out", format="npy")
 
 

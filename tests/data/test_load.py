@@ -73,9 +73,9 @@ class TestNamed:
         [
             ("rotten_tomatos", "did you mean 'rotten-tomatoes'"),
             ("nothing", "give one of rotten-tomatoes, imdb"),
-            ("", "is no data set"),
-            (None, "A NoneType is no data set"),
-            ([("text", 1)], "A list is no data set"),
+            ("", "is not a data set"),
+            (None, "A NoneType is not a data set"),
+            ([("text", 1)], "A list is not a data set"),
         ],
     )
     def test_no_such_set(self, name, message):
@@ -308,13 +308,13 @@ class TestBadInput:
             (["text,label", "a,1", "b,NaN"], "1 row without a label, the first in line 3"),
             (
                 ["text,other", "a,1"],
-                "hold the label: name one of 'text', 'other' with label_column",
+                "hold the label: choose one of 'text', 'other' with label_column",
             ),
             (
                 ["other,label", "a,1"],
-                "hold the text: name one of 'other', 'label' with text_column",
+                "hold the text: choose one of 'other', 'label' with text_column",
             ),
-            (["a fine film,pos", "a dull film,neg"], "name one of 'a fine film', 'pos'"),
+            (["a fine film,pos", "a dull film,neg"], "choose one of 'a fine film', 'pos'"),
             (["1,a,2", "1,b,3"], "2 of its 3 columns look like a label"),
             (["text,label,split", "a,1,train", "b,0,fold 2"], "line 3, has 'fold 2' in the column"),
             (["text,label,split", "a,1,test", "b,0,test"], "no training data, only test"),
@@ -351,7 +351,7 @@ class TestBadInput:
         [
             ({"text_column": "txt"}, "no column 'txt', only 'text', 'label'; did you mean 'text'"),
             ({"label_column": "zzz"}, "no column 'zzz', only 'text', 'label'"),
-            ({"label_column": "text"}, "hold the text: name one of"),
+            ({"label_column": "text"}, "hold the text: choose one of"),
             ({"text_column": "text,label", "label_column": "label"}, "both text and label"),
             ({"test_size": 0}, "between 0 and 1"),
             ({"test_size": 1.0}, "between 0 and 1"),

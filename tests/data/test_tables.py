@@ -153,9 +153,9 @@ CUT_GZIP = gzip.compress(b"text,label\n" + b"a,1\n" * 99, mtime=0)[:-9]
         ("a.jsonl", b"[" * 100_000, "line 1, is not valid JSON"),
         ("a.csv.gz", b"text,label\na,1\n", "not a whole gzip file"),
         ("a.csv.gz", CUT_GZIP, "not a whole gzip file"),
-        ("a.txt", b"text,label\n", r"give \.csv"),
-        ("a.parquet.gz", b"", r"give \.csv"),
-        ("a", b"", r"give \.csv"),
+        ("a.txt", b"text,label\n", r"expected \.csv"),
+        ("a.parquet.gz", b"", r"expected \.csv"),
+        ("a", b"", r"expected \.csv"),
     ],
 )
 def test_bad_files(tmp_path, name, content, message):

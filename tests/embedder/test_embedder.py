@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
-from kerasformer.embedder import TruncationWarning, pipeline
-from kerasformer.embedder import embedder as module
+from kerasformer.embedder import TruncationWarning, batching, pipeline
 from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling
 from kerasformer.text import WordPieceTokenizer, pack
@@ -218,20 +217,20 @@ def test_one_graph_for_all_shapes(parts, monkeypatch):
 
 @pytest.mark.parametrize("output", ["sentence", "hidden_states"])
 def test_long_work_has_few_shapes_and_each_text_is_told_once(parts, output, monkeypatch):
-    shapes, done, plain = set(), [], pipeline.pack
+    shapes, done, plain = set(), [], batching.pack
 
     def pack(*args, **kwargs):
         batch = plain(*args, **kwargs)
         shapes.add(batch["input_word_ids"].shape)
         return batch
 
-    monkeypatch.setattr(pipeline, "pack", pack)
-    monkeypatch.setattr(pipeline, "batch_tokens", lambda *_: 64)
+    monkeypatch.setattr(batching, "pack", pack)
+    monkeypatch.setattr(batching, "batch_tokens", lambda *_: 64)
     embedder = TextEmbedder(*parts)
-    request = embedder._request(output=output)
+    options = embedder._options(output=output)
     for count in range(40, 60):
         items = [("good " * (i % 7), None) for i in range(count)]
-        results, _ = embedder._pipeline.run(items, request, done.append)
+        results, _ = embedder._pipeline.run_pool(items, options, done.append)
         assert len(results) == sum(done) == count
         done.clear()
     widths = {width for _, width in shapes}
@@ -243,7 +242,7 @@ def test_long_work_has_few_shapes_and_each_text_is_told_once(parts, output, monk
 def test_a_stream_gives_what_encode_gives(embedder, output, monkeypatch):
     texts = TEXTS * 3
     expected = embedder.encode(texts, texts[::-1], output=output)
-    monkeypatch.setattr(module, "_POOL_TEXTS", 4)
+    monkeypatch.setattr(pipeline, "_POOL_TEXTS", 4)
     stream = embedder.stream(iter(texts), iter(texts[::-1]), output=output)
     for ours, theirs in itertools.zip_longest(stream, expected):
         if output != "sentence":
@@ -253,7 +252,7 @@ def test_a_stream_gives_what_encode_gives(embedder, output, monkeypatch):
 
 
 def test_an_endless_stream_is_read_in_pools(embedder, monkeypatch):
-    monkeypatch.setattr(module, "_POOL_TEXTS", 5)
+    monkeypatch.setattr(pipeline, "_POOL_TEXTS", 5)
     read = []
     endless = (read.append(i) or "the film" for i in itertools.count())
     vectors = list(itertools.islice(embedder.stream(endless), 7))
@@ -262,7 +261,7 @@ def test_an_endless_stream_is_read_in_pools(embedder, monkeypatch):
 
 
 def test_pools_of_long_texts_hold_fewer(embedder, monkeypatch):
-    monkeypatch.setattr(module, "_POOL_CHARACTERS", 100)
+    monkeypatch.setattr(pipeline, "_POOL_CHARACTERS", 100)
     read = []
     texts = (read.append(i) or "bad " * 20 for i in range(9))
     stream = embedder.stream(texts)
@@ -344,15 +343,15 @@ def test_what_is_no_list_of_words_or_pairs(embedder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "median"}, "mode='median' is not one of 'mean', 'max'"),
-        ({"pooling": []}, "give one mode at least"),
+        ({"pooling": "median"}, "pooling='median' is not one of 'mean', 'max'"),
+        ({"pooling": []}, "give at least one"),
         ({"pooling": "cls", "special_tokens": False}, "'cls' takes the special token before"),
         ({"pooling": "pooled", "layers": -2}, "'pooled' takes the last layer alone"),
         ({"layers": 3}, "out of reach: there are 3 hidden states"),
         ({"layers": "sum_last_four"}, "out of reach"),
         ({"layers": "lasst"}, "layers='lasst' is not one of 'all', 'last'"),
         ({"layers": "sum_all", "combine": "concat"}, "is combined by 'sum', not by 'concat'"),
-        ({"layers": [0], "combine": "product"}, "combine is 'product', but must be one of sum"),
+        ({"layers": [0], "combine": "product"}, "combine='product' is not one of 'last', 'sum'"),
         ({"layers": LayerPooling("all"), "combine": "sum"}, "leave combine out"),
         ({"output": "words"}, "output is 'words', but must be one of sentence, token"),
         ({"word_pooling": "last"}, "word_pooling is 'last', but must be one of mean, sum"),
@@ -376,7 +375,7 @@ def test_arguments_that_do_not_fit(embedder, options, message):
 
 def test_settings_that_do_not_fit(parts):
     _, tokenizer = parts
-    with pytest.raises(UserError, match="mode='median' is not one of"):
+    with pytest.raises(UserError, match="pooling='median' is not one of"):
         TextEmbedder(*parts, "median")
     with pytest.raises(UserError, match="max_length is 2, but must be a whole number, 3 or more"):
         TextEmbedder(*parts, max_length=2)
@@ -392,13 +391,13 @@ def test_settings_that_do_not_fit(parts):
         TextEmbedder(bare, tokenizer, "pooled")
 
 
-@pytest.mark.parametrize("verbose", [True, False])
-def test_the_progress_bar_goes_to_stderr(embedder, verbose, capsys):
-    embedder.encode(TEXTS, verbose=verbose)
+@pytest.mark.parametrize("show", [True, False])
+def test_the_progress_bar_goes_to_stderr(embedder, show, capsys):
+    embedder.encode(TEXTS, show_progress_bar=show)
     done = []
-    embedder.encode(TEXTS, long="window", batch_size=2, verbose=done.append)
+    embedder.encode(TEXTS, long="window", batch_size=2, show_progress_bar=done.append)
     assert sum(done) == len(TEXTS)
     assert len(done) > 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert ("5/5" in shown.err and "texts/s" in shown.err) == verbose
+    assert ("5/5" in shown.err and "texts/s" in shown.err) == show

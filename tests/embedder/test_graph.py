@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasformer.embedder import graph
-from kerasformer.embedder.features import Features
+from kerasformer.embedder.features import FeatureExtractor
 from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder, EncoderConfig
 
@@ -25,7 +25,7 @@ def make(dtype):
         max_length=16,
     )
     encoder = BertEncoder(config, dtype=dtype)
-    return Features(encoder, LayerPooling("last"), ("mean",))
+    return FeatureExtractor(encoder, LayerPooling("last"), ("mean",))
 
 
 def batch(rng):

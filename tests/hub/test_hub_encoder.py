@@ -133,6 +133,7 @@ def test_dtype_policies_cast_the_outputs_alone(golden, arrays, policy):
     np.testing.assert_allclose(found, arrays["two/sequence_output"], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.usefixtures("eager")
 def test_trains_under_mixed_precision(golden, arrays):
     keras.utils.set_random_seed(1)  # of the dropout
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in NAMES}
@@ -153,7 +154,7 @@ def test_wrong_inputs_are_named(encoder):
         ({"input_mask": ids}, "a dict with input_word_ids .* not one with input_mask"),
         ({}, "not one with nothing"),
         ({"input_word_ids": ids, "segment_ids": ids}, "not one with input_word_ids, segment_ids"),
-        (ids[0], r"input_word_ids has shape \(5,\), and \[batch, seq\] is due"),
+        (ids[0], r"Expected input_word_ids of shape \[batch, seq\], got \(5,\)"),
         ({"input_word_ids": ids, "input_mask": ids[:, :3]}, r"input_mask has the shape \(2, 3\)"),
         (np.array([["a", "b"]]), "input_word_ids holds strings: expected ids, as from a HubP"),
         (np.ones((1, 17), "int32"), "The input has 17 positions and the position table 16"),

@@ -150,11 +150,11 @@ def test_wrong_inputs_are_named(preprocessor):
         ([None, "a"], r"inputs\[0\] is None, but must be a list of str"),
         (np.array([1, 2]), r"inputs\[0\] is np.int64\(1\)"),
         (tf.constant([1, 2]), "inputs has the dtype int32: expected string"),
-        (tf.constant([["a"], ["b"]]), r"inputs has shape \(2, 1\), and \[batch\] is due"),
+        (tf.constant([["a"], ["b"]]), r"Expected inputs of shape \[batch\], got \(2, 1\)"),
         ([["a"], ["b"], ["c"]], "inputs has 3 segments: expected one or two"),
-        ([["a", "b"], ["c"]], "inputs\\[0\\] has 2 texts and inputs\\[1\\] 1"),
+        ([["a", "b"], ["c"]], r"inputs\[0\] has 2 texts and inputs\[1\] 1"),
         (keras.Input((), dtype="int32"), "inputs has the dtype int32"),
-        (keras.Input((1,), dtype="string"), r"inputs has shape \(None, 1\)"),
+        (keras.Input((1,), dtype="string"), r"got \(None, 1\)"),
     ]
     for inputs, message in wrong:
         with pytest.raises(ValueError, match=message):

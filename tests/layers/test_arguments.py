@@ -1,4 +1,4 @@
-"""Every constructor check, and every check of an input's shape, says what was given and is due."""
+"""Every check of a constructor argument or an input shape says what was given and expected."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ WRONG = [
     *wrong(layers.BertEmbedding, BERT, BERT, NO_SIZES),
     *wrong(layers.BertEmbedding, BERT, ["dropout"], NO_RATES),
     *wrong(layers.BertEmbedding, BERT, ["layer_norm_epsilon"], NO_POSITIVES),
-    *wrong(layers.SequencePooling, {}, ["mode"], ["average", None, "MEAN", ""]),
+    *wrong(layers.SequencePooling, {}, ["pooling"], ["average", None, "MEAN", ""]),
 ]
 
 
@@ -79,7 +79,7 @@ def test_block_given_another_shape(shape, built):
 
 @pytest.mark.parametrize("shape", [(5, 8), (2, 1, 5, 8)])
 def test_attention_given_another_shape(shape):
-    with pytest.raises(ValueError, match=r"takes \[batch, seq, hidden\], not an input of shape"):
+    with pytest.raises(ValueError, match=r"Expected an input of shape \[batch, seq, hidden\]"):
         layers.SelfAttention(2, 4)(np.ones(shape, "float32"))
 
 
@@ -88,21 +88,21 @@ def test_attention_given_another_shape(shape):
 )
 @pytest.mark.parametrize("shape", [(5,), (2, 5, 1)])
 def test_embedding_given_another_shape(layer, shape):
-    with pytest.raises(ValueError, match=r"and \[batch, seq\] is due"):
+    with pytest.raises(ValueError, match=r"of shape \[batch, seq\], got"):
         layer(np.ones(shape, "int32"))
 
 
-@pytest.mark.parametrize("mode", layers.SequencePooling.MODES)
+@pytest.mark.parametrize("pooling", layers.SequencePooling.POOLINGS)
 @pytest.mark.parametrize("shape", [(2, 8), (2, 5, 8, 1)])
-def test_pooling_given_another_shape(mode, shape):
-    with pytest.raises(ValueError, match=r"and \[batch, seq, hidden\] is due"):
-        layers.SequencePooling(mode)(np.ones(shape, "float32"))
+def test_pooling_given_another_shape(pooling, shape):
+    with pytest.raises(ValueError, match=r"of shape \[batch, seq, hidden\], got"):
+        layers.SequencePooling(pooling)(np.ones(shape, "float32"))
 
 
 @pytest.mark.parametrize("shape", [(5,), (2, 1, 5), (2, 1, 1, 5)])
 @pytest.mark.parametrize("layer", [layers.TransformerBlock(**BLOCK), layers.SequencePooling()])
 def test_padding_mask_of_another_rank(layer, shape):
-    with pytest.raises(ValueError, match=r"padding_mask has shape .* and \[batch, seq\] is due"):
+    with pytest.raises(ValueError, match=r"Expected padding_mask of shape \[batch, seq\], got"):
         layer(VECTORS, padding_mask=np.ones(shape, bool))
 
 
@@ -111,7 +111,9 @@ def test_padding_mask_of_another_rank(layer, shape):
     "layer", [layers.TransformerBlock(**BLOCK), layers.SelfAttention(**ATTENTION)]
 )
 def test_attention_mask_of_another_rank(layer, shape):
-    with pytest.raises(ValueError, match=r"attention_mask has shape .* or \[seq, seq\] is due"):
+    with pytest.raises(
+        ValueError, match=r"Expected attention_mask of shape .* or \[seq, seq\], got"
+    ):
         layer(VECTORS, attention_mask=np.ones(shape, bool))
 
 

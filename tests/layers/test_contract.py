@@ -75,9 +75,9 @@ CASES = {
         IDS,
         5,
     ),
-    "pooling_mean": (layers.SequencePooling, {"mode": "mean"}, VECTORS, 0),
-    "pooling_max": (layers.SequencePooling, {"mode": "max"}, VECTORS, 0),
-    "pooling_cls": (layers.SequencePooling, {"mode": "cls"}, VECTORS, 0),
+    "pooling_mean": (layers.SequencePooling, {"pooling": "mean"}, VECTORS, 0),
+    "pooling_max": (layers.SequencePooling, {"pooling": "max"}, VECTORS, 0),
+    "pooling_cls": (layers.SequencePooling, {"pooling": "cls"}, VECTORS, 0),
 }
 
 

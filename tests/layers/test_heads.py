@@ -168,7 +168,9 @@ def test_wrong_arguments(options, message):
 
 
 def test_wrong_ranks():
-    with pytest.raises(ValueError, match=r"inputs has shape .* \[batch, seq, hidden\] is due"):
+    with pytest.raises(ValueError, match=r"Expected inputs of shape \[batch, seq, hidden\], got"):
         make()(VECTORS[0], TABLE)
-    with pytest.raises(ValueError, match=r"positions has shape .* \[batch, predictions\] is due"):
+    with pytest.raises(
+        ValueError, match=r"Expected positions of shape \[batch, predictions\], got"
+    ):
         make()(VECTORS, TABLE, positions=np.array([1, 2]))

@@ -1,11 +1,14 @@
 """`TextEmbedder` against sentence-transformers, on random tiny folders and once for real."""
 
+import inspect
 import json
 
+import keras
 import numpy as np
 import pytest
 
 from kerasformer import TextEmbedder
+from kerasformer.layers import LayerPooling
 from kerasformer.sources.resolve import resolve
 
 pytestmark = [
@@ -175,6 +178,110 @@ def test_prompts_dimensions_and_bits_of_a_call(make_folder, sentence_transformer
     np.testing.assert_array_equal(bits, theirs)
     one = model.encode(TEXTS[0])
     np.testing.assert_allclose(embedder.encode(TEXTS[0]), one, atol=1e-5)
+
+
+def layers_of(kind):
+    if kind != "mix":
+        return {"layers": kind}
+    mix = LayerPooling("all", "scalar_mix")
+    mix.build([(None, None, 36)] * 3)
+    mix.set_weights([np.array([0.5, -1.0, 1.0]), np.array(1.0)])
+    return {"layers": mix}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"pooling": name} for name in ("cls", "max", "mean", "mean_sqrt_len")),
+        {"pooling": ("mean", "cls", "max"), "normalize": True, "max_length": 10},
+        {"prompt": "the bad film: ", "include_prompt": False},
+        {"prompt": "the bad film: ", "pooling": "max"},
+        *(layers_of(kind) for kind in (0, -2, [0, 2], "mean_all", "mix")),
+        {"dense": ("tanh", "gelu", "linear"), "normalize": True},
+    ],
+    ids=str,
+)
+def test_what_is_saved_gives_equal_vectors(make_folder, sentence_transformers, settings, tmp_path):
+    if "dense" in settings:
+        layers = [keras.layers.Dense(36, name) for name in settings["dense"]]
+        for layer in layers:
+            layer.build((None, 36))
+        settings = settings | {"dense": layers}
+    _, folder = make_folder("mean")
+    embedder = TextEmbedder.from_pretrained(folder, **settings)
+    embedder.save_pretrained(tmp_path / "saved")
+    theirs = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    np.testing.assert_allclose(embedder.encode(TEXTS), theirs.encode(TEXTS), atol=1e-5)
+    assert theirs.max_seq_length == embedder.max_length
+    assert_equal(theirs, tmp_path / "saved")
+
+
+def test_other_layers_are_refused_rather_than_wrong(make_folder, sentence_transformers, tmp_path):
+    _, folder = make_folder("mean")
+    embedder = TextEmbedder.from_pretrained(folder, layers=[0, 1], combine="sum")
+    embedder.save_pretrained(tmp_path / "saved")
+    for trust in (False, True):
+        with pytest.raises((ValueError, AttributeError), match="LayerPooling"):
+            sentence_transformers.SentenceTransformer(
+                str(tmp_path / "saved"), device="cpu", trust_remote_code=trust
+            )
+
+
+def test_a_lower_casing_tokenizer_is_saved(make_folder, sentence_transformers, tmp_path):
+    _, folder = make_folder("mean", cased=True)
+    settings = folder / "sentence_bert_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"do_lower_case": True}))
+    TextEmbedder.from_pretrained(folder).save_pretrained(tmp_path / "saved")
+    lowercasing = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    np.testing.assert_allclose(again.encode(TEXTS), lowercasing.encode(TEXTS), atol=1e-5)
+    assert_equal(again, tmp_path / "saved")
+
+
+def test_their_weighted_layers_are_read(make_folder, sentence_transformers, torch, tmp_path):
+    from sentence_transformers.sentence_transformer.modules import WeightedLayerPooling
+
+    model, _ = make_folder("mean")
+    weights = torch.nn.Parameter(torch.tensor([0.5, 2.0]))
+    transformer, pooling = model
+    transformer.model.config.output_hidden_states = True
+    weighted = WeightedLayerPooling(36, 2, layer_start=1, layer_weights=weights)
+    model = sentence_transformers.SentenceTransformer(
+        modules=[transformer, weighted, pooling], device="cpu"
+    )
+    model.save(str(tmp_path / "weighted"), create_model_card=False)
+    assert_equal(model, tmp_path / "weighted")
+
+
+# Arguments of SentenceTransformer.encode that ours has under another name, or not at all, and why.
+DIFFERENT = {
+    "inputs": "texts, as everywhere in kerasformer",
+    "prompt_name": "an embedder has one prompt",
+    "output_value": "output, which has words and layers too, and gives the tokens' texts",
+    "precision": "dtype: int8 needs no calibration, and binary is their ubinary",
+    "normalize_embeddings": "normalize, which by default is as the embedder says, and can be off",
+    "truncate_dim": "dimensions",
+    "convert_to_numpy": "always an array",
+    "convert_to_tensor": "always an array",
+    "device": "that of the Keras backend",
+    "pool": "kerasformer embed and its engines",
+    "chunk_size": "kerasformer embed and its engines",
+    "kwargs": "an unknown argument is an error",
+}
+
+
+def test_the_signature_beside_theirs(sentence_transformers):
+    ours, theirs = (
+        inspect.signature(kind.encode).parameters
+        for kind in (TextEmbedder, sentence_transformers.SentenceTransformer)
+    )
+    shared = ours.keys() & theirs.keys() - {"self"}
+    assert shared == {"prompt", "batch_size", "show_progress_bar"}
+    assert DIFFERENT.keys() == theirs.keys() - ours.keys()
+    assert {name for name in shared if ours[name].default != theirs[name].default} == {
+        "batch_size"  # by default ours counts tokens
+    }
+    assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in ours.values())
 
 
 def test_settings_win_over_the_folder(make_folder):

@@ -135,12 +135,12 @@ def test_each_reads_what_the_other_saved(both, tmp_path):
     theirs.save_pretrained(tmp_path / "theirs")
     read = WordPieceTokenizer.from_pretrained(tmp_path / "theirs")
     assert read.tokenize(TEXTS, TEXTS[::-1]).ids == ours.tokenize(TEXTS, TEXTS[::-1]).ids
-    ours.save(tmp_path / "ours")
+    ours.save_pretrained(tmp_path / "ours")
     for kind in (transformers.BertTokenizer, transformers.AutoTokenizer):
         again = kind.from_pretrained(tmp_path / "ours")
         assert again(TEXTS, TEXTS[::-1])["input_ids"] == ours.tokenize(TEXTS, TEXTS[::-1]).ids
         assert again.pad_token_id == ours.pad_id
-    assert Tokenizer.load(tmp_path / "ours").to_json() == ours.to_json()
+    assert Tokenizer.from_pretrained(tmp_path / "ours").to_json() == ours.to_json()
 
 
 def test_other_names_of_special_tokens(tmp_path):
@@ -154,7 +154,7 @@ def test_other_names_of_special_tokens(tmp_path):
 
 def test_transformers_reads_a_saved_word_tokenizer(tmp_path):
     ours = WordTokenizer.train(TEXTS)
-    ours.save(tmp_path)
+    ours.save_pretrained(tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
     words = [text for text in TEXTS if text.strip()]
     assert theirs(words)["input_ids"] == ours.tokenize(words).ids

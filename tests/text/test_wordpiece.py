@@ -283,11 +283,11 @@ def test_threads_with_their_own_max_length(wordpiece):
 def test_saved_and_loaded(options, tmp_path):
     made = WordPieceTokenizer.from_vocabulary(VOCABULARY, **options)
     made.tokenize(["a"], max_length=2)  # leaves no trace in the file
-    made.save(tmp_path / "new" / "folder")
+    made.save_pretrained(tmp_path / "new" / "folder")
     text = "AÑO É 中中 films [SEP]"
     for again in (
-        Tokenizer.load(tmp_path / "new" / "folder"),
-        WordPieceTokenizer.load(str(tmp_path / "new" / "folder")),
+        Tokenizer.from_pretrained(tmp_path / "new" / "folder"),
+        WordPieceTokenizer.from_pretrained(str(tmp_path / "new" / "folder")),
         WordPieceTokenizer.from_pretrained(tmp_path / "new" / "folder"),
         Tokenizer.from_json(made.to_json()),
         pickle.loads(pickle.dumps(made)),
@@ -301,15 +301,15 @@ def test_saved_and_loaded(options, tmp_path):
 
 
 def test_interrupted_save_leaves_the_old_file(wordpiece, tmp_path, monkeypatch):
-    wordpiece.save(tmp_path)
+    wordpiece.save_pretrained(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def full(*args):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="disk full"):
-        WordPieceTokenizer.from_vocabulary(SPECIAL, lowercase=False).save(tmp_path)
+    with pytest.raises(UserError, match=r"Cannot save to .*disk full.*give a writable folder"):
+        WordPieceTokenizer.from_vocabulary(SPECIAL, lowercase=False).save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -405,7 +405,7 @@ def test_broken_vocabulary_list(tokens, message):
         (b'"\xff"', "tokenizer_config.json is not UTF-8"),
         (b'{"do_lower_case": "no"}', "do_lower_case 'no', but it must be true or false"),
         (b'{"do_lower_case": null}', "do_lower_case None"),
-        (b'{"cls_token": 3}', "cls_token that is no string: 3"),
+        (b'{"cls_token": 3}', "has the cls_token 3, but it must be a string"),
         (b'{"cls_token": "<s>"}', "lacks the cls_token '<s>'"),
         (b'{"tokenizer_class": "BertJapaneseTokenizer"}', "is for BertJapaneseTokenizer"),
     ],
@@ -419,16 +419,49 @@ def test_broken_configuration(tmp_path, config, message):
 
 
 def test_folder_without_a_tokenizer(tmp_path):
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UserError, match=r"expected tokenizer.json or vocab.txt"):
-            WordPieceTokenizer.from_pretrained(folder)
-        with pytest.raises(UserError, match=r"There is no file .*tokenizer.json"):
-            Tokenizer.load(folder)
+    for folder, message in ((tmp_path, "has no tokenizer"), (tmp_path / "none", "is no file or")):
+        for kind in (Tokenizer, WordPieceTokenizer):
+            with pytest.raises(UserError, match=message):
+                kind.from_pretrained(folder)
+
+
+def test_files_and_named_sources(tmp_path, monkeypatch):
+    saved = tmp_path / "saved"
+    WordPieceTokenizer.from_vocabulary(VOCABULARY, lowercase=False).save_pretrained(saved)
+    cased = Tokenizer.from_pretrained(saved / "tokenizer.json")
+    assert type(cased) is WordPieceTokenizer
+    assert cased.tokens(["Good good"]) == [["[UNK]", "good"]]
+    lower = [token for token in VOCABULARY if token == token.lower() or token[0] == "["]
+    write_vocabulary(tmp_path, lower)
+    for source in (tmp_path, tmp_path / "vocab.txt", str(tmp_path / "vocab.txt")):
+        assert Tokenizer.from_pretrained(source).tokens(["Good"]) == [["good"]]
+    with pytest.raises(UserError, match="holds a WordPiece model, but only WordLevel can be read"):
+        WordTokenizer.from_pretrained(tmp_path)
+    write_vocabulary(tmp_path, [*lower, "Film"])
+    for source, tokens in ((tmp_path, ["film"]), (tmp_path / "vocab.txt", ["Film"])):
+        assert WordPieceTokenizer.from_pretrained(source).tokens(["Film"]) == [tokens]
+    monkeypatch.setattr("kerasformer.text.tokenizer.resolve", {"hf://owner/name": saved}.get)
+    assert Tokenizer.from_pretrained("hf://owner/name").to_json() == cased.to_json()
+
+
+@pytest.mark.network
+def test_the_tokenizer_of_a_preset():
+    preset = WordPieceTokenizer.from_pretrained("all-MiniLM-L6-v2")
+    assert preset.tokenize(["Hello!"]).ids == [[101, 7592, 999, 102]]
+
+
+def test_another_normalizer_is_not_saved_as_berts(tmp_path):
+    made = WordPieceTokenizer.from_vocabulary(VOCABULARY)
+    made.backend.normalizer = tokenizers.normalizers.Lowercase()
+    made.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert Tokenizer.from_pretrained(tmp_path).to_json() == made.to_json()
 
 
 def saved_json(folder, **changes):
     """A tokenizer.json with some members changed."""
-    WordPieceTokenizer.from_vocabulary(VOCABULARY).save(folder)
+    WordPieceTokenizer.from_vocabulary(VOCABULARY).save_pretrained(folder)
     path = folder / "tokenizer.json"
     (folder / "tokenizer_config.json").unlink()
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
@@ -482,10 +515,13 @@ def test_other_normalizers_stay_as_they_are(tmp_path):
         ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}, "holds a BPE model"),
         (
             {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}},
-            "holds a WordLevel model, but this reads WordPiece only",
+            "holds a WordLevel model, but only WordPiece can be read here",
         ),
-        ({"model": None}, "not whole, or no file of the tokenizers library"),
-        ({"pre_tokenizer": {"type": "Code"}}, "not whole, or no file of the tokenizers library"),
+        ({"model": None}, "is damaged, or not a file of the tokenizers library"),
+        (
+            {"pre_tokenizer": {"type": "Code"}},
+            "is damaged, or not a file of the tokenizers library",
+        ),
         (
             {
                 "post_processor": {
@@ -526,7 +562,7 @@ def test_tokenizer_json_with_another_unknown_token(tmp_path):
     model = json.loads(saved_json(tmp_path).read_text())["model"]
     saved_json(tmp_path, model=model | {"unk_token": "[EOS]"})
     with pytest.raises(
-        UserError, match=r"model whose unk_token is '\[EOS\]', but it must be '\[UNK\]'"
+        UserError, match=r"model with the unk_token '\[EOS\]', but it must be '\[UNK\]'"
     ):
         WordPieceTokenizer.from_pretrained(tmp_path)
 
@@ -545,8 +581,8 @@ def test_tokenizer_json_whose_model_lacks_its_unknown_token(tmp_path):
 def test_truncated_tokenizer_json(tmp_path):
     path = saved_json(tmp_path)
     path.write_bytes(path.read_bytes()[:-200])
-    for read in (Tokenizer.load, WordPieceTokenizer.from_pretrained):
-        with pytest.raises(UserError, match=r"tokenizer.json is not"):
+    for read in (Tokenizer.from_pretrained, WordPieceTokenizer.from_pretrained):
+        with pytest.raises(UserError, match=r"tokenizer.json is damaged"):
             read(tmp_path)
 
 

@@ -94,7 +94,7 @@ def save_pretrained(
             text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
             write_whole(folder / "config.json", text + "\n")
             if tokenizer is not None:
-                tokenizer.save(folder)
+                tokenizer.save_pretrained(folder)
     except OSError as error:
         raise UserError(
             f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "

@@ -10,7 +10,6 @@ import functools
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.tf_checkpoint import read_vocabulary
 from kerasformer.checkpoints.formats.tf_names import (
     IGNORED,
     TF_MODELS,
@@ -114,7 +113,7 @@ def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTo
         )
     if name in ("", "..") or Path(name).name != name or "\\" in name:
         raise UserError(f"{folder} names {name!r} as its vocabulary: expected a file's name.")
-    return read_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
+    return WordPieceTokenizer.from_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
 
 
 def _is_lower_case(tensors: Tensors) -> bool | None:

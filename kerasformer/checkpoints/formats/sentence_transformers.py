@@ -4,22 +4,28 @@ The layout's reference is sentence-transformers' own reader:
 https://github.com/huggingface/sentence-transformers/tree/main/sentence_transformers/base
 """
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import normalizers
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats import huggingface
+from kerasformer.checkpoints.formats import huggingface, sentence_layers
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
-_MODULES = "modules.json"
-_SETTINGS = "sentence_bert_config.json"
+if TYPE_CHECKING:
+    from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
+
+MODULES = "modules.json"
+SETTINGS = "sentence_bert_config.json"
 # The flags of older folders, in the order in which sentence-transformers concatenates.
-_POOLING_FLAGS = {
+POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_mean_tokens": "mean",
@@ -28,9 +34,9 @@ _POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 # Those that `SequencePooling` has, by its names.
-_POOLING = {"cls": "cls", "max": "max", "mean": "mean", "mean_sqrt_len_tokens": "mean_sqrt_len"}
+POOLINGS = {"cls": "cls", "max": "max", "mean": "mean", "mean_sqrt_len_tokens": "mean_sqrt_len"}
 # Classes of torch.nn by their Keras names.
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "Identity": "linear",
     "Tanh": "tanh",
     "ReLU": "relu",
@@ -88,7 +94,8 @@ class SentenceModules:
 
     Attributes:
         transformer: The folder of the Transformer.
-        pooling: Modes of `SequencePooling`, whose vectors are concatenated.
+        pooling: Names of `SequencePooling`, whose vectors are concatenated.
+        layers: The layers that are pooled.
         dense: The dense layers over the pooled vector, in order.
         normalize: Whether the vector is scaled to length 1.
         max_length: The most tokens of a text, special tokens included; None where nothing says.
@@ -98,6 +105,7 @@ class SentenceModules:
 
     transformer: Path
     pooling: tuple[str, ...] = ("mean",)
+    layers: str | LayerPooling = "last"
     dense: tuple[DenseModule, ...] = ()
     normalize: bool = False
     max_length: int | None = None
@@ -107,17 +115,14 @@ class SentenceModules:
 
 def is_here(path: Path) -> bool:
     """Whether the path is such a folder."""
-    return (path / _MODULES).is_file()
+    return (path / MODULES).is_file()
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens the Transformer of such a folder; what follows it does not matter here.
-
-    Args:
-        folder: The folder with `modules.json`.
+    """Opens the Transformer of such a folder, without the modules after it.
 
     Raises:
-        UserError: A file is missing or not sound, or the Transformer is none that can be read.
+        UserError: A file is missing or damaged, or the Transformer is of a kind that is not read.
     """
     transformer = _transformer(_list_modules(folder), folder)
     checkpoint = huggingface.open_path(transformer)
@@ -139,15 +144,8 @@ def read_modules(folder: Path) -> SentenceModules:
     A folder without `modules.json` is a Transformer whose tokens' mean is taken, as in
     sentence-transformers.
 
-    Args:
-        folder: The folder.
-
-    Returns:
-        The modules.
-
     Raises:
-        UserError: A file is missing or not sound, or there is a module that cannot be read; the
-            message names it.
+        UserError: A file is missing or damaged, or a module cannot be read.
 
     Example:
 
@@ -164,19 +162,23 @@ def read_modules(folder: Path) -> SentenceModules:
         return SentenceModules(folder, max_length=_read_settings(folder)[0])
     modules = _list_modules(folder)
     transformer = _transformer(modules, folder)
+    layers: str | LayerPooling = "last"
+    if len(modules) > 1 and modules[1][0] in sentence_layers.KINDS:
+        layers = sentence_layers.read_layers(*modules.pop(1))
     kinds = [kind for kind, _ in modules]
     expected = ["Transformer", "Pooling", *(["Dense"] * kinds.count("Dense")), "Normalize"]
     if kinds not in (expected, expected[:-1]):
         odd = next((kind for kind in kinds if kind not in expected), None)
         problem = f"a module {odd!r}" if odd else f"the modules {', '.join(kinds)}"
         raise UserError(
-            f"{folder / _MODULES} has {problem}, and what can be read is a Transformer, Pooling, "
-            "then Dense modules and Normalize if need be."
+            f"{folder / MODULES} has {problem}, but only a Transformer, layer pooling if any, "
+            "Pooling, Dense modules and Normalize, in this order, can be read."
         )
     pooling, include_prompt = _read_pooling(modules[1][1])
     return SentenceModules(
         transformer=transformer,
         pooling=pooling,
+        layers=layers,
         dense=tuple(_read_dense(path) for kind, path in modules if kind == "Dense"),
         normalize=kinds[-1] == "Normalize",
         max_length=_read_settings(transformer)[0],
@@ -187,7 +189,7 @@ def read_modules(folder: Path) -> SentenceModules:
 
 def _list_modules(folder: Path) -> list[tuple[str, Path]]:
     """The kind and the folder of each module, in order."""
-    path = folder / _MODULES
+    path = folder / MODULES
     try:
         modules = [(str(module["type"]), module["path"]) for module in read_json(path, list)]
     except (KeyError, TypeError):
@@ -206,7 +208,7 @@ def _transformer(modules, folder: Path) -> Path:
     if not modules or modules[0][0] != "Transformer":
         found = modules[0][0] if modules else "nothing"
         raise UserError(
-            f"{folder / _MODULES} begins with {found}, and only models that begin with a "
+            f"{folder / MODULES} begins with {found}, and only models that begin with a "
             "Transformer can be read."
         )
     return modules[0][1]
@@ -214,7 +216,7 @@ def _transformer(modules, folder: Path) -> Path:
 
 def _read_settings(transformer: Path) -> tuple[int | None, bool]:
     """The most tokens of a text, and whether texts are lower-cased before all else."""
-    path = transformer / _SETTINGS
+    path = transformer / SETTINGS
     settings = _read_optional(path)
     if settings.get("max_seq_length") is None:  # newer folders leave it to the tokenizer
         path = transformer / "tokenizer_config.json"
@@ -248,14 +250,14 @@ def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
     config = read_json(folder / "config.json")
     modes = config.get("pooling_mode")
     if modes is None:
-        modes = [mode for flag, mode in _POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
+        modes = [mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
     modes = [modes] if isinstance(modes, str) else modes
-    if not isinstance(modes, list) or not modes or not all(mode in _POOLING for mode in modes):
+    if not isinstance(modes, list) or not modes or not all(mode in POOLINGS for mode in modes):
         raise UserError(
             f"{folder / 'config.json'} asks for the pooling {modes}, and what can be done is "
-            f"{', '.join(_POOLING)}."
+            f"{', '.join(POOLINGS)}."
         )
-    return tuple(_POOLING[mode] for mode in modes), config.get("include_prompt") is not False
+    return tuple(POOLINGS[mode] for mode in modes), config.get("include_prompt") is not False
 
 
 def _read_dense(folder: Path) -> DenseModule:
@@ -266,14 +268,14 @@ def _read_dense(folder: Path) -> DenseModule:
         raise UserError(f"{path} has no sensible in_features and out_features: {sizes}.")
     name = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     package, _, kind = name.rpartition(".")
-    if not package.startswith("torch.nn") or kind not in _ACTIVATIONS:
+    if not package.startswith("torch.nn") or kind not in ACTIVATIONS:
         raise UserError(
             f"{path} has the activation_function {name!r}, and what can be read is "
-            f"{', '.join(_ACTIVATIONS)} of torch.nn."
+            f"{', '.join(ACTIVATIONS)} of torch.nn."
         )
     if config.get("use_residual"):
         raise UserError(f"{path} asks for use_residual, and only plain dense layers can be read.")
-    return DenseModule(folder, *sizes, _ACTIVATIONS[kind], config.get("bias") is not False)
+    return DenseModule(folder, *sizes, ACTIVATIONS[kind], config.get("bias") is not False)
 
 
 def _read_prompt(folder: Path) -> str:

@@ -26,7 +26,7 @@ from kerasformer.checkpoints.io.tf_bundle import open_tensors
 from kerasformer.checkpoints.names import NameTable
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, read_text
+from kerasformer.files import read_json
 from kerasformer.models.config import EncoderConfig
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.text.files import read_config
@@ -134,30 +134,4 @@ def _read_tokenizer(folder: Path) -> WordPieceTokenizer:
     has_more = (folder / "tokenizer.json").is_file() or "do_lower_case" in read_config(folder)
     if has_more or not vocabulary.is_file():
         return WordPieceTokenizer.from_pretrained(folder)
-    return read_vocabulary(vocabulary)
-
-
-def read_vocabulary(path: Path, lowercase: bool | None = None) -> WordPieceTokenizer:
-    """The tokenizer of one of Google's vocabularies, `vocab.txt`.
-
-    Google's scripts are told on the command line whether to lower-case. Where that is unknown, the
-    vocabulary tells: in a cased one, capital letters are among the first tokens.
-
-    Args:
-        path: The file.
-        lowercase: Whether to lower-case the text; by default as the vocabulary is.
-
-    Raises:
-        UserError: The file cannot be read or is no vocabulary of BERT's.
-
-    Example:
-
-    >>> path = getfixture("tmp_path") / "vocab.txt"
-    >>> _ = path.write_text("[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\ngood\\n")
-    >>> read_vocabulary(path).tokens(["Good"])
-    [['good']]
-    """
-    if lowercase is None:
-        words = (word for word in read_text(path).split("\n") if not re.fullmatch(r"\[.*\]", word))
-        lowercase = all(word == word.lower() for word in words)
-    return WordPieceTokenizer.from_vocabulary(path, lowercase)
+    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=None)

@@ -25,16 +25,12 @@ _MOST_COUNTED = 8  # classes whose examples the table of splits counts one by on
 
 
 def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
-    """The whole of `report.html`.
+    """The whole of `report.html`, in which everything that comes from people's data is escaped.
 
     Args:
         record: A valid record.
-        plots: PNG files by name: `"quality_vs_time"`, `"learning_curves"` and
-            `"confusion_matrices"`.
+        plots: PNG files by name: `"quality_vs_time"`, `"learning_curves"`, `"confusion_matrices"`.
         folder: The folder of the comparison.
-
-    Returns:
-        HTML. Everything that comes from people's data is escaped.
     """
     pages = environment("compare", Path(__file__).parent)
     pages.filters |= {
@@ -62,7 +58,7 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
         has_validation=any(validates(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
         classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
-        undrawn=_undrawn(record["data"]["class_names"]),
+        numbered=_are_numbered(record["data"]["class_names"]),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
         splits=_splits(record["data"]),
         rules=record["data"]["provenance"].get("rules", []),
@@ -101,11 +97,10 @@ def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
     return sorted(hardest[:_MOST_CLASSES])
 
 
-def _undrawn(names: list[str]) -> str:
-    """How the plot of confusions labels classes by number: "all", "some" of them, or "none"."""
-    if len(names) > MOST_WITH_NAMES:
-        return "all"
-    return "none" if all(drawable(name, fallback="", limit=80) for name in names) else "some"
+def _are_numbered(names):
+    """Whether the plot of confusions shows the numbers of classes in place of names."""
+    undrawn = not all(drawable(name, fallback="", limit=80) for name in names)
+    return len(names) > MOST_WITH_NAMES or undrawn
 
 
 def _splits(data):

@@ -20,19 +20,13 @@ def quality_against_time(arms: list[ArmSummary]):
     """Test accuracy against training seconds, an arm a point, error bars over seeds.
 
     An arm that learns nothing, the majority class, is a line across.
-
-    Args:
-        arms: The arms of `summarize`.
-
-    Returns:
-        A matplotlib `Figure`.
     """
     timed = [arm for arm in arms if arm.row.learns and arm.mean("train_seconds") is not None]
     if not timed:
         return note_figure("No arm that trains has finished.")
     figure = new_figure(4.6)
     axes = figure.subplots()
-    points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    points = [(max(arm.mean("train_seconds") or 0, _SHORTEST), 100 * arm.accuracy) for arm in timed]
     drawn = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
     drawn += [_draw_line(axes, arm) for arm in arms if not arm.row.learns]
     _set_time_axis(axes)
@@ -46,19 +40,11 @@ def quality_against_time(arms: list[ArmSummary]):
 
 
 def place_labels(axes, points, labels, colors, obstacles=()):
-    """Writes a label beside each point, at the first place that is free.
+    """Writes a label beside each point, at the first place that is free, and returns the labels.
 
-    Call it last: the axes' limits and everything else must be there.
-
-    Args:
-        axes: Matplotlib axes on an Agg canvas.
-        points: The points, in data coordinates.
-        labels: A text for each point.
-        colors: A colour for each point, of the line that leads to it from above or below.
-        obstacles: Artists to keep clear of, the points' markers among them.
-
-    Returns:
-        The matplotlib annotations, in the order of the points.
+    Call it last: the axes' limits and everything else must be there. The obstacles are the artists
+    to keep clear of, the points' markers among them. The colours are those of the lines that lead
+    to a label above or below its point.
     """
     Text = require("matplotlib.text", extra="compare").Text  # noqa: N806
     settle(axes.figure)
@@ -103,12 +89,6 @@ def learning_curves(record: dict):
 
     Each arm that trains in epochs is a column. Thin lines are seeds, thick lines their mean, up
     to the last epoch that every seed reached.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        A matplotlib `Figure`.
     """
     arms = [arm for arm in summarize(record) if histories(record, arm.key)]
     if not arms:

@@ -34,28 +34,20 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Estimate | None":
-        """Estimates from the values that are defined (not None, NaN or infinite).
+        """Estimates from those values that are not None, NaN or infinite; None without any.
 
         Sums are exact, so the order of the values does not matter.
-
-        Args:
-            values: One value a seed.
-
-        Returns:
-            The estimate, or None where no value is defined.
-
-        Example:
 
         >>> Estimate.of([0.5, 0.75, None])
         Estimate(mean=0.625, std=0.1767766952966369)
         >>> Estimate.of([0.5])
         Estimate(mean=0.5, std=None)
         """
-        values = [float(value) for value in values if value is not None and math.isfinite(value)]
-        if not values:
+        defined = [float(value) for value in values if value is not None and math.isfinite(value)]
+        if not defined:
             return None
-        std = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), std)
+        std = statistics.stdev(defined) if len(defined) > 1 else None
+        return cls(statistics.fmean(defined), std)
 
 
 @dataclass(frozen=True)
@@ -67,6 +59,8 @@ class ArmSummary:
         title: Its name for people.
         seeds: The seeds that finished, in ascending order.
         measures: Each measure's `Estimate`, or None where no seed has it.
+        accuracy: The mean accuracy over seeds, on the test split.
+        seed_std: The accuracy's standard deviation over seeds; None if one seed leaves it unknown.
         interval: The 95 % Wilson interval of the accuracy for this many test examples.
         confusion: Test examples by true and predicted class, summed over seeds; without zeros.
         per_class: For each class, the `Estimate` of its precision, recall and f1.
@@ -77,6 +71,8 @@ class ArmSummary:
     title: str
     seeds: tuple[int, ...]
     measures: dict[str, Estimate | None]
+    accuracy: float
+    seed_std: float | None
     interval: tuple[float, float]
     confusion: Counter[tuple[int, int]]
     per_class: list[dict[str, Estimate]]
@@ -87,17 +83,6 @@ class ArmSummary:
         """The arm's key in the record, such as `"fine_tuned"`."""
         return self.row.key
 
-    @property
-    def accuracy(self) -> float:
-        """The mean accuracy over seeds, on the test split."""
-        return self.measures["accuracy"].mean
-
-    @property
-    def seed_std(self) -> float | None:
-        """The accuracy's standard deviation over seeds; None where one seed leaves it unknown."""
-        std = self.measures["accuracy"].std
-        return 0.0 if std is None and self.row.deterministic else std
-
     def mean(self, measure: str) -> float | None:
         """A measure's mean over seeds, or None where no seed has it."""
         estimate = self.measures[measure]
@@ -105,14 +90,7 @@ class ArmSummary:
 
 
 def summarize(record: dict) -> list[ArmSummary]:
-    """Summarises every arm with at least one finished run, in the order of `ARMS`.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        One summary an arm; none where the run stopped before the first arm was done.
-    """
+    """Summarises every arm with at least one finished run, in the order of `ARMS`."""
     examples, classes = count_test_examples(record), len(record["data"]["class_names"])
     found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
     return [
@@ -131,6 +109,7 @@ def _summarize_arm(arm, entry, examples, classes):
     runs = sorted(entry["runs"], key=lambda run: run["seed"])
     measures = {name: Estimate.of(map(read, runs)) for name, read in _MEASURES.items()}
     measures["peak_memory_mib"] = Estimate.of([entry["peak_memory_mib"]])
+    accuracy = measures["accuracy"]
     matrices = [
         Counter({(true, predicted): n for true, predicted, n in run["metrics"]["confusion_matrix"]})
         for run in runs
@@ -141,7 +120,9 @@ def _summarize_arm(arm, entry, examples, classes):
         title=entry["title"],
         seeds=tuple(run["seed"] for run in runs),
         measures=measures,
-        interval=wilson_interval(measures["accuracy"].mean, examples),
+        accuracy=accuracy.mean,
+        seed_std=0.0 if accuracy.std is None and arm.deterministic else accuracy.std,
+        interval=wilson_interval(accuracy.mean, examples),
         confusion=sum(matrices, Counter()),
         per_class=[
             {name: Estimate.of(seed[name] for seed in seeds) for name in seeds[0]}

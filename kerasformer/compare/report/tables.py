@@ -2,7 +2,6 @@
 
 import re
 
-from kerasformer.compare.report.record import validate_record
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_estimate,
@@ -47,15 +46,9 @@ _MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
 
 def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
-    """How far an arm's accuracy is behind the best one's, marked with ≈ where that may be chance.
+    """How many points an arm's accuracy is behind the best one's: `"−6.8"`, `"best"`.
 
-    Args:
-        arm: The arm.
-        best: The arm with the highest accuracy.
-        examples: The size of the test split.
-
-    Returns:
-        Percentage points, such as `"−6.8"` or `"≈ −0.4"`, or `"best"`.
+    `"≈ −0.4"` is a difference that may be chance, on a test split of this many examples.
     """
     if arm is best:
         return "best"
@@ -64,14 +57,7 @@ def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
 
 
 def notes(record: dict) -> list[str]:
-    """Caveats to read before the numbers: an interrupted, partial or shortened run.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        Sentences; none for a whole run on all of the data.
-    """
+    """Caveats to read before the numbers: an interrupted, partial or shortened run."""
     sentences = []
     arms, settings = record["arms"], Settings.make(**record["settings"])
     if record["status"] == "interrupted":
@@ -96,7 +82,10 @@ def notes(record: dict) -> list[str]:
             )
         )
     if settings.test_limit:
-        sentences.append(f"About {settings.limit:,} examples were used besides the test split.")
+        sentences.append(
+            f"Only about {settings.limit:,} examples were used to train, and at most "
+            f"{settings.test_limit:,} to test."
+        )
     elif settings.limit:
         sentences.append(f"Only about {settings.limit:,} examples were used.")
     if settings.epochs:
@@ -112,14 +101,7 @@ def describe_data(record: dict) -> str:
 
 
 def markdown_table(record: dict) -> str:
-    """The whole of `table.md`: the verdict, the table of arms, and how to read it.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        GitHub-flavoured Markdown.
-    """
+    """The whole of `table.md`: the verdict, the table of arms, and how to read it."""
     arms, verdict = _judged(record)
     examples = count_test_examples(record)
     parts = [f"# {_escape(describe_data(record))}", f"**{_escape(verdict.headline)}**"]
@@ -147,18 +129,14 @@ def markdown_table(record: dict) -> str:
 
 
 def format_summary(record: dict) -> str:
-    """The outcome as plain text: the table of arms in aligned columns, and the verdict.
+    """The outcome for a terminal: the table of arms, the verdict and some errors.
 
     Args:
         record: A valid record.
 
     Returns:
-        Lines for a terminal, without colours.
-
-    Raises:
-        UserError: The record lacks something.
+        Plain lines, without colours.
     """
-    validate_record(record)
     arms, verdict = _judged(record)
     lines = [printable(describe_data(record)), ""]
     if arms:

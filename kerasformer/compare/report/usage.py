@@ -31,7 +31,7 @@ def usage(record: dict, folder) -> str | None:
         return f"""\
 from kerasformer import {classifier.task}
 
-model = {classifier.task}.load({str(model)!r})
+model = {classifier.task}.from_pretrained({str(model)!r})
 {_CLASSIFY}"""
     settings, made = Settings.make(**record["settings"]), record["arms"][best.key]["settings"]
     source = repr(settings.data)

@@ -40,14 +40,14 @@ class Gap:
     @classmethod
     def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
         """Measures the lead of one arm over another, on a test split of `examples` examples."""
-        stds = (leader.seed_std, other.seed_std)
-        scores = (leader.mean("f1"), other.mean("f1"))
+        stds = [std for std in (leader.seed_std, other.seed_std) if std is not None]
+        scores = [score for score in (leader.mean("f1"), other.mean("f1")) if score is not None]
         return cls(
             leader=leader,
             other=other,
             accuracy=leader.accuracy - other.accuracy,
-            f1=None if None in scores else scores[0] - scores[1],
-            spread=None if None in stds else math.hypot(*stds) / math.sqrt(2),
+            f1=scores[0] - scores[1] if len(scores) == 2 else None,
+            spread=math.hypot(*stds) / math.sqrt(2) if len(stds) == 2 else None,
             margin=sampling_margin(leader.accuracy, other.accuracy, examples),
         )
 
@@ -99,22 +99,14 @@ class Verdict:
 
 def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
     """Sorts arms by accuracy, best first; ties go to macro F1, then to the simpler arm."""
-    simplest_first = list(ARMS)
-    return sorted(
-        arms,
-        key=lambda arm: (-arm.accuracy, -(arm.mean("f1") or 0), simplest_first.index(arm.key)),
-    )
+    keys = list(ARMS)
+    return sorted(arms, key=lambda a: (-a.accuracy, -(a.mean("f1") or 0), keys.index(a.key)))
 
 
 def judge(arms: list[ArmSummary], examples: int) -> Verdict:
     """Compares the best pretrained arm with the best arm that uses no pretrained model.
 
-    Args:
-        arms: The arms of `summarize`.
-        examples: The size of the test split.
-
-    Returns:
-        The verdict. The order of arms and of seeds does not change it.
+    The order of arms and of seeds does not change the verdict; `examples` is the test split's size.
     """
     ranked = rank(arms)
     pretrained = [arm for arm in ranked if arm.row.pretrained]

@@ -78,7 +78,10 @@ def test_deterministic_arms_need_one_run_only(make_record):
     [
         ({"limit": 2_000}, "Only about 2,000 examples"),
         ({"epochs": 1}, "Epochs were set to 1 instead"),
-        ({"limit": 800, "test_limit": 1_000}, "About 800 examples were used besides the test"),
+        (
+            {"limit": 800, "test_limit": 1_000},
+            "Only about 800 examples were used to train, and at most 1,000",
+        ),
     ],
 )
 def test_shortened_runs_say_so(make_record, change, expected):

@@ -1,4 +1,4 @@
-"""Rows and windows: every token in one of them, with the most context that there is."""
+"""Windows: every token in one of them, with the most context that there is."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.embedder.rows import Layout, window_places
+from kerasformer.embedder.windows import Windowing, window_places
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
@@ -16,8 +16,8 @@ LAWS = settings(deadline=None, max_examples=50)
 lengths = st.integers(0, 60)
 
 
-def layout(max_length, **options):
-    return Layout(CLS, SEP, PAD, max_length, **options)
+def windowing(max_length, **options):
+    return Windowing(CLS, SEP, PAD, max_length, **options)
 
 
 def tokens(length, first=1):
@@ -50,7 +50,7 @@ def test_windows_own_each_token_once_where_it_has_most_context(length, room, ove
 @LAWS
 def test_own_tokens_of_the_windows_are_the_text(texts, max_length, prompt, overlap):
     given = [(tokens(length), None) for length in texts]
-    rows = layout(max_length, window=True, prompt=prompt, overlap=overlap).rows(given)
+    rows = windowing(max_length, window=True, prompt=prompt, overlap=overlap).windows(given)
     assert (rows.tokenized.lengths <= max_length).all()
     assert rows.cut.tolist() == [0] * len(texts)
     assert rows.kept == [(length, 0) for length in texts]
@@ -71,7 +71,7 @@ def test_own_tokens_of_the_windows_are_the_text(texts, max_length, prompt, overl
 @LAWS
 def test_pairs(texts, max_length, window):
     given = [(tokens(one), tokens(two, 501)) for one, two in texts]
-    rows = layout(max_length, window=window).rows(given)
+    rows = windowing(max_length, window=window).windows(given)
     own = {i: [] for i in range(len(texts))}
     segments = {i: [] for i in range(len(texts))}
     for i, (row, types) in enumerate(zip(rows.tokenized.ids, rows.tokenized.type_ids, strict=True)):
@@ -102,15 +102,15 @@ def test_what_is_cut_is_what_the_tokenizer_cuts(one, two, max_length):
     tokenizer = WordPieceTokenizer.from_vocabulary(words)
     pairs = None if two is None else ["b " * two]
     expected = tokenizer.tokenize(["a " * one], pairs, max_length=max_length)
-    ours = Layout(tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, max_length)
-    rows = ours.rows([([4] * one, None if two is None else [5] * two)])
+    ours = Windowing(tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, max_length)
+    rows = ours.windows([([4] * one, None if two is None else [5] * two)])
     assert rows.tokenized.ids == expected.ids
     assert rows.tokenized.type_ids == expected.type_ids
 
 
 def test_tokens_that_are_pooled():
     long, short = (tokens(5), tokens(2, 501)), (tokens(1), tokens(0))
-    rows = layout(8, window=True, overlap=1).rows([long, short])
+    rows = windowing(8, window=True, overlap=1).windows([long, short])
     assert rows.tokenized.ids == [
         [CLS, 1, 2, 3, SEP, 501, 502, SEP],
         [CLS, 3, 4, 5, SEP, 501, 502, SEP],
@@ -130,8 +130,8 @@ def test_tokens_that_are_pooled():
 
 def test_what_leaves_no_room():
     with pytest.raises(UserError, match="overlap is 8, and a window has room for 8 tokens"):
-        layout(10, window=True, overlap=8).rows([(tokens(20), None)])
+        windowing(10, window=True, overlap=8).windows([(tokens(20), None)])
     with pytest.raises(UserError, match="max_length is 10, and the prompt has 8 tokens already"):
-        layout(10, window=True, prompt=8).rows([(tokens(20), None)])
+        windowing(10, window=True, prompt=8).windows([(tokens(20), None)])
     with pytest.raises(UserError, match="max_length is 3, and 3 of these are special tokens"):
-        layout(3).rows([(tokens(2), tokens(2))])
+        windowing(3).windows([(tokens(2), tokens(2))])

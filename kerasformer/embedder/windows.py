@@ -1,32 +1,32 @@
-"""Texts to the rows of token ids that an encoder takes: cut, or in overlapping windows."""
+"""Texts to the rows of token ids that an encoder takes: truncated, or in overlapping windows."""
 
 import dataclasses
 import itertools
 from array import array
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from kerasformer.errors import UserError
 from kerasformer.text import Tokenized
-from kerasformer.text.tokenizer import longest_first
+from kerasformer.text.truncation import longest_first
 
 
 @dataclasses.dataclass
-class Rows:
-    """The rows of many texts: one each, or one for each window of a text.
+class Windows:
+    """The windows of many texts: one a text, or several of a long one.
 
-    Every token of a text, special tokens included, is owned by exactly one of its rows, and a
-    row's own tokens stand side by side: the rows' own tokens in order are the text's.
+    Every token of a text, special tokens included, is owned by exactly one of its windows, and the
+    windows' own tokens in order are the text's.
 
     Attributes:
-        tokenized: The token ids of the rows, a `Tokenized`.
-        texts: The index of each row's text, never falling, int `[rows]`.
-        start: Where each row's own tokens begin, int `[rows]`.
-        stop: Where they end, int `[rows]`.
-        middle: Where the token between the texts of a pair stands, -1 without a pair,
-            int `[rows]`.
-        kept: For each text how many tokens of it, and of its pair, there are in the rows.
-        cut: For each text how many tokens there are not, int `[texts]`.
+        tokenized: The token ids of the windows.
+        texts: The index of each window's text, never falling, int `[windows]`.
+        start: Where each window's own tokens begin, int `[windows]`.
+        stop: Where they end, int `[windows]`.
+        middle: The place of the token between the texts of a pair, or -1, int `[windows]`.
+        kept: For each text how many tokens of it, and of its pair, are in the windows.
+        cut: For each text how many tokens are not, int `[texts]`.
     """
 
     tokenized: Tokenized
@@ -37,19 +37,21 @@ class Rows:
     kept: list[tuple[int, int]]
     cut: np.ndarray
 
-    def pooling_mask(self, rows, width, special_tokens, first):
-        """Which tokens are pooled: a row's own ones, but for those that are left out.
+    def pooling_mask(
+        self, rows: np.ndarray, width: int, special_tokens: bool, first: int
+    ) -> np.ndarray:
+        """Which tokens are pooled: a window's own, without those that are left out.
 
         Where that leaves none, as of an empty text without its special tokens, all its own are.
 
         Args:
-            rows: The indices of the rows.
+            rows: The indices of the windows.
             width: The padded length.
             special_tokens: Whether those around the texts are pooled.
-            first: How many tokens at a row's begin are not pooled.
+            first: How many tokens at the start of a window are not pooled.
 
         Returns:
-            bool `[rows, width]`.
+            bool `[windows, width]`.
         """
         column = np.arange(width)
         start, stop = self.start[rows, None], self.stop[rows, None]
@@ -62,20 +64,20 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
-    """How the tokens of a text, or of a pair, become rows of at most `max_length` tokens.
+class Windowing:
+    """Makes windows of at most `max_length` tokens of a text's, or a pair's, tokens.
 
-    Of a pair the windows slide over the longer text, and the other one stands in each of them,
-    cut to half the room where it is longer than that.
+    Of a pair the windows slide over the longer text, and the other one is in each of them,
+    truncated to half the room where it is longer than that.
 
     Args:
-        cls_id: The token that begins a row.
+        cls_id: The token before a text.
         sep_id: The token after each text.
-        pad_id: The token that fills up a batch.
-        max_length: The most tokens of a row.
-        window: Whether long texts are windowed rather than cut.
+        pad_id: The padding token.
+        max_length: The most tokens of a window.
+        window: Whether long texts get several windows, or are truncated to one.
         overlap: The tokens that two windows share; by default a quarter of a window.
-        prompt: How many tokens at a text's begin stand in each of its windows.
+        prompt: How many tokens at the start of a text are in each of its windows.
     """
 
     cls_id: int
@@ -86,19 +88,17 @@ class Layout:
     overlap: int | None = None
     prompt: int = 0
 
-    def rows(self, documents) -> Rows:
-        """The rows of texts.
+    def windows(self, documents: Iterable[tuple[Sequence[int], Sequence[int] | None]]) -> Windows:
+        """The windows of texts.
 
         Args:
             documents: For each text its token ids, and those of its pair or None.
 
-        Returns:
-            The `Rows`.
-
         Raises:
             UserError: There is no room for a window, or the overlap leaves none.
         """
-        ids, types, spans, kept, cut, two = [], [], [], [], [], None
+        ids, types, spans, kept, cut = [], [], [], [], []
+        two: Sequence[int] | None = None
         for number, (one, two) in enumerate(documents):
             keep = self._keep(len(one), two)
             kept.append(keep)
@@ -109,9 +109,9 @@ class Layout:
                 types.append(_take(segments, parts))
                 own_middle = types[-1].index(1) - 1 if two is not None else -1
                 spans.append((number, start, stop, own_middle))
-        spans = np.array(spans, np.int64).reshape(-1, 4)
+        texts, start, stop, middle = np.array(spans, np.int64).reshape(-1, 4).T
         tokenized = Tokenized(ids, types if two is not None else None, pad_id=self.pad_id)
-        return Rows(tokenized, *spans.T, kept, np.array(cut, np.int64))
+        return Windows(tokenized, texts, start, stop, middle, kept, np.array(cut, np.int64))
 
     def _keep(self, length, two):
         """How many tokens of a text and of its pair stay."""
@@ -137,7 +137,7 @@ class Layout:
         return self.max_length - special
 
     def _join(self, one, two, keep):
-        """The whole row of a text or a pair, its segments, and where the first text ends."""
+        """All tokens of a text or a pair, their segments, and where the first text ends."""
         row = [self.cls_id, *one[: keep[0]], self.sep_id]
         middle, segments = len(row) - 1, bytes(len(row))
         if two is not None:
@@ -146,11 +146,11 @@ class Layout:
         return row, segments, middle
 
     def _windows(self, row, middle, keep):
-        """For each window the slices of the row in it, and where its own tokens begin and end."""
+        """For each window its slices of the row, and where its own tokens begin and end."""
         if len(row) <= self.max_length:
             yield [slice(None)], 0, len(row)
             return
-        # The windows slide over row[head:tail], and what stands around it is in each of them.
+        # The windows slide over row[head:tail]; what is around it is in each of them.
         first = keep[0] >= keep[1]
         head, tail = (1 + self.prompt, middle) if first else (middle + 1, len(row) - 1)
         room = self.max_length - (len(row) - (tail - head))
@@ -176,7 +176,7 @@ class Layout:
         return overlap
 
 
-def _take(values, parts):
+def _take(values: Sequence[int], parts: Iterable[slice]) -> array:
     """The parts of a list or of bytes, one after another, in an array of few bytes a value."""
     typecode = "b" if isinstance(values, bytes) else "i"
     taken = array(typecode)
@@ -185,12 +185,12 @@ def _take(values, parts):
     return taken
 
 
-def window_places(length, room, overlap):
+def window_places(length: int, room: int, overlap: int) -> tuple[list[int], list[int]]:
     """Where windows over `length` tokens begin, and which tokens each of them owns.
 
-    A token that is in several windows is owned by that in which it has most context, as in
-    `run_squad.py` of https://github.com/google-research/bert; the earlier one of two equal. Unlike
-    there, the last window is moved back to be as long as the others.
+    A token in several windows is owned by the one in which it has most context, as in
+    `run_squad.py` of https://github.com/google-research/bert; by the earlier one of two equal.
+    Unlike there, the last window is moved back to be as long as the others.
 
     Args:
         length: The number of tokens, more than `room`.
@@ -206,6 +206,44 @@ def window_places(length, room, overlap):
     ([0, 2, 4, 6], [0, 3, 5, 7])
     """
     starts = [*range(0, length - room, room - overlap), length - room]
-    # Of windows of one length, a token has most context in that whose middle is the nearest.
+    # Of windows of one length, a token has most context in the one whose middle is nearest.
     owned = [(one + two + room + 1) // 2 for one, two in itertools.pairwise(starts)]
     return starts, [0, *owned]
+
+
+def merge_windows(
+    vectors: np.ndarray, counts: np.ndarray, texts: np.ndarray, poolings: Sequence[str]
+) -> np.ndarray:
+    """The vectors of texts from those of their windows.
+
+    Args:
+        vectors: `[windows, size]`, those of several poolings side by side.
+        counts: How many tokens were pooled in each window, int `[windows]`.
+        texts: The text of each window, never falling, int `[windows]`.
+        poolings: In a mean all tokens count alike; `"cls"` and `"pooled"` are averaged.
+
+    Returns:
+        `[texts, size]`.
+
+    Example:
+
+    >>> vectors = np.array([[1.0, 1.0], [4.0, 2.0], [7.0, 7.0]])
+    >>> merge_windows(vectors, np.array([2, 1, 5]), np.array([0, 0, 1]), ("mean", "max"))
+    array([[2., 2.],
+           [7., 7.]])
+    """
+    firsts = np.flatnonzero(np.diff(texts, prepend=-1))
+    if len(firsts) == len(texts):
+        return vectors
+    merged = []
+    for pooling, part in zip(poolings, np.split(vectors, len(poolings), axis=1), strict=True):
+        if pooling == "max":
+            merged.append(np.maximum.reduceat(part, firsts))
+            continue
+        is_mean = pooling in ("mean", "mean_sqrt_len")
+        tokens = (counts if is_mean else np.ones_like(counts))[:, None]
+        power = 0.5 if pooling == "mean_sqrt_len" else 1.0
+        weights = (tokens**power).astype(part.dtype)
+        total = (np.add.reduceat(tokens, firsts) ** power).astype(part.dtype)
+        merged.append(np.add.reduceat(part * weights, firsts) / total)
+    return np.concatenate(merged, axis=1)

@@ -1,12 +1,14 @@
-"""The last step of a vector: fewer dimensions, length 1, fewer bits."""
+"""The last steps of a vector: truncated dimensions, length 1, quantization."""
 
 import numpy as np
 
 DTYPES = ("float32", "float16", "int8", "binary")
 
 
-def finish(vectors, dimensions, normalize, dtype):
-    """Cuts vectors, then scales them to length 1, then stores them in a dtype.
+def quantize(
+    vectors: np.ndarray, dimensions: int | None, normalize: bool, dtype: str
+) -> np.ndarray:
+    """Truncates vectors, then normalises them, then quantizes them.
 
     Args:
         vectors: float32 `[..., size]`.
@@ -17,14 +19,14 @@ def finish(vectors, dimensions, normalize, dtype):
             (the `"ubinary"` of sentence-transformers).
 
     Returns:
-        The vectors; from `"binary"` uint8 `[..., ceil(size / 8)]`.
+        The vectors; for `"binary"` uint8 `[..., ceil(size / 8)]`.
 
     Example:
 
     >>> vectors = np.array([[3.0, -4.0, 1.0], [0.0, 0.0, 0.0]], "float32")
-    >>> finish(vectors, dimensions=2, normalize=True, dtype="float32").tolist()
+    >>> quantize(vectors, dimensions=2, normalize=True, dtype="float32").tolist()
     [[0.6000000238418579, -0.800000011920929], [0.0, 0.0]]
-    >>> finish(vectors, dimensions=None, normalize=False, dtype="int8").tolist()
+    >>> quantize(vectors, dimensions=None, normalize=False, dtype="int8").tolist()
     [[95, -127, 32], [0, 0, 0]]
     """
     vectors = vectors[..., :dimensions]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.embedder.pipeline import merge_windows
-from kerasformer.embedder.precision import finish
+from kerasformer.embedder.quantization import quantize
+from kerasformer.embedder.windows import merge_windows
 
 LAWS = settings(deadline=None, max_examples=50)
 
@@ -27,7 +27,7 @@ def cosines(one, other):
 @LAWS
 def test_fewer_bits_keep_the_direction(dtype, least, seed, normalize):
     given = vectors(seed, size=200)
-    stored = finish(given, None, normalize, dtype)
+    stored = quantize(given, None, normalize, dtype)
     assert stored.dtype == dtype
     assert cosines(given, stored).min() > least
     if dtype == "int8":
@@ -38,14 +38,14 @@ def test_fewer_bits_keep_the_direction(dtype, least, seed, normalize):
 @LAWS
 def test_binary_is_the_signs(seed, size):
     given = vectors(seed, size=size)
-    packed = finish(given, None, False, "binary")
+    packed = quantize(given, None, False, "binary")
     assert packed.shape == (3, -(-size // 8))
     np.testing.assert_array_equal(np.unpackbits(packed, axis=-1)[:, :size], given > 0)
 
 
 def test_the_cut_comes_before_the_scaling():
     given = vectors(1)
-    cut = finish(given, 5, True, "float32")
+    cut = quantize(given, 5, True, "float32")
     np.testing.assert_allclose(np.linalg.norm(cut, axis=-1), 1, rtol=1e-6)
     np.testing.assert_allclose(cosines(cut, given[:, :5]), 1, rtol=1e-6)
     assert given.shape == (3, 20)
@@ -54,8 +54,8 @@ def test_the_cut_comes_before_the_scaling():
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "binary"])
 @pytest.mark.parametrize("normalize", [False, True])
 def test_zeros_stay_zeros_and_nothing_stays_nothing(dtype, normalize):
-    assert not finish(np.zeros((2, 3, 8), "float32"), 8, normalize, dtype).any()
-    assert len(finish(np.zeros((0, 8), "float32"), 4, normalize, dtype)) == 0
+    assert not quantize(np.zeros((2, 3, 8), "float32"), 8, normalize, dtype).any()
+    assert len(quantize(np.zeros((0, 8), "float32"), 4, normalize, dtype)) == 0
 
 
 @pytest.mark.parametrize("mode", ["mean", "mean_sqrt_len", "max"])

@@ -1,0 +1,202 @@
+"""Writing an encoder with its pooling as a sentence-transformers folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import numpy as np
+import safetensors.numpy
+
+from kerasformer.checkpoints.export.huggingface import save_pretrained
+from kerasformer.checkpoints.formats.sentence_transformers import (
+    ACTIVATIONS,
+    MODULES,
+    POOLING_FLAGS,
+    POOLINGS,
+    SETTINGS,
+)
+from kerasformer.checkpoints.io.safetensors_file import WEIGHTS
+from kerasformer.errors import UserError
+from kerasformer.files import write_whole
+from kerasformer.layers import LayerPooling
+
+if TYPE_CHECKING:  # the encoder imports what saves itself
+    from kerasformer.models import BertEncoder
+    from kerasformer.text import WordPieceTokenizer
+
+
+class _Module(NamedTuple):
+    """A module: its class, its `config.json` if there is one, and its weights."""
+
+    kind: str
+    config: dict[str, Any] | None = None
+    weights: Mapping[str, np.ndarray] | None = None
+
+
+def save_sentence_model(
+    folder: Path,
+    encoder: BertEncoder,
+    tokenizer: WordPieceTokenizer,
+    *,
+    layers: LayerPooling,
+    pooling: Sequence[str],
+    dense: Sequence[keras.layers.Dense] = (),
+    normalize: bool = False,
+    max_length: int | None = None,
+    prompt: str = "",
+    include_prompt: bool = True,
+):
+    """Writes a folder that sentence-transformers and `read_modules` read.
+
+    The files are those that all versions of sentence-transformers from 2.0 read. `modules.json` is
+    written last: without it, the folder of an interrupted run is a plain encoder's.
+
+    Args:
+        folder: Output folder, created if missing. Each file is written atomically.
+        encoder: The encoder.
+        tokenizer: Its tokenizer.
+        layers: Which layers are pooled. A weighted average is a `WeightedLayerPooling`; any other
+            combination is a module of kerasformer, which sentence-transformers refuses to load.
+        pooling: Names of `kerasformer.layers.SequencePooling`.
+        dense: Built dense layers over the pooled vector.
+        normalize: Whether the vector is scaled to length 1.
+        max_length: The most tokens of a text.
+        prompt: Put before every text.
+        include_prompt: Whether the prompt's tokens are pooled too.
+
+    Raises:
+        UserError: The folder cannot be written to, or sentence-transformers has no such pooling or
+            dense layer.
+    """
+    layer_module = _layer_module(layers, encoder)
+    modules = [
+        *([layer_module] if layer_module else []),
+        _pooling_module(pooling, _width(layers, encoder), include_prompt),
+        *(_dense_module(layer) for layer in dense),
+        *([_Module("Normalize")] if normalize else []),
+    ]
+    save_pretrained(folder, encoder, tokenizer=tokenizer)
+    try:
+        if layer_module:  # transformers returns all layers only if the configuration says so
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            _write_json(folder / "config.json", config | {"output_hidden_states": True})
+        settings = {"max_seq_length": max_length, "do_lower_case": False}
+        _write_json(folder / SETTINGS, settings)
+        prompts = {
+            "prompts": {"default": prompt} if prompt else {},
+            "default_prompt_name": "default" if prompt else None,
+        }
+        _write_json(folder / "config_sentence_transformers.json", prompts)
+        listed = [_entry(0, "", "Transformer"), *_write_modules(folder, modules)]
+        _write_json(folder / MODULES, listed)
+    except OSError as error:
+        raise UserError(
+            f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
+        ) from None
+
+
+def _write_modules(folder: Path, modules: Sequence[_Module]) -> Iterator[dict[str, Any]]:
+    for number, module in enumerate(modules, 1):
+        path = folder / f"{number}_{module.kind}"
+        path.mkdir(exist_ok=True)
+        if module.config is not None:
+            _write_json(path / "config.json", module.config)
+        if module.weights:
+            content = safetensors.numpy.save(dict(module.weights), metadata={"format": "pt"})
+            write_whole(path / WEIGHTS, content)
+        yield _entry(number, path.name, module.kind)
+
+
+def _entry(number: int, path: str, kind: str) -> dict[str, Any]:
+    package = "kerasformer.layers" if kind == "LayerPooling" else "sentence_transformers.models"
+    return {"idx": number, "name": str(number), "path": path, "type": f"{package}.{kind}"}
+
+
+def _write_json(path: Path, value):
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _width(layers: LayerPooling, encoder: BertEncoder) -> int | None:
+    states = [(1, 1, encoder.config.hidden_size)] * (encoder.config.num_layers + 1)
+    return layers.compute_output_shape(states)[-1]
+
+
+def _layer_module(layers: LayerPooling, encoder: BertEncoder) -> _Module | None:
+    """The module that combines layers; None for the last layer alone."""
+    count = encoder.config.num_layers
+    weights = _average_weights(layers, count + 1)
+    if weights is not None and not weights[:-1].any():
+        return None
+    config = {"num_hidden_layers": count}
+    if weights is not None:
+        start = int(np.flatnonzero(weights)[0])
+        config |= {"word_embedding_dimension": encoder.config.hidden_size, "layer_start": start}
+        return _Module("WeightedLayerPooling", config, {"layer_weights": weights[start:]})
+    tensors = {}
+    if layers.combine == "scalar_mix":
+        tensors = {name: _array(getattr(layers, name)) for name in ("mix", "scale")}
+    config |= {key: layers.get_config()[key] for key in ("layers", "combine")}
+    return _Module("LayerPooling", config, tensors)
+
+
+def _average_weights(layers: LayerPooling, count: int) -> np.ndarray | None:
+    """The weights, float32 `[count]`, of which `layers` takes the average; None if it does not."""
+    indices = layers.indices(count)
+    if layers.combine == "scalar_mix":
+        if not layers.built:
+            layers.build([(None, None, 1)] * count)
+        mix = np.exp(_array(layers.mix) - _array(layers.mix).max())
+        if float(_array(layers.scale)) != 1:
+            return None
+        return np.bincount(indices, mix, count).astype("float32")
+    if layers.combine == "last":
+        indices = indices[-1:]
+    elif layers.combine != "mean" and (layers.combine == "stack" or len(indices) > 1):
+        return None
+    return np.bincount(indices, minlength=count).astype("float32")
+
+
+def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: bool) -> _Module:
+    theirs = {name: mode for mode, name in POOLINGS.items()}
+    unknown = [name for name in pooling if name not in theirs]
+    if unknown:
+        raise UserError(
+            f"pooling={unknown[0]!r} cannot be saved, as sentence-transformers does not have it: "
+            f"choose one of {', '.join(theirs)}."
+        )
+    modes = [theirs[name] for name in pooling]
+    config: dict[str, Any] = {"word_embedding_dimension": width, "include_prompt": include_prompt}
+    config |= {flag: mode in modes for flag, mode in POOLING_FLAGS.items()}
+    if modes != [mode for mode in POOLING_FLAGS.values() if mode in modes]:
+        config["pooling_mode"] = modes  # another order than the flags': for newer versions alone
+    return _Module("Pooling", config)
+
+
+def _dense_module(layer: keras.layers.Dense) -> _Module:
+    activation = keras.activations.serialize(layer.activation)
+    theirs = {name: kind for kind, name in ACTIVATIONS.items()}
+    if activation not in theirs:
+        raise UserError(
+            f"The dense layer {layer.name} has the activation {activation!r}, which cannot be "
+            f"saved: choose one of {', '.join(theirs)}."
+        )
+    kind, package = theirs[activation], "linear" if activation == "linear" else "activation"
+    inputs, outputs = layer.kernel.shape
+    config = {
+        "in_features": inputs,
+        "out_features": outputs,
+        "bias": layer.use_bias,
+        "activation_function": f"torch.nn.modules.{package}.{kind}",
+    }
+    weights = {"linear.weight": np.ascontiguousarray(_array(layer.kernel).T)}
+    if layer.use_bias:
+        weights["linear.bias"] = _array(layer.bias)
+    return _Module("Dense", config, weights)
+
+
+def _array(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))

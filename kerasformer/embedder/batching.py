@@ -1,0 +1,77 @@
+"""The batches of an embedding job: how many tokens each has, and in which shapes."""
+
+import math
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from kerasformer.data.batches import length_batches, padded_length, token_batches
+from kerasformer.embedder.graph import multiplies_in_half
+from kerasformer.models import BertEncoder
+from kerasformer.models.inference import batches_at_once
+from kerasformer.text import Tokenized, pack
+
+# Fastest on 2 cores: few enough for the caches, many enough for whole matrix products.
+_BATCH_TOKENS, _HALF_BATCH_TOKENS = 2048, 4096
+_LEAST_TOKENS = 256  # fewer are not worth a batch of their own
+
+
+def packed_batches(
+    tokenized: Tokenized, encoder: BertEncoder, batch_size: int | None
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The batches of rows of similar lengths, as inputs of the encoder.
+
+    A call with a single batch gets its own shape on TensorFlow: there is no other to share.
+
+    Args:
+        tokenized: The rows.
+        encoder: The encoder.
+        batch_size: Rows in a batch; None for as many as make a fixed number of tokens.
+
+    Yields:
+        The indices of the batch's rows, some of which may be repeated, and the inputs.
+    """
+    padded = padded_length(tokenized.lengths, encoder.config.max_length)
+    if batch_size is None:
+        in_half = multiplies_in_half(encoder.compute_dtype)
+        most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
+        tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
+        batches = token_batches(padded, tokens)
+    else:
+        batches = length_batches(padded, batch_size)
+    for number, batch in enumerate(batches):
+        width = int(padded[batch].max())
+        if number or keras.backend.backend() != "tensorflow":
+            batch = filled(batch, batch_size or max(tokens // width, 1))
+        yield batch, pack(tokenized, batch, pad_to=width)
+
+
+def batch_tokens(total: int, most: int, at_once: int) -> int:
+    """How many tokens a batch has: the most, or fewer where that leaves too few batches.
+
+    In a long job the batches of one length have the same shape each time, for which oneDNN has its
+    code ready.
+
+    Args:
+        total: The tokens of the job.
+        most: The most tokens of a batch.
+        at_once: How many batches are computed side by side.
+
+    Example:
+
+    >>> batch_tokens(10_000, most=2048, at_once=2), batch_tokens(3000, most=2048, at_once=2)
+    (2048, 1500)
+    """
+    return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
+
+
+def filled(batch: np.ndarray, full: int) -> np.ndarray:
+    """Indices, int `[n]`, repeated up to a power of two or a full batch, for fewer shapes.
+
+    Example:
+
+    >>> filled(np.array([7, 8, 9]), full=6), filled(np.array([7, 8, 9, 4, 5]), full=6)
+    (array([7, 8, 9, 7]), array([7, 8, 9, 4, 5, 7]))
+    """
+    return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))

@@ -1,0 +1,150 @@
+"""The options of a call of the embedder, checked."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasformer.embedder.quantization import DTYPES
+from kerasformer.errors import UserError
+from kerasformer.layers import NAMED_LAYERS, LayerPooling, SequencePooling
+from kerasformer.models import BertEncoder
+
+OUTPUTS = ("sentence", "token", "word", "hidden_states")
+WORD_POOLINGS = ("mean", "sum", "first", "max")
+POOLINGS = (*SequencePooling.POOLINGS, "pooled")
+
+Layers = int | str | Sequence[int] | LayerPooling
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodeOptions:
+    """The arguments of `TextEmbedder.encode`, with the embedder's own where they were not given."""
+
+    layers: LayerPooling
+    pooling: tuple[str, ...]
+    special_tokens: bool
+    normalize: bool
+    prompt: str
+    output: str = "sentence"
+    word_pooling: str = "mean"
+    dtype: str = "float32"
+    dimensions: int | None = None
+    long: str = "truncate"
+    overlap: int | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "pooling", as_poolings(self.pooling))
+        _check_choice("output", self.output, OUTPUTS)
+        _check_choice("word_pooling", self.word_pooling, WORD_POOLINGS)
+        _check_choice("dtype", self.dtype, DTYPES)
+        _check_choice("long", self.long, ("truncate", "window"))
+        for name in ("dimensions", "batch_size"):
+            if getattr(self, name) is not None:
+                check_whole_number(name, getattr(self, name), least=1)
+        if self.overlap is not None:
+            check_whole_number("overlap", self.overlap, least=0)
+        if not isinstance(self.prompt, str):
+            raise UserError(f"prompt is {self.prompt!r}, but must be a str.")
+
+    def check_fits(self, encoder: BertEncoder):
+        """Checks the options against what the encoder has.
+
+        Raises:
+            UserError: A layer is out of reach, or the pooling does not fit the layers, the special
+                tokens or the encoder.
+        """
+        count = encoder.config.num_layers + 1
+        try:
+            indices = self.layers.indices(count)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if self.output != "sentence":
+            return
+        for pooling in self.pooling:
+            if pooling in ("cls", "pooled") and not self.special_tokens:
+                raise UserError(
+                    f"pooling={pooling!r} takes the special token before the text, which "
+                    "special_tokens=False leaves out: choose one of the two."
+                )
+        if "pooled" not in self.pooling:
+            return
+        if encoder.pooler is None:
+            raise UserError("pooling='pooled' needs a pooler, which this encoder lacks: use 'cls'.")
+        if indices != (count - 1,) or self.layers.combine == "scalar_mix":
+            raise UserError("pooling='pooled' takes the last layer alone: use 'cls' for others.")
+
+
+def choose_options(own: Any, given: dict[str, Any]) -> EncodeOptions:
+    """The options of a call.
+
+    Args:
+        own: The embedder, or another object with its settings.
+        given: The arguments of the call; None is the embedder's own setting.
+
+    Raises:
+        UserError: An option is unknown, or out of its range.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    is_sentence = given.get("output", "sentence") == "sentence"
+    if given.get("output") == "hidden_states":
+        given |= {"layers": "all", "combine": "stack"}
+    layers = given.pop("layers", own.layers)
+    combine = given.pop("combine", None) or default_combine(layers, own.combine)
+    settings = {name: getattr(own, name) for name in ("pooling", "special_tokens", "prompt")}
+    settings["normalize"] = own.normalize and is_sentence
+    return EncodeOptions(as_layer_pooling(layers, combine), **settings | given)
+
+
+def as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:
+    """The `LayerPooling` of `layers` and `combine`; None leaves `combine` to a named choice.
+
+    Raises:
+        UserError: An unknown layer or combination.
+    """
+    if isinstance(layers, LayerPooling):
+        if combine not in (None, layers.combine):
+            raise UserError(
+                f"combine is {combine!r}, but the LayerPooling given combines by "
+                f"{layers.combine!r}: leave combine out."
+            )
+        return layers
+    try:
+        return LayerPooling(layers, combine, dtype="float32")
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def default_combine(layers: Layers, combine: str) -> str | None:
+    """None where `layers` defines itself how they are combined, else `combine`."""
+    is_named = isinstance(layers, str) and layers in NAMED_LAYERS
+    return None if (is_named or isinstance(layers, LayerPooling)) and combine == "mean" else combine
+
+
+def as_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
+    """The poolings, one or several, as a tuple.
+
+    Raises:
+        UserError: There is none, or an unknown one.
+    """
+    poolings = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+    if not poolings:
+        raise UserError(f"pooling is {pooling!r}: give at least one.")
+    for each in poolings:
+        if each not in POOLINGS:
+            raise UserError(f"pooling={each!r} is not one of {', '.join(map(repr, POOLINGS))}.")
+    return poolings
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise UserError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
+
+
+def check_whole_number(name: str, value: int, least: int):
+    """Raises a UserError where a value is not a whole number, or smaller than it may be."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or value < least:
+        raise UserError(f"{name} is {value!r}, but must be a whole number, {least} or more.")

@@ -1,0 +1,67 @@
+"""The embedder's settings in the folders of models, read and written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
+from kerasformer.checkpoints.formats.sentence_transformers import DenseModule, read_modules
+from kerasformer.embedder.options import as_layer_pooling, default_combine
+from kerasformer.errors import UserError
+
+if TYPE_CHECKING:  # it imports this module
+    from kerasformer.embedder.embedder import TextEmbedder
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The arguments of `TextEmbedder` that a model's folder defines.
+
+    Raises:
+        UserError: It has a module that cannot be read.
+    """
+    modules = read_modules(path)
+    return {
+        "pooling": modules.pooling,
+        "layers": modules.layers,
+        "max_length": modules.max_length,
+        "normalize": modules.normalize,
+        "prompt": modules.prompt,
+        "include_prompt": modules.include_prompt,
+        "dense": [_dense_layer(module) for module in modules.dense],
+    }
+
+
+def save_embedder(embedder: TextEmbedder, folder: str | os.PathLike):
+    """Writes an embedder as a sentence-transformers folder; see `TextEmbedder.save_pretrained`."""
+    if not embedder.special_tokens:
+        raise UserError(
+            "special_tokens=False cannot be saved, as sentence-transformers pools special tokens: "
+            "save an embedder with special_tokens=True."
+        )
+    save_sentence_model(
+        Path(folder),
+        embedder.encoder,
+        embedder.tokenizer,
+        layers=as_layer_pooling(
+            embedder.layers, default_combine(embedder.layers, embedder.combine)
+        ),
+        pooling=embedder.pooling,
+        dense=embedder.dense,
+        normalize=embedder.normalize,
+        max_length=embedder.max_length,
+        prompt=embedder.prompt,
+        include_prompt=embedder.include_prompt,
+    )
+
+
+def _dense_layer(module: DenseModule) -> keras.layers.Dense:
+    layer = keras.layers.Dense(
+        module.outputs, module.activation, use_bias=module.bias, dtype="float32"
+    )
+    layer.build((None, module.inputs))
+    layer.set_weights(module.read_weights())
+    return layer

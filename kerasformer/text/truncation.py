@@ -1,0 +1,24 @@
+"""How much of two texts fits into one sequence."""
+
+
+def longest_first(length: int, pair_length: int, room: int | None) -> tuple[int, int]:
+    """How many tokens to keep of each of two texts: the longer one is truncated first.
+
+    Once both are equally long they share the room, and an odd token goes to the longer text, or
+    to the second of two that are equally long: as in tokenizers, strategy "longest_first".
+
+    Args:
+        length: The tokens of the first text.
+        pair_length: The tokens of the second text.
+        room: The most tokens of the two together; None for no limit.
+
+    Example:
+
+    >>> longest_first(9, 2, room=6), longest_first(9, 7, room=6)
+    ((4, 2), (3, 3))
+    """
+    if room is None or length + pair_length <= room:
+        return length, pair_length
+    shorter = min(length, pair_length, room // 2)
+    longer = room - shorter
+    return (longer, shorter) if length > pair_length else (shorter, longer)
