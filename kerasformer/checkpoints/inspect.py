@@ -5,7 +5,9 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
@@ -45,18 +47,20 @@ def inspect(source: str | os.PathLike) -> dict:
     """
     preset = PRESETS.get(source) if isinstance(source, str) else None
     path = resolve(source)
-    found = {"source": str(source), "path": str(path), "format": None, "problems": []}
+    problems: list[str] = []
+    found: dict[str, Any] = {"source": str(source), "path": str(path), "problems": problems}
     if preset and preset.kind == "data":
         found |= {"format": "data set", "description": preset.description, "tokenizer": None}
     else:
-        found |= _describe(path, found["problems"])
+        found |= _describe(path, problems)
     licence = {"name": preset.licence, "source": "the preset"} if preset else read_licence(path)
     return found | {"licence": licence, "files": list_files(path)}
 
 
 def _describe(path: Path, problems: list[str]) -> dict:
     """What the model and its tokenizer are; adds to the problems."""
-    checkpoint, found = None, {}
+    checkpoint: Checkpoint | None = None
+    found: dict[str, Any] = {}
     try:
         checkpoint = open_checkpoint(path)
         found = _describe_model(checkpoint)
@@ -235,7 +239,8 @@ def list_files(path: Path) -> list[dict]:
     Returns:
         For each file its `name` below the folder, `size` in bytes and `sha256`.
     """
-    folder, files = path.parent, [path]
+    folder = path.parent
+    files: Iterable[Path] = [path]
     if path.is_dir():
         folder, files = path, _walk(path)
     elif path.suffix == ".index":

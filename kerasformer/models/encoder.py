@@ -77,7 +77,7 @@ class BertEncoder(ServingExport):
             config.vocab_size,
             config.max_length,
             config.type_vocab_size,
-            config.embedding_size,
+            config.embedding_size or config.hidden_size,
             dropout=config.dropout,
             layer_norm_epsilon=config.layer_norm_epsilon,
             embeddings_initializer=initializer,

@@ -201,7 +201,7 @@ def test_a_graph_that_does_not_tell(change_graph):
     def edit(graph):
         del graph.graph_def.library.function[:]
 
-    refuses(change_graph(edit), "does not tell one activation", "HubEncoder")
+    refuses(change_graph(edit), "has a graph with not one activation", "HubEncoder")
 
 
 def test_two_activations(change_graph):

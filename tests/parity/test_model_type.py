@@ -37,7 +37,7 @@ def drop(folder, *keys):
 )
 def test_it_is_recognised(torch, random_model, name, config, keys):
     model, folder = random_model(name, **config)
-    drop(folder, *keys.split())
+    drop(folder, *keys)
     assert open_checkpoint(folder).architecture == name
     batch = random_inputs(model.config, 17, segments=not name.startswith("Distil"))
     theirs = theirs_of(torch, model.base_model, batch, output_hidden_states=True)

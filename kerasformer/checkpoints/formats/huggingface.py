@@ -102,10 +102,11 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
         prefix, names = _table_names(tensors, kind)
         block = (weight.within("", kind.table.block_name.format(0)) for weight in kind.table.block)
         if isinstance(architectures, list) and architectures:
-            is_it = re.fullmatch(rf"{kind.class_name}(Model|For\w+)", str(architectures[0]))
+            pattern = rf"{kind.class_name}(Model|For\w+)"
+            is_it = re.fullmatch(pattern, str(architectures[0])) is not None
         else:
             # RoBERTa has BERT's names, but counts positions from its padding id, 1.
-            is_it = prefix or not values.get("pad_token_id")
+            is_it = bool(prefix) or not values.get("pad_token_id")
         has_names = all(weight.theirs in names for weight in (*kind.table.embeddings, *block))
         if is_it and has_names and size_keys(model_type) <= values.keys():
             return model_type

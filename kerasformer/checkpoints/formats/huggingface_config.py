@@ -112,7 +112,7 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
     attributes: dict[str, Any] = {"activation": _activation(values, keys["activation"], path)}
     for attribute, key in keys.items():
         if attribute in _SIZES:
-            attributes[attribute] = _integer(values, key, path, 1, _SIZES[attribute])
+            attributes[attribute] = read_integer(values, key, path, 1, _SIZES[attribute])
         elif attribute in _NUMBERS:
             attributes[attribute] = read_number(values, key, path, *_NUMBERS[attribute])
     heads, hidden = attributes["num_heads"], attributes["hidden_size"]
@@ -122,7 +122,7 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
             f"{keys['num_heads']}, {heads}."
         )
     if values.get("pad_token_id") is not None:
-        attributes["pad_token_id"] = _integer(
+        attributes["pad_token_id"] = read_integer(
             values, "pad_token_id", path, 0, values["vocab_size"] - 1
         )
     return EncoderConfig(**attributes)
@@ -142,25 +142,22 @@ def config_values(config: EncoderConfig, model_type: str) -> dict:
     name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
     if name not in _ACTIVATIONS:
         raise UserError(
-            f"The activation {name!r} cannot be written for transformers: expected one of "
+            f"The activation {name!r} cannot be saved for transformers: expected one of "
             f"{', '.join((_OUR_GELU, *_ACTIVATIONS))}."
         )
     return {"model_type": model_type, **values, _KEYS[model_type]["activation"]: name}
 
 
 def read_number(values: dict, key: str, path: Path, default, lowest, highest) -> float:
-    """A number of a `config.json`, by default where the key is missing or null.
-
-    Raises:
-        UserError: The value is no number from the lowest to the highest.
-    """
+    """A number of a `config.json`, the default where it is null; as `read_integer` else."""
     value = default if values.get(key) is None else values[key]
     if not _is(int | float, value) or not lowest <= value <= highest:
         raise _out_of_bounds(values, key, path, f"a number from {lowest} to {highest}")
     return float(value)
 
 
-def _integer(values: dict, key: str, path: Path, lowest: int, highest: int) -> int:
+def read_integer(values: dict, key: str, path: Path, lowest: int, highest: int) -> int:
+    """An integer of a `config.json`; a UserError where it is missing or out of bounds."""
     value: Any = values.get(key)
     if not _is(int, value) or not lowest <= value <= highest:
         raise _out_of_bounds(values, key, path, f"an integer from {lowest} to {highest:,}")
@@ -181,4 +178,4 @@ def _is(kind, value) -> bool:
 def _out_of_bounds(values: dict, key: str, path: Path, expected: str) -> UserError:
     if key not in values:
         return UserError(f"{path} has no {key}: expected {expected}.")
-    return UserError(f"{key} is {str(values[key])[:80]} in {path}: expected {expected}.")
+    return UserError(f"{key} is {repr(values[key])[:80]} in {path}: expected {expected}.")

@@ -63,11 +63,12 @@ def find_heads(
         refused["masked_lm"] = "transformers computes it with GELU, whatever hidden_act is"
 
     settings = _own_settings(values, path)
-    names, name = None, OWN_CLASSIFIER
+    names, name = None, ""
     if f"{OWN_CLASSIFIER}.weight" in shapes:
         # Its width follows from the settings; `TextClassifier` compares it.
         heads["classifier"] = own_classifier((*shapes[f"{OWN_CLASSIFIER}.weight"], 0)[1])
         del heads["token_classifier"]
+        name = OWN_CLASSIFIER
     elif any(tensor.startswith("classifier.") for tensor in shapes):
         suffix, name = architecture.removeprefix(kind.class_name), "classifier"
         if suffix != _TOKENS:
@@ -75,8 +76,6 @@ def find_heads(
         if suffix != _SEQUENCES or "classifier" not in heads:
             refused["classifier"] = f"it is that of a {architecture}"
         settings = {"pooling": "pooled", **settings}
-    else:
-        name = None
     if name:
         rows = (shapes.get(f"{name}.weight") or (0,))[0]
         names = _class_names(values.get("id2label"), rows)

@@ -91,17 +91,18 @@ def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) ->
 def _entries(path, file, size) -> Iterator[tuple[str, _Entry]]:
     import h5py
 
-    pending, seen = [("", file)], set()
+    pending = [("", file)]
+    seen: set[int] = set()
     while pending:
         prefix, group = pending.pop()
         for key in group:
             name = f"{prefix}{key}"
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-                raise UserError(f"{path} has the link {name!r} to another place, which is refused.")
+                raise UserError(f"{path} has the link {name!r}: expected weights without links.")
             item = group[key]
             place = h5py.h5o.get_info(item.id).addr
             if place in seen or len(seen) >= _MOST_OBJECTS:
-                raise UserError(f"{path} has {name!r} twice, or far too many objects.")
+                raise UserError(f"{path} has {name!r} twice, or too many objects to be a model.")
             seen.add(place)
             if isinstance(item, h5py.Group):
                 pending.append((f"{name}/", item))

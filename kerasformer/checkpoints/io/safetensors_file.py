@@ -60,7 +60,7 @@ class SafetensorsTensors(Tensors):
         array = empty_aligned(entry.shape, np.uint16 if is_bfloat16 else entry.dtype)
         with open(entry.file, "rb") as stream:
             stream.seek(entry.start)
-            if stream.readinto(array.reshape(-1).view(np.uint8)) < array.nbytes:
+            if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
                 raise UserError(f"{entry.file} has become shorter while {name!r} was read.")
         return widen(array) if is_bfloat16 else array
 

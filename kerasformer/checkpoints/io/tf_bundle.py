@@ -197,7 +197,8 @@ def _is_possible(entry: _Entry) -> bool:
 
 def _check_files(entries, index: Path):
     """Refuses files that are missing, and tensors that overlap or lie beyond their file's end."""
-    sizes, ends = {}, {}
+    sizes: dict[Path, int] = {}
+    ends: dict[Path, int] = {}
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.size)):
         file = entry.file
         if file not in sizes:
@@ -227,7 +228,7 @@ def _variable_names(graph: bytes, index: Path) -> dict[str, str]:
         nodes = TrackableObjectGraph.FromString(graph).nodes
     except DecodeError:
         raise UserError(f"The object graph of {index} is damaged: fetch it again.") from None
-    keys = {}
+    keys: dict[str, set[str]] = {}
     for node in nodes:
         for attribute in node.attributes:
             key, name = attribute.checkpoint_key, attribute.full_name
