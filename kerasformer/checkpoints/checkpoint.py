@@ -154,8 +154,7 @@ class Checkpoint:
             The lines of the table.
 
         Raises:
-            UserError: The head cannot be read, or the file lacks a part of it or has one of another
-                shape.
+            UserError: The head cannot be read, or is not as described.
         """
         if head in self.refused:
             raise UserError(

@@ -74,23 +74,10 @@ class HubLayer(keras.layers.Layer):
 
 
 def string_tensor(texts: Any, name: str = "texts") -> Any:
-    """Texts as a tensor of strings.
-
-    Args:
-        texts: A list, an array or another iterable of str; or a tensor of strings `[batch]`, also
-            of a graph or a functional model.
-        name: What error messages call them.
-
-    Returns:
-        A `tf.string` tensor `[batch]`; a tensor as it is.
+    """Texts as a tensor of strings `[batch]`; such a tensor, symbolic too, as it is.
 
     Raises:
-        ValueError: They are something else.
-
-    Example:
-
-    >>> string_tensor(["one text"]).shape
-    TensorShape([1])
+        ValueError: They are something else; `name` is what the message calls them.
     """
     import tensorflow as tf
 

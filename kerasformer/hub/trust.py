@@ -14,12 +14,8 @@ _trusted_by_this_process: set[str] = set()
 
 
 def trust(fingerprint: str) -> None:
-    """Remembers that a person has run this content.
-
-    Where the cache cannot be written to, this is remembered until the process ends.
-
-    Args:
-        fingerprint: The SavedModel's `content_fingerprint`.
+    """Remembers that a person has run this content; where the cache cannot be written to, until the
+    process ends.
     """
     _trusted_by_this_process.add(fingerprint)
     with contextlib.suppress(OSError):
@@ -28,11 +24,7 @@ def trust(fingerprint: str) -> None:
 
 
 def is_trusted(fingerprint) -> bool:
-    """Whether a person has run this content.
-
-    Args:
-        fingerprint: What a file says is the SavedModel's fingerprint; it may be anything.
-    """
+    """Whether a person has run this content; a file may give anything as its fingerprint."""
     if not isinstance(fingerprint, str) or not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
         return False
     return fingerprint in _trusted_by_this_process or _file(fingerprint).is_file()

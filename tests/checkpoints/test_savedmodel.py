@@ -239,7 +239,7 @@ def test_a_savedmodel_of_tensorflow_1(change_graph):
         (["transformer/self_attention/query/kernel", "word_embeddings/embeddings"], "an ALBERT"),
         (["electra/embeddings/word_embeddings"], "an ELECTRA"),
         (["bert_model/word_embeddings/embeddings"], "a BERT of TF Hub's first versions"),
-        (["EncoderDNN/DNN/ResidualHidden_0/dense/kernel/part_0"], "no BERT encoder"),
+        (["EncoderDNN/DNN/ResidualHidden_0/dense/kernel/part_0"], "no BERT encoder of"),
     ],
 )
 def test_other_encoders(golden, tmp_path, names, words):

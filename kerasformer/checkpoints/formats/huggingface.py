@@ -41,12 +41,6 @@ def open_path(folder: Path) -> Checkpoint:
 
     The encoder's weights are those of a `BertModel` (`DistilBertModel`, `ElectraModel`), or those
     under `bert.` in a model with a head.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UserError: A file is missing or not sound, or the model is none that can be read.
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder with it and its config.json.")

@@ -84,20 +84,11 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
         path: The file, for messages.
 
     Returns:
-        The configuration, with a pooler: whether there is one, only the weights tell.
+        The configuration, with a pooler: whether there is one, only the weights show.
 
     Raises:
         UserError: The model is none that can be read; or a value is missing, of a wrong type or
             out of bounds.
-
-    Example:
-
-    >>> sizes = {"vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 2}
-    >>> sizes |= {"num_attention_heads": 2, "intermediate_size": 32}
-    >>> sizes |= {"max_position_embeddings": 64, "type_vocab_size": 2}
-    >>> values = {"model_type": "bert", "hidden_act": "gelu_new", **sizes}
-    >>> encoder_config(values, Path("config.json")).activation
-    'gelu_new'
     """
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in _KEYS:
@@ -130,10 +121,6 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
 
 def config_values(config: EncoderConfig, model_type: str) -> dict:
     """The values of a `config.json`, the inverse of `encoder_config`.
-
-    Args:
-        config: The encoder's configuration.
-        model_type: `"bert"` or `"electra"`.
 
     Raises:
         UserError: transformers has no such activation.

@@ -43,16 +43,13 @@ class Heads:
 def find_heads(
     values: dict, path: Path, config: EncoderConfig, shapes: Mapping[str, tuple[int, ...]]
 ) -> Heads:
-    """Finds the heads of a model, by the names in its files and its configuration.
+    """Finds the heads of a model.
 
     Args:
-        values: The values of its `config.json`.
+        values: The values of its `config.json`, with `model_type`.
         path: That file, for messages.
         config: The encoder's configuration out of it.
         shapes: The shapes of the tensors by their names in the table.
-
-    Raises:
-        UserError: The classifier's dropout, or what `save_pretrained` wrote, is of a wrong type.
     """
     kind = MODEL_TYPES[values["model_type"]]
     architecture = _architecture(values, kind, config, shapes)

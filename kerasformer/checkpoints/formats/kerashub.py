@@ -58,14 +58,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens a preset's backbone; the head of a task, in other files, is not read.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UserError: A file is missing or not sound, or the model is no BERT.
-    """
+    """Opens a preset's backbone; the head of a task, in other files, is not read."""
     if not (folder / _WEIGHTS).is_file():
         raise UserError(f"{folder} has its weights in several files: save them in one.")
     config = _read_config(folder / _CONFIG)

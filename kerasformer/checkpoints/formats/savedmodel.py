@@ -37,14 +37,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(path: Path) -> Checkpoint:
-    """Opens a SavedModel of tf-models-official's BERT encoder.
-
-    Args:
-        path: The folder, or the `saved_model.pb` in it.
-
-    Raises:
-        UserError: A file is missing or not sound, or the SavedModel is no such encoder.
-    """
+    """Opens the folder of tf-models-official's BERT encoder, or the `saved_model.pb` in it."""
     folder = path.parent if path.is_file() else path
     graph = read_graph(folder / _FILE)
     _check_members(graph, folder)

@@ -120,11 +120,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens the Transformer of such a folder, without the modules after it.
-
-    Raises:
-        UserError: A file is missing or damaged, or the Transformer is of a kind that is not read.
-    """
+    """Opens the Transformer of such a folder; what follows it does not matter here."""
     transformer = _transformer(_list_modules(folder), folder)
     checkpoint = huggingface.open_path(transformer)
 
@@ -146,18 +142,7 @@ def read_modules(folder: Path) -> SentenceModules:
     sentence-transformers.
 
     Raises:
-        UserError: A file is missing or damaged, or a module cannot be read.
-
-    Example:
-
-    >>> folder = getfixture("tmp_path")
-    >>> text = '[{"path": "", "type": "sentence_transformers.models.Transformer"}]'
-    >>> _ = (folder / "modules.json").write_text(text.replace("]", ', {"path": "1_Pooling", '
-    ...     '"type": "sentence_transformers.models.Pooling"}]'))
-    >>> (folder / "1_Pooling").mkdir()
-    >>> _ = (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
-    >>> read_modules(folder).pooling
-    ('cls',)
+        UserError: A file is missing or not sound, or a module cannot be read; the message names it.
     """
     if not is_here(folder):
         return SentenceModules(folder, max_length=_read_settings(folder)[0])

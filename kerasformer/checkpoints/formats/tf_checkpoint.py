@@ -44,15 +44,8 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(path: Path) -> Checkpoint:
-    """Opens a checkpoint.
-
-    Args:
-        path: Its prefix, such as `.../bert_model.ckpt`, one of its files, or the folder of the only
-            one.
-
-    Raises:
-        UserError: A file is missing or not sound, the folder holds several checkpoints, or the
-            model is none that can be read.
+    """Opens a checkpoint by its prefix, such as `.../bert_model.ckpt`, one of its files, or the
+    folder of the only one.
     """
     prefix, *others = _prefixes(path)
     if others:

@@ -58,28 +58,15 @@ def _opened(path: Path, start: int, size: int):
 
 
 def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) -> H5Tensors:
-    """Opens an HDF5 file of weights; links out of the file and filters are refused.
+    """Opens an HDF5 file of weights; links and filters are refused.
 
     Args:
         path: The file, or one that holds it as it is.
         start: Where it begins, in bytes.
         size: Its bytes; by default up to the end.
 
-    Returns:
-        A mapping of names to numpy arrays, read when asked for.
-
     Raises:
         UserError: It is no sound HDF5 file, or a tensor in it is not plain numbers in one piece.
-
-    Example:
-
-    >>> import h5py
-    >>> folder = getfixture("tmp_path")
-    >>> with h5py.File(folder / "model.weights.h5", "w") as file:
-    ...     file["layers/dense/vars/0"] = np.zeros((3, 2), "float32")
-    >>> tensors = open_h5(folder / "model.weights.h5")
-    >>> {name: array.shape for name, array in tensors.items()}
-    {'layers/dense/vars/0': (3, 2)}
     """
     path = Path(path)
     rest = path.stat().st_size - start if path.is_file() else 0

@@ -102,21 +102,11 @@ def open_tensors(prefix: str | os.PathLike) -> BundleTensors:
     more memory than they have.
 
     Args:
-        prefix: What comes before `.index` in the path of its index.
-
-    Returns:
-        A mapping of names to numpy arrays, read when asked for.
+        prefix: The path of its index without `.index`.
 
     Raises:
         UserError: A file is missing or not sound, or the checkpoint is of a kind that cannot be
             read: with variables in parts, or of a big-endian machine.
-
-    Example:
-
-    >>> import tensorflow as tf
-    >>> bias = tf.Variable([1.0, 2.0], name="dense/bias")
-    >>> open_tensors(tf.train.Checkpoint(b=bias).write("saved"))["dense/bias"]
-    array([1., 2.], dtype=float32)
     """
     prefix = Path(prefix)
     index = prefix.with_name(f"{prefix.name}.index")

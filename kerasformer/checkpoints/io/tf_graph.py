@@ -39,14 +39,7 @@ class GraphTraits:
 
 
 def read_graph(path: Path) -> GraphTraits:
-    """Reads a `saved_model.pb`.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: It cannot be read, or is no sound SavedModel.
-    """
+    """Reads a `saved_model.pb`; a UserError where it is no sound SavedModel."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
