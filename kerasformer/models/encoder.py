@@ -77,7 +77,7 @@ class BertEncoder(ServingExport):
             config.vocab_size,
             config.max_length,
             config.type_vocab_size,
-            config.embedding_size,
+            config.embedding_size or config.hidden_size,
             dropout=config.dropout,
             layer_norm_epsilon=config.layer_norm_epsilon,
             embeddings_initializer=initializer,
@@ -144,8 +144,7 @@ class BertEncoder(ServingExport):
             **kwargs: Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
-            A `BertEncoder` with the published weights; with `strict=False`, the pair of it and a
-            `LoadReport`.
+            The encoder; with `strict=False`, the pair of it and a `LoadReport`.
 
         Raises:
             UserError: The source does not exist or is no BERT encoder, or a weight is missing,

@@ -9,7 +9,7 @@
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
-<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.known`
+<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.trust`
 ```
 
 A file's sha256 is checked while it is written and again when a folder first links it. After that
