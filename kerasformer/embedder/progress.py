@@ -18,7 +18,7 @@ def progress(
 
     Args:
         total: The number of texts; None where it is unknown.
-        show: Whether to show it; None for many texts on a terminal. Or a function to call instead.
+        show: As in `TextEmbedder.encode`.
 
     Yields:
         A function to call with the number of texts done since its last call.

@@ -148,14 +148,9 @@ class Tokenizer:
         return max_length - special
 
     def ids(self, texts: list[str]) -> Iterator[list[int]]:
-        """The ids of each text, not truncated and without special tokens.
-
-        The backend does neither: it keeps all that it cuts off, in as many encodings as there are
-        combinations of cut-off pieces of a pair, and its truncation is state that threads share.
-
-        Args:
-            texts: Checked texts.
-        """
+        """The ids of each of some checked texts, not truncated and without special tokens."""
+        # The backend adds neither: it keeps all that it cuts off, in as many encodings as there are
+        # combinations of cut-off pieces of a pair, and its truncation is state that threads share.
         for chunk in chunks(texts):
             for encoding in self.backend.encode_batch_fast(chunk, add_special_tokens=False):
                 yield encoding.ids
