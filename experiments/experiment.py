@@ -3,7 +3,9 @@
 import argparse
 import json
 import pathlib
+import sys
 
+from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 from kerasformer.hardware import describe_hardware, versions
 
@@ -16,9 +18,17 @@ def arguments(description, pretrained=False):
     if pretrained:
         parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--epochs", type=int, help="by default those of the model's recipe")
-    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--limit", type=int, help="use about N examples")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def run(main):
+    """Runs a script; a person's mistake ends it with one sentence."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))
 
 
 def finish(name, args, dataset, history, metrics):

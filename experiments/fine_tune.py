@@ -5,8 +5,12 @@
 Fine-tunes, writes results/fine_tune.json, and saves the classifier to results/fine_tune.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
-from experiment import arguments, finish
+from experiment import arguments, finish, run
 
 from kerasformer import TextClassifier, load_dataset
 
@@ -26,4 +30,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,8 +5,12 @@
 Computes the vectors once, trains the head on them, and writes results/frozen_features.json.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
-from experiment import arguments, finish
+from experiment import arguments, finish, run
 
 from kerasformer import TextClassifier, load_dataset
 
@@ -17,7 +21,7 @@ def main():
     keras.utils.set_random_seed(args.seed)
 
     classifier = TextClassifier.from_pretrained(
-        args.pretrained, dataset.class_names, trainable=False
+        args.pretrained, dataset.class_names, freeze_encoder=True
     )
     history = classifier.fit(
         dataset.train.texts, dataset.train.labels, epochs=args.epochs, seed=args.seed
@@ -27,4 +31,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,8 +5,12 @@
 Trains a `TransformerClassifier` from scratch and writes results/scratch.json.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
-from experiment import arguments, finish
+from experiment import arguments, finish, run
 
 from kerasformer import TransformerClassifier, load_dataset
 
@@ -25,4 +29,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,7 +5,11 @@
 What `kerasformer compare` does, as a script: every arm, several seeds, one report.
 """
 
-from experiment import arguments
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+from experiment import arguments, run
 
 from kerasformer.compare import compare
 from kerasformer.compare.report import format_summary, load_record
@@ -21,4 +25,4 @@ def main():
 
 
 if __name__ == "__main__":  # the arms' processes import this file
-    main()
+    run(main)

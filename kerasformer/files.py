@@ -1,16 +1,101 @@
-"""Writing files whole, so that a reader finds the old one or the new one; and as the only one."""
+"""Reading small files as data, and writing files atomically, as the only writer."""
 
 import contextlib
 import datetime
 import hashlib
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from kerasformer.errors import UserError
 
 LOCK = ".lock"
 RESULTS = Path("results")
+_MAX_TEXT = 2**26  # bytes; the largest tokenizer.json of a published model has about 2**25
+_JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+
+
+def read_text(path: Path) -> str:
+    """Reads a file of UTF-8 text, with or without a byte order mark.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its text, with `\\n` for every line end.
+
+    Raises:
+        UserError: The file is missing, no regular file, too large, or not UTF-8.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(
+                f"{path} is no regular file: give the path of a text file."
+                if path.exists()
+                else f"There is no file {path}."
+            )
+        with open(path, "rb") as stream:
+            content = stream.read(_MAX_TEXT + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    if len(content) > _MAX_TEXT:
+        raise UserError(f"{path} is larger than {_MAX_TEXT >> 20} MiB: expected a smaller file.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8, or fetch it again."
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(text: str | bytes, source, kind: type = dict) -> Any:
+    """Parses JSON whose outermost value is of one kind.
+
+    Args:
+        text: The JSON.
+        source: Where it came from, for the error message.
+        kind: `dict` or `list`.
+
+    Returns:
+        The value.
+
+    Raises:
+        UserError: It is not JSON, is nested too deeply or has too long a number; or another kind.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:  # of 5,000 digits too
+        raise UserError(f"{source} is not valid JSON ({error}): save or fetch it again.") from None
+    if not isinstance(value, kind):
+        found = _JSON_KINDS.get(type(value), "number")
+        raise UserError(f"{source} holds a JSON {found}: expected an {_JSON_KINDS[kind]}.")
+    return value
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Reads a JSON file of at most 64 MiB.
+
+    Args:
+        path: The file.
+        kind: `dict` or `list`, the kind of its outermost value.
+
+    Returns:
+        The value.
+
+    Raises:
+        UserError: As of `read_text` and `parse_json`; the message names the file.
+
+    Example:
+
+    >>> path = getfixture("tmp_path") / "config.json"
+    >>> _ = path.write_text('{"hidden_size": 128}')
+    >>> read_json(path)
+    {'hidden_size': 128}
+    """
+    return parse_json(read_text(path), path, kind)
 
 
 @contextlib.contextmanager

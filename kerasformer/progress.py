@@ -1,73 +1,109 @@
 """What a person sees on stderr while a command is at work."""
 
 import contextlib
+import datetime
 import os
 import sys
+import time
+
+_SECONDS = 30  # between two lines, where there are no bars
 
 
 class Bars:
-    """Bars where stderr is a terminal; and lines, above them, or alone where it is none.
+    """Bars where stderr is a terminal, elsewhere a line every half minute; a context manager.
 
-    A context manager.
+    The rate and the time left are those since the bar was added or restarted.
 
     Args:
-        columns: A function of the module `rich.progress` to the columns of a bar; rich is imported
-            only where there is a terminal.
+        columns: A function of the module `rich.progress` to the columns of a bar, to replace those
+            that tell what is done, the rate, the time left and the time taken.
+        unit: What is counted, such as `"texts"`; `"MB"` for bytes; `"%"` for the share alone.
 
     Attributes:
         shown: Whether there are bars.
 
     Example:
 
-    >>> with Bars(lambda rich: [rich.TextColumn("{task.description}"), rich.BarColumn()]) as bars:
-    ...     bars.add("texts", total=10)
-    ...     bars.update(completed=5)
+    >>> with Bars(unit="texts") as bars:
+    ...     bars.add("embedding", total=10)
+    ...     bars.update(advance=5)
     """
 
-    def __init__(self, columns):
-        self.shown = sys.stderr.isatty()
-        if self.shown:
-            from rich import progress
-            from rich.console import Console
+    def __init__(self, columns=None, unit: str = "%"):
+        from rich import progress
+        from rich.console import Console
 
-            self._progress = progress.Progress(*columns(progress), console=Console(stderr=True))
+        self.shown = sys.stderr.isatty()
+        self._unit, self._says_lines = unit, not self.shown and columns is None
+        self._progress = progress.Progress(
+            *(columns or _columns)(progress),
+            console=Console(
+                stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False
+            ),
+            disable=not self.shown,
+            get_time=time.monotonic,
+        )
 
     def __enter__(self):
-        if self.shown:
-            self._progress.start()
+        self._progress.start()
         return self
 
     def __exit__(self, *_):
-        if self.shown:
-            self._progress.stop()
+        self._progress.stop()
 
     def say(self, line: str):
         """Prints a line."""
-        if self.shown:
-            self._progress.console.print(line, markup=False, highlight=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        self._progress.console.print(line)
 
-    def add(self, description: str, total: float | None, **fields):
-        """Adds a bar, which the following updates are of; without a total it only shows life."""
-        if self.shown:
-            self._task = self._progress.add_task(description, total=total, **fields)
+    def add(self, description: str, total: float | None = None, completed: float = 0, **fields):
+        """Adds a bar, to which further updates apply; without a total it only shows life."""
+        self._first, self._said = completed, time.monotonic()
+        fields = {"status": "", "completed": completed, **fields}
+        self._task = self._progress.add_task(description, total=total, **fields)
+
+    def restart(self, description: str, total: float | None = None, completed: float = 0):
+        """Puts a new bar, with a clock and a rate of its own, in the place of the present one."""
+        self._progress.remove_task(self._task)
+        self.add(description, total, completed)
 
     def update(self, **values):
-        """Sets what the bar says: `completed`, `total`, `description`, `advance` or a field."""
-        if self.shown:
-            self._progress.update(self._task, **values)
+        """Sets `completed`, `total` or `description`, or adds `advance` to what is completed."""
+        self._progress.update(self._task, **values)
+        task = self._progress.tasks[-1]
+        self._progress.update(self._task, status=self._status(task))
+        if self._says_lines and time.monotonic() - self._said >= _SECONDS:
+            self._said = time.monotonic()
+            self.say(f"{task.description}: {self._status(task)}")
 
-    def restart(self, **values):
-        """Sets the bar, its clock and its rate back to the start."""
-        if self.shown:
-            self._progress.reset(self._task)
-            self._progress.update(self._task, **values)
+    def _status(self, task):
+        done, total = task.completed, task.total
+        rate = (done - self._first) / max(task.elapsed, 1e-9)
+        parts = []
+        if self._unit != "%":
+            scale, digits = (1e6, 1) if self._unit == "MB" else (1, 0)
+            of = f" of {total / scale:,.{digits}f}" if total else ""
+            parts.append(f"{done / scale:,.{digits}f}{of} {self._unit}")
+            parts.append(f"{rate / scale:,.{digits}f} {self._unit}/s")
+        elif total:
+            parts.append(f"{done / total:.0%}")
+        if total and rate > 0:
+            left = datetime.timedelta(seconds=round((total - done) / rate))
+            parts.append(f"{left} left")
+        return ", ".join(parts)
+
+
+def _columns(rich):
+    return (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(bar_width=24),
+        rich.TextColumn("{task.fields[status]}", markup=False),
+        rich.TimeElapsedColumn(),
+    )
 
 
 @contextlib.contextmanager
 def stderr_to_nowhere():
-    """Sends what C++ code writes to the standard error nowhere."""
+    """Discards what C++ code writes to the standard error."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

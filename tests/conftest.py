@@ -47,6 +47,19 @@ def set_dtype_policy():
 
 
 @pytest.fixture
+def eager():
+    """TensorFlow's functions run without a graph: making one takes longer than a few tiny steps."""
+    if ON_JAX:
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def gradients():
     """A function: the gradient of `mean(direction * model(inputs))`, by the weights' paths.
 

@@ -23,6 +23,7 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from extras import require_extra
 
 MODEL, MAX_LENGTH = "all-MiniLM-L6-v2", 256
 COLD = {
@@ -45,7 +46,7 @@ def reviews(count):
 
 
 def operations(lengths, config):
-    """Floating-point operations for texts of so many real tokens."""
+    """Floating-point operations for texts of the given numbers of real tokens."""
     lengths = np.asarray(lengths, "float64")
     hidden, inner = config.hidden_size, config.intermediate_size
     products = 2 * lengths * (4 * hidden * hidden + 2 * hidden * inner)
@@ -184,7 +185,7 @@ def timed(run):
 
 
 def speed(source, texts, config, lengths, turns):
-    """Prints texts a second, ratios and rates; gives the vectors of each contestant."""
+    """Prints texts a second, ratios and rates; returns the vectors of each contestant."""
     with tempfile.TemporaryDirectory() as folder:
         runs = contestants(source, pathlib.Path(folder))
         products = {dtype: MatrixProducts(config, dtype) for dtype in ("float32", "bfloat16")}
@@ -276,6 +277,7 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="no curves and cold starts")
     args = parser.parse_args()
+    require_extra("peers", "sentence_transformers", "torch", "transformers", "onnx", "onnxruntime")
     warnings.simplefilter("ignore")  # of texts that are cut, which is meant
 
     from kerasformer import TextEmbedder, resolve

@@ -13,13 +13,16 @@ import multiprocessing
 import os
 import time
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import numpy as np
+from extras import require_extra
 
 from kerasformer import load_dataset, resolve
 
 
 def ours(connection, folder, dataset, args):
-    """Trains when told to, and sends back seconds, examples and tokens."""
+    """Trains on request, and sends back seconds, examples and tokens."""
     import keras
 
     from kerasformer import TextClassifier
@@ -169,16 +172,16 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="rotten-tomatoes", help="as load_dataset takes it")
-    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--limit", type=int, help="use about N examples")
     parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--steps", type=int, default=20, help="steps in a turn")
     parser.add_argument("--turns", type=int, default=4, help="turns of each, after the first")
-    parser.add_argument("--epochs", type=int, help="train both to the end, for so many epochs")
+    parser.add_argument("--epochs", type=int, help="train both to the end, for N epochs")
     parser.add_argument("--seeds", type=int, default=1, help="with --epochs, how often")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    require_extra("peers", "torch", "transformers")
     dataset, folder = load_dataset(args.data, limit=args.limit), str(resolve(args.pretrained))
     sides = [start(target, folder, dataset, args) for target in (ours, peer)]
 

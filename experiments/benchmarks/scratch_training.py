@@ -9,7 +9,10 @@ the first includes tracing.
 """
 
 import argparse
+import os
 import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import keras
 import numpy as np
@@ -84,7 +87,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="rotten-tomatoes", help="as load_dataset takes it")
-    parser.add_argument("--limit", type=int, help="use about so many examples")
+    parser.add_argument("--limit", type=int, help="use about N examples")
     parser.add_argument("--epochs", type=int, default=TransformerClassifier.RECIPE.epochs)
     parser.add_argument("--batch-size", type=int, default=TransformerClassifier.RECIPE.batch_size)
     args = parser.parse_args()

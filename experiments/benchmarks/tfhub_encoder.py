@@ -14,9 +14,12 @@ import os
 import tempfile
 import time
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
 import keras
 import numpy as np
 import tensorflow as tf
+from extras import require_extra
 
 from kerasformer import BertEncoder, EncoderConfig
 from kerasformer.hub import HubEncoder
@@ -94,6 +97,7 @@ def main():
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--turns", type=int, default=5)
     args = parser.parse_args()
+    require_extra("peers,hub", *([] if args.savedmodel else ["official"]))
 
     with tempfile.TemporaryDirectory() as folder:
         source = args.savedmodel or write_savedmodel(folder, args.size)

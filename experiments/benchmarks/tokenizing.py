@@ -6,7 +6,7 @@ the median of the rounds counts. TF Text takes part where `tensorflow-text` is i
     python experiments/benchmarks/tokenizing.py [--texts FILE] [--vocabulary vocab.txt]
 
 Without a file, texts of made-up words are used: the ratios are similar, but real texts are the
-honest measure. Nothing is padded: each gives ragged ids, with [CLS] and [SEP].
+honest measure. Nothing is padded: each returns ragged ids, with [CLS] and [SEP].
 """
 
 import argparse
@@ -17,6 +17,10 @@ import random
 import statistics
 import time
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+
+from extras import require_extra
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -81,6 +85,7 @@ def main():
     elif options.texts:
         parser.error("--texts needs --vocabulary: made-up pieces would split real words unfairly")
 
+    require_extra("peers", "transformers")
     runs = contestants(vocabulary)
     for name in ("tokenizers", "transformers", "tensorflow", "tensorflow-text"):
         try:

@@ -78,7 +78,7 @@ def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> At
         beginning.
 
     Raises:
-        UserError: The text or its pair is no str.
+        UserError: The text or its pair is not a str.
 
     Example:
 
@@ -112,7 +112,7 @@ def summarize_heads(maps: AttentionMaps) -> list[HeadSummary]:
     Clark et al., "What Does BERT Look At?", https://arxiv.org/abs/1906.04341, sections 3.1 to 3.3.
 
     Args:
-        maps: What `attention_maps` gives.
+        maps: The result of `attention_maps`.
 
     Returns:
         A `HeadSummary` for each head of each block, in order.
@@ -147,15 +147,7 @@ def summarize_heads(maps: AttentionMaps) -> list[HeadSummary]:
 
 
 def plot_heads(maps: AttentionMaps, block: int | None = None) -> bytes:
-    """The maps of all heads, small and side by side: a line a block, a column a head.
-
-    Args:
-        maps: What `attention_maps` gives.
-        block: A block, from 1, to draw alone.
-
-    Returns:
-        A PNG file.
-    """
+    """A PNG of all heads, small and side by side, a line a block; or of one block, from 1."""
     blocks = range(1, len(maps.weights) + 1) if block is None else [block]
     heads = maps.weights.shape[1]
     return heat_map_grid(
@@ -170,16 +162,7 @@ def plot_heads(maps: AttentionMaps, block: int | None = None) -> bytes:
 
 
 def plot_head(maps: AttentionMaps, block: int, head: int) -> bytes:
-    """The map of one head, large, with its tokens.
-
-    Args:
-        maps: What `attention_maps` gives.
-        block: The block, from 1.
-        head: The head, from 1.
-
-    Returns:
-        A PNG file.
-    """
+    """A PNG of one head, large, with its tokens; block and head count from 1."""
     return heat_map(
         maps.weights[block - 1, head - 1],
         maps.tokens,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kerasformer.analysis.occurrences import Occurrence, WordFinder, numbers
+from kerasformer.analysis.occurrences import Occurrence, Passage, WordFinder, numbers
 from kerasformer.errors import UserError
 from kerasformer.plots.heatmap import heat_map, heat_map_grid
 from kerasformer.text.texts import check_iterable, check_text
@@ -63,7 +63,7 @@ def word_contexts(embedder, word: str, texts: Iterable[str], *, limit: int = 30)
         The `WordContexts`.
 
     Raises:
-        UserError: The word is in none of the texts, or there only once; or something is no str.
+        UserError: The word is in none of the texts, or there only once; or something is not a str.
 
     Example:
 
@@ -80,7 +80,9 @@ def word_contexts(embedder, word: str, texts: Iterable[str], *, limit: int = 30)
     (3, 3, 3)
     """
     finder = WordFinder(embedder.tokenizer, word, room=embedder.max_length - 2)
-    found, without, more = [], [], False
+    found: list[tuple[Occurrence, Passage]] = []
+    without: list[int] = []
+    more = False
     for number, text in enumerate(check_iterable(texts, "texts")):
         here = finder.find(check_text(text, f"texts[{number}]"), number)
         if not here:
@@ -143,12 +145,7 @@ def _unit(vectors):
 
 
 def _mean_cosine(sums, counts):
-    """The mean cosine by layer of two vectors of different groups.
-
-    Args:
-        sums: The sum of each group's unit vectors, `[layers, hidden]`.
-        counts: How many vectors each group has.
-    """
+    """The mean cosine by layer of two vectors of different groups, from their sums and counts."""
     sums, counts = np.stack(sums), np.array(counts, "float64")
     products = (sums.sum(axis=0) ** 2).sum(-1) - (sums**2).sum(axis=(0, 2))
     pairs = counts.sum() ** 2 - (counts**2).sum()
@@ -156,14 +153,7 @@ def _mean_cosine(sums, counts):
 
 
 def plot_layers(contexts: WordContexts) -> bytes:
-    """The cosines of all pairs of occurrences, a small map a layer.
-
-    Args:
-        contexts: What `word_contexts` gives.
-
-    Returns:
-        A PNG file; the occurrences have their numbers, from 1.
-    """
+    """A PNG of the cosines of all pairs of occurrences, a small map a layer."""
     labels = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
     layers = range(1, len(contexts.cosines))
     return heat_map_grid(
@@ -177,15 +167,7 @@ def plot_layers(contexts: WordContexts) -> bytes:
 
 
 def plot_layer(contexts: WordContexts, layer: int) -> bytes:
-    """The cosines of all pairs of occurrences in one layer, with a snippet of each.
-
-    Args:
-        contexts: What `word_contexts` gives.
-        layer: The layer, from 0, the embeddings.
-
-    Returns:
-        A PNG file.
-    """
+    """A PNG of the cosines of all pairs of occurrences in one layer, with a snippet of each."""
     labels = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
     snippets = [occurrence.snippet for occurrence in contexts.occurrences]
     return heat_map(

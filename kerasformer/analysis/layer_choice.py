@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasformer.analysis.layer_probe import Probe
 
-# A lead that chance gives more often than this is none.
+# A lead that chance produces more often than this counts as none.
 SIGNIFICANCE = 0.05
 _RESAMPLES = 2000
 
@@ -21,8 +21,7 @@ class Choice:
         chosen: The simplest probe that no other one beats by more than chance.
         chance: The probability that, were none better than the usual one, the best of them would
             still be as far ahead.
-        informative: Whether a probe tells the classes better than always saying the most frequent
-            one, by more than chance.
+        informative: Whether a probe beats the most frequent class by more than chance.
     """
 
     usual: Probe
@@ -36,22 +35,13 @@ def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0)
     """The simplest probe that nothing beats beyond chance.
 
     The best of many probes is ahead by chance alone. So each, from the simplest on, is compared
-    with all others at once: texts are drawn anew, and the largest lead, in standard errors, that
-    comes about is what chance gives (a studentised form of White's reality check, "A Reality Check
+    with all others at once: texts are resampled, and the largest lead, in standard errors, that
+    results is what chance produces (a studentised form of White's reality check, "A Reality Check
     for Data Snooping", Econometrica 68, 2000). The first that is not beaten at the level
     `SIGNIFICANCE` is chosen; as the order is fixed beforehand, that level holds for the whole.
 
     Single layers are simpler than sums of layers, these than concatenations; later layers than
-    earlier ones; the model's own pooling than others.
-
-    Args:
-        probes: Those of `probe_layers`.
-        labels: int `[n]`.
-        pooling: The model's own pooling, one of those probed.
-        seed: Of the drawing.
-
-    Returns:
-        A `Choice`.
+    earlier ones; the model's own `pooling` than others.
     """
     order = sorted(range(len(probes)), key=lambda i: _complexity(probes[i], pooling))
     most_frequent = labels == np.bincount(labels).argmax()
@@ -59,7 +49,7 @@ def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0)
     means, resampled = correct.mean(axis=0), _resampled_means(correct, seed)
 
     def chance(i):
-        """How often chance alone gives a probe such a lead over the i-th column."""
+        """How often chance alone produces such a lead of a probe over the i-th column."""
         leads = (resampled - resampled[:, [i]])[:, : len(probes)]
         errors = leads.std(axis=0)
         errors[errors == 0] = np.inf  # the column itself, and those equal to it

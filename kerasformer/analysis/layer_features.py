@@ -41,6 +41,10 @@ class LayerFeatures:
         combined = [*self.sums, _CONCAT] if self.num_layers >= 4 else list(self.sums)
         return [*range(self.num_layers + 1), *combined]
 
+    def cells(self) -> list[tuple[int | str, str]]:
+        """Each choice of layers with each pooling, layer by layer."""
+        return [(layers, pooling) for layers in self.choices() for pooling in self.pooled]
+
     def of(self, layers: int | str, pooling: str) -> np.ndarray:
         """The vectors of one of the choices, float32 `[n, width]`."""
         pooled = self.pooled[pooling]
@@ -59,16 +63,7 @@ class LayerFeatures:
 def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose=None):
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
-    Special tokens are pooled too.
-
-    Args:
-        embedder: A `TextEmbedder`.
-        texts: A sequence of str.
-        poolings: Some of `POOLINGS`.
-        verbose: Whether to show a progress bar; by default for many texts on a terminal.
-
-    Returns:
-        `LayerFeatures`.
+    Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
 
     Raises:
         UserError: There is no text, something is not a str, or a pooling is unknown.
@@ -104,15 +99,15 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose=Non
         for name, vectors in pooled.items():
             vectors[row] = POOLINGS[name](states)
     if row < 0:
-        raise UserError("There is no text to compute vectors of: give at least one.")
+        raise UserError("No texts given: give at least one.")
     return LayerFeatures(pooled, sums)
 
 
 def check_poolings(poolings):
-    """Refuses what is no pooling, and the same one twice."""
+    """Refuses unknown poolings, and the same one twice."""
     for name in poolings:
         if name not in POOLINGS:
             known = ", ".join(POOLINGS)
-            raise UserError(f"There is no pooling {name!r} of every layer: choose from {known}.")
+            raise UserError(f"Unknown pooling {name!r} for every layer: choose from {known}.")
     if not poolings or len(set(poolings)) < len(poolings):
         raise UserError(f"The poolings {' '.join(poolings)!r} must be one or more different ones.")

@@ -1,8 +1,8 @@
-"""How well each layer and pooling tell the classes of labelled texts: a linear probe on each.
+"""How well each layer and pooling separate the classes of labelled texts: a linear probe on each.
 
 A probe (Alain & Bengio, https://arxiv.org/abs/1610.01644; Tenney et al.,
-https://arxiv.org/abs/1905.05950) is a linear classifier on vectors that stay as they are: it tells
-what can be read from them.
+https://arxiv.org/abs/1905.05950) is a linear classifier on frozen vectors: it shows what
+can be read from them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ _MEMORY = 4 * 2**30  # bytes that the threads may take together
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """How well one layer and pooling tell the classes, in cross-validation.
+    """How well one layer and pooling separate the classes, in cross-validation.
 
     Attributes:
         layers: As `TextEmbedder` takes it: an index or a named choice.
@@ -51,20 +51,12 @@ class Probe:
 
 
 def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
-    """The classes with a different text for each fold.
+    """The classes, sorted, with a different text for each fold; equal keys are of duplicates.
 
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for texts that count as duplicates, `[n]`; a text with several labels
-            counts for its first.
-
-    Returns:
-        Sorted int `[classes]`.
+    A text with several labels counts for its first.
 
     Raises:
         UserError: They are fewer than two.
-
-    Example:
 
     >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
     [0, 1]
@@ -81,16 +73,7 @@ def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
 
 
 def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
-    """A fold for each text, the classes balanced, duplicates in one fold.
-
-    Args:
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Other folds.
-
-    Returns:
-        int `[n]`, from 0 to `FOLDS - 1`.
-    """
+    """The fold, from 0, of each text, int `[n]`: the classes balanced, duplicates in one fold."""
     from sklearn.model_selection import StratifiedKFold
 
     _, first, group = np.unique(np.asarray(keys), return_index=True, return_inverse=True)
@@ -105,41 +88,33 @@ class LinearProbe:
     """Logistic regression on standardised vectors.
 
     The penalty is chosen by the log loss in a cross-validation of its own inside the texts that it
-    is trained on. That is `GridSearchCV` without what it checks and keeps, in half of its time.
-
-    Args:
-        seed: Of that cross-validation's folds.
+    is trained on, whose folds the seed makes.
     """
 
     def __init__(self, seed: int = 0):
         self._seed = seed
 
     def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "LinearProbe":
-        """Trains it on vectors `[n, width]` with labels int `[n]`; gives itself."""
-        from sklearn.model_selection import StratifiedKFold
+        """Trains it on vectors `[n, width]` with labels int `[n]`, and returns it."""
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
         from sklearn.preprocessing import StandardScaler
 
         self._scaler = StandardScaler().fit(vectors)
         vectors = self._scaler.transform(vectors)
         folds = StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=self._seed)
-        losses = np.zeros(len(STRENGTHS))
-        for learn, out in folds.split(vectors, labels):
-            parts = vectors[learn], labels[learn], vectors[out], labels[out]
-            losses += [_log_loss(strength, *parts) for strength in STRENGTHS]
-        self._model = _logistic(STRENGTHS[losses.argmin()], 1e-4).fit(vectors, labels)
+        search = GridSearchCV(
+            _logistic(1.0, 1e-3),  # near enough to choose by
+            {"C": STRENGTHS},
+            scoring="neg_log_loss",
+            cv=folds,
+            refit=False,
+        ).fit(vectors, labels)
+        self._model = _logistic(search.best_params_["C"], 1e-4).fit(vectors, labels)
         return self
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """The labels of vectors `[n, width]`, int `[n]`."""
         return self._model.predict(self._scaler.transform(vectors))
-
-
-def _log_loss(strength, vectors, labels, others, their_labels):
-    """The mean log loss on other vectors than those that are learnt from."""
-    model = _logistic(strength, 1e-3).fit(vectors, labels)  # near enough to choose by
-    chances = model.predict_proba(others)
-    chances = chances[np.arange(len(others)), np.searchsorted(model.classes_, their_labels)]
-    return -np.log(np.maximum(chances, np.finfo(chances.dtype).eps)).mean()
 
 
 def _logistic(strength, tolerance):
@@ -148,18 +123,11 @@ def _logistic(strength, tolerance):
     return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
 
 
-def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[Probe]:
+def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
-    Args:
-        features: `LayerFeatures` of n texts.
-        labels: int `[n]`.
-        keys: What is equal for duplicates, `[n]`.
-        seed: Of the folds.
-        on_done: Called after each fold of each probe, from several threads.
-
-    Returns:
-        A `Probe` for each choice and pooling, layer by layer.
+    `on_done` is called after each fold of each probe with the work that it was: 1 on average, more
+    for wider vectors.
     """
     folds = make_folds(labels, keys, seed)
 
@@ -167,33 +135,35 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda: None) -> list[P
         """Which texts of a fold the others' probe classifies rightly."""
         vectors, out = features.of(*cell), folds == fold
         fitted = LinearProbe(seed).fit(vectors[~out], labels[~out])
-        correct = fitted.predict(vectors[out]) == labels[out]
-        on_done()
-        return correct
+        return fitted.predict(vectors[out]) == labels[out]
 
-    cells = [(layers, pooling) for layers in features.choices() for pooling in features.pooled]
+    cells = features.cells()
     widths = [features.of(*cell).shape[1] for cell in cells]
     tasks = [(cell, fold) for cell in cells for fold in range(FOLDS)]
-    scores = iter(_in_threads(score, tasks, len(labels) * max(widths) * 4))
+    scores = _in_threads(score, tasks, len(labels) * max(widths) * 4)
     probes = []
     for cell, width in zip(cells, widths, strict=True):
         correct = np.empty(len(labels), bool)
         for fold in range(FOLDS):
             correct[folds == fold] = next(scores)
+            on_done(width / np.mean(widths))
         fold_scores = tuple(float(correct[folds == fold].mean()) for fold in range(FOLDS))
-        probes.append(Probe(*cell, width, correct, fold_scores))
+        probes.append(Probe(cell[0], cell[1], width, correct, fold_scores))
     return probes
 
 
 def _in_threads(function, tasks, task_bytes):
-    """A thread for each core, as the matrix products are too small for several; or fewer."""
+    """The results, in order, of a thread for each core, as the matrix products are too small for
+    several; or of fewer threads.
+    """
     from threadpoolctl import threadpool_limits
 
     most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
     with threadpool_limits(1), ThreadPoolExecutor(min(cores(), most)) as threads:
         futures = [threads.submit(function, *task) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            for future in futures:
+                yield future.result()
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise

@@ -18,15 +18,7 @@ CHOSEN = "* is the one to use."
 
 
 def answer(study: LayerStudy, model: str) -> list[str]:
-    """Which layer should be used: the answer, what it rests on, and how to have it done.
-
-    Args:
-        study: What `study_layers` found.
-        model: The model's source, for the calls.
-
-    Returns:
-        Sentences.
-    """
+    """Sentences: which layer to use, what that rests on, and how to have it done."""
     sentences, chosen = [_advice(study)], study.choice.chosen
     if study.choice.informative:
         layers = _argument(study, chosen)
@@ -60,14 +52,14 @@ def _advice(study):
             return f"{advice}none of the other {count - 1} probes does better."
         return (
             f"{advice}although {_where(study, best)} has {percent(best.accuracy)} %, that lead of "
-            f"{points(best.accuracy - usual.accuracy)} is no more than chance gives the best of "
-            f"{count} probes (p = {choice.chance:.2f})."
+            f"{points(best.accuracy - usual.accuracy)} is no more than chance gives the "
+            f"best of {count} probes (p = {choice.chance:.2f})."
         )
     p = f"p = {choice.chance:.3f}" if choice.chance >= 0.001 else "p < 0.001"
     advice = (
         f"Use {_where(study, chosen)}: {_right(chosen)}, against {percent(usual.accuracy)} % of "
-        f"{_where(study, usual)}, which is beaten by more than chance gives the best of {count} "
-        f"probes ({p})"
+        f"{_where(study, usual)}, which is beaten by more than chance gives the best of "
+        f"{count} probes ({p})"
     )
     if best is chosen:
         return f"{advice}; this one does best."
@@ -147,8 +139,8 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
     by_layers = _by_layers(study)
     single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
     # The first token's embedding is the same in every text: it would stretch the scale.
-    told = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
-    order = [*(name for name in by_layers if isinstance(name, str)), *single]
+    shown = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
+    order: list[int | str] = [*(name for name in by_layers if isinstance(name, str)), *single]
     return heat_map(
         [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
         [row_label(study, layers) for layers in order],
@@ -157,7 +149,7 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
         row_axis="Layers",
         column_axis="Pooling",
         title=title,
-        limits=(100 * min(told), 100 * max(told)),
+        limits=(100 * min(shown), 100 * max(shown)),
         decimals=1,
     )
 

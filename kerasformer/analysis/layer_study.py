@@ -1,7 +1,8 @@
 """The layers of an encoder on one labelled data set: every probe, the choice, the test."""
 
-import itertools
+import contextlib
 import time
+import types
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,9 @@ class LayerStudy:
     seconds: dict[str, float]
 
 
-def study_layers(dataset, embedder, poolings=("mean", "cls", "max"), *, seed=0, on_done=None):
+def study_layers(
+    dataset, embedder, poolings=("mean", "cls", "max"), *, seed=0, progress=None
+) -> LayerStudy:
     """Probes every layer on a data set, and tests what the probes choose.
 
     Training and validation texts are those of the cross-validation; the test texts take no part
@@ -57,12 +60,8 @@ def study_layers(dataset, embedder, poolings=("mean", "cls", "max"), *, seed=0, 
         dataset: A `LabeledDataset`.
         embedder: A `TextEmbedder`.
         poolings: Some of `kerasformer.analysis.layer_features.POOLINGS`.
-        seed: Of the folds and of what chance is told by.
-        on_done: Called with the share of the probes that is done, from 0 to 1; from several
-            threads, and once before the first.
-
-    Returns:
-        A `LayerStudy`.
+        seed: Of the folds and of the resampling.
+        progress: What shows the two steps, such as `kerasformer.corpus.progress.WorkProgress`.
 
     Raises:
         UserError: A pooling is unknown, or fewer than two classes have texts enough.
@@ -72,15 +71,18 @@ def study_layers(dataset, embedder, poolings=("mean", "cls", "max"), *, seed=0, 
     keys = np.array([key for split in learnt for key in split.keys])
     labels = np.concatenate([split.labels for split in learnt])
     classes = usable_classes(labels, keys)
+    progress = progress or _no_progress
     started = time.perf_counter()
     texts = [text for split in (*learnt, dataset.test) for text in split.texts]
-    features = layer_features(embedder, texts, poolings)
+    with progress("Encoding", len(texts)) as bar:
+        features = layer_features(embedder, texts, poolings, verbose=bar.advance)
     encoded = time.perf_counter()
     here = np.flatnonzero(np.isin(labels, classes))
     there = np.flatnonzero(np.isin(dataset.test.labels, classes))
     learning, testing = features.take(here), features.take(len(labels) + there)
     labels = labels[here]
-    probes = probe_layers(learning, labels, keys[here], seed, _Counter(on_done, features).add)
+    with progress("Probing", len(learning.cells()) * FOLDS, unit="probes") as bar:
+        probes = probe_layers(learning, labels, keys[here], seed, bar.advance)
     choice = choose(probes, labels, _usual_pooling(embedder, poolings), seed)
     test_labels = dataset.test.labels[there]
     return LayerStudy(
@@ -117,14 +119,6 @@ def _test(choice, learning, labels, testing, test_labels, seed):
     return accuracy
 
 
-class _Counter:
-    """Counts the folds of probes for who asked to be told."""
-
-    def __init__(self, on_done, features):
-        self.on_done = on_done or (lambda share: None)
-        self.total = len(features.choices()) * len(features.pooled) * FOLDS
-        self.done = itertools.count(1)
-        self.on_done(0.0)
-
-    def add(self):
-        self.on_done(next(self.done) / self.total)
+@contextlib.contextmanager
+def _no_progress(title, total, unit="texts"):
+    yield types.SimpleNamespace(advance=lambda count: None)

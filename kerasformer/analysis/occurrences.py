@@ -32,11 +32,7 @@ class Occurrence:
 class Passage:
     """What is encoded for an occurrence: its text, or the part around it of a long one.
 
-    Attributes:
-        text: The text or the part.
-        number: The number of the text, from 0.
-        start: Where the word begins, in characters of the passage.
-        end: Where it ends.
+    It has the number of the text, and where in the passage the word begins and ends.
     """
 
     text: str
@@ -61,7 +57,7 @@ class WordFinder:
             part of a longer word, or with other capitals.
 
     Raises:
-        UserError: The word is empty, has more tokens than a passage, or is no str.
+        UserError: The word is empty, has more tokens than a passage, or is not a str.
 
     Example:
 
@@ -85,15 +81,7 @@ class WordFinder:
             )
 
     def find(self, text: str, number: int) -> list[tuple[Occurrence, Passage]]:
-        """The occurrences in a text, each with its passage.
-
-        Args:
-            text: The text.
-            number: Its number.
-
-        Returns:
-            The pairs, in the order of the text.
-        """
+        """The occurrences in a text, in order, each with its passage."""
         encoding = self._encoding(text)
         found = []
         for first in self._places(encoding, text):
@@ -152,17 +140,7 @@ class WordFinder:
 
 
 def snippet(text: str, start: int, end: int) -> str:
-    """A part of a text in brackets with some of the words around it, on one line.
-
-    Args:
-        text: The text.
-        start: Where the part begins.
-        end: Where it ends.
-
-    Returns:
-        About 44 characters.
-
-    Example:
+    """A part of a text in brackets with some of the words around it, about 44 characters in a line.
 
     >>> snippet("We sat on the bank of a river, where we fished till the sun went down.", 14, 18)
     'We sat on the [bank] of a river, where we…'

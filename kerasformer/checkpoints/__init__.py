@@ -3,7 +3,7 @@
 import importlib
 
 # Imported when first used: looking at a file needs no Keras.
-_LAZY = {"Checkpoint": "checkpoint", "LoadReport": "checkpoint", "open_checkpoint": "formats"}
+_LAZY = {"Checkpoint": "checkpoint", "LoadReport": "load_report", "open_checkpoint": "formats"}
 
 __all__ = ["Checkpoint", "LoadReport", "open_checkpoint"]
 

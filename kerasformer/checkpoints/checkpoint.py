@@ -10,45 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasformer.checkpoints.names import Layout, Weight
+from kerasformer.checkpoints.io.arrays import to_tensor
+from kerasformer.checkpoints.load_report import LoadReport
+from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
+from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
     import keras  # imported for weights alone: it takes seconds, and looking at a file needs none
 
 # The table that a format may do without: zeros in it change nothing.
 _SEGMENTS = "embeddings/type_embeddings/embeddings"
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadReport:
-    """What of a file did not go into the encoder, by the names of the file's tensors.
-
-    Attributes:
-        missing: Tensors that the file lacks; these weights are left at random.
-        misshapen: Tensors of another shape, with that of the file and the one expected; these
-            weights are left at random too.
-        unexpected: Tensors that no model of the format's architecture has.
-        ignored: Tensors that are not the encoder's: heads, constants.
-    """
-
-    missing: tuple[str, ...]
-    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    unexpected: tuple[str, ...]
-    ignored: tuple[str, ...]
-
-    def problems(self) -> list[str]:
-        """All but what is ignored, each in a few words."""
-        return [
-            *(f"{name!r} is missing" for name in self.missing),
-            *(
-                f"{name!r} is {list(found)} in the file and {list(expected)} by its configuration"
-                for name, (found, expected) in self.misshapen.items()
-            ),
-            *(f"{name!r} is unexpected" for name in self.unexpected),
-        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +34,10 @@ class Checkpoint:
         format: The format's name, for people: `"Hugging Face"`, `"TF Hub SavedModel"`...
         architecture: What the source calls its model, such as `"BertForMaskedLM"`.
         config: The encoder's configuration.
-        layout: The table of names of the format.
+        table: The table of names of the format.
         tensors: The tensors by the names that they have in the files.
-        names: Those names by the layout's: without prefixes, and old spellings made new.
-        ignored: Beginnings of the layout's kind of names that belong to no encoder: constants,
+        names: Those names by the table's: without prefixes, and old spellings made new.
+        ignored: Beginnings of the table's kind of names that belong to no encoder: constants,
             heads that are not read, an optimizer's slots.
         class_names: The names of a classifier's classes, where the source tells them.
         refused: Heads that the files hold and that cannot be read, with the reason.
@@ -78,7 +52,7 @@ class Checkpoint:
     format: str
     architecture: str
     config: EncoderConfig
-    layout: Layout
+    table: NameTable
     tensors: Tensors
     names: dict[str, str]
     read_tokenizer: Callable
@@ -94,16 +68,16 @@ class Checkpoint:
         """The heads of which the file holds every tensor."""
         return tuple(
             head
-            for head, weights in self.layout.heads.items()
+            for head, weights in self.table.heads.items()
             if all(weight.theirs in self.names for weight in weights)
         )
 
     def report(self) -> LoadReport:
         """Compares the names and shapes with the encoder's table; no tensor is read."""
-        weights = list(self.layout.encoder_weights(self.config))
+        weights = list(self.table.encoder_weights(self.config))
         missing, misshapen = self._compare(weights, self.prefix)
         used = {self.names.get(weight.theirs) for weight in weights}
-        heads = {weight.theirs for lines in self.layout.heads.values() for weight in lines}
+        heads = {weight.theirs for lines in self.table.heads.values() for weight in lines}
         ignored, unexpected = [], []
         for name, file_name in self._table_names():
             if file_name not in used:
@@ -112,7 +86,7 @@ class Checkpoint:
         return LoadReport(tuple(missing), misshapen, tuple(unexpected), tuple(ignored))
 
     def _table_names(self):
-        """Each tensor's name in the layout's spelling, where it has one, beside its own."""
+        """Each tensor's name in the table's spelling, where it has one, beside its own."""
         table_name = {file_name: name for name, file_name in self.names.items()}
         return [(table_name.get(file_name, file_name), file_name) for file_name in self.tensors]
 
@@ -166,16 +140,16 @@ class Checkpoint:
         self._check_size()
         weights = {
             weight.ours: weight
-            for weight in self.layout.encoder_weights(self.config)
+            for weight in self.table.encoder_weights(self.config)
             if weight.theirs in self.names and self.names[weight.theirs] not in report.misshapen
         }
-        absent = {_SEGMENTS} - {weight.ours for weight in self.layout.embeddings}
+        absent = {_SEGMENTS} - {weight.ours for weight in self.table.embeddings}
         encoder = _build_encoder(encoder_class, self, weights, absent, **kwargs)
         return encoder if strict else (encoder, report)
 
     def num_classes(self, head: str) -> int | None:
         """The number of a head's classes by its tensors; None where it has another shape."""
-        for weight in self.layout.heads[head]:
+        for weight in self.table.heads[head]:
             shape = self.tensors.shape(self.names[weight.theirs])
             if "num_classes" in weight.shape and len(shape) == len(weight.shape):
                 return shape[weight.shape.index("num_classes")]
@@ -185,7 +159,7 @@ class Checkpoint:
         """Compares a head's names and shapes with its table; no tensor is read.
 
         Args:
-            head: The head's name, one of `layout.heads`.
+            head: The head's name, one of `table.heads`.
             num_classes: The number of its outputs, where its kind does not give it.
 
         Returns:
@@ -199,9 +173,9 @@ class Checkpoint:
             raise UserError(
                 f"{self.path} has a {_words(head)} head that cannot be read: {self.refused[head]}."
             )
-        if head not in self.layout.heads:
+        if head not in self.table.heads:
             raise UserError(f"{self.path} is a {self.format}, which has no {_words(head)} head.")
-        weights = list(self.layout.head_weights(head, self.config, num_classes))
+        weights = list(self.table.head_weights(head, self.config, num_classes))
         if not any(weight.theirs in self.names for weight in weights):
             raise UserError(
                 f"{self.path} holds a {self.architecture} without a {_words(head)} head: give a "
@@ -217,7 +191,7 @@ class Checkpoint:
         """Reads a head's weights into its built layer.
 
         Args:
-            head: The head's name, one of `layout.heads`.
+            head: The head's name, one of `table.heads`.
             layer: The layer; its variables have the names of the table.
             num_classes: The number of its outputs, where its kind does not give it.
 
@@ -238,7 +212,7 @@ class Checkpoint:
 
     def _check_size(self):
         """Refuses to make an encoder that is mostly random, and could be of any size."""
-        weights = self.layout.encoder_weights(self.config)
+        weights = self.table.encoder_weights(self.config)
         described = sum(math.prod(weight.shape) for weight in weights)
         held = sum(math.prod(self.tensors.shape(name)) for name in self.tensors)
         if described > 2 * held:
@@ -266,7 +240,7 @@ def _build_encoder(
             try:
                 if not failures:
                     tensor = weight.to_keras(checkpoint.read(weight), tuple(shape))
-                    return keras.ops.convert_to_tensor(_uncopied(tensor), dtype=dtype)
+                    return to_tensor(tensor, dtype)
             except UserError as error:
                 failures.append(error)  # raised below: Keras would be left with half a model
             return keras.ops.zeros(shape, dtype)
@@ -278,27 +252,12 @@ def _build_encoder(
         for variable in encoder.weights:
             name = variable.path.removeprefix(f"{encoder.path}/")
             if name in weights:
-                variable._initializer = initial_value(weights[name])
+                set_initializer(variable, initial_value(weights[name]))
             elif name in absent:
-                variable._initializer = keras.initializers.Zeros()
+                set_initializer(variable, keras.initializers.Zeros())
     if failures:
         raise failures[0]
     return encoder
-
-
-def _uncopied(array: np.ndarray):
-    """The array as a tensor in the same memory, where TensorFlow can take it as it lies.
-
-    Its usual conversion keeps two copies, which for the largest table is as much as a small model.
-    """
-    import keras
-
-    is_aligned = array.ctypes.data % 64 == 0 and array.flags.c_contiguous and array.flags.writeable
-    if keras.backend.backend() != "tensorflow" or not is_aligned or not array.size:
-        return array
-    import tensorflow as tf
-
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def _words(head: str) -> str:

@@ -1,27 +1,22 @@
 """What a source is and holds, told from its small files and the headers of its large ones."""
 
-import json
+import glob
 import math
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
-from kerasformer.checkpoints.source_files import list_files, read_licence
 from kerasformer.errors import UserError
+from kerasformer.files import read_json, sha256_of
 from kerasformer.sources.presets import PRESETS
 from kerasformer.sources.resolve import resolve
 from kerasformer.text import Tokenizer
 
-# The types of safetensors by numpy's names, which the other formats use.
-_TYPES = {
-    **{f"F{bits}": f"float{bits}" for bits in (64, 32, 16)},
-    **{f"I{bits}": f"int{bits}" for bits in (64, 32, 16, 8)},
-    **{f"U{bits}": f"uint{bits}" for bits in (64, 32, 16, 8)},
-    "BF16": "bfloat16",
-    "BOOL": "bool",
-}
+_LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
+_MOST_FILES, _DEEPEST = 1000, 4
 
 
 def inspect(source: str | os.PathLike) -> dict:
@@ -96,7 +91,7 @@ def _describe(path: Path, problems: list[str]) -> dict:
 def _describe_model(checkpoint: Checkpoint) -> dict:
     report = checkpoint.report()
     tensors = checkpoint.tensors
-    types = Counter(_TYPES.get(tensors.dtype(name), str(tensors.dtype(name))) for name in tensors)
+    types = Counter(map(tensors.dtype, tensors))
     return {
         "format": checkpoint.format,
         "architecture": checkpoint.architecture,
@@ -140,14 +135,14 @@ def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
         `embeddings`, `blocks`, `pooler`, each head by its name with "head" behind, and `total`.
     """
     counts = {"embeddings": 0, "blocks": 0, "pooler": 0}
-    for weight in checkpoint.layout.encoder_weights(checkpoint.config):
+    for weight in checkpoint.table.encoder_weights(checkpoint.config):
         part = weight.ours.partition("/")[0]
         part = {"embeddings": part, "embedding_projection": "embeddings"}.get(part, part)
         part = "blocks" if part.startswith("layer_") else part
         part = "pooler" if part == "pooler_transform" else part
         counts[part] += _size(checkpoint, weight)
     for head in checkpoint.heads:
-        weights = checkpoint.layout.heads[head]
+        weights = checkpoint.table.heads[head]
         counts[f"{head} head"] = sum(_size(checkpoint, weight) for weight in weights)
     return {**counts, "total": sum(counts.values())}
 
@@ -210,11 +205,10 @@ def _describe_modules(path: Path, problems: list[str]) -> dict | None:
 
 def _foreign(path: Path) -> str | None:
     """What a source that cannot be opened seems to be."""
-    config = path / "config.json"
-    if config.is_file() and config.stat().st_size < 10**7:
+    if (path / "config.json").is_file():
         try:
-            kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-        except (ValueError, AttributeError, RecursionError, OSError):
+            kind = read_json(path / "config.json").get("model_type")
+        except UserError:
             kind = None
         return f"Hugging Face, {kind}" if isinstance(kind, str) else "a folder with config.json"
     if (path / "saved_model.pb").is_file():
@@ -229,3 +223,76 @@ def _foreign(path: Path) -> str | None:
     }
     files = [path] if path.is_file() else sorted(path.iterdir())
     return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)
+
+
+def list_files(path: Path) -> list[dict]:
+    """The files of a source, by their names, with their sizes and sha256.
+
+    Args:
+        path: The folder or file. Hidden files are left out, and those more than four folders deep;
+            beside the index of a TensorFlow checkpoint, its data are in.
+
+    Returns:
+        For each file its `name` below the folder, `size` in bytes and `sha256`.
+    """
+    folder, files = path.parent, [path]
+    if path.is_dir():
+        folder, files = path, _walk(path)
+    elif path.suffix == ".index":
+        files = path.parent.glob(f"{glob.escape(path.stem)}.*")
+    return [
+        {
+            "name": file.relative_to(folder).as_posix(),
+            "size": file.stat().st_size,
+            "sha256": sha256_of(file),
+        }
+        for file in sorted(filter(Path.is_file, files))[:_MOST_FILES]
+    ]
+
+
+def _walk(folder: Path):
+    for root, folders, names in os.walk(folder):
+        depth = len(Path(root).relative_to(folder).parts)
+        folders[:] = [n for n in folders if not n.startswith(".") and depth < _DEEPEST]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
+
+
+def read_licence(path: Path) -> dict | None:
+    """The licence that a folder's own files name.
+
+    Args:
+        path: The folder; of a file, nothing is known.
+
+    Returns:
+        Its `name`, and the `source` that names it: the front matter of `README.md`, `config.json`,
+        or the first line of a licence's text. None where nothing names it.
+
+    Example:
+
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# A model\\n")
+    >>> read_licence(folder)
+    {'name': 'apache-2.0', 'source': 'README.md'}
+    """
+    front = re.match(r"---\s*\n(.*?\n)---\s*\n", _beginning(path / "README.md"), flags=re.DOTALL)
+    match = front and re.search(r"^licen[sc]e:\s*(?:-\s*)?(\S[^\n]*)", front[1], flags=re.MULTILINE)
+    if match:
+        return {"name": match[1].strip().strip("'\""), "source": "README.md"}
+    match = re.search(r'"license"\s*:\s*"([^"\n]{1,100})"', _beginning(path / "config.json"))
+    if match:
+        return {"name": match[1], "source": "config.json"}
+    for name in _LICENCE_FILES:
+        lines = [line.strip(" #\t") for line in _beginning(path / name).splitlines()]
+        first = next(filter(None, lines), None)
+        if first:
+            return {"name": first[:100], "source": name}
+    return None
+
+
+def _beginning(path: Path) -> str:
+    """The first 100,000 characters of a text file; nothing where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            return stream.read(100_000)
+    except OSError:
+        return ""

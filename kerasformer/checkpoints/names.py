@@ -8,9 +8,11 @@ import numpy as np
 
 from kerasformer.models.config import EncoderConfig
 
+HIDDEN, INNER, EMBEDDING = "hidden_size", "intermediate_size", "embedding_size"
+
 
 class Weight(NamedTuple):
-    """One line of a table of names: a weight here and there.
+    """One line of a table: a weight here and there.
 
     Attributes:
         ours: The variable's path below the encoder, or below the head's layer.
@@ -43,8 +45,83 @@ class Weight(NamedTuple):
         )
 
 
+Weights = tuple[Weight, ...]
+
+
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class Convention:
+    """How a format names the variables of a layer, and which axes its kernels have.
+
+    Attributes:
+        kernel, bias, gamma, beta, embeddings: What follows the layer's name.
+        transposed: Whether a kernel is `[outputs, inputs]`, torch's order.
+        heads: The axes on the heads' side of the attention's kernels.
+    """
+
+    kernel: str = "/kernel"
+    bias: str = "/bias"
+    gamma: str = "/gamma"
+    beta: str = "/beta"
+    embeddings: str = ""
+    transposed: bool = False
+    heads: tuple[str, ...] = ("num_heads", "head_size")
+
+    def dense(self, ours: str, theirs: str, inputs, outputs) -> Weights:
+        """The two lines of a dense layer; of a head that is one, `ours` is `""`."""
+        inputs, outputs = ((s if isinstance(s, tuple) else (s,)) for s in (inputs, outputs))
+        shape = outputs + inputs if self.transposed else inputs + outputs
+        return (
+            Weight(f"{ours}/kernel".lstrip("/"), theirs + self.kernel, shape, self.transposed),
+            Weight(f"{ours}/bias".lstrip("/"), theirs + self.bias, outputs),
+        )
+
+    def layer_norm(self, ours: str, theirs: str, width: str = HIDDEN) -> Weights:
+        """The two lines of a LayerNorm."""
+        return (
+            Weight(f"{ours}/gamma", theirs + self.gamma, (width,)),
+            Weight(f"{ours}/beta", theirs + self.beta, (width,)),
+        )
+
+    def embedding(self, words: str, positions: str, segments: str | None, norm: str) -> Weights:
+        """The lines of `BertEmbedding`; None for the table that a format lacks."""
+        tables = (
+            ("word_embeddings", words, "vocab_size"),
+            ("position_embedding", positions, "max_length"),
+            ("type_embeddings", segments, "type_vocab_size"),
+        )
+        return (
+            *(
+                Weight(f"embeddings/{ours}/embeddings", theirs + self.embeddings, (rows, EMBEDDING))
+                for ours, theirs, rows in tables
+                if theirs is not None
+            ),
+            *self.layer_norm("embeddings/layer_norm", norm, EMBEDDING),
+        )
+
+    def block(self, query, key, value, attention, attention_norm, inner, output, norm) -> Weights:
+        """The lines of a `TransformerBlock`, in the order in which it computes."""
+        return (
+            *self.dense("self_attention/query", query, HIDDEN, self.heads),
+            *self.dense("self_attention/key", key, HIDDEN, self.heads),
+            *self.dense("self_attention/value", value, HIDDEN, self.heads),
+            *self.dense("self_attention/attention_output", attention, self.heads, HIDDEN),
+            *self.layer_norm("self_attention_layer_norm", attention_norm),
+            *self.dense("intermediate", inner, HIDDEN, INNER),
+            *self.dense("output", output, INNER, HIDDEN),
+            *self.layer_norm("output_layer_norm", norm),
+        )
+
+    def masked_lm(self, transform: str, norm: str, bias: str) -> Weights:
+        """The lines of a `MaskedLMHead`, but for the word embeddings that it shares."""
+        return (
+            *self.dense("transform", transform, HIDDEN, EMBEDDING),
+            *self.layer_norm("layer_norm", norm, EMBEDDING),
+            Weight("bias", bias, ("vocab_size",)),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class NameTable:
     """A format's whole table of names.
 
     Sizes are those of `EncoderConfig`, `head_size`, and for a head `num_classes`.
@@ -60,22 +137,15 @@ class Layout:
             the head's layer.
     """
 
-    embeddings: tuple[Weight, ...]
-    block: tuple[Weight, ...]
+    embeddings: Weights
+    block: Weights
     block_name: str
-    pooler: tuple[Weight, ...] = ()
-    projection: tuple[Weight, ...] = ()
-    heads: Mapping[str, tuple[Weight, ...]] = dataclasses.field(default_factory=dict)
+    pooler: Weights = ()
+    projection: Weights = ()
+    heads: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
 
     def encoder_weights(self, config: EncoderConfig) -> Iterator[Weight]:
-        """The lines of an encoder, with its sizes filled in.
-
-        Args:
-            config: The encoder's configuration.
-
-        Yields:
-            A `Weight` for each variable of `BertEncoder(config)` that the format has.
-        """
+        """Yields a `Weight`, its sizes filled in, for each variable that the format has."""
         sizes = _sizes(config)
         yield from (weight.sized(sizes) for weight in self.embeddings)
         if config.embedding_size != config.hidden_size:
@@ -86,16 +156,15 @@ class Layout:
         if config.pooler:
             yield from (weight.sized(sizes) for weight in self.pooler)
 
-    def head_weights(self, head: str, config: EncoderConfig, num_classes: int = 2):
-        """The lines of a head, with its sizes filled in.
+    def head_weights(
+        self, head: str, config: EncoderConfig, num_classes: int = 2
+    ) -> Iterator[Weight]:
+        """Yields a `Weight`, its sizes filled in, for each variable of a head's layer.
 
         Args:
             head: The head's name, a key of `heads`.
             config: The encoder's configuration.
             num_classes: The number of the head's outputs, where it is not given by its kind.
-
-        Yields:
-            A `Weight` for each variable of the head's layer.
         """
         sizes = {**_sizes(config), "num_classes": num_classes}
         yield from (weight.sized(sizes) for weight in self.heads[head])

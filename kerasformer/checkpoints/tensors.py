@@ -1,23 +1,61 @@
 """What every reader of a file of tensors gives, whatever the file's format."""
 
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
+from kerasformer.errors import UserError
 
-class Tensors(Protocol):
-    """The tensors of a checkpoint, a mapping of names to numpy arrays, read when asked for."""
+# By numpy's names. The others (strings, 8-bit floats, quantized integers...) are no weights.
+READABLE = (
+    *("float64", "float32", "float16", "bfloat16", "bool"),
+    *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"),
+)
 
-    def __getitem__(self, name: str) -> np.ndarray: ...
-    def __iter__(self): ...
-    def __len__(self) -> int: ...
+
+class Tensors(Mapping[str, np.ndarray]):
+    """The tensors of a checkpoint by name, each read from its file whenever it is asked for.
+
+    bfloat16, for which numpy has no type, comes as float32; every other type as it is.
+
+    Args:
+        entries: For each name what the file's directory says: an object with `shape`, `dtype` (by
+            numpy's name), `file` and what the reader of the format needs.
+    """
+
+    def __init__(self, entries: Mapping[str, Any]):
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self._entries[name]
+        if entry.dtype not in READABLE:
+            raise UserError(
+                f"The tensor {name!r} in {entry.file} has the type {entry.dtype}, which cannot be "
+                "read: expected 16, 32 or 64-bit floats, integers or booleans."
+            )
+        return self._read(name, entry)
+
+    @abstractmethod
+    def _read(self, name: str, entry: Any) -> np.ndarray:
+        """The tensor, out of its file."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, without reading it."""
+        return self._entries[name].shape
 
     def dtype(self, name: str) -> str:
-        """A tensor's type, without reading it."""
+        """A tensor's type by numpy's name, such as `"float32"`, without reading it."""
+        return self._entries[name].dtype
 
     def file(self, name: str) -> Path:
-        """The file that holds it."""
+        """The file that holds a tensor."""
+        return self._entries[name].file

@@ -1,7 +1,9 @@
 """The `kerasformer` command: each of its commands is a module with `add_to(commands)`."""
 
 import argparse
+import difflib
 import os
+import re
 import sys
 
 import kerasformer
@@ -24,14 +26,7 @@ _COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, 
 
 
 def main(argv=None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: The arguments; by default those of the process.
-
-    Returns:
-        The exit status: 0, 2 after a mistake of the user's, 130 after Ctrl-C.
-    """
+    """Runs the command; returns its exit status: 0, 2 after a user's mistake, 130 after Ctrl-C."""
     arguments = _parser().parse_args(argv)
     quick_start.install()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -43,8 +38,9 @@ def main(argv=None) -> int:
     except UserError as error:
         print(f"kerasformer: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("kerasformer: interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as interruption:  # which may say what is done, and how to continue
+        done = f"; {interruption}" if str(interruption) else ""
+        print(f"kerasformer: interrupted{done}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,7 +48,7 @@ def main(argv=None) -> int:
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kerasformer",
         description="Transformers from scratch and pretrained BERT, in Keras 3.",
     )
@@ -63,3 +59,22 @@ def _parser():
     for module in _COMMANDS:
         module.add_to(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Suggests what an unknown option, command or choice was meant to be."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # here, where the options of the command are known
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+    def error(self, message):
+        unknown = re.search(r"(?:invalid choice: '|arguments: (?=-))([^\s='\"]+)", message)
+        if unknown:
+            choices = message.partition("choose from")[2]
+            words = re.findall(r"[\w.-]+", choices) or re.findall(r"--[\w-]+", self.format_help())
+            near = difflib.get_close_matches(unknown[1], words, n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
-from kerasformer.cli.options import add_json, add_model
+from kerasformer.cli.options import add_json, add_model, output_file
+from kerasformer.cli.text import readable, table
 from kerasformer.errors import UserError
 
 _HEADINGS = {
@@ -23,7 +23,7 @@ def add_to(commands):
         "attention",
         help="show which token attends to which, in every block and head",
         description="Shows the attention of a text's tokens to each other: a table of what the "
-        "heads attend to, and maps of all heads, of a block's heads, or of one head.",
+        "heads attend to, and maps of all heads, of one block's heads, or of one head.",
     )
     command.set_defaults(run=_run)
     command.add_argument("text", metavar="TEXT", help="the text")
@@ -36,22 +36,16 @@ def add_to(commands):
         metavar="FILE",
         default="attention.png",
         help="a .png, or an .npz with the weights [blocks, heads, tokens, tokens] and the tokens "
-        "(by default attention.png)",
+        "(default: attention.png)",
     )
     add_json(command)
 
 
 def _run(arguments):
-    output = Path(arguments.output).expanduser()
-    if output.suffix.lower() not in (".png", ".npz"):
-        raise UserError(f"--output is {output}, but must end in .png or .npz.")
+    output = output_file(arguments.output, ".png", ".npz")
     if arguments.head is not None and arguments.block is None:
         raise UserError("--head is a head of a block: give --block too.")
-    checkpoint = _open(arguments.model)
-    config = checkpoint.config
-    _check_number("--block", arguments.block, config.num_layers, "blocks")
-    _check_number("--head", arguments.head, config.num_heads, "heads in a block")
-    maps, heads = _look(checkpoint, arguments.text, arguments.pair)
+    maps, heads = _look(arguments)
     _write(output, maps, arguments.block, arguments.head)
     if arguments.json:
         print(json.dumps(_record(maps, heads, output)))
@@ -61,27 +55,26 @@ def _run(arguments):
     return 0
 
 
-def _check_number(option, number, count, what):
-    if number is not None and not 1 <= number <= count:
-        raise UserError(f"{option} is {number}, and the model has {count} {what}, from 1 up.")
-
-
-def _open(model):
+def _look(arguments):
     from kerasformer.checkpoints import open_checkpoint
-
-    return open_checkpoint(model)
-
-
-def _look(checkpoint, text, pair):
     from kerasformer.progress import stderr_to_nowhere
 
+    checkpoint = open_checkpoint(arguments.model)
+    _check_number("--block", arguments.block, checkpoint.config.num_layers, "blocks")
+    _check_number("--head", arguments.head, checkpoint.config.num_heads, "heads in a block")
     tokenizer = checkpoint.read_tokenizer()
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.analysis.attention import attention_maps, summarize_heads
         from kerasformer.models import BertEncoder
 
-        maps = attention_maps(checkpoint.load_encoder(BertEncoder), tokenizer, text, pair)
+        encoder = checkpoint.load_encoder(BertEncoder)
+        maps = attention_maps(encoder, tokenizer, arguments.text, arguments.pair)
     return maps, summarize_heads(maps)
+
+
+def _check_number(option, number, count, what):
+    if number is not None and not 1 <= number <= count:
+        raise UserError(f"{option} is {number}, but the model has {count} {what}, numbered from 1.")
 
 
 def _write(output, maps, block, head):
@@ -94,10 +87,9 @@ def _write(output, maps, block, head):
         if output.suffix.lower() == ".npz":
             with open_whole(output) as stream:
                 np.savez(stream, weights=maps.weights, tokens=np.array(maps.tokens))
-        elif head is None:
-            write_whole(output, plot_heads(maps, block))
         else:
-            write_whole(output, plot_head(maps, block, head))
+            picture = plot_heads(maps, block) if head is None else plot_head(maps, block, head)
+            write_whole(output, picture)
 
 
 def _record(maps, heads, output):
@@ -112,21 +104,17 @@ def _record(maps, heads, output):
 
 def _format(maps, heads, block) -> str:
     """The mean of each block's heads and the heads that stand out; or the heads of one block."""
-    from kerasformer.cli.text import readable
-
     tokens = " ".join(map(readable, maps.tokens))
-    lines = [f"{len(maps.tokens):,} tokens: {tokens}"]
+    text = f"{len(maps.tokens):,} tokens: {tokens}"
     if maps.left_out:
-        lines.append(f"{maps.left_out:,} more did not fit into the model and are cut off.")
+        text += f"\n{maps.left_out:,} more did not fit into the model and are cut off."
     if block is not None:
         chosen = [head for head in heads if head.block == block]
         rows = [[head.head, *map(_number, _measures(head))] for head in chosen]
-        return "\n\n".join(["\n".join(lines), f"Block {block}", _table("head", rows)])
+        return "\n\n".join([text, f"Block {block}", _table("head", rows)])
     blocks = sorted({head.block for head in heads})
     rows = [[number, *map(_number, _means(heads, number))] for number in blocks]
-    return "\n\n".join(
-        ["\n".join(lines), "Mean of the heads", _table("block", rows), _strongest(heads)]
-    )
+    return "\n\n".join([text, "Mean of the heads", _table("block", rows), _strongest(heads)])
 
 
 def _measures(head):
@@ -135,7 +123,7 @@ def _measures(head):
 
 def _means(heads, block):
     columns = zip(*(_measures(head) for head in heads if head.block == block), strict=True)
-    return [sum(column) / len(column) for column in map(list, columns)]
+    return [sum(column) / len(column) for column in columns]
 
 
 def _number(value):
@@ -143,26 +131,21 @@ def _number(value):
 
 
 def _table(first, rows):
-    from kerasformer.cli.text import table
-
     rows = [[first, *_HEADINGS.values()], *rows]
     return table(rows, right=set(range(len(rows[0]))))
 
 
 def _strongest(heads):
     """The head with the most attention of each kind, and those with the least and most entropy."""
-    from kerasformer.cli.text import table
 
-    rows = []
-    for name, heading in _HEADINGS.items():
-        most = max(heads, key=lambda head: getattr(head, name))
-        if name == "entropy":
-            least = min(heads, key=lambda head: head.entropy)
-            rows.append(["narrowest, entropy", *_place(least), _number(least.entropy)])
-            heading = "widest, entropy"
-        rows.append([heading, *_place(most), _number(getattr(most, name))])
+    def row(heading, head, name):
+        return [heading, f"block {head.block}", f"head {head.head}", _number(getattr(head, name))]
+
+    def strongest(name):
+        return max(heads, key=lambda head: getattr(head, name))
+
+    rows = [row(heading, strongest(name), name) for name, heading in _HEADINGS.items()]
+    rows[-1][0] = "widest, entropy"
+    least = min(heads, key=lambda head: head.entropy)
+    rows.insert(-1, row("narrowest, entropy", least, "entropy"))
     return "Heads that stand out\n\n" + table(rows, right={3})
-
-
-def _place(head):
-    return f"block {head.block}", f"head {head.head}"

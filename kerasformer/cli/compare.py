@@ -1,12 +1,11 @@
 """`kerasformer compare`."""
 
 import argparse
+import sys
 
 from kerasformer.cli.options import add_data
-from kerasformer.compare.settings import ARMS, DTYPES
-
-# What --quick stands for, where the options do not say otherwise.
-_QUICK = {"limit": 800, "seeds": 1}
+from kerasformer.compare.arms import ARMS
+from kerasformer.compare.settings import DTYPES, QUICK
 
 
 def add_to(commands):
@@ -14,10 +13,10 @@ def add_to(commands):
     command = commands.add_parser(
         "compare",
         help="train from scratch, on frozen features and fine-tuned, and report which is worth it",
-        description="Compares classifiers of one labelled data set: the majority class, TF-IDF + "
-        "logistic regression, a transformer trained from scratch, a linear head on frozen "
-        "pretrained features, and the fine-tuned pretrained model. Writes a record, a table, plots "
-        "and a page.",
+        description="Trains and compares classifiers on one labelled data set: the majority class, "
+        "TF-IDF + logistic regression, a transformer from scratch, a linear head on frozen "
+        "pretrained features, and a fine-tuned pretrained model. Writes a record, a table, plots "
+        "and an HTML report.",
         argument_default=argparse.SUPPRESS,  # what is not given keeps the default of Settings
     )
     command.set_defaults(run=_compare)
@@ -25,44 +24,64 @@ def add_to(commands):
     def add(option, metavar, help, **kwargs):
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
 
+    def add_flag(option, help):
+        command.add_argument(option, action="store_true", help=help)
+
     add_data(command)
     add(
         "--pretrained",
         "SOURCE",
-        "all-MiniLM-L6-v2 (the default), a folder in the Hugging Face layout, or hf://owner/name",
+        "pretrained encoder: a folder in the Hugging Face layout, hf://owner/name, or a preset "
+        "(default: all-MiniLM-L6-v2)",
     )
-    add("--arms", "ARM", f"some of {', '.join(ARMS)} (all of them by default)", nargs="+")
+    add("--arms", "ARM", f"arms to run, out of {', '.join(ARMS)} (default: all)", nargs="+")
     add(
         "--seeds",
         "N",
-        "how often to train each arm (by default 3 times, or as often as 8 minutes allow)",
+        "train each arm N times, with the seeds 0 to N - 1 (default: 3, or fewer where they do "
+        "not fit in --minutes)",
         type=int,
     )
-    add("--limit", "N", "use about N examples", type=int)
-    add("--epochs", "N", "epochs of the scratch and of the fine-tuned arm", type=int)
+    add(
+        "--minutes",
+        "M",
+        "time budget: train an arm again, after its first seed, only if that is expected to end "
+        "within M minutes (default: 8, or no limit with --seeds)",
+        type=float,
+    )
+    add("--limit", "N", "use about N examples over all splits", type=int)
+    add("--test-limit", "N", "test on about N examples; --limit then counts the others", type=int)
+    add("--epochs", "N", "training epochs of the scratch and the fine-tuned arm", type=int)
     add(
         "--dtype",
         "POLICY",
-        f"{' or '.join(DTYPES)}, for the pretrained arms (by default the faster here)",
+        f"{' or '.join(DTYPES)}, for the pretrained arms (default: the faster one here)",
     )
-    add("--output", "DIR", "folder to write to (by default a new one under results/)")
-    quick = " ".join(f"--{name} {value}" for name, value in _QUICK.items())
-    command.add_argument("--quick", action="store_true", help=f"a first look: {quick}")
-    command.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the interrupted comparison in --output, or with the latest one",
+    add("--output", "DIR", "output folder (default: a new one under results/)")
+    add_flag("--keep-models", "save the model of each arm's first seed in DIR/models")
+    add_flag(
+        "--quick",
+        f"a first look: {QUICK['limit']:,} texts to train on, at most {QUICK['test_limit']:,} to "
+        "test on, one seed",
     )
+    add_flag("--resume", "continue the interrupted comparison in --output, or else the latest one")
 
 
 def _compare(arguments):
     from kerasformer.compare import compare
-    from kerasformer.compare.report import format_summary, load_record
+    from kerasformer.compare.report import format_summary, load_record, usage
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
-    if options.pop("quick", False):
-        options = {**_QUICK, **options}
-    folder = compare(**options)
-    print(format_summary(load_record(folder)))
+    try:
+        folder = compare(**options)
+    except KeyboardInterrupt as interruption:
+        outcome = str(interruption) or "nothing had run"
+        print(f"kerasformer: interrupted; {outcome}.", file=sys.stderr)
+        return 130
+    record = load_record(folder)
+    print(format_summary(record))
+    program = usage(record, folder)
+    if program:
+        print(f"\nTo use the best arm, in Python:\n\n{program}")
     print(f"\nThe report: {folder / 'report.html'}")
     return 0

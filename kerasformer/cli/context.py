@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from kerasformer.cli.options import add_json, add_model
+from kerasformer.cli.options import add_encoding, add_json, add_model, output_file
+from kerasformer.cli.text import readable, table
 from kerasformer.errors import UserError
 
 _SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
@@ -21,40 +22,41 @@ def add_to(commands):
     command.add_argument("word", metavar="WORD", help="the word")
     texts = command.add_mutually_exclusive_group(required=True)
     texts.add_argument("--texts", metavar="TEXT", nargs="+", help="texts with the word")
-    texts.add_argument("--file", metavar="FILE", help="a file with a text in each line, in UTF-8")
+    texts.add_argument("--file", metavar="FILE", help="a file with one text a line")
+    add_encoding(command)
     add_model(command)
     command.add_argument(
         "--layer",
         metavar="N",
         type=int,
         default=-1,
-        help="the layer whose matrix is shown, from 0 (the embeddings) or from -1 (the last, which "
-        "is the default) downwards",
+        help="the layer whose matrix is shown: from 0, the embeddings, or from -1, the last "
+        "(default: -1)",
     )
     command.add_argument(
         "--limit",
         metavar="N",
         type=int,
         default=30,
-        help="compare the first N occurrences (by default 30)",
+        help="compare the first N occurrences (default: 30)",
     )
     command.add_argument(
         "--output",
         metavar="FILE",
         default="context.png",
-        help="a .png with the matrix of every layer; that of the chosen layer is put beside it "
-        "(by default context.png and context-layer-N.png)",
+        help="a .png with the matrix of every layer; that of the chosen layer is written beside it "
+        "(default: context.png, beside it context-layer-N.png)",
     )
     add_json(command)
 
 
 def _run(arguments):
-    output = Path(arguments.output).expanduser()
-    if output.suffix.lower() != ".png":
-        raise UserError(f"--output is {output}, but must end in .png.")
+    output = output_file(arguments.output, ".png")
     if arguments.limit < 2:
-        raise UserError(f"--limit is {arguments.limit}, and a comparison takes 2 or more.")
-    texts = arguments.texts or _lines(Path(arguments.file).expanduser())
+        raise UserError(f"--limit is {arguments.limit}, but a comparison takes 2 or more.")
+    if arguments.texts and arguments.encoding:
+        raise UserError("--encoding is of a --file: leave it out.")
+    texts = arguments.texts or _lines(Path(arguments.file).expanduser(), arguments.encoding)
     contexts, layer = _compare(arguments, texts)
     beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")
     _write(contexts, layer, output, beside)
@@ -66,10 +68,12 @@ def _run(arguments):
     return 0
 
 
-def _lines(path):
+def _lines(path, encoding):
+    from kerasformer.data.dialect import Dialect
     from kerasformer.data.tables import read_lines
 
-    return (text for _, (text,) in read_lines(path).read(["text"]))
+    table = read_lines(path, Dialect(encoding=encoding).encoding)
+    return (text for _, (text,) in table.read(["text"]))
 
 
 def _compare(arguments, texts):
@@ -79,7 +83,7 @@ def _compare(arguments, texts):
     layers = open_checkpoint(arguments.model).config.num_layers + 1
     if not -layers <= arguments.layer < layers:
         raise UserError(
-            f"--layer is {arguments.layer}, and the model has layers 0 to {layers - 1} (or "
+            f"--layer is {arguments.layer}, but the model has layers 0 to {layers - 1} (or "
             f"{-layers} to -1)."
         )
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
@@ -132,13 +136,11 @@ def _format(contexts, layer) -> str:
 
 
 def _occurrences(contexts):
-    from kerasformer.cli.text import readable, table
-
     found = contexts.occurrences
     tokens = found[0].tokens
-    told = f"{len(tokens)} sub-words: {' '.join(tokens)}" if len(tokens) > 1 else tokens[0]
+    word = f"{len(tokens)} sub-words: {' '.join(tokens)}" if len(tokens) > 1 else tokens[0]
     lines = [
-        f"{readable(contexts.word)} ({readable(told)}), {len(found):,} occurrences",
+        f"{readable(contexts.word)} ({readable(word)}), {len(found):,} occurrences",
         "",
         table([[str(i), f"text {o.text + 1}", o.snippet] for i, o in enumerate(found, 1)], {0}),
     ]
@@ -154,8 +156,6 @@ def _occurrences(contexts):
 def _layers(contexts):
     """Each layer with its pairs' mean cosine, the pairs least and most alike, and other words."""
     import numpy as np
-
-    from kerasformer.cli.text import table
 
     first, second = np.triu_indices(len(contexts.occurrences), 1)
     rows = [["layer", "mean cosine", "least", "", "most", "", "other words"]]
@@ -175,8 +175,6 @@ def _layers(contexts):
 
 
 def _matrix(contexts, layer):
-    from kerasformer.cli.text import table
-
     numbers = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
     rows = [["", *numbers]]
     for number, cosines in zip(numbers, contexts.cosines[layer], strict=True):

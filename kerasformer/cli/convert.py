@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from kerasformer.cli.text import table
 from kerasformer.errors import UserError
 
 _FORMATS = {
@@ -50,15 +51,6 @@ def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
 
     It is written beside its place, read back, compared with what was read, and only then renamed:
     an interruption leaves nothing.
-
-    Args:
-        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-        target: The folder to write, or the `.keras` file.
-        to: `"hf"`, `"tfhub"` or `"keras"`.
-        overwrite: Whether a model of that format which is there already is replaced.
-
-    Returns:
-        The target.
 
     Raises:
         UserError: The source cannot be read, the target is taken, the format cannot hold the
@@ -116,8 +108,6 @@ def _check_target(target: Path, source: Path, to: str, overwrite: bool):
 
 
 def _format(target, written, result, notes):
-    from kerasformer.cli.text import table
-
     paths = [written] if written.is_file() else sorted(p for p in written.rglob("*") if p.is_file())
     rows = [
         [target / path.relative_to(written) if path != written else target, path.stat().st_size]

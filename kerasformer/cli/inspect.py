@@ -3,6 +3,7 @@
 import json
 
 from kerasformer.cli.options import add_json
+from kerasformer.cli.text import table
 from kerasformer.formatting import count
 
 _SIZES = {
@@ -24,9 +25,9 @@ def add_to(commands):
     """Adds the command to the parser of commands."""
     command = commands.add_parser(
         "inspect",
-        help="tell what a model is and holds, and whether it can be read",
-        description="Tells what a model is: format, sizes, parameters by part, tokenizer, heads, "
-        "what of it would load, licence, files and their sha256. Runs nothing of it.",
+        help="show what a model is and holds, and whether it can be read",
+        description="Shows what a model is: format, sizes, parameters by part, tokenizer, heads, "
+        "what of it would load, licence, files and their sha256. Runs none of its code.",
     )
     command.set_defaults(run=_run)
     command.add_argument(
@@ -47,14 +48,7 @@ def _run(arguments):
 
 
 def format_inspection(found: dict) -> str:
-    """What `kerasformer.checkpoints.inspect.inspect` found, as plain text.
-
-    Args:
-        found: Its result.
-
-    Returns:
-        Sections of aligned lines.
-    """
+    """What `kerasformer.checkpoints.inspect.inspect` found, as sections of aligned lines."""
     sections = {
         "Source": _source(found),
         "Sizes": [[name, found["config"][key]] for key, name in _SIZES.items()]
@@ -76,8 +70,6 @@ def format_inspection(found: dict) -> str:
 
 
 def _section(title, rows):
-    from kerasformer.cli.text import table
-
     right = {"Parameters": {1, 2}, "Files": {1}}.get(title, set())
     return table(rows, right=right, indent="  ")
 
@@ -97,8 +89,8 @@ def _source(found):
     if "description" in found:
         rows.append(["description", found["description"]])
     licence = found["licence"]
-    told = f"{licence['name']} (by {licence['source']})" if licence else "not told"
-    return [*rows, ["licence", told]]
+    name = f"{licence['name']} (by {licence['source']})" if licence else "unknown"
+    return [*rows, ["licence", name]]
 
 
 def _tokenizer(tokenizer):
@@ -115,7 +107,7 @@ def _tokenizer(tokenizer):
 
 
 def _yes(value):
-    return "not told" if value is None else "yes" if value else "no"
+    return "unknown" if value is None else "yes" if value else "no"
 
 
 def _modules(modules):
@@ -126,7 +118,7 @@ def _modules(modules):
         ["pooling", " and ".join(modules["pooling"])],
         *(["dense", layer] for layer in dense),
         ["normalized", _yes(modules["normalize"])],
-        ["maximum length", "not told" if modules["max_length"] is None else modules["max_length"]],
+        ["maximum length", "unknown" if modules["max_length"] is None else modules["max_length"]],
         *([["prompt", modules["prompt"]]] if modules["prompt"] else []),
     ]
 

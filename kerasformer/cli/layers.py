@@ -7,7 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from kerasformer.cli.options import add_data
+from kerasformer.cli.options import add_data, add_model, say_joined, take_reading
+from kerasformer.cli.text import table
 from kerasformer.errors import UserError
 
 _LIMIT = 2_000
@@ -28,30 +29,25 @@ def add_to(commands):
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
 
     add_data(command, default="rotten-tomatoes")
-    add(
-        "--model",
-        "SOURCE",
-        "all-MiniLM-L6-v2 (the default), a folder or file, hf://owner/name",
-        default="all-MiniLM-L6-v2",
-    )
+    add_model(command)
     add(
         "--poolings",
         "MODE",
-        "some of mean, cls, max, mean_sqrt_len (by default the first three)",
+        "some of mean, cls, max, mean_sqrt_len (default: the first three)",
         nargs="+",
         default=["mean", "cls", "max"],
     )
     add(
         "--limit",
         "N",
-        f"use about N examples ({_LIMIT:,} by default), a fifth of them for the test where the "
-        "data has no test part",
+        f"use about N examples (default: {_LIMIT:,}), a fifth of them as the test set where the "
+        "data has none",
         type=int,
         default=_LIMIT,
     )
-    add("--max-length", "N", "tokens of a text that are read", type=int)
-    add("--seed", "N", "of the folds of the cross-validation (0 by default)", type=int, default=0)
-    add("--output", "DIR", "folder to write to (by default a new one under results/)")
+    add("--max-length", "N", "tokens read of a text", type=int)
+    add("--seed", "N", "seed of the cross-validation's folds (default: 0)", type=int, default=0)
+    add("--output", "DIR", "output folder (default: a new one under results/)")
 
 
 def _run(arguments):
@@ -61,32 +57,35 @@ def _run(arguments):
     from kerasformer.files import new_folder, only_writer, refuse_used
 
     require("matplotlib", extra="compare")
+    settings = {name: value for name, value in vars(arguments).items() if name != "run"}
     folder = arguments.output and Path(arguments.output).expanduser()
     refuse_used(folder)
     check_poolings(arguments.poolings)
     if not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}: give a number from 0 to {2**32 - 1}.")
-    whole = load_dataset(
-        arguments.data, text_column=arguments.text_column, label_column=arguments.label_column
-    )
+    reading = take_reading(vars(arguments), "label_column")
+    whole = load_dataset(arguments.data, **reading)
+    say_joined(whole)
     dataset = whole.limited(arguments.limit)
     folder = folder or new_folder("layers", dataset.name)
-    with only_writer(folder, "command"):  # told before the work whether it can be written to
+    with only_writer(folder, "command"):  # found out before the work whether it can be written to
         study = _study(dataset, whole, arguments)
-        _write(folder, study, dataset, arguments)
+        _write(folder, study, dataset, settings)
     _print(study, arguments.model, folder)
     return 0
 
 
 def _study(dataset, whole, arguments):
-    from kerasformer.progress import Bars, stderr_to_nowhere
+    from kerasformer.corpus.progress import WorkProgress, step
+    from kerasformer.progress import stderr_to_nowhere
 
-    with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
-        from kerasformer.analysis.layer_study import study_layers
-        from kerasformer.embedder import TextEmbedder
+    with step(f"Loading {arguments.model}"):
+        with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
+            from kerasformer.analysis.layer_study import study_layers
+            from kerasformer.embedder import TextEmbedder
 
-    settings = {} if arguments.max_length is None else {"max_length": arguments.max_length}
-    embedder = TextEmbedder.from_pretrained(arguments.model, **settings)
+        settings = {} if arguments.max_length is None else {"max_length": arguments.max_length}
+        embedder = TextEmbedder.from_pretrained(arguments.model, **settings)
     count, total = (sum(map(len, d.splits.values())) for d in (dataset, whole))
     limited = "" if count == total else f" of {total:,} (--limit)"
     print(
@@ -94,30 +93,10 @@ def _study(dataset, whole, arguments):
         "and poolings",
         file=sys.stderr,
     )
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_warnings_in_a_line())
-        bars = Bars(_columns)
-
-        def show(share):
-            if not share:  # after the encoder's own bar
-                stack.enter_context(bars)
-                bars.add("probes", total=1.0)
-            bars.update(completed=share)
-
+    with _warnings_in_a_line():
         return study_layers(
-            dataset, embedder, arguments.poolings, seed=arguments.seed, on_done=show
+            dataset, embedder, arguments.poolings, seed=arguments.seed, progress=WorkProgress
         )
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(bar_width=24),
-        rich.TextColumn("{task.percentage:>3.0f} %"),
-        rich.TimeElapsedColumn(),
-        rich.TextColumn("left"),
-        rich.TimeRemainingColumn(),
-    )
 
 
 @contextlib.contextmanager
@@ -128,40 +107,35 @@ def _warnings_in_a_line():
         yield
 
 
-def _write(folder, study, dataset, arguments):
+def _write(folder, study, dataset, settings):
     from kerasformer.analysis.layer_report import answer, layers_map, markdown, record
-    from kerasformer.files import write_whole
+    from kerasformer.files import write_whole, writing
     from kerasformer.hardware import describe_hardware, versions
 
-    title = f"{dataset.name}, {arguments.model}"
+    model = settings["model"]
     whole_record = {
         "format": 1,
         "name": "layers",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "settings": {name: value for name, value in vars(arguments).items() if name != "run"},
+        "settings": settings,
         "versions": versions(),
         "hardware": describe_hardware(),
         "data": dataset.describe(),
         **record(study),
-        "answer": answer(study, arguments.model),
+        "answer": answer(study, model),
     }
     files = {
-        "layers.png": layers_map(study, title),
-        "table.md": markdown(study, dataset.name, arguments.model),
+        "layers.png": layers_map(study, f"{dataset.name}, {model}"),
+        "table.md": markdown(study, dataset.name, model),
         "record.json": json.dumps(whole_record, indent=1) + "\n",
     }
-    try:
+    with writing(folder):
         for name, content in files.items():
             write_whole(folder / name, content)
-    except OSError as error:
-        raise UserError(
-            f"Cannot write to {folder} ({error.strerror}); give another --output."
-        ) from None
 
 
 def _print(study, model, folder):
     from kerasformer.analysis.layer_report import CHOSEN, answer, table_rows
-    from kerasformer.cli.text import table
     from kerasformer.formatting import percent
 
     print(

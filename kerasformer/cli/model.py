@@ -6,30 +6,20 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasformer import tasks
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.tfhub import export_tfhub
 from kerasformer.checkpoints.formats import keras_file
 from kerasformer.checkpoints.inspect import refused_heads
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.tasks.pretrained import read_task
+from kerasformer.tasks.loading import task_of
 
-# The task of the heads that a model has; the first whose heads it all has is taken.
-_TASKS = {
-    ("masked_lm", "next_sentence"): tasks.PretrainingModel,
-    ("masked_lm",): tasks.MaskedLanguageModel,
-    ("next_sentence",): tasks.NextSentencePredictor,
-    ("classifier",): tasks.TextClassifier,
-    ("token_classifier",): tasks.TokenClassifier,
-    ("span",): tasks.QuestionAnswerer,
-}
 _TEXT = "Is it equal? It must be."
 _TOLERANCE = 1e-5
 
 
 class Comparison(NamedTuple):
-    """What was written, and how it compares with what was to be.
+    """What was written, and how it compares with the model.
 
     Attributes:
         name: The name of the model's class.
@@ -45,22 +35,14 @@ class Comparison(NamedTuple):
 
 
 def read_model(checkpoint: Checkpoint, to: str):
-    """Reads as much of a model as a format can hold.
-
-    Args:
-        checkpoint: The opened source.
-        to: `"hf"`, `"tfhub"` or `"keras"`.
+    """Reads as much of a model as the format `to` can hold.
 
     Returns:
         A `BertEncoder` or a model of `kerasformer.tasks`; the source's tokenizer or None; and what
-        is left out, as words.
-
-    Raises:
-        UserError: A weight is missing, wrongly shaped or not finite.
+        is left out, in words.
     """
     can_be = {"hf": checkpoint.heads, "tfhub": ("masked_lm",), "keras": ()}[to]
-    heads = set(checkpoint.heads) & set(can_be)
-    taken = next((names for names in _TASKS if heads.issuperset(names)), ())
+    _, taken = task_of(set(checkpoint.heads) & set(can_be))
     left_out = [
         f"the {head.replace('_', ' ')} head"
         for head in (*checkpoint.heads, *refused_heads(checkpoint))
@@ -73,34 +55,24 @@ def read_model(checkpoint: Checkpoint, to: str):
         left_out.append("the tokenizer" + (", which the source lacks" if tokenizer is None else ""))
     model = _read(checkpoint, taken, tokenizer)
     # transformers has a pooler only where a head takes its vector.
-    if to == "hf" and model is not _encoder(model) and not getattr(model, "NEEDS_POOLER", True):
+    if to == "hf" and model is not _encoder(model) and not model.uses_pooler:
         left_out += ["the pooler, which transformers' class lacks"] * bool(model.encoder.pooler)
     return model, tokenizer, left_out
 
 
 def _read(checkpoint, heads: tuple[str, ...], tokenizer):
     """The encoder, or the task of the heads."""
-    if not heads:
+    task, _ = task_of(heads)
+    if task is None:
         return checkpoint.load_encoder(BertEncoder)
-    counts, settings = dict.fromkeys(heads, 2), {}
-    if set(heads) & {"classifier", "token_classifier"}:
-        (head,) = heads
-        counts[head] = checkpoint.num_classes(head)
-        names = checkpoint.class_names or [f"LABEL_{i}" for i in range(counts[head])]
-        settings = {"class_names": names, "dropout": checkpoint.settings.get("dropout")}
-        if head == "classifier":
-            settings |= checkpoint.settings
-    return read_task(_TASKS[heads], checkpoint, counts, tokenizer=tokenizer, **settings)
+    settings = {}
+    if set(heads) & {"classifier", "token_classifier"} and checkpoint.class_names is None:
+        settings["class_names"] = [f"LABEL_{i}" for i in range(checkpoint.num_classes(*heads))]
+    return task.from_checkpoint(checkpoint, tokenizer=tokenizer, **settings)
 
 
 def write_model(model, tokenizer, path: Path, to: str):
-    """Writes what `read_model` gave.
-
-    Args:
-        model: The model.
-        tokenizer: Its tokenizer, or None.
-        path: The folder or file to write.
-        to: The format.
+    """Writes what `read_model` returned.
 
     Raises:
         UserError: The format cannot hold the model.
@@ -130,16 +102,7 @@ def _encoder(model) -> BertEncoder:
 
 
 def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
-    """Reads back what was written, and compares it.
-
-    Args:
-        model: What was to be written.
-        tokenizer: Its tokenizer, or None.
-        path: Where it is.
-        to: The format.
-
-    Returns:
-        The `Comparison`.
+    """Reads back what was written to `path`, and compares it with the model.
 
     Raises:
         UserError: A weight or an output is not what it was.
@@ -152,7 +115,7 @@ def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
     if to == "hf" and tokenizer is not None:
         texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()
         if read.tokenize(texts).ids != tokenizer.tokenize(texts).ids:
-            raise UserError("The tokenizer that was written gives other ids than the source's.")
+            raise UserError("The tokenizer that was written yields other ids than the source's.")
     count = _compare_weights(model, again)
     difference = _largest_difference(model(_inputs(model)), again(_inputs(model)))
     return Comparison(type(again).__name__, again.count_params(), count, difference)
@@ -211,6 +174,6 @@ def _compare_saved_models(model, tokenizer, path: Path) -> Comparison:
     ids = preprocessor(tf.constant([_TEXT]))["input_word_ids"].numpy()[0]
     expected = tokenizer.tokenize([_TEXT], max_length=len(ids)).ids[0]
     if ids[: len(expected)].tolist() != expected:
-        raise UserError("The preprocessor that was written gives other ids than the tokenizer.")
+        raise UserError("The preprocessor that was written yields other ids than the tokenizer.")
     name, parameters = type(model).__name__, model.count_params()
     return Comparison(name, parameters, len(model.weights), difference)

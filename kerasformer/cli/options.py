@@ -1,5 +1,11 @@
 """Options that several commands have."""
 
+import argparse
+import sys
+from pathlib import Path
+
+from kerasformer.errors import UserError
+
 
 def add_model(command):
     """Adds `--model`, of a command that looks into one encoder."""
@@ -7,31 +13,81 @@ def add_model(command):
         "--model",
         metavar="SOURCE",
         default="all-MiniLM-L6-v2",
-        help="a BERT: a folder or file, a preset's name, hf://owner/name (by default "
-        "all-MiniLM-L6-v2)",
+        help="a BERT: a folder or file, a preset, hf://owner/name (default: all-MiniLM-L6-v2)",
     )
 
 
 def add_json(command):
     """Adds `--json`."""
-    command.add_argument("--json", action="store_true", help="write JSON, for programs")
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def add_data(command, **kwargs):
-    """Adds `--data`, of labelled texts, and the names of their columns.
-
-    Args:
-        command: The parser of the command.
-        **kwargs: Further arguments of `--data`, such as `default`.
-    """
+    """Adds `--data`, of labelled texts, with further arguments, and how its files are read."""
     command.add_argument(
         "--data",
         metavar="SOURCE",
         help="rotten-tomatoes (the default), imdb, tfds:NAME, or a .csv, .tsv, .jsonl or .parquet "
-        "file or folder",
+        "file, or a folder of such files named train, validation, test",
         **kwargs,
     )
-    command.add_argument(
-        "--text-column", metavar="NAME", help="column of the text; several with commas between"
+    add_reading(command, label="column of the class")
+
+
+def add_reading(command, **columns):
+    """Adds the options of how files are read, with the help of columns beside the text's."""
+    group = command.add_argument_group("files")
+    group.add_argument(
+        "--text-column",
+        metavar="NAME",
+        help="column of the text: its name, or its number from 0; several, separated by commas, "
+        "are joined by a space",
     )
-    command.add_argument("--label-column", metavar="NAME", help="column of the class")
+    for column, help in columns.items():
+        group.add_argument(f"--{column}-column", metavar="NAME", help=help)
+    group.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first row of CSV and TSV files names the columns (default: detected)",
+    )
+    group.add_argument(
+        "--delimiter",
+        metavar="CHAR",
+        help="what separates the cells of CSV and TSV files: a character, or comma, semicolon, tab "
+        "or pipe (default: detected)",
+    )
+    add_encoding(group)
+
+
+def add_encoding(command):
+    """Adds `--encoding`."""
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="encoding of text files without a byte-order mark, such as cp1252 (default: utf-8)",
+    )
+
+
+def take_reading(options: dict, *columns: str) -> dict:
+    """Takes out of the options of a command those of `add_reading` that were given."""
+    names = (*columns, "text_column", "header", "delimiter", "encoding")
+    taken = {name: options.pop(name, None) for name in names}
+    return {name: value for name, value in taken.items() if value is not None}
+
+
+def say_joined(dataset):
+    """Says on stderr where a text is made of several columns."""
+    from kerasformer.data.columns import joined
+
+    columns = dataset.provenance.get("columns", {})
+    first = columns if "text" in columns else next(iter(columns.values()), {})
+    if len(first.get("text", ())) > 1:
+        print(joined(first["text"]), file=sys.stderr)
+
+
+def output_file(path: str, *suffixes: str) -> Path:
+    """The file to write, which has one of the suffixes, or a `UserError`."""
+    file = Path(path).expanduser()
+    if file.suffix.lower() not in suffixes:
+        raise UserError(f"--output is {file}, but must end in {' or '.join(suffixes)}.")
+    return file

@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 
 from kerasformer.cli.embed import add_vector_options
+from kerasformer.cli.options import add_reading, take_reading
 from kerasformer.errors import UserError, require
-
-_BATCH = 1024  # texts embedded between two looks at the progress
 
 
 def add_to(commands):
@@ -16,29 +15,15 @@ def add_to(commands):
         help="plot texts as points in the plane, near to each other where they are alike",
         description="Projects the vectors of texts into the plane, coloured by label where there "
         "are labels: a picture, and a page on which each point shows its text.",
-        argument_default=argparse.SUPPRESS,  # what is not given keeps the default of the recipe
+        argument_default=argparse.SUPPRESS,  # the defaults are EmbeddingConfig's
     )
     command.set_defaults(run=_run)
     command.add_argument(
         "source",
         metavar="INPUT",
-        help="a folder that `kerasformer embed` wrote; or texts: a .txt file (one a line), .csv, "
+        help="a folder written by `kerasformer embed`; or texts: a .txt file (one a line), .csv, "
         ".tsv, .jsonl (each also with .gz) or .parquet, a folder of such files, rotten-tomatoes, "
         "imdb or tfds:NAME",
-    )
-    command.add_argument(
-        "--text-column", metavar="NAME", help="column of the text; several with commas between"
-    )
-    command.add_argument(
-        "--label-column",
-        metavar="NAME",
-        help="column of the label (by default one with a usual name, if there is one)",
-    )
-    command.add_argument(
-        "--no-header",
-        dest="header",
-        action="store_false",
-        help="CSV and TSV files begin with data; columns are called 0, 1, ...",
     )
     command.add_argument(
         "--method",
@@ -52,14 +37,15 @@ def add_to(commands):
         metavar="N",
         type=int,
         default=2000,
-        help="plot a sample of N of more texts (2000)",
+        help="plot a sample of N texts where there are more (default: 2000)",
     )
     command.add_argument(
         "--output",
         metavar="PATH",
         default=".",
-        help="a .png, an .html, or a folder for both, plot.png and plot.html (by default this one)",
+        help="a .png, an .html, or a folder for both, plot.png and plot.html (default: this one)",
     )
+    add_reading(command, label="column of the label (default: one with a usual name, if any)")
     add_vector_options(command.add_argument_group("vectors (an embedded corpus has its own)"))
 
 
@@ -69,12 +55,8 @@ def _run(arguments):
     files = _files(Path(options.pop("output")).expanduser())
     if limit < 3:
         raise UserError(f"--limit is {limit}: give how many texts to plot, 3 or more.")
-    columns = {
-        name: options.pop(name)
-        for name in ("text_column", "label_column", "header")
-        if name in options
-    }
-    scatter = _scatter(source, method, limit, columns, options)
+    reading = take_reading(options, "label_column")
+    scatter = _scatter(source, method, limit, reading, options)
     _write(files, scatter)
     print(f"{len(scatter.texts):,} texts are plotted: {', '.join(map(str, files))}")
     return 0
@@ -82,8 +64,13 @@ def _run(arguments):
 
 def _files(output):
     """The files to write; what they need is known to be installed before the work begins."""
-    if output.suffix.lower() in (".png", ".html"):
+    suffix = output.suffix.lower()
+    if suffix in (".png", ".html"):
         files = [output]
+    elif suffix[1:].isalpha() and not output.is_dir():
+        raise UserError(
+            f"--output is {output}: give a file that ends in .png or .html, or a folder."
+        )
     else:
         files = [output / "plot.png", output / "plot.html"]
     require("matplotlib", extra="plot")
@@ -93,16 +80,16 @@ def _files(output):
     return files
 
 
-def _scatter(source, method, limit, columns, settings):
+def _scatter(source, method, limit, reading, settings):
     """What to plot of a source."""
     from kerasformer.analysis.projection import project
-    from kerasformer.analysis.sample import is_corpus
+    from kerasformer.analysis.text_sample import is_corpus
     from kerasformer.plots.scatter import Scatter
 
     read = _read_corpus if is_corpus(source) else _read_texts
-    sample, vectors, recipe = read(source, limit, columns, settings)
+    sample, vectors, config = read(source, limit, reading, settings)
     projection = project(vectors, method)
-    notes = [_made_by(recipe)]
+    notes = [_made_by(config)]
     if len(sample.texts) < sample.total:
         notes.append(f"A sample of {len(sample.texts):,} of its {sample.total:,} texts.")
     if method == "tsne":
@@ -112,46 +99,44 @@ def _scatter(source, method, limit, columns, settings):
     )
 
 
-def _read_corpus(folder, limit, columns, settings):
-    from kerasformer.analysis.sample import sample_corpus
+def _read_corpus(folder, limit, reading, settings):
+    from kerasformer.analysis.text_sample import sample_corpus
     from kerasformer.corpus import EmbeddedCorpus
 
-    given = [name for name in (*columns, *settings) if name != "label_column"]
+    given = [name for name in (*reading, *settings) if name != "label_column"]
     if given:
         option = f"--{given[0].replace('_', '-')}"
         raise UserError(
             f"{folder} is an embedded corpus with texts and vectors of its own: leave out {option}."
         )
-    sample = sample_corpus(folder, limit, **columns)
-    return sample, sample.vectors, EmbeddedCorpus(folder).manifest.job.recipe
+    sample = sample_corpus(folder, limit, **reading)
+    return sample, sample.vectors, EmbeddedCorpus(folder).manifest.job.config
 
 
-def _read_texts(source, limit, columns, settings):
-    import numpy as np
+def _read_texts(source, limit, reading, settings):
+    from kerasformer.analysis.text_sample import plain_numbers, sample_texts
+    from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
+    from kerasformer.corpus.progress import WorkProgress, step
 
-    from kerasformer.analysis.sample import plain_numbers, sample_texts
-    from kerasformer.corpus.progress import CorpusProgress
-    from kerasformer.corpus.recipe import Embedding, Recipe
-
-    sample = sample_texts(source, limit, **columns)
+    sample = sample_texts(source, limit, **reading)
     if len(sample.texts) < 3:
         raise UserError(f"{source} holds {len(sample.texts)} texts: give at least 3 to plot.")
-    embedding, parts = Embedding(Recipe(**settings)), []
-    with CorpusProgress("Embedding", len(sample.texts)) as progress:
-        for start in range(0, len(sample.texts), _BATCH):
-            parts.append(embedding(sample.texts[start : start + _BATCH]).vectors)
-            progress.move_to(start + len(parts[-1]))
-    recipe = embedding.recipe
-    return sample, plain_numbers(np.concatenate(parts), recipe.dtype), recipe
+    config = EmbeddingConfig(**settings)
+    with step(f"Loading {config.model}"):
+        embedder = ConfiguredEmbedder(config)
+    with WorkProgress("Embedding", len(sample.texts)) as progress:
+        embedder.advance = progress.advance
+        vectors = embedder(sample.texts).vectors
+    return sample, plain_numbers(vectors, config.dtype), embedder.config
 
 
-def _made_by(recipe):
+def _made_by(config):
     """The model, and what was taken of it."""
     from kerasformer.formatting import plain
 
-    settings = {"layers": recipe.layers, "pooling": recipe.pooling, "dimensions": recipe.dimensions}
+    settings = {"layers": config.layers, "pooling": config.pooling, "dimensions": config.dimensions}
     said = [f"{name} {plain(value)}" for name, value in settings.items() if value is not None]
-    return f"Vectors: {'; '.join([recipe.model, *said])}."
+    return f"Vectors: {'; '.join([config.model, *said])}."
 
 
 def _write(files, scatter):

@@ -12,7 +12,7 @@ import importlib.machinery
 import importlib.util
 import sys
 
-_CORNERS = ("keras.wrappers", "keras.visualization", "keras.src.visualization")
+from kerasformer.private_api import OPTIONAL_KERAS_MODULES
 
 
 class QuickKeras(importlib.abc.MetaPathFinder):
@@ -26,7 +26,7 @@ class QuickKeras(importlib.abc.MetaPathFinder):
     @staticmethod
     def find_spec(name, path, target=None):
         """See `importlib.abc.MetaPathFinder`."""
-        if name != "keras" and name not in _CORNERS:
+        if name != "keras" and name not in OPTIONAL_KERAS_MODULES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:

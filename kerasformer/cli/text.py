@@ -1,6 +1,7 @@
 """Tables and foreign text for a terminal."""
 
 import unicodedata
+from collections.abc import Set
 
 from kerasformer.formatting import width
 
@@ -21,19 +22,11 @@ def readable(text: str) -> str:
     )
 
 
-def table(rows: list[list], right: set[int] = frozenset(), indent: str = "") -> str:
-    """Rows as lines with aligned columns.
+def table(rows: list[list], right: Set[int] = frozenset(), indent: str = "") -> str:
+    """Rows as lines with aligned columns, those of `right` to the right; whole numbers get commas.
 
-    Args:
-        rows: The rows, of equally many cells; numbers get commas.
-        right: The columns that are aligned to the right.
-        indent: What each line begins with.
-
-    Returns:
-        The lines. A cell with letters of a script that runs from the right ends in a mark that
-        keeps a terminal from moving the cells behind it.
-
-    Example:
+    A cell with letters of a right-to-left script ends in a mark that keeps a terminal from moving
+    the cells behind it.
 
     >>> print(table([["a", 1], ["bc", 1000]], right={1}))
     a       1

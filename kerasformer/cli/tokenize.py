@@ -6,6 +6,7 @@ import re
 import sys
 
 from kerasformer.cli.options import add_json
+from kerasformer.cli.text import readable, table
 from kerasformer.errors import UserError
 
 _SLICE = r"(\d*):(\d*)|\d+"
@@ -57,7 +58,7 @@ def _run(arguments):
             print(json.dumps([{"id": i, "token": token} for i, token in entries]))
         else:
             for i, token in entries:
-                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {_readable(token)}")
+                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {readable(token)}")
         return 0
     texts = (line for text in arguments.texts for line in _lines(text))
     each = (tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
@@ -84,12 +85,6 @@ def _lines(text):
 def read_tokenizer(source: str):
     """The tokenizer of a model, or of a folder or file with nothing but a tokenizer.
 
-    Args:
-        source: The folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-
-    Returns:
-        A `kerasformer.text.Tokenizer`.
-
     Raises:
         UserError: There is no such source, or no tokenizer in it that can be read.
     """
@@ -108,19 +103,7 @@ def read_tokenizer(source: str):
 
 
 def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
-    """Entries of a vocabulary.
-
-    Args:
-        tokenizer: A `kerasformer.text.Tokenizer`.
-        part: Ids, as a Python slice without step or one of them, or a pattern of tokens.
-
-    Returns:
-        The ids and tokens, in the order of the ids.
-
-    Raises:
-        UserError: No entry is there.
-
-    Example:
+    """Entries of a vocabulary, by a slice of ids such as "5:" or a pattern of tokens.
 
     >>> from kerasformer.text import WordPieceTokenizer
     >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "film", "##s"]
@@ -149,19 +132,10 @@ def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
 def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None = None) -> dict:
     """The tokens of a text as a model gets them.
 
-    Args:
-        tokenizer: A `kerasformer.text.Tokenizer`.
-        text: The text.
-        pair: The second text.
-        max_length: The most tokens to keep, special tokens included.
-
     Returns:
         `text`, `pair`, `left_out` (the number of tokens that `max_length` cuts off), and `tokens`,
         each with its `token`, `id` and `segment`, and `start` and `end`, its place in the text or
         the pair in characters; both are None for the special tokens around them.
-
-    Raises:
-        UserError: As of `Tokenizer.tokenize`.
     """
     pairs = None if pair is None else [pair]
     tokenized = tokenizer.tokenize([text], pairs, max_length=max_length)
@@ -207,8 +181,6 @@ def _places(tokenizer, text, around, count):
 
 
 def _format(result: dict) -> str:
-    from kerasformer.cli.text import table
-
     rows = [["", "id", "offsets", "token", "text"]]
     for index, token in enumerate(result["tokens"]):
         start, end = token["start"], token["end"]
@@ -230,9 +202,3 @@ def _format(result: dict) -> str:
         many = result["left_out"] > 1
         lines += f"\n{result['left_out']:,} more token{'s are' if many else ' is'} cut off."
     return lines
-
-
-def _readable(text):
-    from kerasformer.cli.text import readable
-
-    return readable(text)

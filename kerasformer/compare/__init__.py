@@ -1,6 +1,7 @@
 """Scratch against pretrained, side by side on one labelled data set."""
 
-from kerasformer.compare.settings import ARMS, Settings
+from kerasformer.compare.arms import ARMS
+from kerasformer.compare.settings import Settings
 
 __all__ = ["ARMS", "Settings", "compare"]
 

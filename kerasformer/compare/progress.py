@@ -1,12 +1,10 @@
-"""The live progress of a comparison: arm, seed, epoch, loss, time left."""
-
-import time
+"""The live progress of a comparison: run, arm, seed, phase, epoch, loss, time left."""
 
 from kerasformer.progress import Bars
 
 
 class Progress:
-    """Shows what a comparison is doing: a live line on a terminal, else a line an epoch.
+    """Shows what a comparison is doing: a live line on a terminal, else a line for each phase.
 
     Args:
         total: Number of runs (arms times seeds) of the whole comparison.
@@ -15,8 +13,8 @@ class Progress:
 
     def __init__(self, total, done=0):
         self.total, self.done = total, done
-        self.bars = Bars(_columns)
-        self.bars.add("starting", total=1.0, run="")
+        self.bars = Bars()
+        self.bars.add("starting")
 
     def __enter__(self):
         self.bars.__enter__()
@@ -27,35 +25,33 @@ class Progress:
 
     def start(self, title, seed):
         """A run begins."""
-        self.title, self.seed, self.started = title, seed, time.monotonic()
-        run = f"run {self.done + 1} of {self.total}"
-        self.bars.restart(description=f"{title}, seed {seed}", run=run)
+        self.title = title
+        self.run = f"[{self.done + 1}/{self.total}] {title}, seed {seed}"
+        self.bars.restart(f"{self.run}: starting")
+
+    def phase(self, name):
+        """A part of the run begins whose end cannot be foreseen."""
+        self.training = False
+        self.bars.restart(f"{self.run}: {name}")
+        if not self.bars.shown:
+            self.bars.say(f"{self.run}: {name}")
 
     def progress(self, epoch, epochs, done, loss):
         """Some batches of an epoch are done; `done` counts epochs, with their parts."""
-        text = f"{self.title}, seed {self.seed}, epoch {epoch}/{epochs}" + _loss(loss)
-        self.bars.update(completed=done / epochs, description=text)
-
-    def epoch(self, epoch, epochs, loss, **_):
-        """An epoch is done."""
-        if not self.bars.shown and (epochs < 10 or epoch % (epochs // 5) == 0):
-            taken = time.monotonic() - self.started
-            left = taken / epoch * (epochs - epoch)
-            self.bars.say(
-                f"{self.title}, seed {self.seed}: epoch {epoch}/{epochs}{_loss(loss)}, "
-                f"{taken:.0f} s, about {left:.0f} s left of this run"
-            )
+        text = f"{self.run}: epoch {epoch}/{epochs}"
+        text += "" if loss is None else f", loss {loss:.3f}"
+        if not self.training:  # the clock starts behind the first batch, which builds the graph
+            self.training = True
+            self.bars.restart(text, total=epochs, completed=done)
+        self.bars.update(completed=done, description=text)
 
     def finish(self, run):
         """A run is done."""
         self.done += 1
-        text = (
-            f"[{self.done}/{self.total}] {self.title}, seed {self.seed}: "
-            f"accuracy {run['metrics']['accuracy']:.3f}, macro F1 {run['metrics']['f1']:.3f}, "
-            f"trained in {run['train_seconds']:.1f} s"
+        self.bars.say(
+            f"{self.run}: accuracy {run['metrics']['accuracy']:.3f}, "
+            f"macro F1 {run['metrics']['f1']:.3f}, trained in {run['train_seconds']:.1f} s"
         )
-        self.bars.update(completed=1.0)
-        self.bars.say(text)
 
     def leave_out(self, count):
         """Some further runs of an arm would take too long."""
@@ -63,19 +59,3 @@ class Progress:
         self.bars.say(
             f"{self.title}: {count} more seeds would take too long; --seeds has them run."
         )
-
-
-def _loss(loss):
-    return "" if loss is None else f", loss {loss:.3f}"
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.fields[run]}"),
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(bar_width=24),
-        rich.TextColumn("{task.percentage:>3.0f} %"),
-        rich.TimeElapsedColumn(),
-        rich.TextColumn("left"),
-        rich.TimeRemainingColumn(),
-    )

@@ -7,22 +7,24 @@ import json
 import math
 import multiprocessing
 import os
+import shlex
 import shutil
 import time
 from pathlib import Path
 
+import numpy as np
+
+from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report
+from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import Settings
-from kerasformer.compare.worker import work
+from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError, require
 from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.sources import resolve
-
-# The folder of what a further run of an arm need not compute again.
-_KEPT = "kept"
 
 
 def compare(output=None, resume=False, **settings) -> Path:
@@ -32,9 +34,9 @@ def compare(output=None, resume=False, **settings) -> Path:
     interruption loses no finished one.
 
     Args:
-        output: The folder to write to; by default a new one under `results/`.
-        resume: Whether to go on with an interrupted comparison: the one in `output`, or the latest
-            interrupted one under `results/`. Its settings are kept.
+        output: Output folder, created if missing; by default a new one under `results/`.
+        resume: Whether to continue an interrupted comparison: the one in `output`, or the latest
+            one under `results/`. Its settings are kept.
         **settings: Those of `Settings`.
 
     Returns:
@@ -42,7 +44,8 @@ def compare(output=None, resume=False, **settings) -> Path:
 
     Raises:
         UserError: A mistake in the settings or the data, or a folder that is in use.
-        KeyboardInterrupt: Interrupted; what was finished is recorded and reported.
+        KeyboardInterrupt: Interrupted; finished runs are recorded and reported, and the message
+            says how to continue.
 
     Example:
 
@@ -55,28 +58,45 @@ def compare(output=None, resume=False, **settings) -> Path:
     if resume:
         folder = folder or _latest_interrupted()
         record = load_record(folder)
-        settings = _settings_to_resume(record, settings)
+        asked = _settings_to_resume(record, settings)
     else:
-        settings = Settings.make(**settings)
+        asked = Settings.make(**settings)
         refuse_used(folder, ", or --resume to go on with the comparison in it")
-    dataset = load_dataset(
-        settings.data,
-        text_column=settings.text_column,
-        label_column=settings.label_column,
-        limit=settings.limit,
-    )
-    if settings.needs_pretrained():
-        resolve(settings.pretrained)  # fetched now, or refused before anything has run
+    dataset = _load(asked)
+    if any(ARMS[arm].pretrained for arm in asked.arms):
+        resolve(asked.pretrained)  # fetched now, or refused before anything has run
+    folder = folder or new_folder("compare", dataset.name)
     if not resume:
-        folder = folder or new_folder("compare", dataset.name)
-        record = _new_record(settings, dataset)
+        record = _new_record(asked, dataset)
     elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
         raise UserError(
-            f"The data {settings.data} changed since {folder} was begun; start a new comparison."
+            f"{asked.data} has changed since {folder} was started; start a new comparison."
         )
     with only_writer(folder, "comparison"):
-        _run_arms(record, dataset, settings, folder)
+        _run_arms(record, dataset, asked, folder)
     return folder
+
+
+def _load(settings):
+    """The data, limited to what the settings ask for."""
+    dataset = load_dataset(settings.data, **settings.reading())
+    if settings.limit is None:
+        return dataset
+    if settings.test_limit is None:
+        return dataset.limited(settings.limit)
+    tested = {"test": dataset.test}
+    trained = {name: split for name, split in dataset.splits.items() if name != "test"}
+    least = sum(len(np.unique(split.labels)) for split in trained.values())
+    if settings.quick and settings.limit < least:
+        raise UserError(
+            f"--quick trains on about {settings.limit:,} texts, too few for the "
+            f"{len(dataset.class_names):,} classes of {dataset.name}: leave it out, or add "
+            f"--limit {least} or more."
+        )
+    test_limit = max(settings.test_limit, len(dataset.class_names))
+    learnt = dataclasses.replace(dataset, splits=trained).limited(settings.limit)
+    judged = dataclasses.replace(learnt, splits=tested).limited(test_limit)
+    return dataclasses.replace(judged, splits=learnt.splits | judged.splits)
 
 
 def _run_arms(record, dataset, settings, folder):
@@ -89,14 +109,26 @@ def _run_arms(record, dataset, settings, folder):
             for arm, seeds in todo.items():
                 if seeds:
                     _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
-                    shutil.rmtree(folder / _KEPT, ignore_errors=True)
+                    shutil.rmtree(folder / KEPT, ignore_errors=True)
         record["status"] = "complete"
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_continue(record, folder)) from None
     finally:
         if record["arms"]:
             _write_record(record, folder)
             write_report(record, folder)
         else:  # nothing to resume
-            shutil.rmtree(folder / _KEPT, ignore_errors=True)
+            shutil.rmtree(folder / KEPT, ignore_errors=True)
+
+
+def _how_to_continue(record, folder):
+    runs = sum(len(arm["runs"]) for arm in record["arms"].values())
+    if not runs:
+        return "no run had finished"
+    command = shlex.join(["kerasformer", "compare", "--resume", "--output", str(folder)])
+    return (
+        f"{runs} finished run{'s' * (runs > 1)} and a report are in {folder}; continue by {command}"
+    )
 
 
 def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
@@ -106,9 +138,9 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    # TensorFlow's own messages would break the live line.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    arguments = (sender, arm, dataset, settings, seeds, folder / _KEPT)
+    title = ARMS[arm].title.format(pretrained=settings.pretrained.rstrip("/").rpartition("/")[2])
+    progress.start(title, seeds[0])
+    arguments = (sender, arm, dataset, settings, seeds, folder)
     process = context.Process(target=work, args=arguments)
     process.start()
     sender.close()
@@ -118,7 +150,7 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
             while True:
                 kind, content = receiver.recv()
                 if kind == "run":
-                    _add_run(record, arm, **content)
+                    _add_run(record, arm, title, **content)
                     _write_record(record, folder)
                     progress.finish(content["run"])
                     left -= 1
@@ -126,6 +158,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
                     if left and begun + taken > deadline:
                         progress.leave_out(left)
                         return
+                elif kind == "start":
+                    progress.start(title, **content)
                 elif kind == "error":
                     error = UserError if content["expected"] else RuntimeError
                     raise error(content["message"])
@@ -137,8 +171,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
         receiver.close()
     if left:
         raise UserError(
-            f"The process of the arm {arm} ended with status {process.exitcode} before it was "
-            "done, as when memory runs out: try a smaller --limit."
+            f"The process of the arm {arm} died with status {process.exitcode}, as it does when "
+            "memory runs out: try a smaller --limit."
         )
 
 
@@ -158,7 +192,7 @@ def _seeds_left(record, arm, seeds):
 
 def _new_record(settings, dataset):
     return {
-        "format": 1,
+        "format": FORMAT,
         "name": "compare",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "interrupted",
@@ -172,7 +206,7 @@ def _new_record(settings, dataset):
 
 def _write_record(record, folder):
     try:
-        write_whole(folder / "record.json", json.dumps(record, indent=1))
+        write_whole(folder / "record.json", json.dumps(record, separators=(",", ":")))
     except OSError as error:
         raise UserError(
             f"Cannot write {folder / 'record.json'} ({error.strerror}): make room or give another "
@@ -186,10 +220,10 @@ def _settings_to_resume(record, given):
     for name, value in dataclasses.asdict(Settings.make(**given)).items():
         if given.get(name) is not None and value != getattr(settings, name):
             raise UserError(
-                f"{name} was {getattr(settings, name)!r} when the comparison was begun and is "
+                f"{name} was {getattr(settings, name)!r} when the comparison was started and is "
                 f"{value!r} now; resume without it, or start a new comparison."
             )
-    # Seeds asked for in so many words are all trained.
+    # Seeds that are asked for explicitly are all trained.
     return dataclasses.replace(settings, minutes=None) if given.get("seeds") else settings
 
 
@@ -199,6 +233,6 @@ def _latest_interrupted():
             if load_record(file)["status"] == "interrupted":
                 return file.parent
     raise UserError(
-        f"No interrupted comparison lies under {RESULTS}/: give its folder by --output, or start "
-        "one without --resume."
+        f"There is no interrupted comparison under {RESULTS}/: give its folder with --output, or "
+        "start one without --resume."
     )

@@ -1,11 +1,17 @@
 """What a comparison is asked to do."""
 
 import dataclasses
+import shlex
 
-from kerasformer.compare.report.record import ARMS
+from kerasformer.compare.arms import ARMS
 from kerasformer.errors import UserError
 
 DTYPES = ("float32", "mixed_bfloat16")
+# What `quick` stands for, where the settings do not say otherwise. Predicting takes little time:
+# with fewer test texts than these, hardly any difference between arms would be beyond chance.
+QUICK = {"limit": 800, "test_limit": 1_000, "seeds": 1}
+# The folder, within that of the comparison, of the models that were kept.
+MODELS = "models"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,20 +19,26 @@ class Settings:
     """The settings of one comparison, as its record keeps them.
 
     Attributes:
-        data: What `kerasformer.load_dataset` takes.
-        text_column: The column of the text, where the file's names do not tell.
-        label_column: The column of the class, likewise.
-        pretrained: What `kerasformer.resolve` takes.
-        arms: The arms to run, some of `ARMS`.
-        seeds: The seeds that each arm is trained with; a number n stands for 0 to n - 1.
-        minutes: After a first seed of each arm, further ones are trained only if they will end
-            within these minutes; None to train with all. Where seeds are given, None is the
-            default.
-        limit: About how many examples to use; None for all.
-        epochs: Passes over the training texts by the scratch and the fine-tuned arm; None for
-            each one's own default.
-        dtype: Keras dtype policy of the pretrained arms; None for `"mixed_bfloat16"` where that
-            is quicker on the processor, else `"float32"`.
+        data: A source of labelled texts, see `kerasformer.load_dataset`.
+        text_column: The column of the text, if it has an unusual name.
+        label_column: The column of the class, if it has an unusual name.
+        header: How the files are read, as in `load_dataset`, like the following.
+        delimiter: As in `load_dataset`.
+        encoding: As in `load_dataset`.
+        pretrained: A source of a pretrained encoder, see `kerasformer.resolve`.
+        arms: The keys of the arms to run, in `ARMS`.
+        seeds: The seeds to train each arm with; a number n stands for 0 to n - 1.
+        minutes: Time budget: after the first seed of each arm, another one is trained only if it
+            is expected to end within these minutes. None trains all seeds, and is the default
+            where seeds are given.
+        limit: About how many examples to use, over all splits; None for all.
+        test_limit: About how many test examples to use, if `limit` is to count the other splits
+            alone.
+        epochs: Training epochs of the scratch and the fine-tuned arm; by default each arm's own.
+        dtype: Keras dtype policy of the pretrained arms; by default `"mixed_bfloat16"` where the
+            processor is faster with it, else `"float32"`.
+        keep_models: Whether to save the model of each arm's first seed.
+        quick: A first look: `QUICK` replaces the defaults.
 
     Raises:
         UserError: An arm or the dtype is unknown, or a number is not positive.
@@ -40,13 +52,19 @@ class Settings:
     data: str = "rotten-tomatoes"
     text_column: str | None = None
     label_column: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
-    arms: tuple[str, ...] = ARMS
+    arms: tuple[str, ...] = tuple(ARMS)
     seeds: tuple[int, ...] = (0, 1, 2)
     minutes: float | None = 8
     limit: int | None = None
+    test_limit: int | None = None
     epochs: int | None = None
     dtype: str | None = None
+    keep_models: bool = False
+    quick: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "arms", tuple(self.arms))
@@ -54,15 +72,20 @@ class Settings:
             if arm not in ARMS:
                 raise UserError(f"There is no arm {arm!r}; choose from {', '.join(ARMS)}.")
         if not self.arms:
-            raise UserError(f"No arm was named; choose from {', '.join(ARMS)}.")
+            raise UserError(f"No arm was given; choose from {', '.join(ARMS)}.")
         if self.dtype not in (None, *DTYPES):
-            raise UserError(f"There is no dtype {self.dtype!r} here; use {' or '.join(DTYPES)}.")
-        for name in ("seeds", "limit", "epochs"):
+            raise UserError(f"dtype is {self.dtype!r}; expected {' or '.join(DTYPES)}.")
+        for name in ("seeds", "limit", "test_limit", "epochs"):
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
-                raise UserError(f"{name} is {value}, where a number of at least 1 is expected.")
+                raise UserError(f"{name} is {value}; expected a number of at least 1.")
         if self.minutes is not None and not self.minutes > 0:
-            raise UserError(f"minutes is {self.minutes}, where a number above 0 is expected.")
+            raise UserError(f"minutes is {self.minutes}; expected a number above 0.")
+        if self.test_limit is not None and self.limit is None:
+            raise UserError(
+                f"test_limit is {self.test_limit} without a limit; give limit, for the other "
+                "splits, as well."
+            )
         seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
         object.__setattr__(self, "seeds", tuple(seeds))
 
@@ -70,10 +93,50 @@ class Settings:
     def make(cls, **given) -> "Settings":
         """The settings with the given ones changed; None leaves a default."""
         given = {name: value for name, value in given.items() if value is not None}
+        if given.get("quick"):
+            given = QUICK | given
         if "seeds" in given:
             given = {"minutes": None, **given}
         return cls(**given)
 
-    def needs_pretrained(self) -> bool:
-        """Whether an arm uses the pretrained model."""
-        return bool({"frozen", "fine_tuned"} & set(self.arms))
+    def reading(self) -> dict:
+        """How the data is read, as `load_dataset` takes it: what is given of it."""
+        names = ("text_column", "label_column", "header", "delimiter", "encoding")
+        given = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def command(self) -> str:
+        """The shell command that runs the same comparison.
+
+        Example:
+
+        >>> Settings.make(data="films.csv", seeds=5, quick=True).command()
+        'kerasformer compare --data films.csv --quick --seeds 5'
+        """
+        default = dataclasses.asdict(Settings.make(quick=self.quick))
+        given = {k: v for k, v in dataclasses.asdict(self).items() if v != default[k]}
+        given = {"data": self.data} | ({"quick": True} if self.quick else {}) | given
+        minutes = given.pop("minutes", default["minutes"])
+        if minutes is None and default["minutes"] is not None:
+            given["seeds"] = self.seeds  # no time budget, as where seeds are given
+        elif minutes != Settings.make(**given).minutes:
+            given["minutes"] = minutes
+        if self.seeds != tuple(range(len(self.seeds))):
+            return _python(given)
+        words = ["kerasformer", "compare"]
+        for name, value in given.items():
+            words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
+            if name == "seeds":
+                words.append(str(len(value)))
+            elif not isinstance(value, bool):
+                words += map(str, value) if isinstance(value, tuple) else [str(value)]
+        return shlex.join(words)
+
+
+def _python(given):
+    """A call of `compare`, for settings that the command has no options for."""
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+    arguments = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return shlex.join(
+        ["python", "-c", f"from kerasformer.compare import compare; compare({arguments})"]
+    )

@@ -1,13 +1,18 @@
 """An arm in a process of its own, so that its peak memory is its own too."""
 
+import logging
 import os
 import signal
 import sys
 import time
 import traceback
 
+from kerasformer.compare.arms import ARMS
+from kerasformer.compare.settings import MODELS
 from kerasformer.errors import UserError
 from kerasformer.progress import stderr_to_nowhere
+
+KEPT = "kept"  # the folder, within that of the comparison, of what is removed at the end
 
 
 class Events:
@@ -19,6 +24,10 @@ class Events:
     def send(self, kind, **content):
         """Sends one event."""
         self.connection.send((kind, content))
+
+    def phase(self, name):
+        """A part of the run begins whose end cannot be foreseen, such as loading the model."""
+        self.send("phase", name=name)
 
     def keras_callback(self, epochs):
         """A Keras callback that sends progress and collects the curves of `epochs` epochs."""
@@ -33,6 +42,9 @@ class Events:
                 super().__init__()
                 self.history = []
                 self.last_sent = 0.0
+
+            def on_train_begin(self, logs=None):
+                events.phase("training, first batch")  # which waits for the graph to be built
 
             def on_epoch_begin(self, epoch, logs=None):
                 self.epoch, self.started = epoch + 1, time.perf_counter()
@@ -49,7 +61,6 @@ class Events:
                 values = {name: logs.get(name) for name in names}
                 self.history.append({"epoch": self.epoch, **values, "seconds": seconds})
                 self.report(self.epoch, logs)
-                events.send("epoch", epoch=self.epoch, epochs=epochs, **values)
 
             def report(self, done, logs):
                 loss = (logs or {}).get("loss")
@@ -58,34 +69,36 @@ class Events:
         return Progress()
 
 
-def work(connection, arm, dataset, settings, seeds, kept):
+def work(connection, arm, dataset, settings, seeds, folder):
     """Runs one arm for some seeds; the main function of the process.
 
     Args:
         connection: The pipe's end to send `(kind, content)` events to.
-        arm: The arm's name.
+        arm: The arm's key.
         dataset: A `LabeledDataset`.
         settings: The comparison's `Settings`.
         seeds: The seeds still to run.
-        kept: A folder for what the arm's further runs need, if this one is interrupted.
+        folder: The comparison's folder, in which are `KEPT`, for what the arm's further runs need
+            if this one is interrupted, and `MODELS`.
     """
+    # TensorFlow's own messages would break the live line.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
     events = Events(connection)
     try:
-        from kerasformer.compare.arms import ARM_CLASSES
-
-        with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
-            running = ARM_CLASSES[arm](dataset, settings, events, kept)
+        with stderr_to_nowhere():  # TensorFlow's first messages ignore every log level
+            running = ARMS[arm].load()(dataset, settings, events, folder / KEPT)
+        # TensorFlow warns of retraced graphs, which is what batches of several lengths take.
+        for name in ("tensorflow", "absl"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         for seed in seeds:
-            events.send("start", seed=seed, title=running.title)
+            events.send("start", seed=seed)
             run = {"seed": seed, **running.run(seed)}
-            events.send(
-                "run",
-                title=running.title,
-                settings=running.settings,
-                run=run,
-                peak_memory_mib=peak_memory_mib(),
-            )
+            saved = settings.keep_models and hasattr(running, "task")
+            if saved and seed == settings.seeds[0]:
+                running.model.save_pretrained(folder / MODELS / arm)
+            peak = peak_memory_mib()
+            events.send("run", settings=running.settings, run=run, peak_memory_mib=peak)
     except UserError as error:
         events.send("error", message=str(error), expected=True)
     except Exception:
@@ -97,7 +110,7 @@ def work(connection, arm, dataset, settings, seeds, kept):
 
 
 def peak_memory_mib():
-    """The largest resident memory of this process so far, in MiB, or None where it is not told.
+    """The largest resident memory of this process so far, in MiB, or None where it is unknown.
 
     Not `ru_maxrss` on Linux, which a process inherits from the one that started it.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasformer.corpus.embedding import ConfiguredEmbedder
 from kerasformer.corpus.manifest import Manifest
-from kerasformer.corpus.recipe import Embedding
 from kerasformer.corpus.shards import Shard, read_files
 
 
@@ -60,15 +60,14 @@ class EmbeddedCorpus:
     @property
     def dtype(self) -> str:
         """ "float32", "float16", "int8" or "binary"."""
-        return self.manifest.job.recipe.dtype
+        return self.manifest.job.config.dtype
 
     def shards(self) -> Iterator[Shard]:
-        """The shards that are made, in the order of the input.
+        """The shards that are made, in the order of the input, of which one at a time is in memory.
 
         Yields:
-            `(ids, texts, vectors)`: the ids an int (the number of the row, from 0) or a str (out
-            of the id column) each, the texts None where they were not kept, the vectors
-            `[rows, width]`. One shard at a time is in memory; of a `.npy` shard, its ids and texts.
+            `(ids, texts, vectors)`: for each row an int (its number, from 0) or a str (of the id
+            column); the texts, or None where they were not kept; the vectors `[rows, width]`.
 
         Raises:
             UserError: The file of a shard is missing or broken.
@@ -82,22 +81,16 @@ class EmbeddedCorpus:
         Raises:
             UserError: The model cannot be read, or has changed since.
         """
-        return self._embedding.embedder
+        return self._embedder.embedder
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """Vectors of other texts, made and stored as those of the corpus.
-
-        Args:
-            texts: The texts.
-
-        Returns:
-            `[texts, width]`.
+        """Vectors `[texts, width]` of other texts, made and stored as those of the corpus.
 
         Raises:
             UserError: The model cannot be read, or has changed since.
         """
-        return self._embedding(texts).vectors
+        return self._embedder(texts).vectors
 
     @functools.cached_property
-    def _embedding(self):
-        return Embedding(self.manifest.job.recipe)
+    def _embedder(self):
+        return ConfiguredEmbedder(self.manifest.job.config)

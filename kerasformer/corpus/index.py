@@ -7,10 +7,10 @@ import json
 import numpy as np
 
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
-from kerasformer.corpus.progress import CorpusProgress
+from kerasformer.corpus.progress import WorkProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, sha256_of, write_whole
+from kerasformer.files import open_whole, read_json, sha256_of, write_whole
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1
@@ -57,18 +57,7 @@ class CorpusIndex:
         self._index.nprobe = _PROBED
 
     def nearest(self, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]:
-        """As `kerasformer.corpus.neighbours.nearest`, of the texts in the lists that are searched.
-
-        Args:
-            vectors: `[queries, width]`, as `corpus.encode(texts)` gives them.
-            top: How many texts to find for each; fewer where the lists hold fewer.
-
-        Returns:
-            For each query its neighbours, the nearest first.
-
-        Raises:
-            UserError: As of `nearest`.
-        """
+        """As `kerasformer.corpus.neighbours.nearest`, of the lists that are searched."""
         vectors = check_queries(self._corpus, vectors, top)
         queries = directions(vectors, self._corpus.dtype)
         if not len(queries):
@@ -97,10 +86,10 @@ class CorpusIndex:
     def _shards(self):
         """The number of the first row of each shard, how many it has, and its files."""
         manifest, first = self._corpus.manifest, 0
-        for span in manifest.spans:
-            if span.index in manifest.done:
-                yield first, span.rows, manifest.done[span.index].files
-                first += span.rows
+        for shard in manifest.planned:
+            if shard.index in manifest.done:
+                yield first, shard.rows, manifest.done[shard.index].files
+                first += shard.rows
 
     def _made_from(self):
         """A checksum of the corpus: of those of its shards."""
@@ -112,7 +101,7 @@ class CorpusIndex:
         """The index beside the corpus, or None if there is none that was made from it."""
         path = self._corpus.folder / INDEX
         try:
-            note = json.loads((self._corpus.folder / NOTE).read_text(encoding="utf-8"))
+            note = read_json(self._corpus.folder / NOTE)
             if note != {"corpus": self._made_from(), "sha256": sha256_of(path)}:
                 return None
             read = self._faiss.read_index_binary if self._binary else self._faiss.read_index
@@ -142,8 +131,8 @@ class CorpusIndex:
             write_whole(folder / NOTE, json.dumps(note, indent=1) + "\n")
         except OSError as error:
             raise UserError(
-                f"Cannot write the index to {folder} ({error.strerror or error}): make room, or "
-                "search without an index."
+                f"Cannot write the index to {folder} ({error.strerror or error}): free some space, "
+                "or search without an index."
             ) from None
 
     def _make(self):
@@ -158,7 +147,7 @@ class CorpusIndex:
             index.cp.spherical = True
         index.cp.min_points_per_centroid = 1  # a corpus of a few texts is one list
         index.train(sample)
-        with CorpusProgress("Indexing", rows) as progress:
+        with WorkProgress("Indexing", rows) as progress:
             for _, _, stored in self._corpus.shards():
                 index.add(self._prepared(stored))
                 progress.move_to(index.ntotal)

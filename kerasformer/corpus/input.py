@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kerasformer.data.lines import Place, reading
-from kerasformer.data.rows import KNOWN, choose_text, is_missing, join_texts
-from kerasformer.data.tables import Table, read_lines, read_table, suffix_of
+from kerasformer.data.cells import is_missing, join_texts
+from kerasformer.data.columns import choose_text, divided, named
+from kerasformer.data.dialect import Dialect
+from kerasformer.data.tables import DETECTED, Table, read_lines, read_table, suffix_of
+from kerasformer.data.text_file import Place, reading
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
 
@@ -18,14 +20,7 @@ _REFUSED = (".json", ".ndjson", ".ipynb")
 
 
 class Row(NamedTuple):
-    """A row of the input.
-
-    Attributes:
-        file: The index of its file.
-        place: Where it begins there.
-        id: What its id column says, or None where there is no such column.
-        text: Its text; empty where there is none.
-    """
+    """The index of its file, its place there, its id (None without such a column), and its text."""
 
     file: int
     place: Place
@@ -35,14 +30,7 @@ class Row(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class InputFile:
-    """A file as it was when the job began.
-
-    Attributes:
-        path: The path as it was given.
-        bytes: Its size.
-        mtime_ns: When it was changed last.
-        sha256: Of its content.
-    """
+    """A file as it was when the job began: its path as given, size, time of change and sha256."""
 
     path: str
     bytes: int
@@ -50,21 +38,17 @@ class InputFile:
     sha256: str
 
     @classmethod
-    def of(cls, path: str) -> "InputFile":
-        """The file as it is now; all of it is read.
-
-        Raises:
-            UserError: It cannot be read.
-        """
-        with reading(path):
+    def of(cls, path: str | os.PathLike) -> "InputFile":
+        """The file as it is now, all of which is read."""
+        with reading(Path(path)):
             status = os.stat(path)
-            return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(path))
+            return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(Path(path)))
 
     def check(self):
         """Makes sure that the file is unchanged; see `at`."""
         self.at(self.path)
 
-    def at(self, path: str) -> "InputFile":
+    def at(self, path: str | os.PathLike) -> "InputFile":
         """The same file where it is now, with its time there; read only if it has a new time.
 
         Raises:
@@ -74,7 +58,7 @@ class InputFile:
             status = os.stat(path)
         except OSError as error:
             raise UserError(
-                f"{path} cannot be read any more ({error.strerror}): put it back, or give its new "
+                f"{path} can no longer be read ({error.strerror}): put it back, or give its new "
                 "place."
             ) from None
         size, hint = status.st_size, "embed it into a new folder"
@@ -102,104 +86,84 @@ class CorpusInput:
         files: The files, in order.
         text_columns: The columns of the text, joined by a space.
         id_column: The column of the ids, or None: then ids are the numbers of the rows, from 0.
-        header: Whether CSV and TSV files begin with the names of their columns; None: as it looks.
+        header: As in `kerasformer.data.dialect.Dialect`, like the following.
+        delimiter: As in `Dialect`.
+        encoding: As in `Dialect`.
     """
 
     files: tuple[InputFile, ...]
     text_columns: tuple[str, ...]
     id_column: str | None = None
     header: bool | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
 
     @classmethod
-    def of(cls, paths: Sequence[str], text_column=None, id_column=None, header=None):
+    def of(cls, paths: Sequence, text_column=None, id_column=None, **dialect) -> "CorpusInput":
         """Identifies files and chooses the columns of their texts.
 
         Args:
             paths: Files, and folders whose files are taken in the order of their names.
-            text_column: The column of the text, several with commas between; by default a usual
-                name such as "text", or the only column.
+            text_column: As in `choose_text`.
             id_column: The column of the ids.
-            header: As in `CorpusInput`.
-
-        Returns:
-            The `CorpusInput`.
+            **dialect: `header`, `delimiter` and `encoding`.
 
         Raises:
             UserError: There is no such file or column, or a file is empty or cannot be read.
         """
-        files, text_columns = choose_columns(paths, text_column, id_column, header)
-        return cls(tuple(map(InputFile.of, files)), text_columns, id_column, header)
+        chosen = choose_columns(paths, text_column, id_column, **dialect)
+        return dataclasses.replace(chosen, files=tuple(InputFile.of(f.path) for f in chosen.files))
 
     def check(self, first: int = 0, last: int | None = None):
-        """Makes sure that no file has changed.
-
-        Args:
-            first: The index of the first file to look at.
-            last: The index of the last one; by default that of all.
-
-        Raises:
-            UserError: One has.
-        """
+        """Makes sure that no file from the first to the last one (by default all) has changed."""
         for file in self.files[first : None if last is None else last + 1]:
             file.check()
 
-    def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:
-        """The rows from a place on.
+    def open(self, file: InputFile) -> Table:
+        """Opens a file as `open_table` does."""
+        dialect = Dialect(self.header, self.delimiter, self.encoding)
+        return open_table(Path(file.path), dialect)
 
-        Args:
-            file: The index of the first file to read.
-            place: The place of the first row in it; by default its beginning.
+    def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:
+        """The rows from a place in a file on.
 
         Raises:
-            UserError: A row cannot be read, has no id, or a text that is no str; it is named.
+            UserError: A row cannot be read, has no id, or a text that is not a str.
         """
-        wanted = [*self.text_columns, *([self.id_column] if self.id_column else [])]
+        asked = [*self.text_columns, *([] if self.id_column is None else [self.id_column])]
         for index in range(file, len(self.files)):
-            table = open_table(Path(self.files[index].path), self.header)
+            table = self.open(self.files[index])
+            wanted = named(asked, table.columns, table.path)
             start = () if place is None else (place,)
             for at, cells in table.walk(wanted, *start):
                 where = f"{table.path}, {table.unit} {at.number}"
-                id = _id(cells[-1], self.id_column, where) if self.id_column else None
+                id = None if self.id_column is None else _id(cells[-1], self.id_column, where)
                 texts = cells[: len(self.text_columns)]
                 yield Row(index, at, id, join_texts(filter(_is_there, texts), where))
             place = None
 
 
-def choose_columns(paths: Sequence[str], text_column=None, id_column=None, header=None):
-    """The files that are meant, and the columns of their texts; only their beginnings are read.
-
-    Args:
-        paths: As in `CorpusInput.of`, like the others.
-        text_column: The column of the text.
-        id_column: The column of the ids.
-        header: Whether there is a header.
-
-    Returns:
-        The paths of the files, and the names of the columns, the same in all of them.
-
-    Raises:
-        UserError: There is no such file or column, or a file is empty or cannot be read.
-    """
-    files, text_columns = list_files(paths), text_column
+def choose_columns(paths: Sequence, text_column=None, id_column=None, **dialect) -> CorpusInput:
+    """As `CorpusInput.of`, but only the beginnings of the files are read."""
+    read, files = Dialect(**dialect), list_files(paths)
+    asked = text_column
     for path in files:
-        columns = open_table(path, header).columns
-        text_columns = choose_text(columns, text_columns, id_column, path)
-    return files, text_columns
+        columns = open_table(path, read).columns
+        ids = () if id_column is None else named([id_column], columns, path)
+        text = choose_text(columns, asked, *ids, where=path)
+        # A number stays one: the column may have another name in the next file.
+        asked = text if asked is None else divided(asked, columns)
+    known = tuple(InputFile(str(path), 0, 0, "") for path in files)
+    text_columns = tuple(map(str, asked or ()))
+    return CorpusInput(known, text_columns, id_column, **dataclasses.asdict(read))
 
 
 def list_files(paths: Sequence[str]) -> list[Path]:
-    """The files that are meant by paths of files and folders.
-
-    Args:
-        paths: The paths; of a folder, the files directly in it that have a known suffix.
-
-    Raises:
-        UserError: There is no such file or folder, or nothing to read in it.
-    """
+    """The files of paths; of a folder, those directly in it that have a known suffix."""
     files = []
     for path in map(Path, paths):
         if path == Path("-"):
-            raise UserError("Standard input cannot be read here: save it in a file, and give that.")
+            raise UserError("Standard input cannot be read here: save it to a file, and give that.")
         path = path.expanduser()
         if not path.exists():
             raise UserError(f"There is no file or folder '{path}': check the path.")
@@ -211,22 +175,23 @@ def list_files(paths: Sequence[str]) -> list[Path]:
         elif path.is_file():
             files.append(path)
         else:
-            raise UserError(f"{path} is no regular file: save what it gives in one, and give that.")
+            raise UserError(f"{path} is not a regular file: save its output to one, and give that.")
     return files
 
 
-def open_table(path: Path, header: bool | None = None) -> Table:
+def open_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """Opens a file: a table by its suffix, any other one as text with a row for each line.
 
-    Raises:
-        UserError: It is empty or cannot be read, or is JSON in a layout that is not read.
+    What of the dialect does not apply to its kind is ignored, as a folder may hold several kinds.
     """
-    if suffix_of(path):
-        is_delimited = suffix_of(path) in (".csv", ".tsv")
-        return read_table(path, header if is_delimited else None, KNOWN)
+    suffix = suffix_of(path)
+    if suffix == ".jsonl":
+        dialect = Dialect(encoding=dialect.encoding)
+    if suffix:
+        return read_table(path, DETECTED if suffix == ".parquet" else dialect)
     if path.suffix.lower() in _REFUSED:
-        raise UserError(f"{path} is no JSONL: write one object a line into a .jsonl file.")
-    return read_lines(path)
+        raise UserError(f"{path} is not JSONL: write one object a line into a .jsonl file.")
+    return read_lines(path, dialect.encoding)
 
 
 def kind_of(path: str | os.PathLike) -> str:

@@ -1,22 +1,22 @@
-"""A job: all that decides what a corpus' shards hold; and the writing of one of them."""
+"""The settings of a job that embeds a corpus; and the writing of a shard of it."""
 
 import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
+from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput
-from kerasformer.corpus.recipe import Embedded, Recipe
+from kerasformer.corpus.shard_plan import ShardRows
 from kerasformer.corpus.shards import FORMATS, Shard, ShardFile, write_files
-from kerasformer.corpus.spans import Rows, Span
 from kerasformer.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What is embedded, how, and into what: plain data, which can be sent to other processes.
+    """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
 
     Attributes:
-        recipe: The model and the settings of the vectors.
+        config: The model and the settings of the vectors.
         input: The files and columns.
         format: One of `FORMATS`.
         text: Whether the texts are kept beside their vectors.
@@ -24,7 +24,7 @@ class Job:
         limit: How many rows of the input are taken, or None for all.
     """
 
-    recipe: Recipe
+    config: EmbeddingConfig
     input: CorpusInput
     format: str = "parquet"
     text: bool = True
@@ -41,37 +41,18 @@ class Job:
 
 
 class ShardRecord(NamedTuple):
-    """A shard that has been written.
+    """A shard that was written: its number and files, how many texts were cut, and their tokens."""
 
-    Attributes:
-        index: Its number, from 0.
-        files: Its files.
-        cut_texts: How many of its texts were too long for the model and cut.
-        cut_tokens: How many tokens they lost.
-    """
-
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     files: tuple[ShardFile, ...]
     cut_texts: int
     cut_tokens: int
 
 
-def write_shard(job: Job, folder: Path, span: Span, rows: Rows, embedded: Embedded) -> ShardRecord:
-    """Writes the files of a shard; the same bytes for the same vectors, wherever they were made.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        span: The shard.
-        rows: Its rows.
-        embedded: Their vectors.
-
-    Returns:
-        The record of the shard.
-
-    Raises:
-        UserError: They cannot be written, as on a full disk.
-    """
+def write_shard(
+    job: Job, folder: Path, index: int, rows: ShardRows, embedded: Embedded
+) -> ShardRecord:
+    """Writes the files of a shard; the same bytes for the same vectors, wherever they were made."""
     shard = Shard(rows.ids, rows.texts if job.text else None, embedded.vectors)
-    files = write_files(folder, span.index, shard, job.format)
-    return ShardRecord(span.index, files, embedded.cut_texts, embedded.cut_tokens)
+    files = write_files(folder, index, shard, job.format)
+    return ShardRecord(index, files, embedded.cut_texts, embedded.cut_tokens)

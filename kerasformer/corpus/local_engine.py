@@ -3,21 +3,15 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kerasformer.corpus.embedding import ConfiguredEmbedder
 from kerasformer.corpus.job import Job, ShardRecord, write_shard
-from kerasformer.corpus.recipe import Embedding
-from kerasformer.corpus.spans import RowReader, Span
+from kerasformer.corpus.shard_plan import PlannedShard, ShardReader
 
 
 def run(
-    job: Job, folder: Path, spans: Sequence[Span], embedding: Embedding
+    job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder
 ) -> Iterator[ShardRecord]:
-    """Makes shards: what every engine does, each in its way.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        spans: The shards to make.
-        embedding: The job's recipe at work in this process.
+    """Makes shards, as every engine does in its way.
 
     Yields:
         The record of each shard, once its files are whole in their places.
@@ -25,7 +19,7 @@ def run(
     Raises:
         UserError: The input has changed, or a file cannot be written.
     """
-    reader = RowReader(job.input)
-    for span in spans:
-        rows = reader.read(span)
-        yield write_shard(job, folder, span, rows, embedding(rows.texts))
+    reader = ShardReader(job.input)
+    for shard in planned:
+        rows = reader.read(shard)
+        yield write_shard(job, folder, shard.index, rows, embedder(rows.texts))

@@ -5,14 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, InputFile
 from kerasformer.corpus.job import Job, ShardRecord
-from kerasformer.corpus.recipe import Recipe
+from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import ShardFile, is_whole
-from kerasformer.corpus.spans import Span
-from kerasformer.data.lines import Place
+from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import read_json, write_whole
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -20,34 +20,29 @@ _VERSION = 1
 
 @dataclasses.dataclass
 class Manifest:
-    """What `manifest.json` says.
-
-    Attributes:
-        job: The job.
-        width: Numbers in a stored vector.
-        spans: All shards of the job, whether they are made or not.
-        done: Those that are made, by their number.
+    """What `manifest.json` says: the job, the numbers in a stored vector, all planned shards, and
+    the records of those that are made, by their number.
     """
 
     job: Job
     width: int
-    spans: tuple[Span, ...]
+    planned: tuple[PlannedShard, ...]
     done: dict[int, ShardRecord] = dataclasses.field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether all shards are made."""
-        return len(self.done) == len(self.spans)
+        return len(self.done) == len(self.planned)
 
     @property
     def rows(self) -> int:
         """The rows of the whole job."""
-        return sum(span.rows for span in self.spans)
+        return sum(shard.rows for shard in self.planned)
 
     @property
     def done_rows(self) -> int:
         """The rows of the shards that are made."""
-        return sum(span.rows for span in self.spans if span.index in self.done)
+        return sum(shard.rows for shard in self.planned if shard.index in self.done)
 
     @property
     def cut(self) -> tuple[int, int]:
@@ -56,39 +51,30 @@ class Manifest:
         return sum(r.cut_texts for r in records), sum(r.cut_tokens for r in records)
 
     def save(self, folder: Path):
-        """Writes it, beside its place and then renamed.
-
-        Raises:
-            UserError: It cannot be written.
-        """
+        """Writes it atomically."""
         try:
             write_whole(folder / MANIFEST, json.dumps(self._to_json(), indent=1) + "\n")
         except OSError as error:
             raise UserError(
-                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): make room, then go "
-                "on with --resume."
+                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): free some space, "
+                "then continue with --resume."
             ) from None
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        """Reads the manifest of a folder.
-
-        A shard whose files are gone, or have another size, counts as not made.
+        """Reads the manifest of a folder; a shard whose files are gone or cut counts as not made.
 
         Raises:
             UserError: There is none, or it cannot be read.
         """
         path = folder / MANIFEST
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not path.exists():
             raise UserError(
                 f"{folder} holds no embedded corpus (no {MANIFEST}): give the folder that "
                 "`kerasformer embed` wrote."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read ({error}): embed the texts again.") from None
-        if isinstance(content, dict) and content.get("version", _VERSION) != _VERSION:
+            )
+        content = read_json(path)
+        if content.get("version", _VERSION) != _VERSION:
             raise UserError(
                 f"{path} is of version {content['version']!r}, and this kerasformer reads version "
                 f"{_VERSION}: update it."
@@ -97,26 +83,28 @@ class Manifest:
             return cls._from_json(content, folder)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{path} is no sound manifest ({type(error).__name__}: {error}): embed the texts "
-                "again."
+                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed the "
+                "texts again."
             ) from None
 
     def _to_json(self) -> dict[str, Any]:
         texts, tokens = self.cut
         job = dataclasses.asdict(self.job)
+        config = job.pop("config")
         return {
             "version": _VERSION,
             "complete": self.complete,
             "rows": self.rows,
             "width": self.width,
             "cut": {"texts": texts, "tokens": tokens},
+            "recipe": config,
             **job,
-            "shards": [self._shard(span) for span in self.spans],
+            "shards": [self._shard(shard) for shard in self.planned],
         }
 
-    def _shard(self, span):
-        content = span._asdict() | {"place": span.place._asdict()}
-        record = self.done.get(span.index)
+    def _shard(self, shard):
+        content = shard._asdict() | {"place": shard.place._asdict()}
+        record = self.done.get(shard.index)
         if record is not None:
             files = [file._asdict() for file in record.files]
             content |= record._asdict() | {"files": files}
@@ -128,20 +116,18 @@ class Manifest:
         source["files"] = tuple(InputFile(**file) for file in source["files"])
         source["text_columns"] = tuple(source["text_columns"])
         job = Job(
-            recipe=Recipe(**content["recipe"]),
+            config=EmbeddingConfig(**content["recipe"]),
             input=CorpusInput(**source),
             **{name: content[name] for name in ("format", "text", "shard_size", "limit")},
         )
-        spans, done = [], {}
+        planned, done = [], {}
         for shard in content["shards"]:
-            values = {name: shard[name] for name in Span._fields} | {
-                "place": Place(**shard["place"])
-            }
-            spans.append(Span(**values))
+            values = {name: shard[name] for name in PlannedShard._fields}
+            planned.append(PlannedShard(**values | {"place": Place(**shard["place"])}))
             files = tuple(ShardFile(**file) for file in shard.get("files", ()))
             if any(Path(file.name).name != file.name for file in files):
                 raise ValueError(f"a file outside the folder, {files[0].name!r}")
             if files and is_whole(folder, files):
                 counts = shard["cut_texts"], shard["cut_tokens"]
                 done[shard["index"]] = ShardRecord(shard["index"], files, *counts)
-        return cls(job, content["width"], tuple(spans), done)
+        return cls(job, content["width"], tuple(planned), done)

@@ -60,16 +60,7 @@ def nearest(corpus, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]
 
 
 def check_queries(corpus, vectors: np.ndarray, top: int) -> np.ndarray:
-    """The vectors, once it is sure that they can be compared with those of a corpus.
-
-    Args:
-        corpus: An `EmbeddedCorpus`.
-        vectors: `[queries, width]`.
-        top: How many neighbours are wanted.
-
-    Raises:
-        UserError: They cannot, or `top` is below 1.
-    """
+    """The vectors, or a `UserError` if they cannot be compared with those of a corpus."""
     vectors = np.asarray(vectors)
     if top < 1:
         raise UserError(f"top is {top}: give how many texts to find, 1 or more.")
@@ -87,19 +78,9 @@ def check_queries(corpus, vectors: np.ndarray, top: int) -> np.ndarray:
 
 
 def directions(vectors: np.ndarray, dtype: str) -> np.ndarray:
-    """Vectors as stored, scaled to length 1, so that a product of two is their cosine.
+    """Vectors as stored, scaled to length 1, so that a product of two is their cosine; zeros stay.
 
-    Args:
-        vectors: `[n, width]`.
-        dtype: What the corpus stores. The bits of "binary" become 1 and -1.
-
-    Returns:
-        float32 `[n, size]`. Zeros stay.
-
-    Raises:
-        UserError: A number is not finite.
-
-    Example:
+    The bits of a "binary" corpus become 1 and -1.
 
     >>> print(directions(np.array([[3, -4], [0, 0]], "int8"), "int8"))
     [[ 0.6 -0.8]
@@ -167,8 +148,9 @@ class _Best:
         """What was found."""
         return [
             [
-                Neighbour(*self._noted[row], round(float(similarity), DECIMALS))
+                Neighbour(id, text, round(float(similarity), DECIMALS))
                 for row, similarity in zip(rows, similarities, strict=True)
+                for id, text in [self._noted[row]]
             ]
             for rows, similarities in zip(self._rows, self._similarities, strict=True)
         ]

@@ -1,74 +1,64 @@
-"""What a person sees while a corpus is embedded: rows, rows a second, the time left."""
+"""What a person sees of long work: how much is done, how fast, and the time left."""
 
+import contextlib
 import time
 
 from kerasformer.progress import Bars
 
-_SECONDS = 30  # between two lines, where there is no terminal
+
+@contextlib.contextmanager
+def step(title: str):
+    """Shows that something of unknown length is going on, such as "Loading the model"."""
+    with Bars(lambda rich: (rich.SpinnerColumn(), rich.TextColumn(title, markup=False))) as bars:
+        bars.add(title)
+        if not bars.shown:
+            bars.say(f"{title} ...")
+        yield
 
 
-class CorpusProgress:
+class WorkProgress:
     """A bar where stderr is a terminal, else a line now and then. A context manager.
+
+    The rate and the time left count from the first report on, as what comes before it (reading,
+    tokenizing, compiling) is done once; until then the bar only shows life.
 
     Args:
         title: What is being done.
-        total: All rows of the job, or None where nobody knows.
-        done: Those that had been made before.
+        total: How much there is of it, or None where that is unknown.
+        done: How much of it was done before.
+        unit: What is counted.
     """
 
-    def __init__(self, title: str, total: int | None, done: int = 0):
-        self._title, self._total, self._first, self._done = title, total, done, done
-        self._bars = Bars(_columns)
-        self._bars.add(title, total=total, completed=done, rate="", left="")
+    def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "texts"):
+        self._title, self._total, self._unit = title, total, unit
+        self._first, self._done = done, float(done)
+        self._bars = Bars(unit=unit)
+        self._bars.add(title, completed=done)
 
     def __enter__(self):
-        self._start = self._said = time.monotonic()
+        self._start = time.monotonic()
         self._bars.__enter__()
         return self
 
     def __exit__(self, *_):
         self._bars.__exit__()
 
-    @property
-    def rate(self) -> float:
-        """Rows a second since the start."""
-        return (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
-
-    def advance(self, count: int):
-        """Adds rows that are done."""
+    def advance(self, count: float):
+        """Adds what is done."""
         self.move_to(self._done + count)
 
-    def move_to(self, done: int):
-        """Sets how many rows are done, those from before included."""
+    def move_to(self, done: float):
+        """Sets how much is done, what was done before included."""
+        if self._done == self._first:
+            self._bars.restart(self._title, self._total, completed=done)
+        else:
+            self._bars.update(completed=done)
         self._done = done
-        rate = f"{self.rate:,.0f} texts/s"
-        left = "" if self._total is None else _left((self._total - done) / max(self.rate, 1e-9))
-        self._bars.update(completed=done, rate=rate, left=left)
-        if not self._bars.shown and time.monotonic() - self._said >= _SECONDS:
-            self._said = time.monotonic()
-            of = "" if self._total is None else f" of {self._total:,}"
-            self._bars.say(f"{self._title}: {done:,}{of} texts, {rate}{left and ', ' + left}")
 
     def finish(self):
         """Says how fast it was."""
         count, seconds = self._done - self._first, time.monotonic() - self._start
         self._bars.say(
-            f"{self._title}: {count:,} texts in {seconds:.1f} s, {self.rate:,.0f} texts/s."
+            f"{self._title}: {count:,.0f} {self._unit} in {seconds:.1f} s, "
+            f"{count / max(seconds, 1e-9):,.0f} {self._unit}/s."
         )
-
-
-def _left(seconds):
-    seconds = round(seconds)
-    days, hours = divmod(seconds // 3600, 24)
-    clock = f"{hours}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{f'{days} d ' if days else ''}{clock} left"
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(bar_width=24),
-        rich.TextColumn("{task.completed:,.0f} texts"),
-        rich.TextColumn("{task.fields[rate]}"),
-        rich.TextColumn("{task.fields[left]}"),
-    )

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import kerasformer
+from kerasformer.corpus.embedding import ConfiguredEmbedder, Embedded, EmbeddingConfig
 from kerasformer.corpus.job import Job, ShardRecord, write_shard
-from kerasformer.corpus.recipe import Embedded, Embedding, Recipe
-from kerasformer.corpus.spans import RowReader, Rows, Span
+from kerasformer.corpus.shard_plan import PlannedShard, ShardReader, ShardRows
 from kerasformer.errors import UserError, require
 from kerasformer.progress import stderr_to_nowhere
 from kerasformer.sources.presets import PRESETS
@@ -31,19 +31,13 @@ _VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_C
 
 
 def run(
-    job: Job, folder: Path, spans: Sequence[Span], embedding: Embedding
+    job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder | None
 ) -> Iterator[ShardRecord]:
     """Makes shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
 
     A connection that the program has already is used, and kept. Every node has to have the same
     kerasformer with its `ray` extra, and the model: under the same path, in its cache, or from the
-    network. A shard whose actor died is made by another one.
-
-    Args:
-        job: The job.
-        folder: The corpus' folder.
-        spans: The shards to make.
-        embedding: The job's recipe at work in this process, which is not used.
+    network. A shard whose actor died is made by another one. The `embedder` is not used.
 
     Yields:
         The record of each shard, once its files are whole in their places, in any order.
@@ -53,26 +47,25 @@ def run(
     """
     ray = require("ray", extra="ray")
     require("ray.data", extra="ray")
-    by_index = {span.index: span for span in spans}
     with _connection(ray), _told_in_a_sentence(ray):
-        for shard in _embedded_shards(ray, job, spans).iter_rows():
-            rows = Rows(shard["ids"], shard["texts"])
+        for shard in _embedded_shards(ray, job, planned).iter_rows():
+            rows = ShardRows(shard["ids"], shard["texts"])
             vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
             embedded = Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
-            yield write_shard(job, folder, by_index[shard["index"]], rows, embedded)
+            yield write_shard(job, folder, shard["index"], rows, embedded)
 
 
-def _embedded_shards(ray, job, spans):
+def _embedded_shards(ray, job, planned):
     """The dataset of embedded shards, a row each, which are made while it is iterated over."""
     nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
     cpus = int(min([_MOST_CPUS, *(count for count in nodes if count >= 1)]))
-    actors = min(len(spans), sum(int(count // cpus) for count in nodes))
+    actors = min(len(planned), sum(int(count // cpus) for count in nodes))
     attempts = ray.remote(num_cpus=0)(_Attempts).remote()
     variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    shards = ray.data.read_datasource(_source(ray, job, spans), num_cpus=0, override_num_blocks=1)
+    shards = ray.data.read_datasource(_source(ray, job, planned), num_cpus=0, override_num_blocks=1)
     shards = shards.map_batches(
         _Actor,
-        fn_constructor_args=(_anywhere(job.recipe), kerasformer.__version__, attempts),
+        fn_constructor_args=(_anywhere(job.config), kerasformer.__version__, attempts),
         batch_size=None,
         batch_format="pyarrow",
         num_cpus=cpus,
@@ -88,22 +81,22 @@ def _embedded_shards(ray, job, spans):
     return shards
 
 
-def _source(ray, job, spans):
+def _source(ray, job, planned):
     """What reads the input: one task, on the node of this process."""
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
     files = [dataclasses.replace(file, path=os.path.abspath(file.path)) for file in job.input.files]
     source = dataclasses.replace(job.input, files=tuple(files))
-    shared = ray.put(spans)
+    shared = ray.put(planned)
 
     def read():
         import pyarrow
 
-        reader = RowReader(source)
-        for span in ray.get(shared):
-            rows = reader.read(span)
-            yield pyarrow.table({"index": [span.index], "ids": [rows.ids], "texts": [rows.texts]})
+        reader = ShardReader(source)
+        for shard in ray.get(shared):
+            rows = reader.read(shard)
+            yield pyarrow.table({"index": [shard.index], "ids": [rows.ids], "texts": [rows.texts]})
 
     class Shards(Datasource):
         supports_distributed_reads = False
@@ -124,9 +117,9 @@ class _Actor:
     shard, and is replaced.
     """
 
-    def __init__(self, recipe: Recipe, version: str, attempts):
-        self._recipe, self._version, self._attempts = recipe, version, attempts
-        self._embedding = None
+    def __init__(self, config: EmbeddingConfig, version: str, attempts):
+        self._config, self._version, self._attempts = config, version, attempts
+        self._embedder = None
 
     def __call__(self, shard):
         import pyarrow
@@ -135,11 +128,11 @@ class _Actor:
         if ray.get(self._attempts.begin.remote(shard["index"][0].as_py())) > _MOST_ATTEMPTS:
             raise UserError(
                 f"The processes that worked on a shard died {_MOST_ATTEMPTS} times: see that the "
-                "nodes have enough memory, then go on with --resume."
+                "nodes have enough memory, then continue with --resume."
             )
-        if self._embedding is None:
-            self._embedding = self._loaded()
-        embedded = self._embedding(shard["texts"][0].as_py())
+        if self._embedder is None:
+            self._embedder = self._loaded()
+        embedded = self._embedder(shard["texts"][0].as_py())
         vectors = np.ascontiguousarray(embedded.vectors)
         made = {
             "vectors": pyarrow.array([vectors.tobytes()], pyarrow.large_binary()),
@@ -157,7 +150,7 @@ class _Actor:
                 f"{self._version}: install the same one on every node."
             )
         try:
-            return Embedding(self._recipe)
+            return ConfiguredEmbedder(self._config)
         except UserError as error:
             raise UserError(f"On the node {node}: {error}") from None
 
@@ -173,11 +166,11 @@ class _Attempts:
         return self._begun[index]
 
 
-def _anywhere(recipe):
-    """The recipe for processes with other working directories."""
-    if recipe.model in PRESETS or "://" in recipe.model:
-        return recipe
-    return dataclasses.replace(recipe, model=os.path.abspath(os.path.expanduser(recipe.model)))
+def _anywhere(config):
+    """The config for processes with other working directories."""
+    if config.model in PRESETS or "://" in config.model:
+        return config
+    return dataclasses.replace(config, model=os.path.abspath(os.path.expanduser(config.model)))
 
 
 @contextlib.contextmanager
@@ -198,7 +191,7 @@ def _connection(ray):
             ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of many kinds, also `Exception` itself
         raise UserError(
-            f"There is no working with the Ray cluster {address} ({_first_line(error)}): check "
+            f"The Ray cluster {address} cannot be used ({_first_line(error)}): check "
             "RAY_ADDRESS, RAY_AUTH_MODE=token where the cluster wants a token, and that Python and "
             "Ray are of the same version here and there."
         ) from None
@@ -234,7 +227,7 @@ def _told_in_a_sentence(ray):
     except ray.exceptions.RayError as error:
         raise UserError(
             f"The Ray cluster could not make a shard ({_first_line(error)}): see that its nodes "
-            "have enough memory and the same kerasformer[ray], then go on with --resume."
+            "have enough memory and the same kerasformer[ray], then continue with --resume."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""`embed_corpus`: plans a job, has its shards made, and goes on where it was interrupted."""
+"""`embed_corpus`: plans a job, has its shards made, and continues it after an interruption."""
 
 import contextlib
 import dataclasses
@@ -10,20 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerasformer.corpus.embedded import EmbeddedCorpus
+from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
 from kerasformer.corpus.job import Job
 from kerasformer.corpus.manifest import MANIFEST, Manifest
-from kerasformer.corpus.progress import CorpusProgress
-from kerasformer.corpus.recipe import Embedding, Recipe
-from kerasformer.corpus.spans import plan_spans
-from kerasformer.corpus.stdin import SAVED, STDIN, save_stdin, where_saved
+from kerasformer.corpus.progress import WorkProgress, step
+from kerasformer.corpus.shard_plan import plan_shards
+from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
+from kerasformer.data.columns import joined
+from kerasformer.data.dialect import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import LOCK, only_writer
 
 ENGINES = ("local", "ray")
-_OF_INPUT = ("text_column", "id_column", "header")
+_OF_INPUT = ("text_column", "id_column", "header", "delimiter", "encoding")
 _OF_JOB = ("format", "text", "shard_size", "limit")
-_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)}|{SAVED.pattern})\.\d+")
+_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)}|{SPOOLED.pattern})\.\d+")
 
 
 def embed_corpus(
@@ -46,12 +48,12 @@ def embed_corpus(
             files, and `"-"`, standard input. With `resume` it may be empty: then the files are
             those of the job.
         output: The folder to write to.
-        resume: Whether to go on with the interrupted job in that folder. Its settings are kept.
+        resume: Whether to continue the interrupted job in that folder. Its settings are kept.
         engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
         stdin_format: How standard input is read: as a "txt", "csv", "tsv" or "jsonl" file.
-        **settings: `text_column`, `id_column` and `header` of `CorpusInput.of`; `format`, `text`,
-            `shard_size` and `limit` of `Job`; `model`, `policy` and the others of `Recipe`. None
-            is the default.
+        **settings: `text_column`, `id_column`, `header`, `delimiter` and `encoding` of
+            `CorpusInput.of`; `format`, `text`, `shard_size` and `limit` of `Job`; `model`, `policy`
+            and the others of `EmbeddingConfig`. None is the default.
 
     Returns:
         The `EmbeddedCorpus`.
@@ -59,7 +61,7 @@ def embed_corpus(
     Raises:
         UserError: A mistake in the settings or the input, a folder that is in use, or a job that
             cannot be resumed because its settings, model or input have changed.
-        KeyboardInterrupt: Interrupted; whole shards stay, and `resume` goes on.
+        KeyboardInterrupt: Interrupted; finished shards stay, and `resume` continues.
 
     Example:
 
@@ -70,9 +72,11 @@ def embed_corpus(
         raise UserError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}.")
     make_shards = importlib.import_module(f"kerasformer.corpus.{engine}_engine").run
     settings = {name: value for name, value in settings.items() if value is not None}
+    dialect = Dialect(*(settings.get(name) for name in ("header", "delimiter", "encoding")))
+    settings |= {name: getattr(dialect, name) for name in dialect.given()}
     inputs = [os.fspath(path) for path in inputs]
     if inputs.count(STDIN) > 1:
-        raise UserError("There is one standard input: give - once.")
+        raise UserError("Standard input (-) can be given only once.")
     folder = Path(output).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
@@ -80,30 +84,30 @@ def embed_corpus(
         if resume and (folder / MANIFEST).exists():
             manifest = _resumed(folder, inputs, settings, stdin_format)
             if manifest.complete:
-                print(f"{folder} is complete: there is nothing to go on with.", file=sys.stderr)
+                print(f"{folder} is complete: there is nothing to resume.", file=sys.stderr)
                 _clear(folder, complete=True)
                 return EmbeddedCorpus(folder)
-            embedding = Embedding(manifest.job.recipe)
+            embedder = _load(manifest.job.config)
         else:
             _refuse_used(folder)
-            manifest, embedding = _begun(folder, inputs, settings, stdin_format)
-        _make(folder, manifest, embedding, make_shards)
+            manifest, embedder = _begun(folder, inputs, settings, stdin_format)
+        _make(folder, manifest, embedder, make_shards)
         _clear(folder, complete=True)
     return EmbeddedCorpus(folder)
 
 
-def _make(folder, manifest, embedding, make_shards):
+def _make(folder, manifest, embedder, make_shards):
     """Has the shards made that are not, and records each in the manifest."""
-    spans = [span for span in manifest.spans if span.index not in manifest.done]
+    planned = [shard for shard in manifest.planned if shard.index not in manifest.done]
     done = manifest.done_rows
-    records = make_shards(manifest.job, folder, spans, embedding)
-    with CorpusProgress("Embedding", manifest.rows, done) as progress:
-        embedding.advance = progress.advance
+    records = make_shards(manifest.job, folder, planned, embedder)
+    with WorkProgress("Embedding", manifest.rows, done) as progress:
+        embedder.advance = progress.advance
         try:
             for record in records:
                 manifest.done[record.index] = record
                 manifest.save(folder)
-                done += manifest.spans[record.index].rows
+                done += manifest.planned[record.index].rows
                 progress.move_to(done)
         finally:
             records.close()
@@ -113,43 +117,56 @@ def _make(folder, manifest, embedding, make_shards):
 def _begun(folder, inputs, settings, stdin_format):
     """The manifest of a new job, and its model at work."""
     if not inputs:
-        raise UserError(
-            "There is no input: give files or folders of texts, or - for standard input."
-        )
-    groups = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
+        raise UserError("No input given: name files or folders of texts, or - for standard input.")
+    groups: dict = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
     for name, value in settings.items():
         group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
         groups[group][name] = value
-    recipe = _recipe(groups[None])
+    config = _config(groups[None])
     if groups[_OF_JOB].get("format", "parquet") == "parquet":
-        require("pyarrow", extra="parquet")
-    job = Job(recipe, CorpusInput((), ()), **groups[_OF_JOB])
+        _require_parquet()
+    job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
     inputs = _with_stdin(inputs, folder, stdin_format)
-    choose_columns(inputs, **groups[_OF_INPUT])  # a mistake is told before the model is loaded
-    embedding = Embedding(recipe)
-    width = embedding([""]).vectors.shape[-1]
-    with CorpusProgress("Reading the input", None) as progress:
+    # A mistake is found before the model is loaded.
+    columns = choose_columns(inputs, **groups[_OF_INPUT]).text_columns
+    if len(columns) > 1:
+        print(joined(columns), file=sys.stderr)
+    embedder = _load(config)
+    width = embedder([""]).vectors.shape[-1]
+    with WorkProgress("Reading the input", None) as progress:
         source = CorpusInput.of(inputs, **groups[_OF_INPUT])
-        spans = plan_spans(source, job.shard_size, job.limit, progress.move_to)
+        planned = plan_shards(source, job.shard_size, job.limit, progress.move_to)
     source.check()
-    job = dataclasses.replace(job, recipe=embedding.recipe, input=source)
-    manifest = Manifest(job, width, spans)
+    job = dataclasses.replace(job, config=embedder.config, input=source)
+    manifest = Manifest(job, width, planned)
     manifest.save(folder)
-    return manifest, embedding
+    return manifest, embedder
+
+
+def _load(config):
+    with step(f"Loading {config.model}"):
+        return ConfiguredEmbedder(config)
+
+
+def _require_parquet():
+    try:
+        require("pyarrow", extra="parquet")
+    except UserError as error:
+        raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
 
 
 def _with_stdin(inputs, folder, format, known=()):
     """The inputs with the file that standard input is saved in, in its place."""
-    return [save_stdin(folder, format, known) if path == STDIN else path for path in inputs]
+    return [spool_stdin(folder, format, known) if path == STDIN else path for path in inputs]
 
 
-def _recipe(settings):
+def _config(settings):
     try:
-        return Recipe(**settings)
+        return EmbeddingConfig(**settings)
     except TypeError:
-        names = {field.name for field in dataclasses.fields(Recipe)}
+        names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
         unknown = ", ".join(sorted(set(settings) - names))
-        raise UserError(f"There is no setting {unknown}: see embed_corpus.") from None
+        raise UserError(f"Unknown setting {unknown}: see embed_corpus.") from None
 
 
 def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
@@ -157,11 +174,10 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     manifest = Manifest.load(folder)
     job = manifest.job
     recorded = {
-        **dataclasses.asdict(job.recipe),
+        **dataclasses.asdict(job.config),
         **{name: getattr(job, name) for name in _OF_JOB},
         "text_column": job.input.text_columns,
-        "id_column": job.input.id_column,
-        "header": job.input.header,
+        **{name: getattr(job.input, name) for name in _OF_INPUT if name != "text_column"},
     }
     for name, value in settings.items():
         was, now = _plain(recorded.get(name)), _plain(value)
@@ -176,7 +192,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     elif manifest.complete:
         return manifest
     else:
-        paths = [where_saved(folder, file) for file in files]
+        paths = [find_spooled(folder, file) for file in files]
     if len(paths) != len(files):
         raise UserError(
             f"The job in {folder} was begun with {len(files)} files and has {len(paths)} now: give "
@@ -198,7 +214,7 @@ def _refuse_used(folder):
     beside = {path.name for path in folder.iterdir()} - {LOCK}
     if MANIFEST in beside:
         raise UserError(
-            f"{folder} holds an embedded corpus already: give --resume to go on with it, or "
+            f"{folder} holds an embedded corpus already: give --resume to continue it, or "
             "another --output."
         )
     if beside:
@@ -219,5 +235,5 @@ def _clear(folder, complete=False):
     """Removes what a run that was killed left half-written, and a standard input nobody needs."""
     needed = (folder / MANIFEST).exists() and not complete
     for path in folder.iterdir():
-        if _UNFINISHED.fullmatch(path.name) or (SAVED.fullmatch(path.name) and not needed):
+        if _UNFINISHED.fullmatch(path.name) or (SPOOLED.fullmatch(path.name) and not needed):
             path.unlink(missing_ok=True)

@@ -14,13 +14,7 @@ FORMATS = ("parquet", "npy")
 
 
 class ShardFile(NamedTuple):
-    """A file of a shard.
-
-    Attributes:
-        name: Its name in the corpus' folder.
-        bytes: Its size.
-        sha256: Of its content.
-    """
+    """A file of a shard, in the corpus' folder."""
 
     name: str
     bytes: int
@@ -28,12 +22,8 @@ class ShardFile(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """The content of a shard.
-
-    Attributes:
-        ids: An int or a str for each row.
-        texts: The texts, or None where they were not kept.
-        vectors: `[rows, width]`.
+    """The content of a shard: an int or a str for each row, the texts or None where they were not
+    kept, and the vectors `[rows, width]`.
     """
 
     ids: list[int] | list[str]
@@ -42,18 +32,9 @@ class Shard(NamedTuple):
 
 
 def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[ShardFile, ...]:
-    """Writes the files of a shard, each beside its place and then renamed.
+    """Writes the files of a shard atomically: Parquet, or "npy" with ids and texts in a JSONL file.
 
     The same shard gives the same bytes, so that its files can be compared by their sha256.
-
-    Args:
-        folder: The corpus' folder.
-        index: The number of the shard.
-        shard: What to write.
-        format: "parquet", or "npy" with ids and texts in a JSONL file.
-
-    Returns:
-        The files that were written.
 
     Raises:
         UserError: They cannot be written, as on a full disk.
@@ -70,20 +51,13 @@ def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[Sh
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
     except OSError as error:
         raise UserError(
-            f"Cannot write {folder}/{stem} ({error.strerror or error}): make room, then go on with "
-            "--resume."
+            f"Cannot write {folder}/{stem} ({error.strerror or error}): free some space, then "
+            "continue with --resume."
         ) from None
 
 
 def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
     """Reads what `write_files` wrote; the vectors of a `.npy` file are memory-mapped.
-
-    Args:
-        folder: The corpus' folder.
-        files: The shard's files.
-
-    Returns:
-        The `Shard`.
 
     Raises:
         UserError: A file is missing, or is not what was written.
@@ -93,13 +67,14 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
         if paths[0].suffix == ".parquet":
             return _read_parquet(paths[0])
         vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
-        return Shard(*_read_rows(paths[1]), vectors)
+        ids, texts = _read_rows(paths[1])
+        return Shard(ids, texts, vectors)
     except UserError:
         raise
     except (OSError, ValueError, KeyError, EOFError) as error:  # Arrow's errors are among them
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise UserError(
-            f"{paths[0]} is no whole shard ({reason}): remove it, and make it again by --resume."
+            f"{paths[0]} is damaged ({reason}): delete it, and make it again with --resume."
         ) from None
 
 

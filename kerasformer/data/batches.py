@@ -18,16 +18,6 @@ def length_batches(lengths, batch_size, rng=None):
     shuffled indices is sorted by length and cut, and the batches are shuffled, as transformers'
     `group_by_length` does.
 
-    Args:
-        lengths: Number of tokens of each text, int `[n]`.
-        batch_size: Texts in a batch; the last one of a pool may have fewer.
-        rng: A `numpy.random.Generator` for a random order.
-
-    Returns:
-        A list of int arrays, which together hold each of `0..n-1` once.
-
-    Example:
-
     >>> [batch.tolist() for batch in length_batches([3, 9, 4, 8], batch_size=2)]
     [[1, 3], [2, 0]]
     """
@@ -44,16 +34,9 @@ def length_batches(lengths, batch_size, rng=None):
 
 
 def token_batches(lengths, tokens):
-    """Groups indices into batches of similar length and of about as many tokens.
+    """Groups indices into batches of similar length, each of at most `tokens` tokens with padding.
 
-    Args:
-        lengths: Number of tokens of each text, int `[n]`.
-        tokens: The most tokens of a batch, padding included; a longer text is a batch of its own.
-
-    Returns:
-        A list of int arrays, which together hold each of `0..n-1` once, the longest texts first.
-
-    Example:
+    The longest texts come first; one that is longer than that is a batch of its own.
 
     >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8, 2], tokens=18)]
     [[1, 3], [2, 0, 4]]
@@ -75,12 +58,6 @@ def padded_length(length, most):
     for each and keeps it, about 1 MB: it gets 16 lengths from one power of two to the next, so that
     no more than a 16th is padding.
 
-    Args:
-        length: The tokens of the longest text of a batch; or those of many texts, int `[n]`.
-        most: The most that the model takes.
-
-    Example:
-
     >>> padded_length(np.array([20, 77, 300]), most=512).tolist()  # on TensorFlow
     [20, 80, 304]
     """
@@ -95,66 +72,86 @@ def _cut(indices, size):
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
-class TextBatches(keras.utils.PyDataset):
-    """The batches of one pass over tokenized texts, padded each to its own longest text.
+class Batches(keras.utils.PyDataset):
+    """The batches of one pass over examples, in an order of their own.
+
+    A child gives `inputs(rows)`, and `lengths`, by which batches are formed.
 
     Args:
-        tokenized: What `Tokenizer.tokenize` returned.
-        labels: Int class indices `[n]`, or None.
+        lengths: Number of tokens of each example, int `[n]`.
+        labels: Class indices `[n]` or probabilities `[n, classes]`; or None.
         sample_weight: float `[n]`, or None.
-        batch_size: Texts in a batch.
+        batch_size: Examples in a batch.
         seed: For a new random order in each epoch; None for the order by length.
-        max_length: The most tokens that the model takes; by default those of the longest text.
+        in_order: Whether the examples keep their own order instead.
+        steps: Batches in an epoch, which goes on where the one before ended; by default those of a
+            whole pass.
 
     Attributes:
         batches: The index arrays of the current pass, in order.
-
-    Example:
-
-    >>> from kerasformer.text import Tokenized
-    >>> batches = TextBatches(Tokenized([[5, 6, 7], [8], [9, 4]]), batch_size=2)
-    >>> [inputs["input_word_ids"].shape for inputs, in batches]
-    [(2, 3), (1, 1)]
     """
 
     def __init__(
         self,
-        tokenized,
+        lengths,
         labels=None,
         sample_weight=None,
         batch_size=32,
         seed=None,
-        max_length=None,
+        *,
+        in_order=False,
+        steps=None,
     ):
         super().__init__()
-        self.tokenized = tokenized
-        self.labels = None if labels is None else np.asarray(labels, "int32")
+        self.lengths = np.asarray(lengths)
+        labels = None if labels is None else np.asarray(labels)
+        is_ids = labels is not None and labels.dtype.kind in "iu"
+        self.labels = labels.astype("int32") if is_ids else labels
         self.sample_weight = sample_weight
         self.batch_size = batch_size
         self.rng = None if seed is None else np.random.default_rng(seed)
-        self.max_length = max_length or int(tokenized.lengths.max(initial=0))
-        self._plan()
+        self.in_order = in_order
+        self.steps = steps
+        self._passes: list[list[np.ndarray]] = []
+        self.start_epoch(0)
 
-    def _plan(self):
-        self.batches = length_batches(self.tokenized.lengths, self.batch_size, self.rng)
+    def start_epoch(self, epoch):
+        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed."""
+        self.epoch = epoch
+        if self.steps is None:
+            self.batches = self._pass(epoch)
+            return
+        count, start = len(self._pass(0)), epoch * self.steps
+        steps = range(start, start + self.steps)
+        self.batches = [self._pass(step // count)[step % count] for step in steps]
+
+    def _pass(self, number):
+        """The batches of a whole pass over the examples."""
+        if self.rng is None:
+            number = 0  # all are alike
+        while len(self._passes) <= number:
+            if self.in_order:
+                batches = _cut(np.arange(len(self.lengths)), self.batch_size)
+            else:
+                batches = length_batches(self.lengths, self.batch_size, self.rng)
+            self._passes.append(batches)
+        return self._passes[number]
+
+    def inputs(self, rows):
+        """The model's inputs for some examples."""
+        raise NotImplementedError
 
     def __len__(self):
         return len(self.batches)
 
     def __getitem__(self, index):
         rows = self.batches[index]
-        width = int(padded_length(self.tokenized.lengths[rows].max(), self.max_length))
-        batch = [pack(self.tokenized, rows, pad_to=width)]
-        if self.labels is not None:
-            batch.append(self.labels[rows])
-            if self.sample_weight is not None:
-                batch.append(self.sample_weight[rows])
-        return tuple(batch)
+        columns = (self.labels, self.sample_weight if self.labels is not None else None)
+        return (self.inputs(rows), *(c[rows] for c in columns if c is not None))
 
     def on_epoch_end(self):
-        """Shuffles anew where the order is random."""
-        if self.rng is not None:
-            self._plan()
+        """Goes on to the next epoch, where nobody says by `start_epoch` which it is."""
+        self.start_epoch(self.epoch + 1)
 
     def for_backend(self):
         """What to hand to `fit` or `predict`: on TensorFlow a `tf.data.Dataset`, else itself.
@@ -167,7 +164,9 @@ class TextBatches(keras.utils.PyDataset):
         import tensorflow as tf
 
         def spec(array):
-            return tf.TensorSpec([None] * array.ndim, tf.as_dtype(array.dtype))
+            # The width of ids varies, that of features and class probabilities does not.
+            rest = [None] * (array.ndim - 1) if array.dtype == "int32" else array.shape[1:]
+            return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
         def one_pass():
             yield from (self[i] for i in range(len(self)))
@@ -177,3 +176,48 @@ class TextBatches(keras.utils.PyDataset):
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
         return dataset.prefetch(2)
+
+
+class TextBatches(Batches):
+    """Batches of tokenized texts, each padded to its own longest text.
+
+    Args:
+        tokenized: What `Tokenizer.tokenize` returned.
+        labels: Class indices `[n]` or probabilities `[n, classes]`; or None.
+        max_length: The most tokens that the model takes; by default those of the longest text.
+        *args, **kwargs: As of `Batches`.
+
+    Example:
+
+    >>> from kerasformer.text import Tokenized
+    >>> batches = TextBatches(Tokenized([[5, 6, 7], [8], [9, 4]]), batch_size=2)
+    >>> [inputs["input_word_ids"].shape for inputs, in batches]
+    [(2, 3), (1, 1)]
+    """
+
+    def __init__(self, tokenized, labels=None, *args, max_length=None, **kwargs):
+        self.tokenized = tokenized
+        self.max_length = max_length or int(tokenized.lengths.max(initial=0))
+        super().__init__(tokenized.lengths, labels, *args, **kwargs)
+
+    def inputs(self, rows):
+        """The dict that `kerasformer.text.pack` makes."""
+        width = int(padded_length(self.lengths[rows].max(), self.max_length))
+        return pack(self.tokenized, rows, pad_to=width)
+
+
+class FeatureBatches(Batches):
+    """Batches of vectors that a frozen encoder gave, as the input `features`.
+
+    Args:
+        features: float `[n, size]`.
+        *args, **kwargs: As of `Batches`, from `labels` on.
+    """
+
+    def __init__(self, features, *args, **kwargs):
+        self.features = features
+        super().__init__(np.ones(len(features), "int32"), *args, **kwargs)
+
+    def inputs(self, rows):
+        """The dict of `features`, float `[batch, size]`."""
+        return {"features": np.asarray(self.features[rows])}

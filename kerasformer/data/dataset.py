@@ -15,12 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Texts and their classes.
-
-    Attributes:
-        texts: list of str, n of them.
-        labels: int32 `[n]`, indices into the data set's `class_names`.
-    """
+    """Texts, and their classes: int32 `[n]`, indices into the data set's `class_names`."""
 
     texts: list[str]
     labels: np.ndarray
@@ -38,7 +33,7 @@ class Split:
 
     @cached_property
     def keys(self) -> list[bytes]:
-        """What `text_key` gives for each text: equal for duplicates."""
+        """The `text_key` of each text: equal for duplicates."""
         return [text_key(text) for text in self.texts]
 
     def take(self, indices: np.ndarray) -> "Split":

@@ -32,15 +32,7 @@ def text_key(text: str) -> bytes:
 
 
 def places(keys: Iterable[bytes], salt: str) -> np.ndarray:
-    """The place of each key under a salt; another salt gives an independent place.
-
-    Args:
-        keys: What `text_key` gave.
-        salt: What the place is for, such as `"kerasformer:test"`.
-
-    Returns:
-        float64 `[n]` in [0, 1).
-    """
+    """The place of each key under a salt, float64 `[n]` in [0, 1); salts are independent."""
     prefix = hashlib.sha256(f"{salt}:".encode())
 
     def first_bytes(key):
@@ -52,20 +44,11 @@ def places(keys: Iterable[bytes], salt: str) -> np.ndarray:
 
 
 def held_out(keys: Sequence[bytes], labels: np.ndarray, fraction: float, salt: str) -> np.ndarray:
-    """Which rows are held out: those whose place is below `fraction`.
+    """Which rows are held out, bool `[n]`: those whose place is below `fraction`.
 
     Few texts may leave a class wholly on one side by chance. A class of two or more different
     texts then gives the text nearest to the boundary to the other side; a class of one text stays
     in training.
-
-    Args:
-        keys: What `text_key` gave for each row.
-        labels: The class of each row, int `[n]`.
-        fraction: Between 0 and 1.
-        salt: What the rows are held out for.
-
-    Returns:
-        bool `[n]`.
     """
     place = places(keys, salt)
     out = place < fraction
@@ -81,16 +64,7 @@ def held_out(keys: Sequence[bytes], labels: np.ndarray, fraction: float, salt: s
 
 
 def sample(keys: Sequence[bytes], labels: np.ndarray, share: float) -> np.ndarray:
-    """The rows of a sample that keeps the balance of the classes and at least one row of each.
-
-    Args:
-        keys: What `text_key` gave for each row.
-        labels: The class of each row, int `[n]`.
-        share: The part of each class to take, between 0 and 1.
-
-    Returns:
-        Indices in their order, int `[m]`.
-    """
+    """The indices, in order, of a sample with a `share` of each class, at least one row."""
     counts = np.bincount(labels)
     quota = np.maximum(1, np.round(counts * share))
     order = np.lexsort((places(keys, LIMIT_SALT), labels))  # by class, then by place

@@ -4,18 +4,22 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kerasformer.data.lines import BEGINNING, Lines, Place, reading
+from kerasformer.data.columns import KNOWN
+from kerasformer.data.dialect import Dialect
+from kerasformer.data.text_file import BEGINNING, Place, TextLines, reading
 from kerasformer.errors import UserError, require
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
 _LONGEST_CELL = 2**31 - 1
 _PARQUET_ROWS = 1024  # decoded at a time
 _PARQUET_BYTES = 1 << 20  # read at a time
+_SAMPLE = 100  # records to detect the dialect from
+DETECTED = Dialect()
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
 
@@ -24,19 +28,19 @@ class Table:
     """A file of rows with named columns.
 
     Attributes:
-        path: The file.
+        path: The file, or what a DataFrame is called in errors.
         columns: The names, in the file's order; "0", "1", ... for a file without a header.
         unit: What a row's number counts, "line" or "row", from 1.
-        walk: Called with names of columns and the place of the first row to read (all by default),
-            gives the rows: place, cells in the order asked for.
-        first: The cells of the first row, where the file has no header.
+        walk: Called with names of columns and, to begin further down, the place of the first row;
+            yields the place of each row and its cells.
+        sample: The cells of the first rows, where the file has no header.
     """
 
-    path: Path
+    path: Path | str
     columns: tuple[str, ...]
     unit: str
     walk: Callable[..., Iterator[tuple[Place, tuple]]]
-    first: tuple[str, ...] | None = None
+    sample: tuple[list[str], ...] = ()
 
     def read(self, wanted: Sequence[str]) -> Iterator[tuple[int, tuple]]:
         """The number of each row, and its cells in the order of the names `wanted`."""
@@ -44,55 +48,53 @@ class Table:
             yield place.number, cells
 
 
-def read_table(path: Path, header: bool | None = None, known: frozenset[str] = frozenset()):
+def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """Opens a table by the suffix of its file: .csv, .tsv, .jsonl (and those + .gz), .parquet.
 
-    Args:
-        path: The file, text in UTF-8 with or without a byte-order mark. TSV has no quoting: a
-            quote is a character like any other, as in the files of GLUE.
-        header: Whether the first line of a CSV or TSV file names the columns. By default it does
-            if one of its cells is a known name, or if none of them is a number.
-        known: Lower-case names of columns that tell a header from data.
-
-    Returns:
-        A `Table`.
+    A .tsv file with tabs has no quoting: a quote is a character like any other, as in GLUE's.
 
     Raises:
         UserError: The file cannot be read as what its suffix says; also while the rows are read.
     """
-    suffix = suffix_of(path)
-    if header is not None and suffix not in (".csv", ".tsv"):
-        raise UserError(f"{path} is no CSV or TSV file: leave the header option out.")
-    if suffix in (".csv", ".tsv"):
-        return _delimited(path, suffix == ".tsv", header, known)
+    suffix, given = suffix_of(path), set(dialect.given())
+    if not suffix:
+        raise UserError(f"{path} cannot be read: expected {ACCEPTED}.")
+    allowed = {".jsonl": {"encoding"}, ".parquet": set()}.get(suffix, given)
+    if wrong := sorted(given - allowed):
+        raise UserError(f"{path} is not a CSV or TSV file: leave out {wrong[0]} (--{wrong[0]}).")
     if suffix == ".jsonl":
-        return _jsonl(path)
-    if suffix == ".parquet":
-        return _parquet(path)
-    raise UserError(f"{path} is no kind of file that can be read: give {ACCEPTED}.")
+        return _jsonl(path, dialect.encoding)
+    return _parquet(path) if suffix == ".parquet" else _delimited(path, dialect)
 
 
-def read_lines(path: Path) -> Table:
-    """Opens a text file as a table of one column, "text": a row for each line, blank ones too.
-
-    Args:
-        path: The file, in UTF-8 with or without a byte-order mark, also with `.gz`.
-
-    Returns:
-        A `Table`.
+def read_lines(path: Path, encoding: str | None = None) -> Table:
+    """Opens a text file, also with `.gz`, as a table of one column, "text", with a row a line.
 
     Raises:
         UserError: The file is empty or cannot be read; also while the rows are read.
     """
-    if next(iter(Lines(path)), None) is None:
+    if next(iter(TextLines(path, encoding=encoding)), None) is None:
         raise empty(path)
 
     def walk(wanted, start=BEGINNING):
-        lines = Lines(path, start)
+        lines = TextLines(path, start, encoding)
         for line in lines:
             yield lines.here, (line.rstrip("\r\n"),) * len(wanted)
 
     return Table(path, ("text",), "line", walk)
+
+
+def read_frame(frame) -> Table:
+    """A DataFrame of pandas or polars as a table."""
+    columns, where = tuple(map(str, frame.columns)), "The DataFrame"
+    _refuse_duplicates(where, columns)
+
+    def walk(wanted, start=BEGINNING):
+        cells = [frame[frame.columns[columns.index(name)]].to_list() for name in wanted]
+        for number, row in enumerate(zip(*cells, strict=True), 1):
+            yield Place(number), row
+
+    return Table(where, columns, "row", walk)
 
 
 def suffix_of(path: Path) -> str:
@@ -109,41 +111,75 @@ def empty(path: Path) -> UserError:
     return UserError(f"{path} holds no examples: give a file with at least one row of data.")
 
 
-def _delimited(path, tabs, header, known):
-    _, first = next(_records(path, tabs), (0, None))
-    if first is None:
+def _delimited(path, dialect):
+    delimiter = dialect.delimiter or _sniff_delimiter(path, dialect.encoding)
+    sample = [cells for _, cells in islice(_records(path, delimiter, dialect.encoding), _SAMPLE)]
+    if not sample:
         raise empty(path)
-    names = tuple(cell.strip() for cell in first)
-    if header is None:
-        header = any(name.lower() in known for name in names) or not any(map(_is_number, names))
-    columns = names if header else tuple(map(str, range(len(first))))
+    names = tuple(cell.strip() for cell in sample[0])
+    header = _has_header(names, sample) if dialect.header is None else dialect.header
+    columns = names if header else tuple(map(str, range(len(names))))
     _refuse_duplicates(path, columns)
 
     def walk(wanted, start=None):
         picked = [columns.index(name) for name in wanted]
-        records = _records(path, tabs, start or BEGINNING)
+        records = _records(path, delimiter, dialect.encoding, start or BEGINNING)
         if header and start is None:
             next(records)
         for place, cells in records:
             if len(cells) != len(columns):
                 raise UserError(
                     f"{path}, line {place.number}, has {len(cells)} cells where the first line has "
-                    f"{len(columns)}: {'remove' if tabs else 'quote'} the separators within a text."
+                    f"{len(columns)}: quote texts that hold {delimiter!r}, or give the delimiter "
+                    "(--delimiter) if it is another one."
                 )
             yield place, tuple([cells[index] for index in picked])
 
-    return Table(path, columns, "line", walk, None if header else tuple(first))
+    return Table(path, columns, "line", walk, () if header else tuple(sample))
 
 
-def _records(path, tabs, start=BEGINNING):
+def _sniff_delimiter(path, encoding):
+    """A tab for .tsv; for .csv a comma, unless just one other divides all rows alike."""
+    if suffix_of(path) == ".tsv":
+        return "\t"
+    found = []
+    for delimiter in ",;\t|":
+        with suppress(UserError):
+            records = islice(_records(path, delimiter, encoding), _SAMPLE)
+            widths = {len(cells) for _, cells in records}
+            if len(widths) == 1 and widths != {1}:
+                if delimiter == ",":
+                    break
+                found.append(delimiter)
+    return found[0] if len(found) == 1 else ","
+
+
+def _has_header(names, sample):
+    """Whether the first row names the columns.
+
+    It does if one of its cells is a usual name; it does not if one is a number, or stands again
+    further down in its column, as labels do.
+    """
+    if any(name.lower() in KNOWN for name in names):
+        return True
+    again = any(
+        name and name == cell.strip()
+        for cells in sample[1:]
+        for name, cell in zip(names, cells, strict=False)
+    )
+    return not again and not any(map(_is_number, names))
+
+
+def _records(path, delimiter, encoding, start=BEGINNING):
     """The cells of each record with the place where it begins; none for blank lines.
 
     Strict, so that a quote that is never closed is an error and does not swallow the other rows.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
-    lines = Lines(path, start)
-    reader = csv.reader(lines, **style)
+    bare = delimiter == "\t" and suffix_of(path) == ".tsv"
+    quoting = {"quoting": csv.QUOTE_NONE} if bare else {"strict": True}
+    lines = TextLines(path, start, encoding)
+    reader = csv.reader(lines, delimiter=delimiter, **quoting)
     while True:
         place = lines.next
         try:
@@ -152,16 +188,16 @@ def _records(path, tabs, start=BEGINNING):
             return
         except csv.Error as error:
             raise UserError(
-                f"{path}, line {place.number}, is no valid CSV ({error}): write a text in double "
+                f"{path}, line {place.number}, is not valid CSV ({error}): write a text in double "
                 "quotes, and each double quote within it twice."
             ) from None
         if len(cells) > 1 or "".join(cells).strip():
             yield place, cells
 
 
-def _jsonl(path):
+def _jsonl(path, encoding):
     def objects(start=BEGINNING):
-        lines = Lines(path, start)
+        lines = TextLines(path, start, encoding)
         for line in lines:
             if not line.strip():
                 continue
@@ -171,7 +207,7 @@ def _jsonl(path):
                     json.dumps(row, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{path}, line {lines.here.number}, is no valid JSON ({error}): write one "
+                    f"{path}, line {lines.here.number}, is not valid JSON ({error}): write one "
                     "object a line."
                 ) from None
             if not isinstance(row, dict):

@@ -5,37 +5,22 @@ import os
 
 import numpy as np
 
-from kerasformer.data.rows import (
-    Rows,
-    Source,
-    choose_columns,
-    is_missing,
-    label_name,
-    split_name,
-    usual_text,
-)
+from kerasformer.data.cells import is_missing, label_name
+from kerasformer.data.columns import choose_columns, usual_text
+from kerasformer.data.raw import RawDataset, RawSplit, split_name
 from kerasformer.errors import UserError, require
 from kerasformer.sources.resolve import is_offline
 
 _BATCH = 1024  # rows decoded at once; only speed depends on it
 
 
-def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> Source:
+def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> RawDataset:
     """Reads a text classification set of TensorFlow Datasets, preparing it where needed.
 
     The text is the feature with a usual name, such as "text", or title and description; without
     one, all text features joined by a space, in their order. The label is the only `ClassLabel`.
     Rows without a text or a label, as the hidden labels (-1) of some test splits, are left out
     and counted, and so are whole splits under other names, such as "unsupervised".
-
-    Args:
-        name: As `tfds.load` takes it: a name, "name/config" or "name/config:version".
-        text_column: As in `choose_columns`, of the features.
-        label_column: As in `choose_columns`, of the features.
-        data_dir: Where the sets are kept; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
-
-    Returns:
-        A `Source`.
 
     Raises:
         UserError: The package is missing, or there is no such set, or it cannot be fetched, or it
@@ -49,11 +34,12 @@ def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> 
     names = feature.names if getattr(feature, "num_classes", None) else None
     splits, ignored, dropped = {}, [], 0
     for split in builder.info.splits:
-        rows, without = Rows(), 0
-        if split_name(split):
+        rows, without = RawSplit(), 0
+        usual = split_name(split)
+        if usual:
             rows, without = _read_split(tfds, builder, split, text, label, names)
-        if rows.texts:
-            splits[split_name(split)] = rows
+        if usual and rows.texts:
+            splits[usual] = rows
             dropped += without
         else:
             ignored.append(split)
@@ -67,7 +53,7 @@ def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> 
         "ignored_splits": ignored,
         "rows_left_out": dropped,
     }
-    return Source(builder.name, splits, classes, provenance)
+    return RawDataset(builder.name, splits, classes, provenance)
 
 
 def _builder(tfds, name, data_dir):
@@ -121,7 +107,7 @@ def _features(tfds, builder, text_column, label_column):
     text, label = choose_columns(list(scalars), text_column or None, label_column, where)
     for name in text:
         if name not in strings:
-            raise UserError(f"Feature {name!r} of {where} is no text: name one that is.")
+            raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
     return text, label
 
 
@@ -133,7 +119,7 @@ def _read_split(tfds, builder, split, text, label, names):
         decoders=tfds.decode.PartialDecoding(dict.fromkeys([*text, label], True)),
         read_config=tfds.ReadConfig(interleave_cycle_length=1),
     )
-    rows, without = Rows(), 0
+    rows, without = RawSplit(), 0
     for batch in examples.batch(_BATCH).as_numpy_iterator():
         texts = [[_decoded(cell, builder.name) for cell in batch[name]] for name in text]
         labels = [_class(cell, names, builder.name) for cell in batch[label].tolist()]

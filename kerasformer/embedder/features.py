@@ -5,8 +5,7 @@ from keras import ops
 
 from kerasformer.layers import LayerPooling, SequencePooling
 from kerasformer.models import BertEncoder
-
-_IDS = ("input_word_ids", "input_mask", "input_type_ids")
+from kerasformer.models.config import INPUTS
 
 
 class FeatureExtractor(keras.Model):
@@ -56,7 +55,7 @@ class FeatureExtractor(keras.Model):
 
     def call(self, inputs):
         """See the class."""
-        tokens, pooled = self._encode({name: inputs[name] for name in _IDS})
+        tokens, pooled = self._encode({name: inputs[name] for name in INPUTS})
         if not self.poolings:
             return tokens
         mask = inputs["pooling_mask"]
@@ -66,7 +65,7 @@ class FeatureExtractor(keras.Model):
     @property
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs."""
-        return (*_IDS, "pooling_mask") if self.poolings else _IDS
+        return (*INPUTS, "pooling_mask") if self.poolings else INPUTS
 
     def _encode(self, ids):
         """The tokens' vectors, and the pooler's output where it is asked for."""

@@ -10,8 +10,7 @@ from kerasformer.hub.signature import Signature, is_text
 from kerasformer.hub.strings import as_strings
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
-
-_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+from kerasformer.models.config import INPUTS, input_dict
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -76,7 +75,7 @@ class HubEncoder(HubLayer):
         if self._encode.inputs is None:
             raise UserError(
                 f"{self.source} takes {self._encode}, so that it is no text encoder of TF Hub: "
-                f"expected a dict with {', '.join(_INPUTS)}, or strings."
+                f"expected a dict with {', '.join(INPUTS)}, or strings."
             )
         vocabulary = read_vocabulary(self.folder)
         self._padding_id = vocabulary.index("[PAD]") if "[PAD]" in vocabulary else 0
@@ -109,7 +108,9 @@ class HubEncoder(HubLayer):
 
     def __call__(self, inputs, *args, **kwargs):
         """As any Keras layer, and text embeddings also on lists and arrays of str."""
-        inputs = as_strings(inputs, "inputs") if self.takes_text else _as_dict(inputs)
+        inputs = (
+            as_strings(inputs, "inputs") if self.takes_text else input_dict(inputs, "HubEncoder")
+        )
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, training=None):
@@ -139,7 +140,7 @@ class HubEncoder(HubLayer):
         specs = self._encode.inputs
         if isinstance(specs, dict):
             return {name: argument(name, spec) for name, spec in specs.items()}
-        return [argument(name, spec) for name, spec in zip(_INPUTS, specs, strict=True)]
+        return [argument(name, spec) for name, spec in zip(INPUTS, specs, strict=True)]
 
     def compute_output_spec(self, inputs, training=None):
         """The shapes and dtypes of what a call returns."""
@@ -161,9 +162,9 @@ class HubEncoder(HubLayer):
 
 def _is_understood(spec):
     if isinstance(spec, dict):
-        return _INPUTS[0] in spec and spec.keys() <= set(_INPUTS)
+        return INPUTS[0] in spec and spec.keys() <= set(INPUTS)
     if isinstance(spec, list | tuple):  # TF Hub's first BERTs take them in this order
-        return len(spec) == len(_INPUTS) and all(item.dtype.is_integer for item in spec)
+        return len(spec) == len(INPUTS) and all(item.dtype.is_integer for item in spec)
     return is_text(spec)
 
 
@@ -176,17 +177,6 @@ def _named(outputs):
     if "pooled_output" in outputs:
         return {"default": outputs["pooled_output"], **outputs}
     return dict(outputs)
-
-
-def _as_dict(inputs):
-    if not isinstance(inputs, dict):
-        inputs = {"input_word_ids": inputs}
-    if "input_word_ids" not in inputs or not inputs.keys() <= set(_INPUTS):
-        raise ValueError(
-            f"HubEncoder takes a dict with input_word_ids and possibly {_INPUTS[1]} and "
-            f"{_INPUTS[2]}, not one with {', '.join(sorted(map(str, inputs))) or 'nothing'}."
-        )
-    return inputs
 
 
 def _check_shapes(inputs, max_length):

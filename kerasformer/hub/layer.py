@@ -3,11 +3,11 @@
 import os
 
 import keras
-from keras.src.saving.serialization_lib import in_safe_mode  # not exported; Lambda asks it too
 
 from kerasformer.errors import UserError
 from kerasformer.hub.known import is_known, remember
 from kerasformer.hub.saved_model import content_fingerprint, find_saved_model, load_saved_model
+from kerasformer.private_api import in_safe_mode
 
 
 class HubLayer(keras.layers.Layer):

@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 from kerasformer.errors import UserError, require
-from kerasformer.files import sha256_of
+from kerasformer.files import read_text, sha256_of
 from kerasformer.sources.resolve import resolve
-from kerasformer.text.files import read_text
 
 _GRAPH = "saved_model.pb"
 _ALL_THAT_RUNS = ("saved_model.*", "variables/**/*", "assets/**/*")

@@ -1,5 +1,6 @@
 """Multi-head self-attention: Keras' own layer and variables, with a fused forward pass."""
 
+import math
 from typing import Any
 
 import keras
@@ -100,12 +101,12 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         if attention_mask is None and mask is not None:
             attention_mask = ops.expand_dims(mask, axis=1)
         query, key, value = self._project(inputs)
-        query = ops.multiply(query, ops.cast(self._inverse_sqrt_key_dim, query.dtype))
+        query = ops.multiply(query, ops.cast(1.0 / math.sqrt(self.key_dim), query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
         probabilities = kernels().attention_probabilities(scores, allowed)
         probabilities = ops.cast(probabilities, self.compute_dtype)
-        dropped = self._dropout_layer(probabilities, training=training)
+        dropped = _dropout_of(self)(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
 
@@ -124,7 +125,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     def _project(self, inputs):
         """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
         batch, length, hidden = ops.shape(inputs)
-        denses = (self._query_dense, self._key_dense, self._value_dense)
+        denses = (self.query_dense, self.key_dense, self.value_dense)
         width = self.num_heads * self.key_dim
         kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
         bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
@@ -137,8 +138,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         batch, length, hidden = ops.shape(inputs)
         width = self.num_heads * self.key_dim
         flat = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, width))
-        output = ops.matmul(flat, ops.reshape(self._output_dense.kernel, (width, hidden)))
-        return ops.reshape(output + self._output_dense.bias, (batch, length, hidden))
+        output = ops.matmul(flat, ops.reshape(self.output_dense.kernel, (width, hidden)))
+        return ops.reshape(output + self.output_dense.bias, (batch, length, hidden))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
@@ -160,3 +161,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
+
+
+def _dropout_of(layer):
+    """The dropout that Keras' attention makes for itself and has no public name for."""
+    return next(part for part in vars(layer).values() if isinstance(part, keras.layers.Dropout))

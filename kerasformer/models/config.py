@@ -1,6 +1,7 @@
 """The sizes and constants of a BERT encoder."""
 
 import dataclasses
+from typing import Any
 
 _SIZES = (
     *("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"),
@@ -12,6 +13,26 @@ ACTIVATIONS = (
     *("gelu", "gelu_tanh", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"),
     *("relu", "silu", "swish", "tanh", "sigmoid"),
 )
+
+
+# The inputs of every encoder, by TF Hub's names.
+INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+
+
+def input_dict(inputs: Any, owner: str) -> dict[str, Any]:
+    """The dict of an encoder's inputs, given that or the ids alone.
+
+    Raises:
+        ValueError: It is a dict without ids, or with other names than `INPUTS`.
+    """
+    if not isinstance(inputs, dict):
+        inputs = {"input_word_ids": inputs}
+    if "input_word_ids" not in inputs or not inputs.keys() <= set(INPUTS):
+        raise ValueError(
+            f"{owner} takes a dict with input_word_ids and possibly {INPUTS[1]} and {INPUTS[2]}, "
+            f"not one with {', '.join(sorted(map(str, inputs))) or 'nothing'}."
+        )
+    return inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +122,7 @@ class EncoderConfig:
             raise ValueError(f"{name}={number!r} is not a number {bounds}.")
 
     @classmethod
-    def bert(cls, size: str = "base", **changes) -> "EncoderConfig":
+    def bert(cls, size: str = "base", **changes: Any) -> "EncoderConfig":
         """A published size: tiny, mini, small, medium, base or large.
 
         Args:
@@ -114,7 +135,7 @@ class EncoderConfig:
         if size not in _PUBLISHED:
             raise ValueError(f"{size!r} is not one of the sizes {', '.join(_PUBLISHED)}.")
         num_layers, hidden_size, num_heads = _PUBLISHED[size]
-        sizes = {
+        sizes: dict[str, Any] = {
             "num_layers": num_layers,
             "hidden_size": hidden_size,
             "num_heads": num_heads,

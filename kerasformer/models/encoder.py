@@ -1,6 +1,9 @@
 """BERT's encoder in native Keras layers."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import keras
 from keras import ops
@@ -8,10 +11,14 @@ from keras import ops
 from kerasformer.layers import BertEmbedding, TransformerBlock
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import EncoderConfig, input_dict
 from kerasformer.models.export import ServingExport
+from kerasformer.private_api import output_tensors
+from kerasformer.text import Tokenizer, WordPieceTokenizer
 
-_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+if TYPE_CHECKING:
+    from kerasformer.checkpoints import LoadReport
+
 _ON_REQUEST = ("embedding_output", "attention_scores")
 
 
@@ -55,16 +62,17 @@ class BertEncoder(ServingExport):
     ((1, 128), 2)
     """
 
-    def __init__(self, config=None, **kwargs):
+    def __init__(self, config: EncoderConfig | dict[str, Any] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         config = EncoderConfig(**config) if isinstance(config, dict) else config or EncoderConfig()
         if not isinstance(config, EncoderConfig):
-            raise ValueError(f"config is an EncoderConfig or a dict, not {config!r}.")
+            raise ValueError(
+                f"config is {config!r}: expected an EncoderConfig or the dict of its attributes."
+            )
         self.config = config
         self.autocast = False  # ids given as floats do not fit into float16
-        initializer = "zeros"
-        if config.initializer_range:
-            initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        stddev = config.initializer_range
+        initializer = keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
         self.embedding = BertEmbedding(
             config.vocab_size,
             config.max_length,
@@ -76,7 +84,7 @@ class BertEncoder(ServingExport):
             dtype=self.dtype_policy,
             name="embeddings",
         )
-        self.embedding_projection = None
+        self.embedding_projection: Any = None
         if config.embedding_size != config.hidden_size:
             self.embedding_projection = self._dense("embedding_projection", initializer)
         self.blocks = [
@@ -94,12 +102,12 @@ class BertEncoder(ServingExport):
             )
             for i in range(config.num_layers)
         ]
-        self.pooler = None
+        self.pooler: Any = None
         if config.pooler:
             self.pooler = self._dense("pooler_transform", initializer, activation="tanh")
         self.build()
 
-    def _dense(self, name, initializer, activation=None):
+    def _dense(self, name, initializer, activation=None) -> keras.layers.Dense:
         return keras.layers.Dense(
             self.config.hidden_size,
             activation=activation,
@@ -108,20 +116,31 @@ class BertEncoder(ServingExport):
             name=name,
         )
 
+    @overload
     @classmethod
-    def from_pretrained(cls, source, *, strict=True, **kwargs):
-        """Reads a published encoder, of any format, into native layers.
+    def from_pretrained(
+        cls, source: str | os.PathLike, *, strict: Literal[True] = True, **kwargs: Any
+    ) -> Self: ...
 
-        Every number, float16 and bfloat16 too, goes into variables of the dtype that `kwargs` ask
-        for, float32 by default. A source without a pooler gives an encoder without one. No code is
-        run and no pickle is read; the configuration is compared with the shapes in the files before
-        any memory is taken for it.
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls, source: str | os.PathLike, *, strict: Literal[False], **kwargs: Any
+    ) -> tuple[Self, "LoadReport"]: ...
+
+    @classmethod
+    def from_pretrained(cls, source, *, strict: bool = True, **kwargs: Any) -> Any:
+        """Loads a published encoder, of any format, into native layers.
+
+        All weights, float16 and bfloat16 too, become variables of the dtype that `kwargs` ask for,
+        float32 by default. A source without a pooler makes an encoder without one. Nothing of the
+        source is run, and no memory is allocated for sizes that its files do not have.
 
         Args:
             source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
                 such as `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
-            strict: Whether a missing, unexpected or wrongly shaped tensor is an error. If not, the
-                encoder comes with a report, as long as the file has at least half of its weights.
+            strict: Whether a missing, unexpected or wrongly shaped tensor is an error. If not, a
+                report comes with the encoder, and at least half of its weights must be there.
             **kwargs: Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
@@ -129,7 +148,7 @@ class BertEncoder(ServingExport):
             `LoadReport`.
 
         Raises:
-            UserError: There is no such source, it is not a BERT encoder's, or a weight is missing,
+            UserError: The source does not exist or is no BERT encoder, or a weight is missing,
                 unexpected, wrongly shaped or not finite.
 
         Example:
@@ -142,28 +161,37 @@ class BertEncoder(ServingExport):
 
         return open_checkpoint(source).load_encoder(cls, strict=strict, **kwargs)
 
-    def save_pretrained(self, folder, tokenizer=None):
-        """Writes the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
+    def save_pretrained(
+        self, folder: str | os.PathLike, tokenizer: Tokenizer | None = None
+    ) -> None:
+        """Saves the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
 
         Args:
-            folder: Where to; made if it is not there.
-            tokenizer: The encoder's `kerasformer.text.Tokenizer`, to be written beside it.
+            folder: Output folder, created if missing.
+            tokenizer: The encoder's tokenizer, to be saved beside it.
 
         Raises:
-            UserError: The folder cannot be written to; or transformers does not have the activation
-                or a weight's type.
+            UserError: The folder cannot be written to, or transformers lacks the activation or a
+                weight's type.
         """
         from kerasformer.checkpoints.export.huggingface import save_pretrained
 
         save_pretrained(folder, self, tokenizer=tokenizer)
 
-    def export_tfhub(self, folder, tokenizer, *, seq_length=128, mlm_head=None):
-        """Writes the encoder and its preprocessor as two SavedModels in TF Hub's format.
+    def export_tfhub(
+        self,
+        folder: str | os.PathLike,
+        tokenizer: WordPieceTokenizer,
+        *,
+        seq_length: int = 128,
+        mlm_head: Any = None,
+    ) -> None:
+        """Exports the encoder and its preprocessor as two SavedModels in TF Hub's format.
 
         Args:
-            folder: The folder to write `encoder` and `preprocessor` into.
-            tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
-            seq_length: The length that the preprocessor pads and cuts to, if not told another.
+            folder: Output folder, for `encoder` and `preprocessor` in it.
+            tokenizer: The encoder's tokenizer.
+            seq_length: Default length that the preprocessor pads and truncates to.
             mlm_head: A `kerasformer.layers.MaskedLMHead` on the encoder, to be its `.mlm`.
 
         Raises:
@@ -175,25 +203,23 @@ class BertEncoder(ServingExport):
         export_tfhub(self, tokenizer, folder, seq_length=seq_length, mlm_head=mlm_head)
 
     @property
-    def available_outputs(self):
+    def available_outputs(self) -> tuple[str, ...]:
         """The names that a call may ask for."""
         # Not `output_names`: Keras takes that for the names of what a call returns.
         pooled = ("pooled_output", "default") if self.pooler else ()
         return ("sequence_output", *pooled, "encoder_outputs", *_ON_REQUEST)
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic outputs of the call that had the most of them.
 
-        Keras means those of the first call, and takes a functional model for disconnected in which
-        the encoder gives more than it gave then, as to the second of two heads that share it.
+        Keras returns those of the first call, and then considers a functional model disconnected
+        where a later call has more of them, as for the second of two heads that share the encoder.
         """
-        calls = [node.output_tensors for node in self._inbound_nodes]
-        if not calls:
-            return super().output  # whose error says why there is none
-        return max(calls, key=len)
+        calls = output_tensors(self)
+        return max(calls, key=len) if calls else super().output  # whose error says why
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Creates all variables, whatever the input's shape."""
         self.embedding.build((None, None))
         if self.embedding_projection:
@@ -204,17 +230,20 @@ class BertEncoder(ServingExport):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, inputs, outputs=None, training=None):
+    def call(
+        self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
+    ) -> dict[str, Any]:
         """See the class."""
         wanted = self._check_outputs(outputs)
-        inputs = self._as_dict(inputs)
+        inputs = input_dict(inputs, "BertEncoder")
         mask = self.padding_mask(inputs)
         x = self.embedding(
             inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
         )
         if self.embedding_projection:
             x = self.embedding_projection(x)
-        result = {"embedding_output": x, "encoder_outputs": [], "attention_scores": []}
+        result: dict[str, Any] = {"embedding_output": x}
+        result |= {"encoder_outputs": [], "attention_scores": []}
         for block in self.blocks:
             x, scores = block(x, padding_mask=mask, return_attention_scores=True, training=training)
             result["encoder_outputs"].append(x)
@@ -224,41 +253,31 @@ class BertEncoder(ServingExport):
             result["pooled_output"] = result["default"] = self.pooler(x[:, 0])
         return {name: result[name] for name in wanted}
 
-    def _check_outputs(self, outputs):
+    def _check_outputs(self, outputs) -> Sequence[str]:
         if outputs is None:
             return [name for name in self.available_outputs if name not in _ON_REQUEST]
         if isinstance(outputs, str):
-            raise ValueError(f"outputs is a list of names, such as [{outputs!r}], not one string.")
+            raise ValueError(f"outputs is {outputs!r}: expected a list, such as [{outputs!r}].")
         for name in outputs:
             if name not in self.available_outputs:
                 known = ", ".join(self.available_outputs)
-                raise ValueError(f"outputs names {name!r}, and this encoder has {known}.")
+                raise ValueError(f"outputs has {name!r}: this encoder has {known}.")
         return outputs
 
-    def padding_mask(self, inputs):
+    def padding_mask(self, inputs: Any) -> Any:
         """The mask that a call works with, `[batch, seq]`; see the class for `inputs`."""
-        inputs = self._as_dict(inputs)
+        inputs = input_dict(inputs, "BertEncoder")
         mask = inputs.get("input_mask")
-        if mask is None:
-            mask = ops.not_equal(inputs["input_word_ids"], self.config.pad_token_id)
-        return mask
+        ids, padding_id = inputs["input_word_ids"], self.config.pad_token_id
+        return ops.not_equal(ids, padding_id) if mask is None else mask
 
-    @staticmethod
-    def _as_dict(inputs):
-        if not isinstance(inputs, dict):
-            inputs = {"input_word_ids": inputs}
-        if "input_word_ids" not in inputs or not inputs.keys() <= set(_INPUTS):
-            raise ValueError(
-                f"BertEncoder takes a dict with input_word_ids and possibly {_INPUTS[1]} and "
-                f"{_INPUTS[2]}, not one with {', '.join(sorted(inputs)) or 'nothing'}."
-            )
-        check_rank("input_word_ids", inputs["input_word_ids"], "[batch, seq]")
-        return inputs
-
-    def compute_output_spec(self, inputs, outputs=None, training=None):
+    def compute_output_spec(
+        self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
+    ) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
-        batch, length = self._as_dict(inputs)["input_word_ids"].shape
-        config = self.config
+        ids, config = input_dict(inputs, "BertEncoder")["input_word_ids"], self.config
+        check_rank("input_word_ids", ids, "[batch, seq]")
+        batch, length = ids.shape
         check_length(length, config.max_length)
 
         def spec(*shape):
@@ -277,6 +296,6 @@ class BertEncoder(ServingExport):
         }
         return {name: specs[name] for name in self._check_outputs(outputs)}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The encoder's configuration as a dict."""
         return {**super().get_config(), "config": dataclasses.asdict(self.config)}

@@ -1,5 +1,8 @@
 """`export` of the models: for serving, with strings where the tokenizer is known."""
 
+import os
+from typing import Any
+
 import keras
 
 from kerasformer.text import WordPieceTokenizer
@@ -8,8 +11,15 @@ from kerasformer.text import WordPieceTokenizer
 class ServingExport(keras.Model):
     """A Keras model on token ids whose `export` knows its inputs, and of a tokenizer."""
 
-    def export(self, filepath, format="tf_saved_model", tokenizer=None, max_length=None, **kwargs):
-        """Writes the model for serving, without Keras and without its training.
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        tokenizer: WordPieceTokenizer | None = None,
+        max_length: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Exports the model for serving, without Keras and without its training.
 
         - `"tf_saved_model"`: a SavedModel with the signatures `ids`, which is the default one, and
           `strings`, if there is a WordPiece tokenizer; see
@@ -19,15 +29,15 @@ class ServingExport(keras.Model):
         Other formats, and an `input_signature` of one's own, are Keras' `Model.export`.
 
         Args:
-            filepath: The folder, or the file.
-            format: As above, or as Keras has it.
-            tokenizer: The model's `WordPieceTokenizer`; by default the one that it has itself.
+            filepath: Output folder, or the file for ONNX.
+            format: As above, or a format of Keras.
+            tokenizer: The model's tokenizer; by default the one that the model has.
             max_length: The most tokens of a text; by default as many as the model takes.
             **kwargs: Further arguments of Keras' `Model.export`.
 
         Raises:
-            UserError: The file cannot be written, an extra is missing, or the tokenizer is not
-                the model's or none that a graph can hold.
+            UserError: The file cannot be written, an extra is missing, or the tokenizer is
+                another model's or cannot be built into a graph.
         """
         if format not in ("tf_saved_model", "onnx") or "input_signature" in kwargs:
             super().export(filepath, format=format, **kwargs)

@@ -4,22 +4,17 @@ import keras
 
 from kerasformer.hardware import has_gpu
 from kerasformer.layers.kernels import Kernels, mask_bias, softmax
+from kerasformer.private_api import has_onednn
 
 
 def inference_kernels():
     """The `Kernels` for graphs that are traced for inference here."""
-    return OneDnnKernels() if _has_onednn() else Kernels()
+    return OneDnnKernels() if _runs_on_onednn() else Kernels()
 
 
-def _has_onednn():
+def _runs_on_onednn():
     """Whether TensorFlow computes on this machine's processors, with oneDNN's kernels."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    try:
-        from tensorflow.python.util import _pywrap_util_port
-    except ImportError:  # private, and the one place that knows
-        return False
-    return _pywrap_util_port.IsMklEnabled() and not has_gpu()
+    return keras.backend.backend() == "tensorflow" and has_onednn() and not has_gpu()
 
 
 class OneDnnKernels(Kernels):

@@ -18,7 +18,7 @@ _NUMBERED = (0.46, 0.3)  # inches: a cell that holds a number such as -0.53
 _PLAIN = 0.17  # inches: a cell that holds none, as high as its label
 _MOST_WITH_NUMBERS = 1_000  # cells; more of them are no longer read one by one
 _LARGEST = 16.0  # inches, the sides of what is drawn
-_LABEL_LIMIT, _SMALL_LABEL_LIMIT = 48, 16  # characters
+_TITLE_LIMIT, _LABEL_LIMIT, _SMALL_LABEL_LIMIT = 120, 48, 16  # characters
 _LONGEST_SCALE = 4.0  # inches
 
 
@@ -37,16 +37,16 @@ def heat_map(
     """A matrix as colours, with its numbers in the cells where these are few enough.
 
     Args:
-        values: `[rows, columns]`; NaN where there is no value, drawn grey and empty.
+        values: `[rows, columns]`; NaN, a missing value, is drawn grey and empty.
         row_labels: A label for each row, in any script; one that no font at hand can draw is
             replaced by its number.
         column_labels: A label for each column.
         value_label: What the values are, with their unit, for the scale: `"Accuracy, %"`.
         row_axis: What the rows are.
         column_axis: What the columns are.
-        title: A line above; left out where no font at hand can draw it.
-        limits: The least and the greatest value of the scale; by default those of `values`.
-        decimals: Digits behind the point in the cells.
+        title: A line above, left out if no font at hand can draw it.
+        limits: The lowest and highest value of the scale; by default those of `values`.
+        decimals: Decimal places of the numbers in the cells.
 
     Returns:
         A PNG file, whose size follows from the number of cells.
@@ -86,12 +86,8 @@ def heat_map_grid(
         panels: Matrices, read like a text: from left to right, then the next line.
         titles: A short title for each.
         columns: The most panels in a line.
-        value_label: What the values are, with their unit.
-        labels: Short labels of the rows and columns of every panel, such as numbers; by default
-            none.
-        title: A line above.
-        limits: The least and the greatest value of the scale; by default those of all panels.
-        decimals: Digits behind the point, where the cells have room for numbers.
+        labels: Short labels of the rows and columns of every panel, such as numbers.
+        value_label, title, limits, decimals: As in `heat_map`; numbers only where they fit.
 
     Returns:
         A PNG file.
@@ -106,7 +102,7 @@ def heat_map_grid(
     b'PNG'
     """
     if not len(panels) or len(panels) != len(titles):
-        raise ValueError(f"{len(panels)} panels have {len(titles)} titles: give one to each.")
+        raise ValueError(f"{len(panels)} panels have {len(titles)} titles: give one for each.")
     size = None if labels is None else (len(labels), len(labels))
     panels = [_matrix(panel, size) for panel in panels]
     with plot_style():
@@ -118,11 +114,8 @@ def heat_map_grid(
 def _matrix(values, shape):
     values = np.asarray(values, "float64")
     if values.ndim != 2 or not values.size or (shape is not None and values.shape != shape):
-        wanted = "" if shape is None else f", and the labels are of {shape[0]} x {shape[1]}"
-        raise ValueError(
-            f"A heat map shows a matrix with a cell or more, not one of shape {values.shape}"
-            f"{wanted}."
-        )
+        wanted = "" if shape is None else f" and labels for {shape[0]} x {shape[1]}"
+        raise ValueError(f"A heat map shows a non-empty matrix; got shape {values.shape}{wanted}.")
     return values
 
 
@@ -144,9 +137,9 @@ def _one(values, row_labels, column_labels, title, norm, decimals):
     width, height = min(width * columns, _LARGEST), min(height * rows, _LARGEST)
     figure = _figure(width, height)
     axes = figure.add_axes((0, 0, 1, 1))
-    image = _draw(axes, values, norm, decimals if with_numbers else None, size=8)
+    image = draw_cells(axes, values, norm, _numbers(values, decimals) if with_numbers else None)
     _label(axes, row_labels, column_labels, width, height)
-    axes.set_title(_drawable_title(title), loc="left")
+    axes.set_title(drawable(title, fallback="", limit=_TITLE_LIMIT), loc="left")
     _scale(figure, image, width, height)
     return figure
 
@@ -166,19 +159,25 @@ def _many(panels, titles, columns, labels, title, norm, decimals):
         top = 1 - line * (side + between[1]) / height
         axes = figure.add_axes((left, top - side / height, side / width, side / height))
         roomy = side / max(panel.shape) >= _NUMBERED[1]
-        image = _draw(axes, panel, norm, decimals if roomy else None, size=6)
+        image = draw_cells(axes, panel, norm, _numbers(panel, decimals) if roomy else None, size=6)
         axes.set_title(drawable(name, fallback=f"#{number}", limit=24), fontsize=7, pad=2)
         axes.set_xticks([])
         axes.set_yticks([])
         if labels:
             _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
-    figure.text(0, 1 + 0.3 / height, _drawable_title(title), ha="left", va="bottom")
+    figure.text(
+        0,
+        1 + 0.3 / height,
+        drawable(title, fallback="", limit=_TITLE_LIMIT),
+        ha="left",
+        va="bottom",
+    )
     _scale(figure, image, width, height)
     return figure
 
 
 def _side(panel, labels):
-    """The side of a panel in inches: room for labels, where there are any, and small numbers."""
+    """The side of a panel in inches, with room for labels, if any, and small numbers."""
     return 0 if labels is None else min(2.6, 0.34 * max(panel.shape))
 
 
@@ -198,23 +197,21 @@ def _figure(width, height):
     return figure
 
 
-def _draw(axes, values, norm, decimals, size):
-    """Draws the cells, and the numbers in them unless `decimals` is None."""
-    colors = require("matplotlib", extra="compare").colormaps[_MAP].with_extremes(bad=_MISSING)
+def draw_cells(axes, values, norm, write=None, size=8, colors=_MAP):
+    """Draws a matrix as cells; `write(row, column)` is the text of one, if it has a value."""
+    colors = require("matplotlib", extra="compare").colormaps[colors].with_extremes(bad=_MISSING)
     image = axes.imshow(
         np.ma.masked_invalid(values), cmap=colors, norm=norm, aspect="auto", interpolation="auto"
     )
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    if decimals is None:
-        return image
-    for (row, column), value in np.ndenumerate(values):
+    for (row, column), value in np.ndenumerate(values) if write else ():
         if np.isfinite(value):
             axes.text(
                 column,
                 row,
-                f"{value:z.{decimals}f}",
+                write(row, column),
                 ha="center",
                 va="center",
                 fontsize=size,
@@ -223,16 +220,14 @@ def _draw(axes, values, norm, decimals, size):
     return image
 
 
+def _numbers(values, decimals):
+    return lambda row, column: f"{values[row, column]:z.{decimals}f}"
+
+
 def ink_on(color) -> str:
-    """Black or white, whichever stands out more on a colour.
+    """Black or white, whichever stands out more on a colour, given as red, green and blue to 1.
 
-    Args:
-        color: Red, green and blue, from 0 to 1.
-
-    Returns:
-        `"black"` or `"white"`; its contrast is at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
-
-    Example:
+    Its contrast is at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
 
     >>> ink_on((1, 1, 0)), ink_on((0, 0, 1))
     ('black', 'white')
@@ -264,10 +259,6 @@ def _drawable(labels, limit):
         drawable(str(label), fallback=f"#{number}", limit=limit)
         for number, label in enumerate(labels, 1)
     ]
-
-
-def _drawable_title(title):
-    return drawable(title, fallback="", limit=120)
 
 
 def _scale(figure, image, width, height):

@@ -38,18 +38,10 @@ def font_families() -> tuple[str, ...]:
 
 
 def drawable(text: str, fallback: str, limit: int) -> str:
-    """A label that a plot shows rightly: the text, shortened, or else the fallback.
+    """The text, shortened to `limit` characters, or the fallback if a plot cannot draw it.
 
     Text from right to left, in a script that needs shaping, or without a glyph in the fonts at
     hand would come out wrong or as empty boxes. The page beside the plot shows it in full.
-
-    Args:
-        text: The label wanted, such as a class name.
-        fallback: What to draw instead, such as `"#3"`.
-        limit: The most characters.
-
-    Returns:
-        The label.
     """
     text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not text or any(map(_needs_shaping, text)) or not set(map(ord, text)) <= _glyphs():

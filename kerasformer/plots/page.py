@@ -6,14 +6,10 @@ from kerasformer.errors import require
 
 
 def environment(extra, *folders):
-    """A jinja2 environment of templates, in which what people wrote stays text.
-
-    Args:
-        extra: The extra that the page needs, for the error where jinja2 is not installed.
-        *folders: Further folders of templates, which may include this one's.
+    """A jinja2 environment that escapes all values, of templates in `folders` and this one.
 
     Raises:
-        UserError: jinja2 is not installed.
+        UserError: jinja2 is not installed; `extra` brings it.
     """
     jinja2 = require("jinja2", extra=extra)
     return jinja2.Environment(

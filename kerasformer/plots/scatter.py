@@ -67,16 +67,14 @@ class Group:
 
 
 def groups(labels: Sequence[str | None] | None, points: int) -> list[Group]:
-    """The points by their labels.
+    """The points by their labels, in the order of the labels' names or numbers.
+
+    Of more than 16 labels the 15 with the most points have groups of their own, and all others
+    share one. Points without a label are the last group.
 
     Args:
-        labels: The label of each point or None; or None where there are no labels.
-        points: How many points there are.
-
-    Returns:
-        A group for each label, in the order of their names or numbers, if there are at most 16.
-        Else one for each of the 15 labels with the most points, and one for all others. At the end
-        one for the points without a label, if there are any.
+        labels: The label of each point or None; or None for a plot without labels.
+        points: The number of points.
 
     Example:
 
@@ -124,14 +122,7 @@ def _shown(counts):
 
 
 def scatter_figure(scatter: Scatter):
-    """The points on two axes of one scale, so that distances are what they seem.
-
-    Args:
-        scatter: A `Scatter`.
-
-    Returns:
-        A matplotlib `Figure`.
-    """
+    """The points on two axes of one scale, so that distances are what they seem."""
     found = groups(scatter.labels, len(scatter.points))
     columns = _legend_columns(found)
     figure = new_figure(6.4 + _LEGEND_ROW * math.ceil(len(found) / columns))
@@ -189,17 +180,9 @@ def _legend_label(group):
 
 def _add_legend(figure, found, columns):
     line = require("matplotlib.lines", extra="compare").Line2D
+    dot = {"linestyle": "none", "markersize": 7, "markeredgewidth": 0}
     handles = [
-        line(
-            [],
-            [],
-            linestyle="none",
-            color=group.color,
-            marker=group.marker,
-            markersize=7,
-            markeredgewidth=0,
-            label=_legend_label(group),
-        )
+        line([], [], color=group.color, marker=group.marker, label=_legend_label(group), **dot)
         for group in found
     ]
     figure.legend(

@@ -45,17 +45,11 @@ Plotly.newPlot("plot", figure.data, figure.layout, {
 
 
 def scatter_page(scatter: Scatter, image: bytes) -> str:
-    """A page that holds all that it needs, and so works offline.
+    """A self-contained page, which works offline.
 
     Texts and labels come from anywhere: they are data in the page, escaped, and its content
-    security policy lets no script run but plotly's and three lines that call it.
-
-    Args:
-        scatter: A `Scatter`.
-        image: A PNG of `scatter_figure`, for readers that run no scripts.
-
-    Returns:
-        HTML.
+    security policy lets no script run but plotly's and the few lines that call it. The image, a PNG
+    of `scatter_figure`, is for readers without scripts.
 
     Raises:
         UserError: The extra `plot` is not installed.
@@ -75,14 +69,10 @@ def scatter_page(scatter: Scatter, image: bytes) -> str:
 
 
 def plotly_figure(scatter: Scatter) -> dict:
-    """The points as plotly's figure, ready for JSON.
+    """The points as `data` and `layout` of plotly, ready for JSON.
 
-    Args:
-        scatter: A `Scatter`.
-
-    Returns:
-        `data` and `layout` as in https://plotly.com/javascript/reference/. What comes from people
-        is escaped, for plotly reads some of HTML's tags in every string.
+    See https://plotly.com/javascript/reference/. What comes from people is escaped, because plotly
+    reads some of HTML's tags in every string.
     """
     found = groups(scatter.labels, len(scatter.points))
     return {

@@ -1,10 +1,11 @@
 """The cache of fetched files, addressed by the sha256 of their content.
 
 ```
-<root>/blobs/<sha256>               each file once, read-only
+<root>/blobs/<sha256>               each file of a preset once, read-only
 <root>/models/<name>-<digest>/      a folder under the files' own names: hard links to the blobs
 <root>/models/<name>-<digest>.json  the folder's manifest: sha256, size, time stamp of each file
-<root>/models/<owner>--<name>@<revision>/  the same for a model of a hub
+<root>/models/<owner>--<name>@<revision>.json  the same of a model of a hub: the version that was
+                                    fetched first, and the folder in that hub's own cache
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
@@ -23,7 +24,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -31,8 +31,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
-from kerasformer.files import sha256_of, write_whole
-from kerasformer.sources.partial import SUFFIXES
+from kerasformer.files import open_whole, sha256_of, write_whole
 from kerasformer.sources.places import FetchError, File
 
 
@@ -76,63 +75,35 @@ class Cache:
             blob.unlink(missing_ok=True)
         return sound
 
-    def add(
-        self,
-        name: str,
-        chunks: Iterable[bytes],
-        scratch: Path,
-        *,
-        size: int | None = None,
-        sha256: str | None = None,
-    ) -> File:
-        """Writes content into the cache, if it is what was expected.
+    def add(self, file: File, chunks: Iterable[bytes], scratch: Path) -> None:
+        """Writes content into the cache, if it is what `file` says.
 
         Args:
-            name: The file's name, for messages and the result.
-            chunks: The content, piece by piece.
+            file: What is expected.
+            chunks: The content, piece by piece; reading stops at the first byte too many.
             scratch: A folder on the same file system for the unfinished file.
-            size: The bytes expected, where known; reading stops at the first byte beyond.
-            sha256: The content's sha256, where known.
-
-        Returns:
-            The file with its true sha256 and size.
 
         Raises:
-            FetchError: The content differs from what was expected.
+            FetchError: The content differs.
         """
-        digest, count = hashlib.sha256(), 0
-        descriptor, unfinished = tempfile.mkstemp(dir=scratch)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                for chunk in chunks:
-                    count += len(chunk)
-                    if size is not None and count > size:
-                        raise FetchError(f"{name} is longer than its {size:,} bytes")
-                    digest.update(chunk)
-                    stream.write(chunk)
-            if size is not None and count < size:
-                raise FetchError(f"{name} ended after {count:,} of {size:,} bytes")
-            file = File(name, digest.hexdigest(), count)
-            if sha256 is not None and file.sha256 != sha256:
-                found, wanted = file.sha256[:12], sha256[:12]
-                raise FetchError(f"{name} has the sha256 {found}..., not {wanted}...")
-            self.adopt(Path(unfinished), file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished)
-            raise
-        return file
-
-    def adopt(self, path: Path, file: File):
-        """Takes a finished file on the same file system as its own; its sha256 has been checked."""
-        if self.holds(file):  # and other folders may be linked to it
-            path.unlink()
-            return
-        with open(path, "r+b") as stream:
-            os.fsync(stream.fileno())
-        os.chmod(path, 0o444)
+        if self.holds(file):
+            return  # and other folders may be linked to it
+        digest, count, unfinished = hashlib.sha256(), 0, scratch / file.sha256
+        with open_whole(unfinished) as stream:
+            for chunk in chunks:
+                count += len(chunk)
+                if count > file.size:
+                    raise FetchError(f"{file.name} is longer than its {file.size:,} bytes")
+                digest.update(chunk)
+                stream.write(chunk)
+            if count < file.size:
+                raise FetchError(f"{file.name} ended after {count:,} of {file.size:,} bytes")
+            if digest.hexdigest() != file.sha256:
+                found, wanted = digest.hexdigest()[:12], file.sha256[:12]
+                raise FetchError(f"{file.name} has the sha256 {found}..., not {wanted}...")
+        os.chmod(unfinished, 0o444)
         self.blob(file.sha256).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, self.blob(file.sha256))
+        os.replace(unfinished, self.blob(file.sha256))
 
     def explain(self, error: OSError) -> UserError:
         """A failure to write here as a sentence that says what to do."""
@@ -145,13 +116,18 @@ class Cache:
 
 
 class CachedFolder:
-    """A folder of files out of the cache, and its manifest; made by `Cache.folder`."""
+    """A folder of files, and its manifest in the cache; made by `Cache.folder`."""
 
     def __init__(self, cache: Cache, section: str, key: str):
         self.cache = cache
         self.key = key
-        self.path = cache.root / section / key
+        self._own = cache.root / section / key
         self._manifest = cache.root / section / f"{key}.json"
+
+    @property
+    def path(self) -> Path:
+        """The folder: the cache's own, or the one that was recorded."""
+        return Path(self.manifest().get("folder", self._own))
 
     def files(self) -> list[File]:
         """The files that the manifest lists; none where the folder was never finished."""
@@ -159,26 +135,35 @@ class CachedFolder:
 
     def is_complete(self, files: Iterable[File]) -> bool:
         """Whether every one of `files` is here, unchanged since its sha256 was checked."""
-        stamps = self._stamps()
-        return all(file in stamps and self._is_sound(file, stamps[file]) for file in files)
+        stamps, path = self._stamps(), self.path
+        return bool(stamps) and all(
+            file in stamps and _is_sound(path / file.name, file, stamps[file]) for file in files
+        )
 
-    def link(self, files: Iterable[File], about: Mapping[str, str]):
-        """Shows `files`, which the cache holds, in this folder, and writes the manifest.
+    def link(self, files: Iterable[File], about: Mapping[str, str]) -> None:
+        """Shows `files`, which the cache holds, in the cache's own folder, and records them.
 
         Args:
             files: What the folder holds.
             about: What else the manifest says, such as where the files are from.
         """
-        entries = []
         for file in files:
-            path = self.path / file.name
+            path = self._own / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(self.cache.blob(file.sha256), path)
-            entries.append({**asdict(file), "mtime_ns": path.stat().st_mtime_ns})
+        self.record(self._own, files, about)
+
+    def record(self, folder: Path, files: Iterable[File], about: Mapping[str, str]) -> None:
+        """Writes the manifest of a folder whose files have just been checked."""
+        entries = [
+            {**asdict(file), "mtime_ns": (folder / file.name).stat().st_mtime_ns} for file in files
+        ]
+        about = {**about, "folder": str(folder)} if folder != self._own else about
+        self._manifest.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self._manifest, json.dumps({**about, "files": entries}, indent=1))
 
     def manifest(self) -> dict:
-        """What was recorded when the folder was linked; empty where it never was."""
+        """What was recorded; empty where nothing was."""
         try:
             manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -187,11 +172,7 @@ class CachedFolder:
 
     @contextlib.contextmanager
     def fetching(self) -> Iterator[Path]:
-        """Holds this folder's lock, and gives a scratch folder.
-
-        What is in it afterwards is removed, but for downloads that were merely cut off: they stay
-        until the folder is finished, and nobody but the next holder of the lock sees them.
-        """
+        """Holds this folder's lock, and gives a scratch folder, which is removed afterwards."""
         locks, scratch = self.cache.root / "locks", self.cache.root / "incoming" / self.key
         locks.mkdir(parents=True, exist_ok=True)
         lock = FileLock(locks / f"{self.key}.lock")
@@ -201,12 +182,11 @@ class CachedFolder:
             print(f"Waiting for another process that fetches {self.key} ...", file=sys.stderr)
             lock.acquire()
         try:
-            _clear(scratch)  # of what a killed run left
-            scratch.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
+            scratch.mkdir(parents=True)
             yield scratch
-            shutil.rmtree(scratch, ignore_errors=True)
         finally:
-            _clear(scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
             lock.release()
 
     def _stamps(self) -> dict[File, int]:
@@ -218,29 +198,18 @@ class CachedFolder:
         except (KeyError, TypeError):
             return {}
 
-    def _is_sound(self, file: File, stamp: int) -> bool:
-        path = self.path / file.name
-        try:
-            status = path.stat()
-        except OSError:
-            return False
-        if status.st_size != file.size:
-            return False
-        return status.st_mtime_ns == stamp or sha256_of(path) == file.sha256
+
+def _is_sound(path: Path, file: File, stamp: int) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    if status.st_size != file.size:
+        return False
+    return status.st_mtime_ns == stamp or sha256_of(path) == file.sha256
 
 
-def _clear(scratch: Path):
-    """Removes all but the downloads that can be continued, and the folder where it is empty."""
-    for path in scratch.glob("*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif not path.name.endswith(SUFFIXES):
-            path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        scratch.rmdir()
-
-
-def _link_or_copy(blob: Path, path: Path):
+def _link_or_copy(blob: Path, path: Path) -> None:
     unfinished = path.with_name(f".{path.name}.incoming")
     unfinished.unlink(missing_ok=True)
     try:

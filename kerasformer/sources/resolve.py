@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from kerasformer.errors import UserError
+from kerasformer.formatting import joined
 from kerasformer.sources.cache import Cache, default_root
 from kerasformer.sources.folders import hub_folder, preset_folder
 from kerasformer.sources.places import Hub, HuggingFace, Kaggle, TFHub
-from kerasformer.sources.presets import PRESETS
+from kerasformer.sources.presets import HUB_NAMES, PRESETS
 
 _ACCEPTED = (
     "a folder or file, a preset's name, hf://owner/name[@revision], "
@@ -46,21 +47,19 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
 
     A preset's name wins over a folder of that name here; write `./name` for the folder.
 
-    The cache is `KERASFORMER_CACHE`, or `kerasformer` in the person's cache folder
-    (`XDG_CACHE_HOME`, `~/.cache`). Every file of a preset is checked against its sha256. A model
-    without a revision or version is fetched once, as it is at that time, and then stays the same;
-    name another revision to get another. A download that was cut off goes on where it stopped.
-
-    `HF_ENDPOINT`, `TFHUB_ENDPOINT` and `KAGGLE_API_ENDPOINT` name mirrors of the hubs. `HF_TOKEN`,
-    and `KAGGLE_USERNAME` with `KAGGLE_KEY` or `~/.kaggle/kaggle.json`, are shown to these hosts
-    alone.
+    Presets are kept in `KERASFORMER_CACHE`, or `kerasformer` in the person's cache folder
+    (`XDG_CACHE_HOME`, `~/.cache`), each file checked against its sha256. Models of a hub are kept
+    in that hub's own cache (`HF_HOME`, `KAGGLEHUB_CACHE`, `TFHUB_CACHE_DIR`) and fetched with its
+    own credentials (`hf auth login`, `~/.kaggle`). A model without a revision or version is fetched
+    once, as it is at that time, and then stays the same; name another revision to get another.
 
     Args:
         source: A path of a folder or file, or the prefix of a TensorFlow checkpoint; a name out of
             `presets.PRESETS`; `hf://owner/name[@revision]`, a model on the Hugging Face hub; or one
             of TF Hub's, `https://tfhub.dev/publisher/name/version`, on Kaggle
             `kaggle://owner/model/framework/variation[/version]`.
-        offline: Whether to do without the network; by default as `KERASFORMER_OFFLINE` says.
+        offline: Whether to do without the network; by default as `KERASFORMER_OFFLINE` says, and
+            for `hf://` also `HF_HUB_OFFLINE`.
 
     Returns:
         The path itself, or the folder in the cache that holds the files under their names.
@@ -72,16 +71,17 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
 
     >>> resolve(".")
     PosixPath('.')
-    >>> resolve("all-minilm-l6")
+    >>> resolve("bert-base-uncased")
     Traceback (most recent call last):
-    kerasformer.errors.UserError: There is no preset, file or folder 'all-minilm-l6'; ...
+    kerasformer.errors.UserError: There is no preset, file or folder 'bert-base-uncased'; did you
+    mean hf://google-bert/bert-base-uncased?
     """
     if offline is None:
         offline = is_offline()
     if isinstance(source, str) and source in PRESETS:
         return preset_folder(PRESETS[source], Cache(default_root()), offline)
     if isinstance(source, str) and "://" in source:
-        return _resolve_handle(source, offline)
+        return hub_folder(_parse(source), Cache(default_root()), offline)
     return _resolve_path(source)
 
 
@@ -97,23 +97,26 @@ def _resolve_path(source: str | os.PathLike) -> Path:
         if re.fullmatch(_REPO, name, flags=re.ASCII):
             hint = f", or write hf://{name} for the model on the Hugging Face hub"
         raise UserError(f"There is no file or folder {name!r}: check the path{hint}.")
-    advice = f"did you mean {near}?" if near else f"the presets are {', '.join(PRESETS)}."
+    advice = f"did you mean {near}?" if near else f"the presets are {_presets()}."
     raise UserError(f"There is no preset, file or folder {name!r}; {advice}")
 
 
-def _near(name: str) -> str:
-    """The presets whose names are near to `name`, as words of a sentence."""
-    names = {preset.lower(): preset for preset in PRESETS}
-    return " or ".join(names[near] for near in difflib.get_close_matches(name.lower(), names))
+def _near(name: str) -> str | None:
+    """The preset, or the well-known model on the Hugging Face hub, that was probably meant."""
+    known = {preset.lower(): preset for preset in PRESETS}
+    known |= {name: f"hf://{owner}/{name}" for owner, names in HUB_NAMES.items() for name in names}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+    return known[near[0]] if near else None
+
+
+def _presets() -> str:
+    models, data = ([p.name for p in PRESETS.values() if p.kind == k] for k in ("model", "data"))
+    return f"{joined(models)} (models), {joined(data)} (data)"
 
 
 def is_offline() -> bool:
     """Whether `KERASFORMER_OFFLINE` forbids the network."""
     return os.environ.get("KERASFORMER_OFFLINE", "").lower() not in ("", "0", "false", "no")
-
-
-def _resolve_handle(handle: str, offline: bool) -> Path:
-    return hub_folder(_parse(handle), Cache(default_root()), offline)
 
 
 def _parse(handle: str) -> Hub:
@@ -122,7 +125,8 @@ def _parse(handle: str) -> Hub:
         if handle.startswith(start):
             match = re.fullmatch(pattern, handle.removeprefix(start), flags=re.ASCII)
             if match is None or ".." in handle:
-                raise UserError(f"{handle!r} does not name a model: write {form}.")
+                near = _near(handle.removeprefix(start)) if hub is HuggingFace else None
+                raise UserError(f"{handle!r} does not name a model: write {near or form}.")
             return hub(*match.groups())
     page = re.match(r"https?://(?:www\.)?kaggle\.com/models/([^?#]+)", handle)
     if page is not None:

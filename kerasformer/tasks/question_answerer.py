@@ -1,9 +1,12 @@
 """The answer to a question as a span of a text, on a pretrained encoder."""
 
+from typing import Any
+
 import keras
 
-from kerasformer.checkpoints import open_checkpoint
-from kerasformer.tasks.pretrained import EncoderTask, new_head, read_task
+from kerasformer.checkpoints import Checkpoint
+from kerasformer.models import BertEncoder
+from kerasformer.tasks.encoder_task import EncoderTask, new_head
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -17,6 +20,7 @@ class QuestionAnswerer(EncoderTask):
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
 
     Call arguments:
         inputs: The encoder's dict of int `[batch, seq]` tensors.
@@ -39,36 +43,24 @@ class QuestionAnswerer(EncoderTask):
 
     HEADS = ("span",)
 
-    def __init__(self, encoder, tokenizer=None, **kwargs):
-        super().__init__(encoder, tokenizer, **kwargs)
+    def __init__(self, encoder: BertEncoder, tokenizer: Any = None, **kwargs: Any):
+        super().__init__(encoder, tokenizer=tokenizer, **kwargs)
         self.span = new_head(encoder, 2, "span")
         self.build()
 
     @classmethod
-    def from_pretrained(cls, source, dtype=None, **kwargs):
-        """Reads a published model for questions, or puts a new head on a published encoder.
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        """Its head; or none, for a new one, where the source has no such head."""
+        return ({"span": 2} if "span" in checkpoint.heads else {}), {}
 
-        Args:
-            source: A folder or file, a preset's name or a handle; see `kerasformer.resolve`.
-            dtype: Keras dtype policy of the encoder, such as `"mixed_bfloat16"`.
-            **kwargs: Further arguments of the class.
-
-        Returns:
-            A `QuestionAnswerer`; where the source has no such head, with a new one, to be trained.
-
-        Raises:
-            UserError: There is no such source, or its head is damaged.
-        """
-        checkpoint = open_checkpoint(source)
-        heads = {"span": 2} if "span" in checkpoint.heads else {}
-        return read_task(cls, checkpoint, heads, dtype, **kwargs)
-
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         logits = self.span(self._encode(inputs, ["sequence_output"], training)["sequence_output"])
         return {"start_logits": logits[..., 0], "end_logits": logits[..., 1]}
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shapes and dtypes of what a call returns."""
         shape = self._lead(inputs)
         return {

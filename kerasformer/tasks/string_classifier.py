@@ -1,181 +1,159 @@
-"""What the scratch and the pretrained classifier share: training and predicting on strings."""
+"""What the scratch and the pretrained classifier share: training and answering on strings."""
 
-import sys
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
 
-from kerasformer.data.batches import TextBatches
+from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
-from kerasformer.layers.kernels import use_kernels
-from kerasformer.models.export import ServingExport
-from kerasformer.models.inference import batches_at_once, in_order
-from kerasformer.models.onednn import inference_kernels
-from kerasformer.text import Tokenizer
-from kerasformer.training import Recipe, classification_metrics
+from kerasformer.tasks.examples import (
+    Examples,
+    check_class_names,
+    hold_strings,
+    label_ids,
+    read_examples,
+    read_splits,
+    sample_weights,
+)
+from kerasformer.tasks.prediction import predict_rows, softmax
+from kerasformer.tasks.task import Task
+from kerasformer.text import Tokenized
+from kerasformer.training import classification_metrics
 
 
-class StringClassifier(ServingExport):
+class StringClassifier(Task):
     """A Keras classifier with its tokenizer and class names, so that strings go in.
 
-    A child sets `tokenizer`, builds its layers, and gives class probabilities from the dict that
-    `kerasformer.text.pack` makes. Everything that takes strings also takes what a Keras model
-    takes, and then does what a Keras model does.
+    A child builds its layers, and returns logits for the dict that `kerasformer.text.pack` makes.
+    `fit`, `evaluate` and `predict` have Keras' arguments, which mean what they mean in Keras. They
+    take strings, or anything that a Keras model takes, and then do what a Keras model does.
 
     Args:
         class_names: The names of the classes, in order, or their number.
-        max_length: Texts are cut after this many tokens.
-        tokenizer: A `Tokenizer`, or its `to_json()`.
+        max_length: Texts are truncated to this many tokens.
+        **kwargs: `tokenizer`, and Keras arguments of the model.
     """
 
-    RECIPE = Recipe()
-
-    def __init__(self, class_names, max_length, tokenizer=None, **kwargs):
+    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.class_names = check_class_names(class_names)
         self.max_length = max_length
-        self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
-        self._compiled_by_fit = False
-
-    def compile(self, *args, **kwargs):
-        """As `keras.Model.compile`; `fit` then takes this optimizer and loss."""
-        self._compiled_by_fit = False
-        super().compile(*args, **kwargs)
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=None,
-        verbose="auto",
-        callbacks=None,
-        validation_data=None,
-        class_weight=None,
-        learning_rate=None,
-        weight_decay=None,
-        seed=0,
-        **kwargs,
-    ):
-        """Trains on texts and labels.
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        *,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        seed: int = 0,
+        restart: bool = False,
+    ) -> keras.callbacks.History:
+        """Trains on texts and labels, in batches of similar length.
 
-        Unless the model was compiled by hand, it is trained by AdamW with linear warmup and decay,
-        see `kerasformer.training.adamw`. Texts are batched by length.
+        Unless the model was compiled by hand, it is trained by AdamW with linear warmup and decay
+        (`kerasformer.training.adamw`) and the hyperparameters of the property `recipe`. A further
+        `fit` then goes on where the last one ended: with the optimizer's state, and at the
+        learning rate that a schedule over all epochs so far has by then.
 
         Args:
-            x: The texts, a sequence of strings; or anything that `keras.Model.fit` takes.
-            y: Their labels, class names or indices.
-            batch_size: Texts in a batch; by default that of `RECIPE`.
-            epochs: Passes over the texts; by default those of `RECIPE`.
-            verbose: As in Keras.
-            callbacks: Keras callbacks.
-            validation_data: `(texts, labels)` to evaluate on after each epoch.
+            x: The texts: a sequence, a column or a tensor of strings; or a `tf.data.Dataset` or
+                `keras.utils.PyDataset` of texts and labels, which is read once, as a whole.
+            y: Their labels: names or indices of classes, or class probabilities `[n, classes]`.
+            batch_size: Texts in a batch; by default that of `recipe`.
+            epochs: Passes over the texts; by default those of `recipe`.
+            verbose, callbacks, validation_freq: As in Keras.
+            validation_split: The share of the texts, the last ones, to evaluate on instead.
+            validation_data: `(texts, labels)` or `(texts, labels, weights)` to evaluate on after
+                each epoch, or a data set as for `x`.
+            shuffle: Whether each epoch has an order of its own; if not, the texts keep theirs.
             class_weight: Weights of the classes by name or index, or `"balanced"`: inversely to
                 their frequency, as in scikit-learn.
-            learning_rate: The highest learning rate; by default that of `RECIPE`.
-            weight_decay: Decoupled weight decay; by default that of `RECIPE`.
+            sample_weight: A weight for each text, float `[n]`.
+            initial_epoch: The epoch to start at.
+            steps_per_epoch: Batches in an epoch, which starts where the last one ended.
+            validation_steps, validation_batch_size: Batches to evaluate on, and texts in each.
+            learning_rate: The highest learning rate; by default that of `recipe`.
+            weight_decay: Decoupled weight decay; by default that of `recipe`.
             seed: Of the order of the batches.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            restart: Whether to start with a new optimizer and schedule.
 
         Returns:
             The `keras.callbacks.History`.
 
         Raises:
-            UserError: There is no text, a text is no string, a label is no class, or texts and
-                labels differ in number.
-            ValueError: A learning rate or weight decay for a model that was compiled by hand.
+            UserError: There is no text, a text is not a string, a label is not a class, or texts,
+                labels and weights differ in number.
+            ValueError: `learning_rate`, `weight_decay` or `restart` for a model that was compiled
+                by hand, or for tensors.
         """
-        if not _holds_strings(x):
+        is_text = hold_strings(x)
+        if self._compiled_by_hand or not is_text:
+            _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
+        if not is_text:
             return super().fit(
-                x,
-                y,
-                batch_size=batch_size,
-                epochs=epochs or 1,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_data=validation_data,
-                class_weight=class_weight,
-                **kwargs,
+                *(x, y, batch_size, 1 if epochs is None else epochs, verbose, callbacks),
+                *(validation_split, validation_data, shuffle, class_weight, sample_weight),
+                *(initial_epoch, steps_per_epoch, validation_steps, validation_batch_size),
+                validation_freq,
             )
-        by_hand = self.compiled and not self._compiled_by_fit
-        if by_hand and (learning_rate is not None or weight_decay is not None):
-            raise ValueError(
-                "The model was compiled by hand, so learning_rate and weight_decay are its "
-                "optimizer's: give them to compile instead of fit."
-            )
-        recipe = self.recipe.change(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-        )
-        self._prepare(x)
-        data = self._training_data(x, y, recipe.batch_size, class_weight, seed)
-        if validation_data is not None:
-            validation_data = self._training_data(*validation_data, recipe.batch_size)
+        changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+        recipe = self.recipe.change(**changes, weight_decay=weight_decay)
+        train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
+        self._prepare(train.texts)
+        order = {"seed": seed} if shuffle else {"in_order": True}
+        data = self._batches(train, recipe.batch_size, class_weight, steps=steps_per_epoch, **order)
+        if validation is not None:
+            size = validation_batch_size or recipe.batch_size
+            validation = self._batches(validation.first(validation_steps, size), size)
         return self._train(
             data,
-            validation_data,
-            None if by_hand else recipe,
-            epochs=recipe.epochs,
+            validation,
+            recipe,
+            restart=restart,
+            initial_epoch=initial_epoch,
             verbose=verbose,
             callbacks=callbacks,
-            **kwargs,
+            validation_freq=validation_freq,
         )
 
-    @property
-    def recipe(self):
-        """What `fit` does where its arguments do not say otherwise."""
-        return self.RECIPE
-
-    def _prepare(self, texts):
+    def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""
 
-    def _train(self, data, validation_data, recipe, **kwargs):
-        """Trains on `TextBatches`; a recipe of None leaves the optimizer as it is."""
-        if recipe is not None:
-            recipe.compile(self, steps_per_epoch=len(data))
-            self._compiled_by_fit = True
-        if validation_data is not None:
-            validation_data = validation_data.for_backend()
-        # Not shuffled by Keras: the batches are in random order already.
-        return super().fit(
-            data.for_backend(), validation_data=validation_data, shuffle=False, **kwargs
-        )
-
-    def _training_data(self, texts, labels, batch_size, class_weight=None, seed=None):
-        labels = self._labels_of(texts, labels)
-        weights = self._sample_weight(labels, class_weight)
-        return TextBatches(
-            self.tokenize(texts), labels, weights, batch_size, seed, max_length=self.max_length
-        )
-
-    def _labels_of(self, texts, labels):
-        """The class indices of texts, of which there is one at least."""
-        if labels is None or len(texts) != len(labels):
-            count = "no" if labels is None else f"{len(labels):,}"
-            raise UserError(f"There are {len(texts):,} texts and {count} labels; give as many.")
-        if not len(texts):
+    def _batches(self, examples: Examples, batch_size, class_weight=None, **options) -> Batches:
+        """The batches of labelled texts, of which there is one at least."""
+        if examples.labels is None:
+            raise UserError(f"There are {len(examples.texts):,} texts and no labels; give as many.")
+        if not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
-        return self.label_ids(labels)
+        labels = label_ids(examples.labels, self.class_names)
+        weights = sample_weights(labels, self.class_names, class_weight, examples.sample_weight)
+        return self._inputs(examples.texts, labels, weights, batch_size, **options)
 
-    def _sample_weight(self, labels, class_weight):
-        if class_weight is None:
-            return None
-        count = len(self.class_names)
-        if isinstance(class_weight, str):
-            if class_weight != "balanced":
-                raise ValueError(f"class_weight={class_weight!r} is neither 'balanced' nor a dict.")
-            frequency = np.bincount(labels, minlength=count)
-            weights = len(labels) / (count * np.maximum(frequency, 1))
-        else:
-            weights = np.ones(count)
-            weights[self.label_ids(list(class_weight))] = list(class_weight.values())
-        return weights[labels].astype("float32")
+    def _inputs(self, texts, labels=None, sample_weight=None, batch_size=32, **options) -> Batches:
+        """The batches of texts as `call` takes them."""
+        options["max_length"] = self.max_length
+        return TextBatches(self.tokenize(texts), labels, sample_weight, batch_size, **options)
 
-    def tokenize(self, texts):
-        """Tokenizes texts as the model takes them.
+    def tokenize(self, texts: Iterable[str]) -> Tokenized:
+        """Turns texts into the token ids that the model takes.
 
         Args:
             texts: A sequence of strings.
@@ -190,139 +168,134 @@ class StringClassifier(ServingExport):
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
         return self.tokenizer.tokenize(texts, max_length=self.max_length)
 
-    def label_ids(self, labels):
-        """Turns class names or indices into indices.
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> np.ndarray:
+        """Logits of texts, as calling the model returns them.
 
         Args:
-            labels: A sequence of names or of integer indices.
-
-        Returns:
-            int32 `[n]`.
-
-        Raises:
-            UserError: A label is neither.
-        """
-        index = {name: i for i, name in enumerate(self.class_names)}
-        labels = np.asarray(labels).tolist()
-        ids = [index.get(label, label) if isinstance(label, str) else label for label in labels]
-        for label in ids:
-            if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(index):
-                raise UserError(
-                    f"The label {label!r} is not one of the {len(index)} classes "
-                    f"{_shorten(self.class_names)}, nor an index of one."
-                )
-        return np.asarray(ids, "int32")
-
-    def predict(self, x, batch_size=None, verbose="auto", **kwargs):
-        """Class probabilities of texts, float32 `[n, classes]`.
-
-        Args:
-            x: The texts, a sequence of strings; or anything that `keras.Model.predict` takes.
+            x: The texts, as in `fit`; or anything that `keras.Model.predict` takes.
             batch_size: Texts in a batch.
             verbose: Whether to show a progress bar; by default for many texts on a terminal.
-            **kwargs: Further arguments of `keras.Model.predict`.
+            steps, callbacks: As in Keras.
+
+        Returns:
+            float32 `[n, classes]`.
 
         Raises:
-            UserError: A text is no string, or the model has no vocabulary yet.
+            UserError: A text is not a string, or the model has no vocabulary yet.
         """
-        if not _holds_strings(x):
-            return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
-        batch_size = batch_size or self.RECIPE.batch_size
-        data = TextBatches(self.tokenize(x), batch_size=batch_size, max_length=self.max_length)
-        return predict_rows(self, data, len(self.class_names), verbose)
+        if not hold_strings(x):
+            return super().predict(x, batch_size, verbose, steps, callbacks)
+        size = batch_size or self.RECIPE.batch_size
+        texts = read_examples(x).first(steps, size).texts
+        data = self._inputs(texts, batch_size=size)
+        return predict_rows(self, data, len(self.class_names), verbose, callbacks)
 
-    def classify(self, texts, **kwargs):
+    def predict_proba(self, texts: Any, **kwargs: Any) -> np.ndarray:
+        """Class probabilities of texts: the softmax of the logits that `predict` gives.
+
+        Args:
+            texts: As `predict` takes them.
+            **kwargs: Further arguments of `predict`.
+
+        Returns:
+            float32 `[n, classes]`, each row with the sum 1.
+        """
+        self._warn_untrained()
+        return softmax(self.predict(texts, **kwargs))
+
+    def classify(self, texts: Any, **kwargs: Any) -> list[str]:
         """The most probable class of each text, by name.
 
         Args:
-            texts: A sequence of strings.
-            **kwargs: As `predict` takes them.
+            texts: As `predict` takes them.
+            **kwargs: Further arguments of `predict`.
 
         Returns:
             A list of class names.
         """
+        self._warn_untrained()
         return [self.class_names[i] for i in self.predict(texts, **kwargs).argmax(axis=-1)]
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
-        """Metrics of the predictions for texts.
+    def _warn_untrained(self) -> None:
+        # It starts as zeros, and no step of training leaves it so.
+        if not np.any(keras.ops.convert_to_numpy(self.head.bias)):
+            warnings.warn(
+                f"The head of this {type(self).__name__} has not been trained, so its answers are "
+                "arbitrary: train it with fit, or load a trained one.",
+                stacklevel=3,
+            )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """The loss and the metrics of the predictions for texts.
 
         Args:
-            x: The texts, a sequence of strings; or anything that `keras.Model.evaluate` takes.
-            y: Their labels, class names or indices.
+            x, y: The texts and their labels, as in `fit`.
             batch_size: Texts in a batch.
             verbose: Whether to show a progress bar; by default for many texts on a terminal.
-            **kwargs: Further arguments of `keras.Model.evaluate`.
+            sample_weight, steps, callbacks: As in Keras.
+            return_dict: Whether to return a dict, which has more for texts.
+            **kwargs: None for texts.
 
         Returns:
-            For texts, the dict of `kerasformer.training.classification_metrics`: accuracy, macro
+            As in Keras, the loss and what `compile` had as metrics (accuracy where `fit` compiled
+            the model, or nobody did), a list; or with `return_dict=True` a dict of these and, for
+            texts, of all that `kerasformer.training.classification_metrics` gives: accuracy, macro
             precision, recall and F1, those of each class, the confusion matrix.
 
         Raises:
-            UserError: There is no text, a text is no string, a label is no class, or texts and
-                labels differ in number.
+            UserError: There is no text, a text is no string, a label is no class, or texts, labels
+                and weights differ in number.
+            TypeError: An unknown argument.
         """
-        if not _holds_strings(x):
-            return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, **kwargs)
-        labels = self._labels_of(x, y)
-        probabilities = self.predict(x, batch_size=batch_size, verbose=verbose)
-        return classification_metrics(labels, probabilities, self.class_names)
+        if not hold_strings(x):
+            return super().evaluate(
+                *(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict), **kwargs
+            )
+        if kwargs:
+            raise TypeError(f"evaluate got an unexpected argument {next(iter(kwargs))!r}.")
+        size = batch_size or self.RECIPE.batch_size
+        data = self._batches(read_examples(x, y, sample_weight).first(steps, size), size)
+        logits = predict_rows(self, data, len(self.class_names), verbose, callbacks, "test")
+        ids = data.labels if data.labels.ndim == 1 else data.labels.argmax(axis=-1)
+        scores = classification_metrics(ids, softmax(logits), self.class_names, data.sample_weight)
+        logs = {name: scores[name] for name in ("loss", "accuracy")}
+        if self.compiled:
+            logs = self._compiled_metrics(data.labels, logits, data.sample_weight)
+        values = list(logs.values())
+        return scores | logs if return_dict else values if len(values) > 1 else values[0]
 
-    def get_compile_config(self):
-        """None after `fit` alone: its schedule has ended, and the next `fit` makes a new one."""
-        return None if self._compiled_by_fit else super().get_compile_config()
-
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),
             "class_names": list(self.class_names),
             "max_length": self.max_length,
-            "tokenizer": self.tokenizer and self.tokenizer.to_json(),
         }
 
 
-def check_class_names(class_names):
-    """The names of classes as a tuple, or a ValueError where they are not two different ones."""
-    if isinstance(class_names, int) and not isinstance(class_names, bool):
-        class_names = [str(i) for i in range(class_names)]
-    is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str)
-    if not is_list or not all(isinstance(name, str) for name in class_names):
-        raise ValueError(f"class_names={class_names!r} is neither a list of strings nor a number.")
-    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
-        raise ValueError(
-            f"class_names={_shorten(class_names)} must be at least two different names."
-        )
-    return tuple(class_names)
-
-
-def _holds_strings(x):
-    """Whether x is a sequence of texts rather than tensors or a Keras data set."""
-    if hasattr(x, "to_numpy"):  # a column of pandas or polars
-        x = x.to_numpy()
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind in "UO"
-    if isinstance(x, str):
-        raise UserError("One string was given where a list of texts is expected: put it in [ ].")
-    return isinstance(x, list | tuple) and (not len(x) or isinstance(x[0], str))
-
-
-def predict_rows(model, data, width, verbose):
-    """A model's outputs `[n, width]` for `TextBatches`, in the order of the texts."""
-    if verbose == "auto":
-        verbose = len(data) >= 100 and sys.stdout.isatty()
-    bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
-    outputs = np.zeros((len(data.tokenized), width), "float32")
-    # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
-    batches = ((rows, inputs) for rows, (inputs,) in zip(data.batches, data, strict=True))
-    model.make_predict_function()  # else each thread would make its own
-    with use_kernels(inference_kernels()):
-        for rows, part in in_order(model.predict_on_batch, batches, batches_at_once()):
-            outputs[rows] = part
-            if bar:
-                bar.add(1)
-    return outputs
-
-
-def _shorten(names, most=5):
-    shown = ", ".join(map(str, list(names)[:most]))
-    return shown + (", ..." if len(names) > most else "")
+def _refuse(**arguments: Any) -> None:
+    """Raises a ValueError for arguments that only a model that `fit` itself compiles has."""
+    for name, value in arguments.items():
+        if value is not None and value is not False:
+            raise ValueError(
+                f"{name}={value!r} needs texts and a model that fit compiles: with tensors, or a "
+                "model compiled by hand, give it to compile."
+            )

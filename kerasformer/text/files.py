@@ -6,34 +6,7 @@ from pathlib import Path
 import tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
-
-
-def read_text(path: Path) -> str:
-    """Reads UTF-8 text, with or without a byte order mark, with `\\n` for every line end.
-
-    Raises:
-        UserError: The file is missing, cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8, or fetch it again."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}): give the path of a tokenizer's file."
-        ) from None
-
-
-def read_json(path: Path) -> dict:
-    """Reads a JSON object; an empty one where there is no such file.
-
-    Raises:
-        UserError: The file is not a JSON object in UTF-8.
-    """
-    return parse_json(read_text(path), path) if path.exists() else {}
+from kerasformer.files import read_json, write_whole
 
 
 def read_config(folder: Path) -> dict:
@@ -42,23 +15,9 @@ def read_config(folder: Path) -> dict:
     Raises:
         UserError: A file is not a JSON object in UTF-8.
     """
-    older = read_json(folder / "special_tokens_map.json")
-    return older | read_json(folder / "tokenizer_config.json")
-
-
-def parse_json(text: str, source: str | Path) -> dict:
-    """Parses a JSON object; `source` is its origin, for the error message.
-
-    Raises:
-        UserError: The text is not a JSON object.
-    """
-    try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{source} is not valid JSON ({error}): save or fetch it again.") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{source} holds a JSON {type(value).__name__}, but must hold an object.")
-    return value
+    paths = [folder / name for name in ("special_tokens_map.json", "tokenizer_config.json")]
+    older, newer = (read_json(path) if path.exists() else {} for path in paths)
+    return older | newer
 
 
 def parse_backend(text: str, source: str | Path) -> tokenizers.Tokenizer:

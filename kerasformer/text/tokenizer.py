@@ -10,13 +10,12 @@ from typing import Any, ClassVar, Self
 import tokenizers
 
 from kerasformer.errors import UserError
+from kerasformer.files import parse_json, read_text
 from kerasformer.sources.resolve import resolve
 from kerasformer.text.files import (
     find_tokenizer_file,
     parse_backend,
-    parse_json,
     read_config,
-    read_text,
     write_tokenizer,
 )
 from kerasformer.text.special_tokens import check_vocabulary, special_tokens

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from kerasformer.errors import UserError
-from kerasformer.text.files import read_config, read_text
+from kerasformer.files import read_text
+from kerasformer.text.files import read_config
 from kerasformer.text.tokenizer import Tokenizer
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.

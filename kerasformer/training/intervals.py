@@ -10,19 +10,9 @@ def sampling_margin(share: float, other: float, examples: int) -> float:
     """Half the 95 % interval of the difference of two shares, as if of independent samples.
 
     Two arms that are measured on one test split tend to err on the same examples, which makes
-    the true interval narrower: this errs on the careful side.
+    the true interval narrower: this errs on the careful side. For no examples it is 1.
 
-    Args:
-        share: One share, 0 to 1.
-        other: The other share, 0 to 1.
-        examples: The size of the sample.
-
-    Returns:
-        The margin; 1 for no examples.
-
-    Example:
-
-    >>> round(sampling_margin(0.83, 0.77, 1700), 4)
+    >>> round(sampling_margin(0.83, 0.77, examples=1700), 4)
     0.0268
     """
     if examples == 0:
@@ -31,18 +21,9 @@ def sampling_margin(share: float, other: float, examples: int) -> float:
 
 
 def wilson_interval(share: float, examples: int) -> tuple[float, float]:
-    """The 95 % interval of a share that was measured on a sample (Wilson, 1927).
+    """The 95 % interval of a share that was measured on a sample (Wilson, 1927); (0, 1) for none.
 
-    Args:
-        share: The share measured, 0 to 1.
-        examples: The size of the sample.
-
-    Returns:
-        The lower and the upper end; (0, 1) for no examples.
-
-    Example:
-
-    >>> low, high = wilson_interval(0.83, 1700)
+    >>> low, high = wilson_interval(0.83, examples=1700)
     >>> f"{low:.3f} {high:.3f}"
     '0.811 0.847'
     """

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def classification_metrics(labels, probabilities, class_names) -> dict:
+def classification_metrics(labels, probabilities, class_names, sample_weight=None) -> dict:
     """Accuracy, macro precision, recall and F1, each class's, and the confusion matrix.
 
     A class that is never predicted has precision 0, as with scikit-learn's `zero_division=0`.
@@ -12,6 +12,7 @@ def classification_metrics(labels, probabilities, class_names) -> dict:
         labels: True class indices, int `[n]`.
         probabilities: Class probabilities, float `[n, classes]`.
         class_names: The names of the classes, in order.
+        sample_weight: A weight for each example, float `[n]`.
 
     Returns:
         A dict that JSON can hold: `accuracy`, `precision`, `recall`, `f1` (macro), `loss` (mean
@@ -31,21 +32,24 @@ def classification_metrics(labels, probabilities, class_names) -> dict:
 
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
     if not len(labels):
-        raise ValueError("There is no example to evaluate on.")
+        raise ValueError("No examples to evaluate on: give at least one.")
     predicted = probabilities.argmax(axis=-1)
     classes = range(len(class_names))
-    scores = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    weight = {"sample_weight": sample_weight}
+    scores = precision_recall_fscore_support(
+        labels, predicted, labels=classes, zero_division=0, **weight
+    )
     precision, recall, f1 = (values.mean() for values in scores[:3])
     true = np.clip(probabilities[np.arange(len(labels)), labels], np.finfo("float32").tiny, None)
     return {
-        "accuracy": float(accuracy_score(labels, predicted)),
+        "accuracy": float(accuracy_score(labels, predicted, **weight)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
-        "loss": float(-np.log(true).mean()),
+        "loss": float(-np.average(np.log(true), weights=sample_weight)),
         "per_class": [
-            {"name": name, "precision": p, "recall": r, "f1": f, "support": int(s)}
+            {"name": name, "precision": p, "recall": r, "f1": f, "support": s}
             for name, p, r, f, s in zip(class_names, *(v.tolist() for v in scores), strict=True)
         ],
-        "confusion_matrix": confusion_matrix(labels, predicted, labels=classes).tolist(),
+        "confusion_matrix": confusion_matrix(labels, predicted, labels=classes, **weight).tolist(),
     }

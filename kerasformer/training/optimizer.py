@@ -1,7 +1,11 @@
 """AdamW with linear warmup and decay, the optimizer of BERT's fine-tuning."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from kerasformer.private_api import optimizer_with_hooks
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -53,8 +57,11 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+_AdamW: Any = optimizer_with_hooks(keras.optimizers.AdamW)
+
+
 @keras.saving.register_keras_serializable(package="kerasformer")
-class AdamW(keras.optimizers.AdamW):
+class AdamW(_AdamW):
     """Keras' AdamW, on TensorFlow with its fused kernel.
 
     The numbers are those of `keras.optimizers.AdamW`, whose update is a dozen passes over the
@@ -72,19 +79,21 @@ class AdamW(keras.optimizers.AdamW):
     0.01
     """
 
-    def _clip_gradients(self, grads):
+    def clip_gradients(self, gradients):
+        """The gradients, clipped as the arguments say."""
         if keras.backend.backend() != "tensorflow" or not self.global_clipnorm:
-            return super()._clip_gradients(grads)
+            return super().clip_gradients(gradients)
         import tensorflow as tf
 
-        grads = [_sum_rows(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
-        return tf.clip_by_global_norm(grads, self.global_clipnorm)[0]
+        gradients = [_sum_rows(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+        return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
 
-    def _apply_weight_decay(self, variables):
+    def apply_weight_decay(self, variables):
+        """Shrinks the variables that weight decay is not kept from."""
         # Keras multiplies each variable by two scalars in turn: a pass more over the memory.
         factor = self.weight_decay * self.learning_rate
         for variable in variables:
-            if self._use_weight_decay(variable):
+            if self.has_weight_decay(variable):
                 variable.assign_sub(variable * keras.ops.cast(factor, variable.dtype))
 
     def update_step(self, gradient, variable, learning_rate):
@@ -93,12 +102,12 @@ class AdamW(keras.optimizers.AdamW):
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
 
-        index = self._get_variable_index(variable)
+        momentum, velocity = self.moments(variable)
         step = tf.cast(self.iterations + 1, "float32")
         return tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=tf.pow(self.beta_1, step),
             beta2_power=tf.pow(self.beta_2, step),
             lr=tf.cast(learning_rate, "float32"),

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from kerasformer.training.optimizer import adamw
+from kerasformer.training.optimizer import WarmupLinearDecay, adamw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,15 +37,35 @@ clip_norm=1.0)
         """A copy with the given attributes; None leaves one as it is."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
 
-    def compile(self, model, steps_per_epoch):
-        """Compiles a model that gives class probabilities for training by this recipe."""
+    def compile(self, model: keras.Model, steps: int, one_hot: bool = False) -> None:
+        """Compiles a model that returns logits for training by this recipe.
+
+        Args:
+            model: The model.
+            steps: The batches of the whole training.
+            one_hot: Whether labels are vectors of class probabilities rather than indices.
+        """
         optimizer = adamw(
             self.learning_rate,
-            steps_per_epoch * self.epochs,
+            steps,
             warmup_ratio=self.warmup_ratio,
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
         )
-        loss = keras.losses.SparseCategoricalCrossentropy()
-        # Not model.compile, which a StringClassifier takes as its user's own choice.
-        keras.Model.compile(model, optimizer, loss, metrics=["accuracy"])
+        losses = keras.losses
+        loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
+        # Not model.compile, which a task takes as its user's own choice.
+        keras.Model.compile(model, optimizer, loss(from_logits=True), metrics=["accuracy"])
+
+    def extend(self, model: keras.Model, steps: int) -> None:
+        """Has a model that `compile` compiled train on, as if the steps had been planned with it.
+
+        The optimizer keeps its state; the learning rate falls from where a schedule over all steps
+        would be by now.
+        """
+        optimizer = model.optimizer
+        done, schedule = int(optimizer.iterations), optimizer.get_config()["learning_rate"]
+        warmup_steps = schedule["config"]["warmup_steps"]
+        optimizer.learning_rate = WarmupLinearDecay(self.learning_rate, done + steps, warmup_steps)
+        optimizer.weight_decay = self.weight_decay
+        model.train_function = None  # it was traced with the schedule of before

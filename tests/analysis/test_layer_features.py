@@ -89,13 +89,13 @@ def test_what_few_blocks_are_combined_to(num_layers, choices):
 
 
 def test_mistakes(embedder):
-    with pytest.raises(UserError, match="There is no pooling 'pooled' of every layer"):
+    with pytest.raises(UserError, match="Unknown pooling 'pooled' for every layer"):
         layer_features(embedder, ["fine"], ["pooled"])
     with pytest.raises(UserError, match="different ones"):
         layer_features(embedder, ["fine"], ["cls", "cls"])
     with pytest.raises(UserError, match="different ones"):
         layer_features(embedder, ["fine"], [])
-    with pytest.raises(UserError, match="There is no text"):
+    with pytest.raises(UserError, match="There is not a text"):
         layer_features(embedder, [])
     with pytest.raises(UserError, match="must be a str"):
         layer_features(embedder, ["fine", None])

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from kerasformer.checkpoints import LoadReport
-from kerasformer.checkpoints.formats.huggingface_config import encoder_config, read_json
+from kerasformer.checkpoints.formats.huggingface_config import encoder_config
 from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models import encoder as encoder_module
 
@@ -83,7 +84,7 @@ def write(tmp_path):
 
 
 def read_config(folder):
-    return encoder_config(read_json(folder), folder / "config.json")
+    return encoder_config(read_json(folder / "config.json"), folder / "config.json")
 
 
 def inputs():

@@ -149,11 +149,11 @@ def test_scores_and_labels_that_are_no_classes(write, classes, changes, reason):
 
 def test_other_vectors_than_the_heads_are_for_a_new_head(write):
     folder = write(classifier(2), architectures=[SEQUENCES])
-    with pytest.raises(UserError, match=r"takes pooling='pooled' of hidden_layers=\[-1\]"):
+    with pytest.raises(UserError, match="was trained with pooling='pooled'"):
         TextClassifier.from_pretrained(folder, pooling="mean")
     fresh = TextClassifier.from_pretrained(folder, ["a", "b", "c"], pooling="mean")
     assert (fresh.pooling, len(fresh.class_names)) == ("mean", 3)
-    same = TextClassifier.from_pretrained(folder, pooling="pooled", hidden_layers=(2,))
+    same = TextClassifier.from_pretrained(folder, pooling="pooled", layers=(2,))
     np.testing.assert_array_equal(same.head.bias, classifier(2)["classifier.bias"])
 
 
@@ -229,7 +229,7 @@ def test_a_pickle_alone_is_not_read(write):
 @pytest.mark.parametrize(
     "settings",
     [
-        [], "mean", {"pooling": 1}, {"hidden_layers": "all"}, {"hidden_layers": [0.5]},
+        [], "mean", {"pooling": 1}, {"layers": {"a": 1}}, {"hidden_layers": [0.5]},
         {"max_length": True}, {"max_length": None}, {"trainable": 1}, {"encoder": "x"},
     ],
     ids=str,
@@ -238,6 +238,19 @@ def test_settings_that_nobody_wrote(encoder_folder, write, settings):
     folder = write(kerasformer=settings)
     with pytest.raises(UserError, match=r"kerasformer in .*config\.json"):
         TextClassifier.from_pretrained(folder, 2)
+
+
+def test_settings_by_the_names_of_version_0_1(write):
+    folder = write(
+        {
+            "kerasformer.classifier.weight": np.zeros((2, 12), "float32"),
+            "kerasformer.classifier.bias": np.ones(2, "float32"),
+        },
+        kerasformer={"pooling": "cls", "hidden_layers": [-1, 0], "trainable": False},
+    )
+    model = TextClassifier.from_pretrained(folder)
+    assert (model.pooling, model.layer_pooling.layers) == ("cls", (-1, 0))
+    assert model.freeze_encoder
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from kerasformer import BertEncoder, EncoderConfig
 from kerasformer.checkpoints import open_checkpoint
-from kerasformer.checkpoints.formats.keras_names import KERASHUB
+from kerasformer.checkpoints.formats.kerashub import KERASHUB
 from kerasformer.errors import UserError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "film", "##s", "é", "e"]

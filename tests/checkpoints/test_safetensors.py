@@ -69,7 +69,7 @@ def test_bfloat16_comes_as_float32(tmp_path):
 
 def test_an_8_bit_float_says_so(tmp_path):
     path = write_raw(tmp_path / "f.safetensors", {"w": entry("F8_E4M3", [2], 0, 2)}, b"ab")
-    with pytest.raises(UserError, match=r"'w' of .*f\.safetensors has the type F8_E4M3"):
+    with pytest.raises(UserError, match=r"'w' in .*f\.safetensors has the type F8_E4M3"):
         open_tensors(path)["w"]
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_named(tmp_path):
         open_tensors(tmp_path / "no.safetensors")
     with pytest.raises(UserError, match=r"holds no model\.safetensors and no model\.saf"):
         open_tensors(tmp_path)
-    with pytest.raises(UserError, match=r"index\.json cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"There is no file .*index\.json"):
         open_tensors(tmp_path / "model.safetensors.index.json")
 
 

@@ -73,9 +73,9 @@ def test_a_text_that_is_too_long(attention):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["good", "--block", "3"], "--block is 3, and the model has 2 blocks, from 1 up."),
+        (["good", "--block", "3"], "--block is 3, but the model has 2 blocks, numbered from 1."),
         (["good", "--block", "0"], "--block is 0"),
-        (["good", "--block", "1", "--head", "4"], "--head is 4, and the model has 3 heads"),
+        (["good", "--block", "1", "--head", "4"], "--head is 4, but the model has 3 heads"),
         (["good", "--head", "1"], "give --block too"),
         (["good", "--output", "maps.pdf"], "maps.pdf, but must end in .png or .npz"),
         (["good", "--output", "nowhere/maps.png"], "nowhere/maps.png cannot be written (No such"),

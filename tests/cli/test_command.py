@@ -25,6 +25,27 @@ def test_the_version_is_the_package_s(capsys):
     assert kerasformer.__version__ in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["comapre"], "compare"),
+        (["compare", "--quik"], "--quick"),
+        (["plot", "a.csv", "--metod=tsne"], "--method"),
+        (["embed", "a.csv", "--output", "b", "--format", "parket"], "parquet"),
+    ],
+)
+def test_what_was_meant_is_suggested(argv, meant, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(argv)
+    assert capsys.readouterr().err.endswith(f"; did you mean {meant}?\n")
+
+
+def test_what_is_like_nothing_gets_no_suggestion(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["inspect", "model", "other"])
+    assert capsys.readouterr().err.endswith("unrecognized arguments: other\n")
+
+
 @pytest.mark.parametrize("argv", [[], ["comapre"], ["compare", "--seeds", "three"]])
 def test_wrong_options_exit_with_status_2(argv, capsys):
     with pytest.raises(SystemExit) as end:

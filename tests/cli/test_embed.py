@@ -52,8 +52,8 @@ def test_options(embed):
     corpus = EmbeddedCorpus("out")
     ((ids, texts, vectors),) = corpus.shards()
     assert (ids, texts, vectors.shape) == ([0, 1], None, (2, 24))
-    recipe = corpus.manifest.job.recipe
-    assert (recipe.pooling, recipe.normalize) == (("cls", "max"), True)
+    config = corpus.manifest.job.config
+    assert (config.pooling, config.normalize) == (("cls", "max"), True)
 
 
 def test_columns(embed):
@@ -64,9 +64,26 @@ def test_columns(embed):
     assert (ids, texts) == (["x1", "x2"], ["the film", "bad"])
 
 
+def test_semicolons_in_another_encoding(embed):
+    Path("b.csv").write_bytes("key;verse\n1;né\n2;bad\n".encode("cp1252"))
+    options = ["--text-column", "verse", "--encoding", "cp1252"]
+    assert embed(*options, inputs=["b.csv"])[0] == 0
+    ((_, texts, _),) = EmbeddedCorpus("out").shards()
+    assert texts == ["né", "bad"]
+
+
+def test_without_the_extra_of_parquet(model, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "a.txt").write_text("good\n")
+    argv = [str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--model", str(model)]
+    assert main(["embed", *argv]) == 2
+    assert "pip install 'kerasformer[parquet]'; or give --format npy." in capsys.readouterr().err
+    assert main(["embed", *argv, "--format", "npy"]) == 0
+
+
 def test_mistakes(embed):
     assert "There is no file or folder 'b.txt'" in embed(inputs=["b.txt"])[2]
-    assert "There is no input" in embed(inputs=[])[2]
+    assert "No input given" in embed(inputs=[])[2]
     status, out, err = embed("--text-column", "body")
     assert (status, out) == (2, "")
     assert err.endswith("kerasformer: a.txt has no column 'body', only 'text'.\n")
@@ -85,7 +102,7 @@ class Slow(StandIn):
         time.sleep(0.05)
         return super().__call__(texts)
 
-run.Embedding = Slow
+run.ConfiguredEmbedder = Slow
 sys.exit(main(["embed", "a.txt", "--output", "out", "--format", "npy", "--shard-size", "1"]))
 """
 

@@ -72,7 +72,7 @@ def test_it_says_which_layer_and_leaves_the_table_the_map_and_the_record(
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (None, ["--poolings", "pooled"], "no pooling 'pooled' of every layer"),
+        (None, ["--poolings", "pooled"], "Unknown pooling 'pooled' for every layer"),
         (None, ["--seed", "-1"], "--seed is -1"),
         (None, ["--limit", "2"], "limit 2 is too small"),
         (None, ["--label-column", "lable"], "did you mean 'label'"),
@@ -92,6 +92,17 @@ def test_mistakes_are_one_sentence_and_leave_nothing(
     assert captured.out == ""
     assert re.search(message, captured.err.strip().splitlines()[-1])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_another_dialect(layers, texts, data, tmp_path, capsys):
+    rows = texts.splitlines()[1:]
+    data.write_text("\n".join(row.replace(",", ";é;") for row in rows), encoding="utf-16")
+    options = ["--text-column", "0,1", "--label-column", "2", "--no-header"]
+    assert layers("--poolings", "max", *options) == 0
+    assert "the columns '0' and '1' of a row, joined by a space" in capsys.readouterr().err
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["data"]["class_names"] == ["no", "yes"]
+    assert record["settings"]["header"] is False
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(

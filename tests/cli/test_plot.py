@@ -94,6 +94,21 @@ def test_a_sample_says_that_it_is_one(plot, films, model, tmp_path):
     assert "t-SNE" in page
 
 
+def test_columns_by_number_with_semicolons_in_another_encoding(plot, model, tmp_path):
+    path = tmp_path / "films.csv"
+    rows = [f"{label};the {text}é" for text, label in ROWS]
+    path.write_text("\n".join(rows), encoding="cp1252")
+    options = ["--text-column", "1", "--label-column", "0", "--no-header", "--encoding", "cp1252"]
+    status, *_ = plot(path, "--model", model, "--output", "page.html", *options)
+    assert status == 0
+    figure = figure_of(tmp_path / "here/page.html")
+    assert [trace["name"] for trace in figure["data"]] == ["&lt;bad&gt; (8)", "good (8)"]
+    status, _, err = plot(path, "--model", model)
+    assert status == 2
+    assert "is not UTF-8 text" in err
+    assert "--encoding" in err
+
+
 def test_texts_without_labels(plot, model, tmp_path):
     (tmp_path / "texts.txt").write_text("good\nbad\nthe film\n", encoding="utf-8")
     status, *_ = plot(tmp_path / "texts.txt", "--model", model, "--output", "page.html")
@@ -108,6 +123,7 @@ def test_mistakes(plot, films, model, tmp_path):
     embed_corpus([films], tmp_path / "vectors", model=str(model), limit=4)
     for argv, message in (
         ([tmp_path / "none.csv"], "There is no file or folder"),
+        ([films, "--output", "x.svg"], "--output is x.svg: give a file that ends in .png or .html"),
         ([films, "--limit", "2"], "--limit is 2: give how many texts to plot, 3 or more"),
         ([films, "--label-column", "genre"], "has no column 'genre'"),
         ([tmp_path / "two.txt"], "holds 2 texts: give at least 3"),

@@ -16,9 +16,10 @@ def run(code):
     return done.stdout.splitlines()[-1]
 
 
-def test_an_embedder_imports_no_corner_of_keras():
+def test_an_embedder_imports_no_corner_of_keras_and_a_collector_that_is_off_stays_off():
     code = """
-import sys
+import gc, sys
+gc.disable()
 from kerasformer.cli import quick_start
 quick_start.install()
 from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
@@ -28,16 +29,21 @@ tokenizer = WordPieceTokenizer.from_vocabulary(words)
 config = EncoderConfig(len(words), 4, num_layers=1, num_heads=1, intermediate_size=4)
 TextEmbedder(BertEncoder(config), tokenizer)
 """
-    assert run(f"{code}\nprint(sys.modules.keys() & set({CORNERS}))") == "set()"
+    assert (
+        run(f"{code}\nprint(gc.isenabled(), sys.modules.keys() & set({CORNERS}))") == "False set()"
+    )
 
 
-def test_the_corners_are_there_when_they_are_used():
+def test_the_corners_are_there_when_they_are_used_and_the_finder_is_gone():
     code = """
 import gc, sys
 from kerasformer.cli import quick_start
 quick_start.install()
+assert sys.meta_path[0] is quick_start.QuickKeras
 import keras
 from keras import wrappers
+quick_start.install()
+assert quick_start.QuickKeras not in sys.meta_path
 assert gc.isenabled()
 assert type(keras.__loader__).__name__ == "SourceFileLoader" == type(keras.__spec__.loader).__name__
 assert wrappers is keras.wrappers and "sklearn" not in sys.modules
@@ -48,28 +54,7 @@ print(keras.wrappers.SKLearnClassifier.__name__, keras.visualization.plot_image_
     assert run(code) == names
 
 
-def test_a_collector_that_is_off_stays_off():
-    code = (
-        "import gc; gc.disable(); from kerasformer.cli import quick_start; quick_start.install();"
-        "import keras; print(gc.isenabled())"
-    )
-    assert run(code) == "False"
-
-
 def test_only_keras_is_found():
     for name in ("tensorflow", "keras.layers", "kerasformer.keras", "sklearn"):
         assert QuickKeras.find_spec(name, None) is None
     assert gc.isenabled()
-
-
-def test_the_finder_is_gone_once_keras_is_imported():
-    code = """
-import sys
-from kerasformer.cli import quick_start
-quick_start.install()
-before = sys.meta_path[0].__name__
-import keras
-quick_start.install()
-print(before, quick_start.QuickKeras in sys.meta_path)
-"""
-    assert run(code) == "QuickKeras False"

@@ -121,4 +121,4 @@ def test_another_model_than_the_corpus_was_made_by(similar, corpus, model, tmp_p
     (model / "vocab.txt").write_text((model / "vocab.txt").read_text().replace("bad", "sad"))
     status, _, err = similar(corpus, "good")
     assert status == 2
-    assert "is another one than when the job was begun" in err
+    assert "has changed since the job was begun" in err

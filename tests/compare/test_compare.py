@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
 from kerasformer.compare import ARMS, Settings, compare
-from kerasformer.compare.report import load_record
+from kerasformer.compare.report import load_record, usage
+from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
+from kerasformer.tasks import TextClassifier, TransformerClassifier
 
 FILES = {
     "record.json", "table.md", "report.html", "quality_vs_time.png", "learning_curves.png",
@@ -38,7 +41,10 @@ def run(*options):
 def whole(reviews, pretrained, tmp_path_factory):
     """One comparison of all arms."""
     folder = tmp_path_factory.mktemp("results") / "all"
-    process = run("--data", reviews, "--pretrained", pretrained, "--seeds", 1, "--output", folder)
+    process = run(
+        "--data", reviews, "--pretrained", pretrained, "--seeds", 1, "--output", folder,
+        "--dtype", "float32", "--keep-models",
+    )  # fmt: skip
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return folder, out, err
@@ -46,22 +52,24 @@ def whole(reviews, pretrained, tmp_path_factory):
 
 def test_it_leaves_the_record_the_table_the_plots_and_the_page(whole):
     folder, out, err = whole
-    assert {file.name for file in folder.iterdir()} == FILES
+    assert {file.name for file in folder.iterdir()} == FILES | {MODELS}
     assert "The report:" in out
     assert "[5/5]" in err
     assert "Traceback" not in err
+    assert "retracing" not in err
+    assert "To use the best arm, in Python:" in out
 
 
 def test_the_record_holds_every_arm_with_its_costs(whole, reviews):
     record = load_record(whole[0])
     assert record["status"] == "complete"
-    assert tuple(record["arms"]) == ARMS
+    assert list(record["arms"]) == list(ARMS)
     assert record["data"] == json.loads(json.dumps(load_dataset(reviews).describe()))
     for name, arm in record["arms"].items():
         (run,) = arm["runs"]
         assert (
-            np.sum(run["metrics"]["confusion_matrix"])
-            == run["metrics"]["per_class"][0]["support"] + run["metrics"]["per_class"][1]["support"]
+            sum(count for _, _, count in run["metrics"]["confusion_matrix"])
+            == record["data"]["splits"]["test"]["examples"]
         )
         assert run["train_seconds"] > 0
         assert run["latency_ms"] > 0
@@ -90,6 +98,51 @@ def test_a_finished_comparison_is_resumed_without_work(whole, reviews):
     assert load_record(whole[0])["arms"] == before
 
 
+def with_best(record, best):
+    """The record, had this arm been the best."""
+    for key, arm in record["arms"].items():
+        arm["runs"][0]["metrics"]["accuracy"] = float(key == best)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("arm", "with_model"),
+    [
+        *(("tfidf", False), ("scratch", True), ("scratch", False)),
+        *(("frozen", True), ("frozen", False), ("fine_tuned", True)),
+    ],
+)
+def test_the_program_for_the_best_arm_runs(whole, arm, with_model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    program = usage(with_best(load_record(whole[0]), arm), whole[0] if with_model else tmp_path)
+    assert ("load_dataset" in program) is (not with_model or arm == "tfidf")
+    exec(program, {})
+    assert capsys.readouterr().out.splitlines()[-1].strip("[]'") in ("good", "bad")
+
+
+def test_the_models_that_are_kept_are_those_that_were_measured(whole, reviews):
+    record, test = load_record(whole[0]), load_dataset(reviews).test
+    assert sorted(path.name for path in (whole[0] / MODELS).iterdir()) == [
+        "fine_tuned", "frozen", "scratch",
+    ]  # fmt: skip
+    for arm, task in (("scratch", TransformerClassifier), ("frozen", TextClassifier)):
+        (run,) = record["arms"][arm]["runs"]
+        metrics = task.load(whole[0] / MODELS / arm).evaluate(test.texts, test.labels)
+        assert metrics["accuracy"] == run["metrics"]["accuracy"]
+
+
+def test_the_page_says_how_to_use_the_best_arm(whole):
+    page = (whole[0] / "report.html").read_text(encoding="utf-8")
+    assert "How to use the best arm" in page
+
+
+def test_nothing_learned_is_nothing_to_use(whole, tmp_path):
+    record = load_record(whole[0])
+    record["arms"] = {"majority": record["arms"]["majority"]}
+    assert usage(record, whole[0]) is None
+    assert usage({**record, "arms": {}}, tmp_path) is None
+
+
 def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
     folder = tmp_path / "run"
     options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
@@ -102,12 +155,14 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    command = err.splitlines()[-1].removesuffix(".").partition("continue by ")[2]
+    assert shlex.split(command) == ["kerasformer", "compare", "--resume", "--output", str(folder)]
     record = load_record(folder)
     assert record["status"] == "interrupted"
     assert list(record["arms"]) == ["majority"]
     assert {file.name for file in folder.iterdir()} == FILES
 
-    process = run("--resume", "--output", folder)
+    process = run(*shlex.split(command)[2:])
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     resumed = load_record(folder)
@@ -117,9 +172,8 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
 
 
 def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_path, monkeypatch):
-    from kerasformer.compare.arms import Frozen
+    from kerasformer.compare.classifiers import Frozen
     from kerasformer.compare.worker import Events
-    from kerasformer.tasks import TextClassifier
 
     class NoPipe:
         def send(self, content):
@@ -157,9 +211,8 @@ def fails(capsys, *options):
     assert main(["compare", *map(str, options)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    lines = captured.err.strip().splitlines()
-    assert len(lines) == 1
-    return lines[0]
+    (line,) = (line for line in captured.err.splitlines() if not line.startswith("["))  # progress
+    return line
 
 
 CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"

@@ -8,7 +8,7 @@ from .stand_in import StandIn
 @pytest.fixture
 def stand_in(monkeypatch):
     """Has `embed_corpus` work with `StandIn` for a model; gives the class."""
-    monkeypatch.setattr("kerasformer.corpus.run.Embedding", StandIn)
+    monkeypatch.setattr("kerasformer.corpus.run.ConfiguredEmbedder", StandIn)
     monkeypatch.setattr(StandIn, "model", "one")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # waits for the disk
     return StandIn

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from kerasformer.corpus.recipe import Embedded
+from kerasformer.corpus.embedding import Embedded
 from kerasformer.errors import UserError
 
 
@@ -16,19 +16,19 @@ def vectors_of(texts, dtype="float32"):
 
 
 class StandIn:
-    """Like `kerasformer.corpus.recipe.Embedding`; `model` is what its fingerprint is of."""
+    """Like `kerasformer.corpus.embedding.Embedding`; `model` is what its fingerprint is of."""
 
     model = "one"
 
-    def __init__(self, recipe):
+    def __init__(self, config):
         digest = hashlib.sha256(self.model.encode()).hexdigest()
-        if recipe.sha256 not in ("", digest):
+        if config.sha256 not in ("", digest):
             raise UserError("The model is another one.")
         self.advance = lambda count: None
-        self.recipe = dataclasses.replace(recipe, sha256=digest, pooling=recipe.pooling or "mean")
+        self.config = dataclasses.replace(config, sha256=digest, pooling=config.pooling or "mean")
 
     def __call__(self, texts):
-        dtype = {"binary": "uint8"}.get(self.recipe.dtype, self.recipe.dtype)
+        dtype = {"binary": "uint8"}.get(self.config.dtype, self.config.dtype)
         self.advance(len(texts))
         long = [text for text in texts if len(text) > 30]
         return Embedded(vectors_of(texts, dtype), len(long), sum(len(text) - 30 for text in long))

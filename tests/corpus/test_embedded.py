@@ -6,7 +6,7 @@ import pytest
 
 from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
 from kerasformer.corpus import EmbeddedCorpus, embed_corpus
-from kerasformer.corpus.recipe import Embedding, Recipe, model_fingerprint
+from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig, model_fingerprint
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
@@ -82,21 +82,21 @@ def test_the_fingerprint_is_of_weights_and_vocabulary(model, embedder, tmp_path)
     digests = {model_fingerprint(TextEmbedder.from_pretrained(path)) for path in others}
     assert model_fingerprint(one) == model_fingerprint(again)
     assert len({model_fingerprint(one), *digests}) == 3
-    with pytest.raises(UserError, match="is another one than when the job was begun"):
-        Embedding(Recipe(str(others[0]), sha256=model_fingerprint(one)))
+    with pytest.raises(UserError, match="has changed since the job was begun"):
+        ConfiguredEmbedder(EmbeddingConfig(str(others[0]), sha256=model_fingerprint(one)))
 
 
 def test_progress_counts_texts(model):
-    embedding, counts = Embedding(Recipe(str(model))), []
+    embedding, counts = ConfiguredEmbedder(EmbeddingConfig(str(model))), []
     embedding.advance = counts.append
     embedding(TEXTS)
     assert sum(counts) == len(TEXTS)
 
 
 def test_what_the_model_says_is_recorded(model):
-    recipe = Embedding(Recipe(str(model))).recipe
-    assert (recipe.pooling, recipe.max_length, recipe.normalize) == (("mean",), 20, False)
-    assert Embedding(recipe).recipe == recipe
+    config = ConfiguredEmbedder(EmbeddingConfig(str(model))).config
+    assert (config.pooling, config.max_length, config.normalize) == (("mean",), 20, False)
+    assert ConfiguredEmbedder(config).config == config
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])

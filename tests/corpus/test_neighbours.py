@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
 from kerasformer.corpus import EmbeddedCorpus, index, neighbours
+from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.index import INDEX, NOTE, CorpusIndex
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.corpus.job import Job, ShardRecord
 from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.neighbours import nearest
-from kerasformer.corpus.recipe import Recipe
+from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import Shard, write_files
-from kerasformer.corpus.spans import Span
-from kerasformer.data.lines import Place
+from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 
 DTYPES = ("float32", "float16", "int8", "binary")
@@ -37,17 +37,17 @@ def write_corpus(folder, vectors, shard_size=10, format="npy", texts=True, leave
     """Writes a corpus of vectors as they are stored, the ids from 100 on."""
     folder.mkdir(exist_ok=True)
     dtype = {"uint8": "binary"}.get(vectors.dtype.name, vectors.dtype.name)
-    job = Job(Recipe(dtype=dtype), CorpusInput((), ("text",)), format, texts, shard_size)
+    job = Job(EmbeddingConfig(dtype=dtype), CorpusInput((), ("text",)), format, texts, shard_size)
     ids = list(range(100, 100 + len(vectors))) if ids is None else ids
-    spans, done = [], {}
+    planned, done = [], {}
     for number, first in enumerate(range(0, len(vectors), shard_size)):
         part = slice(first, first + shard_size)
-        spans.append(Span(number, first, len(ids[part]), 0, Place(first + 1)))
+        planned.append(PlannedShard(number, first, len(ids[part]), 0, Place(first + 1)))
         if number not in leave_out:
             kept = [f"text {id}" for id in ids[part]] if texts else None
             files = write_files(folder, number, Shard(ids[part], kept, vectors[part]), format)
             done[number] = ShardRecord(number, files, 0, 0)
-    Manifest(job, vectors.shape[1], tuple(spans), done).save(folder)
+    Manifest(job, vectors.shape[1], tuple(planned), done).save(folder)
     return EmbeddedCorpus(folder)
 
 

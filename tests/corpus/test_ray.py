@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 import kerasformer
 from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.corpus import embed_corpus, ray_engine
+from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.manifest import Manifest
-from kerasformer.corpus.recipe import Embedded, Recipe
 from kerasformer.errors import UserError
 from kerasformer.models import EncoderConfig
 
@@ -192,7 +192,7 @@ def test_resumed_while_an_actor_is_killed_the_files_are_those_of_the_local_engin
 def test_where_it_is_closed_it_leaves_the_cluster(on_cluster, local, tmp_path, actor):
     actor(Quick)
     manifest = Manifest.load(local)
-    records = ray_engine.run(manifest.job, tmp_path, manifest.spans, None)
+    records = ray_engine.run(manifest.job, tmp_path, manifest.planned, None)
     next(records)
     working = processes(on_cluster, "ray::MapWorker")
     assert working
@@ -208,7 +208,7 @@ def test_actors_that_die_of_a_shard_are_an_error_in_the_end(on_cluster, local, t
     actor(Deadly)
     manifest = Manifest.load(local)
     with pytest.raises(UserError, match="died 3 times: see that the nodes have enough memory") as e:
-        list(ray_engine.run(manifest.job, tmp_path, manifest.spans[:1], None))
+        list(ray_engine.run(manifest.job, tmp_path, manifest.planned[:1], None))
     assert "\n" not in str(e.value)
 
 
@@ -222,26 +222,26 @@ def test_an_error_of_the_reader_is_told_in_its_sentence_alone(
     source = dataclasses.replace(manifest.job.input, files=(file,))
     job = dataclasses.replace(manifest.job, input=source)
     with pytest.raises(UserError, match=r"changed\.txt has changed since the job was begun") as e:
-        list(ray_engine.run(job, tmp_path, manifest.spans, None))
+        list(ray_engine.run(job, tmp_path, manifest.planned, None))
     assert "\n" not in str(e.value)
     assert capfd.readouterr() == ("", "")
 
 
 def test_errors_of_an_actor_name_its_node(model):
     node = socket.gethostname()
-    recipe = Recipe(str(model))
+    config = EmbeddingConfig(str(model))
     with pytest.raises(UserError, match=rf"node {node} has kerasformer .* is of 9\.8\.7: install"):
-        ray_engine._Actor(recipe, "9.8.7", None)._loaded()
-    gone = Recipe(str(model / "gone"))
+        ray_engine._Actor(config, "9.8.7", None)._loaded()
+    gone = EmbeddingConfig(str(model / "gone"))
     with pytest.raises(UserError, match=f"On the node {node}: There is no file or folder"):
         ray_engine._Actor(gone, kerasformer.__version__, None)._loaded()
 
 
 def test_a_model_is_named_in_a_way_that_holds_anywhere(model, monkeypatch):
     monkeypatch.chdir(model.parent)
-    assert ray_engine._anywhere(Recipe(model.name)).model == str(model)
+    assert ray_engine._anywhere(EmbeddingConfig(model.name)).model == str(model)
     for source in ("all-MiniLM-L6-v2", "hf://owner/name"):
-        assert ray_engine._anywhere(Recipe(source)).model == source
+        assert ray_engine._anywhere(EmbeddingConfig(source)).model == source
 
 
 def test_without_an_address_it_works_on_this_machine(monkeypatch):
@@ -261,7 +261,7 @@ def test_no_cluster_at_the_address(local, tmp_path, monkeypatch):
         manifest = Manifest.load(local)
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(UserError, match=f"No Ray cluster answers at RAY_ADDRESS={address} "):
-            list(ray_engine.run(manifest.job, tmp_path, manifest.spans, None))
+            list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
-    with pytest.raises(UserError, match="no working with the Ray cluster nowhere"):
-        list(ray_engine.run(manifest.job, tmp_path, manifest.spans, None))
+    with pytest.raises(UserError, match="The Ray cluster nowhere cannot be used"):
+        list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))

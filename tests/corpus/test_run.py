@@ -133,7 +133,7 @@ class Slow(stand_in.StandIn):
         time.sleep(0.05)
         return super().__call__(texts)
 
-run.Embedding = Slow
+run.ConfiguredEmbedder = Slow
 embed_corpus(["a.jsonl"], "out", format="npy", shard_size=1)
 """
 
@@ -200,14 +200,14 @@ def test_a_folder_that_is_taken(source):
 
 def test_nothing_to_resume_is_begun(source):
     assert embed_corpus([source], "out", resume=True, **SETTINGS).complete
-    with pytest.raises(UserError, match="There is no input"):
+    with pytest.raises(UserError, match="No input given"):
         embed_corpus([], "other", resume=True)
 
 
 def test_a_complete_one_says_so(source, content, capsys, monkeypatch):
     embed_corpus([source], "out", **SETTINGS)
     whole = content(Path("out"))
-    monkeypatch.setattr("kerasformer.corpus.run.Embedding", None)
+    monkeypatch.setattr("kerasformer.corpus.run.ConfiguredEmbedder", None)
     assert embed_corpus([source], "out", resume=True).complete
     assert "out is complete" in capsys.readouterr().err
     assert content(Path("out")) == whole
@@ -265,7 +265,7 @@ def test_a_changed_input_is_refused(begun):
 
 def test_a_moved_input_is_the_same(begun):
     Path(begun).rename("b.jsonl")
-    with pytest.raises(UserError, match=r"a.jsonl cannot be read any more"):
+    with pytest.raises(UserError, match=r"a.jsonl can no longer be read"):
         embed_corpus([], "out", resume=True)
     assert embed_corpus(["b.jsonl"], "out", resume=True).complete
 
@@ -294,9 +294,9 @@ def test_a_full_disk(source, content, monkeypatch):
         ({"limit": -1}, "limit is -1: give a number"),
         ({"dtype": "float8"}, "dtype is 'float8': give one of float32"),
         ({"policy": "float8"}, "policy is 'float8': give one of float32, mixed_bfloat16, bfloat16"),
-        ({"combine": "stack"}, "combine='stack' gives several vectors a text"),
+        ({"combine": "stack"}, "combine='stack' makes several vectors a text"),
         ({"layers": 1.5}, "layers is a float: give numbers or names"),
-        ({"poling": "cls"}, "There is no setting poling"),
+        ({"poling": "cls"}, "Unknown setting poling"),
     ],
 )
 def test_wrong_settings_leave_nothing(source, settings, message):
@@ -308,9 +308,39 @@ def test_wrong_settings_leave_nothing(source, settings, message):
 def test_a_row_that_cannot_be_read_leaves_nothing(source):
     with open(source, "a", encoding="utf-8") as file:
         file.write("\n{")
-    with pytest.raises(UserError, match="line 51, is no valid JSON"):
+    with pytest.raises(UserError, match="line 51, is not valid JSON"):
         embed_corpus([source], "out", **SETTINGS)
     assert not Path("out").exists()
+
+
+def test_semicolons_by_number_in_another_encoding_resumed_with_the_same_options(source, stand_in):
+    rows = [f"k{n};né {n}" for n in range(20)]
+    Path("a.csv").write_bytes("\n".join(["key;verse", *rows]).encode("cp1252"))
+    options = {"text_column": "1", "id_column": "0", "delimiter": "semicolon"}
+    options |= {"encoding": "windows-1252", **SETTINGS, "shard_size": 4}
+    call, left = stand_in.__call__, [3]
+
+    def stop(self, texts):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return call(self, texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand_in, "__call__", stop)
+        with pytest.raises(KeyboardInterrupt):
+            embed_corpus(["a.csv"], "out", **options)
+    corpus = embed_corpus(["a.csv"], "out", resume=True, **options)
+    assert [text for part in corpus.shards() for text in part.texts] == [
+        r[r.index(";") + 1 :] for r in rows
+    ]
+    assert [id for part in corpus.shards() for id in part.ids] == [f"k{n}" for n in range(20)]
+
+
+def test_columns_that_are_joined_are_named(source, capsys):
+    Path("a.csv").write_text("a,b\none,two\n")
+    embed_corpus(["a.csv"], "out", text_column="a,b", **SETTINGS)
+    assert "the columns 'a' and 'b' of a row, joined by a space" in capsys.readouterr().err
 
 
 def test_broken_manifests(source):
@@ -320,12 +350,12 @@ def test_broken_manifests(source):
     outside = json.loads(json.dumps(whole))
     outside["shards"][0]["files"][0]["name"] = "../a.jsonl"
     broken = [
-        ("{", "cannot be read"),
-        ("[]", "is no sound manifest"),
-        ("{}", "is no sound manifest"),
+        ("{", "manifest.json .* JSON"),
+        ("[]", "manifest.json holds a JSON array"),
+        ("{}", "is not a sound manifest"),
         (json.dumps({**whole, "version": 2}), "is of version 2, .* update it"),
-        (json.dumps({**whole, "shards": [5]}), "is no sound manifest"),
-        (json.dumps({**whole, "recipe": {"unknown": 1}}), "is no sound manifest"),
+        (json.dumps({**whole, "shards": [5]}), "is not a sound manifest"),
+        (json.dumps({**whole, "recipe": {"unknown": 1}}), "is not a sound manifest"),
         (json.dumps(outside), "a file outside the folder"),
     ]
     for text, message in broken:

@@ -66,13 +66,13 @@ def test_a_broken_file(tmp_path, format):
     whole = path.read_bytes()
     for content in (b"", whole[:20], whole[: len(whole) // 2], b"x" * len(whole)):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"part-00000.* is no whole shard"):
+        with pytest.raises(UserError, match=r"part-00000.* is damaged"):
             read_files(tmp_path, files)
     path.write_bytes(whole[:-1])
     assert not is_whole(tmp_path, files)
     path.unlink()
     assert not is_whole(tmp_path, files)
-    with pytest.raises(UserError, match=r"part-00000.* is no whole shard"):
+    with pytest.raises(UserError, match=r"part-00000.* is damaged"):
         read_files(tmp_path, files)
 
 

@@ -153,7 +153,7 @@ def test_without_data_dir_the_set_is_looked_for_where_tfds_keeps_its_own(data_di
         ("tfds:", {}, "cannot be opened"),
         ("tfds:glue/sst3", {}, "sst3"),
         ("tfds:ag_news_subset", {"text_column": "titel"}, "did you mean 'title'"),
-        ("tfds:ag_news_subset", {"text_column": "label", "label_column": "title"}, "is no text"),
+        ("tfds:ag_news_subset", {"text_column": "label", "label_column": "title"}, "is not a text"),
         ("tfds:ag_news_subset", {"header": True}, "header does not apply"),
     ],
 )

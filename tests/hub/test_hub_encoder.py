@@ -133,6 +133,7 @@ def test_dtype_policies_cast_the_outputs_alone(golden, arrays, policy):
     np.testing.assert_allclose(found, arrays["two/sequence_output"], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.usefixtures("eager")
 def test_trains_under_mixed_precision(golden, arrays):
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in NAMES}
     layer = HubEncoder(golden["encoder"], trainable=True, dtype="mixed_float16")

@@ -230,7 +230,7 @@ def torch_model(torch, transformers, checkpoint, tensors, config):
     )
     theirs = {weight.ours: weight for weight in GOOGLE.encoder_weights(checkpoint.config)}
     state = {}
-    for weight in MODEL_TYPES["bert"].layout.encoder_weights(checkpoint.config):
+    for weight in MODEL_TYPES["bert"].table.encoder_weights(checkpoint.config):
         tensor = tensors[theirs[weight.ours].theirs]
         state[weight.theirs] = torch.from_numpy(tensor.T.copy() if weight.transposed else tensor)
     missing, unexpected = model.load_state_dict(state, strict=False)
@@ -273,7 +273,7 @@ def test_every_block_and_gradient_of_transformers(write, torch, transformers):
     }
     # A key's bias moves all scores of a row alike, so its gradient is rounding and nothing more.
     rounding = 1e-6 * max(np.linalg.norm(gradient) for gradient in expected.values())
-    for weight in MODEL_TYPES["bert"].layout.encoder_weights(checkpoint.config):
+    for weight in MODEL_TYPES["bert"].table.encoder_weights(checkpoint.config):
         reference = expected[weight.theirs]
         error = np.linalg.norm(weight.from_keras(by_path[weight.ours]) - reference)
         assert error <= 1e-3 * np.linalg.norm(reference) + rounding, weight.theirs

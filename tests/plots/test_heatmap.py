@@ -122,7 +122,7 @@ def test_a_grid_of_many_panels_holds_no_numbers_and_fits_a_page(written):
     [([[1.0, 2.0]], ["a"], ["b"]), ([1.0], ["a"], ["b"]), (np.zeros([0, 0]), [], [])],
 )
 def test_refuses_what_is_no_matrix_of_its_labels(values, rows, columns):
-    with pytest.raises(ValueError, match="shows a matrix"):
+    with pytest.raises(ValueError, match="non-empty matrix"):
         heat_map(values, rows, columns, value_label="Loss")
 
 

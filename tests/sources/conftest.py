@@ -3,35 +3,45 @@
 import contextlib
 import hashlib
 import http.server
+import json
 import re
 import threading
 import time
 
 import pytest
+from huggingface_hub import constants, set_client_factory
+from huggingface_hub.utils import _http
 
-from kerasformer.sources import download, paced, request
+from kerasformer.sources import child, folders, huggingface, kaggle
 from kerasformer.sources.cache import Cache
+
+sleep = time.sleep  # the server's own, whatever a test makes of the module's
 
 
 class Web:
     """What the server has, and what it was asked.
 
     `content` maps a path to bytes, and `headers` to what is told beside them. `faults` maps a path
-    to one of the faults below (`web.cut(3)`) for every request, or to a list, one for each.
-    `asked` lists the requests' paths, `seen` their headers, `sent` the bytes of the bodies.
+    to one of the faults below (`web.cut(3)`) for every request, or to a list, one for each. The
+    paths of other methods than GET begin with the method's name. A HEAD without a fault of its own
+    is answered as the GET would be. `asked` lists the requests' paths, `seen` their headers,
+    `bodies` what they brought, `sent` the bytes of the answers.
     """
 
     def __init__(self):
         self.content, self.headers, self.faults = {}, {}, {}
-        self.asked, self.seen, self.sent = [], [], []
+        self.asked, self.seen, self.sent, self.bodies = [], [], [], []
         self.url = ""
 
-    def serve(self, request):
-        self.asked.append(request.path)
-        self.seen.append(dict(request.headers))
+    def serve(self, request, method=""):
+        if request.path == "/api/agent-harnesses":  # huggingface_hub's own question, once a day
+            return request.send_error(404)
+        self.asked.append(method + request.path)
+        self.seen.append({name.title(): value for name, value in request.headers.items()})
         self.sent.append(0)
+        self.bodies.append(request.rfile.read(int(request.headers.get("Content-Length", 0))))
         path = request.path.partition("?")[0]
-        fault = self.faults.get(path)
+        fault = self.faults.get(method + path)
         if isinstance(fault, list):
             fault = fault.pop(0) if fault else None
         if fault is not None:
@@ -40,6 +50,7 @@ class Web:
             self.send(request, self.content[path])
         else:
             request.send_error(404)
+        return None
 
     def send(self, request, content, upto=None, ranges=True, length=None, etag=None):
         """Sends the content, or the part that is asked for and is of this version."""
@@ -65,7 +76,8 @@ class Web:
         for name, value in headers.items():
             request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(body)
+        if request.command != "HEAD":
+            request.wfile.write(body)
 
     # The faults.
 
@@ -92,7 +104,7 @@ class Web:
 
     @staticmethod
     def silence(seconds):
-        return lambda web, request, content: time.sleep(seconds)
+        return lambda web, request, content: sleep(seconds)
 
     @staticmethod
     def drip(seconds, where="body"):
@@ -105,7 +117,7 @@ class Web:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 request.wfile.write(b"x")
-                time.sleep(0.02)
+                sleep(0.02)
 
         return fault
 
@@ -121,14 +133,23 @@ class Web:
         return fault
 
 
-@pytest.fixture
-def web(monkeypatch, tmp_path):
+@contextlib.contextmanager
+def serving():
     web = Web()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            self.answer("")
+
+        def do_HEAD(self):
+            self.answer("HEAD ")
+
+        def do_POST(self):
+            self.answer("POST ")
+
+        def answer(self, method):
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has had enough
-                web.serve(self)
+                web.serve(self, method)
 
         def log_message(self, *_):
             pass
@@ -136,20 +157,50 @@ def web(monkeypatch, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-    web.handler = Handler
     web.url = f"http://127.0.0.1:{server.server_port}"
-    for name in ("HF_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KERASFORMER_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "no-kaggle"))
-    for name in ("HF_ENDPOINT", "TFHUB_ENDPOINT", "KAGGLE_API_ENDPOINT"):
-        monkeypatch.setenv(name, web.url)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(request, "TIMEOUT", 0.2)
-    monkeypatch.setattr(paced, "WINDOW", 0.15)
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
     yield web
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def other_host():
+    with serving() as web:
+        yield web
+
+
+@pytest.fixture
+def web(monkeypatch, tmp_path):
+    """A server that stands for the hubs, and a person without caches and credentials."""
+    own_factory = _http._GLOBAL_CLIENT_FACTORY
+    for name in (
+        *("HF_TOKEN", "HF_HUB_OFFLINE", "KERASFORMER_OFFLINE", "TFHUB_CACHE_DIR"),
+        *("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"),
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "no-kaggle"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(huggingface, "TIMEOUT", 0.2)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as web:
+        monkeypatch.setenv("HF_ENDPOINT", web.url)
+        monkeypatch.setattr(kaggle, "_TFHUB", web.url)
+        yield web
+    set_client_factory(own_factory)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Downloads in this process instead of a child: sooner, where it is not about the child."""
+
+    def call(function, arguments, progress):
+        return json.loads(json.dumps(child.perform(function, arguments)))
+
+    monkeypatch.setattr(folders, "call", call)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the libraries' pauses
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ class Terminal(io.StringIO):
 
 
 def fetch(size=4_000_000):
-    with FetchProgress("a model", size) as progress:
-        progress.start("weights", None)
-        progress.move_to(1_000_000, size)
+    with FetchProgress("a model") as progress:
+        progress.start(size)
+        progress.move_to(1_000_000)
         progress.say("Passing over [a place].")
         progress.move_to(size)
 
@@ -28,8 +28,7 @@ def test_a_terminal_shows_a_bar_with_bytes(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     fetch()
     seen = terminal.getvalue()
-    assert "weights" in seen
-    assert "4.0/4.0 MB" in seen
+    assert "4.0 MB of 4.0 MB" in seen
     assert "Passing over [a place]." in seen
     assert "Fetched a model (4.0 MB) in" in seen
 
@@ -43,6 +42,17 @@ def test_anything_else_gets_a_line_at_the_start_and_the_end(capsys):
 
 
 def test_a_failure_is_not_called_fetched(capsys):
-    with pytest.raises(ValueError, match="is not in list"), FetchProgress("a model"):
-        [].index(1)
+    def fail():
+        with FetchProgress("a model") as progress:
+            progress.start(None)
+            [].index(1)
+
+    with pytest.raises(ValueError, match="is not in list"):
+        fail()
     assert capsys.readouterr().err == "Fetching a model ...\n"
+
+
+def test_what_was_there_already_is_not_called_fetched(capsys):
+    with FetchProgress("a model"):
+        pass
+    assert capsys.readouterr().err == ""

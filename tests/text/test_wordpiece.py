@@ -400,7 +400,7 @@ def test_broken_vocabulary_list(tokens, message):
     ("config", "message"),
     [
         (b"{", "tokenizer_config.json is not valid JSON"),
-        (b"[]", "tokenizer_config.json holds a JSON list"),
+        (b"[]", "tokenizer_config.json holds a JSON array"),
         (b"[" * 100_000, "tokenizer_config.json is not valid JSON"),
         (b'"\xff"', "tokenizer_config.json is not UTF-8"),
         (b'{"do_lower_case": "no"}', "do_lower_case 'no', but it must be true or false"),

@@ -44,5 +44,5 @@ def test_a_class_that_is_never_predicted_counts_as_zero():
 
 
 def test_nothing_to_evaluate_is_an_error():
-    with pytest.raises(ValueError, match="no example"):
+    with pytest.raises(ValueError, match="No examples"):
         classification_metrics([], np.zeros((0, 2)), ["a", "b"])

@@ -50,7 +50,7 @@ def test_a_token_that_occurs_twice_counts_once_in_the_global_norm():
     optimizer = AdamW(0.01, global_clipnorm=1.0)
     values = tf.constant([[3.0], [4.0], [0.0]])
     slices = tf.IndexedSlices(values, tf.constant([7, 7, 2]), tf.constant([10, 1]))
-    (clipped,) = optimizer._clip_gradients([slices])
+    (clipped,) = optimizer.clip_gradients([slices])
     dense = tf.convert_to_tensor(clipped).numpy().ravel()
     # The dense gradient of row 7 is 7, so its norm is 7 and not 5.
     np.testing.assert_allclose(dense[[2, 7]], [0.0, 1.0], rtol=1e-6)
@@ -88,7 +88,7 @@ def test_biases_and_layer_norms_do_not_decay():
     model.build((None, 4))
     optimizer = adamw(0.0, total_steps=10)
     optimizer.build(model.trainable_variables)
-    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    decayed = {v.path for v in model.trainable_variables if optimizer.has_weight_decay(v)}
     assert {path.rsplit("/", 1)[-1] for path in decayed} == {"embeddings", "kernel"}
 
 

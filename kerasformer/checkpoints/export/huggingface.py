@@ -20,7 +20,7 @@ from kerasformer.checkpoints.formats.huggingface_names import (
     ModelType,
     own_classifier,
 )
-from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, Written, writing_tensors
+from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, PendingTensor, writing_tensors
 from kerasformer.checkpoints.names import Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
@@ -67,14 +67,14 @@ def save_pretrained(
     kind = MODEL_TYPES[model_type]
     # What is not BertForSequenceClassification has a name of its own beside a plain encoder.
     is_own = "classifier" in heads and (
-        "classifier" not in kind.layout.heads or settings["pooling"] != "pooled"
+        "classifier" not in kind.table.heads or settings["pooling"] != "pooled"
     )
     suffix = ARCHITECTURES[() if is_own else tuple(heads)]
     if not is_own:
         _check_known(kind, config, heads, suffix)
     tensors = list(_encoder_tensors(kind, encoder, suffix))
     for head, layer in heads.items():
-        lines = kind.layout
+        lines = kind.table
         if is_own:
             lines = dataclasses.replace(lines, heads={head: own_classifier(layer.kernel.shape[0])})
         lines = lines.head_weights(head, config, len(class_names or ()))
@@ -104,7 +104,7 @@ def save_pretrained(
 
 def _check_known(kind: ModelType, config, heads, suffix: str):
     """Raises a UserError where transformers has no class that computes the same."""
-    if not heads.keys() <= kind.layout.heads.keys():
+    if not heads.keys() <= kind.table.heads.keys():
         raise UserError(
             f"transformers has no {kind.class_name}{suffix}, which this encoder, with embeddings "
             f"of another width ({config.embedding_size}) than its blocks ({config.hidden_size}), "
@@ -118,15 +118,15 @@ def _check_known(kind: ModelType, config, heads, suffix: str):
         )
 
 
-def _encoder_tensors(kind: ModelType, encoder: BertEncoder, suffix: str) -> Iterator[Written]:
+def _encoder_tensors(kind: ModelType, encoder: BertEncoder, suffix: str) -> Iterator[PendingTensor]:
     prefix = "" if suffix == "Model" else kind.prefix
-    left_out = {weight.theirs for weight in kind.layout.pooler if suffix in WITHOUT_POOLER}
-    for tensor in _tensors(kind.layout.encoder_weights(encoder.config), encoder):
+    left_out = {weight.theirs for weight in kind.table.pooler if suffix in WITHOUT_POOLER}
+    for tensor in _tensors(kind.table.encoder_weights(encoder.config), encoder):
         if tensor.name not in left_out:
             yield tensor._replace(name=prefix + tensor.name)
 
 
-def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[Written]:
+def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[PendingTensor]:
     """The layer's variables as the format's tensors.
 
     Raises:
@@ -142,7 +142,7 @@ def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[W
         )
     for name, weight in weights.items():
         value = functools.partial(_value, weight, variables[name])
-        yield Written(weight.theirs, variables[name].dtype, weight.shape, value)
+        yield PendingTensor(weight.theirs, variables[name].dtype, weight.shape, value)
 
 
 def _value(weight: Weight, variable):

@@ -8,8 +8,7 @@ import numpy as np
 from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
 from kerasformer.errors import UserError, require
 from kerasformer.files import write_whole
-
-_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
+from kerasformer.models.config import INPUTS
 
 
 def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
@@ -71,7 +70,7 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
 
         def run_strings(texts):
             inputs = in_graph(texts, max_length=max_length)
-            return run(*(inputs[name] for name in _INPUTS))
+            return run(*(inputs[name] for name in INPUTS))
 
         archive.add_endpoint("strings", run_strings, [tf.TensorSpec([None], tf.string, "texts")])
     with replacing(folder) as path:
@@ -135,7 +134,7 @@ def _run(model):
     """The model as a function of three tensors, to a dict of tensors."""
 
     def run(input_word_ids, input_mask, input_type_ids):
-        inputs = dict(zip(_INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
+        inputs = dict(zip(INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
         outputs = model(inputs, training=False)
         if not isinstance(outputs, dict):
             return {"outputs": outputs}
@@ -147,7 +146,7 @@ def _run(model):
 def _ids_signature():
     import tensorflow as tf
 
-    return [tf.TensorSpec([None, None], tf.int32, name=name) for name in _INPUTS]
+    return [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS]
 
 
 def _in_graph(config, tokenizer, max_length):

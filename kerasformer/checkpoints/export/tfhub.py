@@ -14,8 +14,8 @@ import keras
 from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
 from kerasformer.checkpoints.formats.tf_names import TF_MODELS
 from kerasformer.errors import UserError
+from kerasformer.models.config import INPUTS
 
-_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _SPECIAL_TOKENS = {
     "start_of_sequence_id": "cls_id",
     "end_of_segment_id": "sep_id",
@@ -128,7 +128,7 @@ def _encoder(encoder, mlm_head):
             return _float32(encoder(inputs, training=training))
 
     root = _with_variables(mapping)
-    encode = _add_call(root, encode, {name: _ids_spec(name) for name in _INPUTS})
+    encode = _add_call(root, encode, {name: _ids_spec(name) for name in INPUTS})
     if mlm_head is not None:
         head = TF_MODELS.head_weights("masked_lm", encoder.config)
         head_mapping = _copies(mlm_head, (weight.within("", _HEADS) for weight in head))
@@ -136,18 +136,18 @@ def _encoder(encoder, mlm_head):
 
         def predict(inputs, training):
             positions = inputs["masked_lm_positions"]
-            outputs = encode[training]({name: inputs[name] for name in _INPUTS})
+            outputs = encode[training]({name: inputs[name] for name in INPUTS})
             with _replaced(encoder, mapping + head_mapping):
                 logits = mlm_head(outputs["sequence_output"], table, positions)
             return _float32(outputs | {"mlm_logits": logits})
 
         root.mlm = _with_variables(mapping + head_mapping)
-        names = (*_INPUTS, "masked_lm_positions")
+        names = (*INPUTS, "masked_lm_positions")
         _add_call(root.mlm, predict, {name: _ids_spec(name) for name in names})
 
-    @tf.function(autograph=False, input_signature=[_ids_spec(name) for name in _INPUTS])
+    @tf.function(autograph=False, input_signature=[_ids_spec(name) for name in INPUTS])
     def serve(*inputs):
-        outputs = encode[False](dict(zip(_INPUTS, inputs, strict=True)))
+        outputs = encode[False](dict(zip(INPUTS, inputs, strict=True)))
         return {name: value for name, value in outputs.items() if name != "encoder_outputs"}
 
     return root, serve

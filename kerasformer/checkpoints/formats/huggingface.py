@@ -8,11 +8,12 @@ import dataclasses
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.huggingface_config import encoder_config, read_json
+from kerasformer.checkpoints.formats.huggingface_config import encoder_config
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
 from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 from kerasformer.text import WordPieceTokenizer
 
 # The first versions of the layout kept TensorFlow's names of the LayerNorm's weights.
@@ -48,7 +49,7 @@ def open_path(folder: Path) -> Checkpoint:
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder that holds it and its config.json.")
     path = folder / "config.json"
-    values = read_json(folder)
+    values = read_json(path)
     config = encoder_config(values, path)
     kind = MODEL_TYPES[values["model_type"]]
     if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
@@ -61,7 +62,7 @@ def open_path(folder: Path) -> Checkpoint:
     prefix = kind.prefix if any(name.startswith(kind.prefix) for name in tensors) else ""
     names = _by_table_name(tensors, prefix)
     # Where the file has no pooler, one made of random weights would pass for a trained one.
-    has_pooler = any(weight.theirs in names for weight in kind.layout.pooler)
+    has_pooler = any(weight.theirs in names for weight in kind.table.pooler)
     config = dataclasses.replace(config, pooler=has_pooler)
     found = find_heads(values, path, config, {n: tensors.shape(f) for n, f in names.items()})
     return Checkpoint(
@@ -69,7 +70,7 @@ def open_path(folder: Path) -> Checkpoint:
         format="Hugging Face",
         architecture=found.architecture,
         config=config,
-        layout=dataclasses.replace(kind.layout, heads=found.heads),
+        table=dataclasses.replace(kind.table, heads=found.heads),
         tensors=tensors,
         names=names,
         read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(folder),

@@ -4,7 +4,6 @@ The keys and their defaults are those of transformers' `BertConfig`, `DistilBert
 `ElectraConfig`: https://github.com/huggingface/transformers/tree/main/src/transformers/models
 """
 
-import json
 from pathlib import Path
 
 from kerasformer.errors import UserError
@@ -69,29 +68,6 @@ _OUR_GELU, _THEIR_GELU = "gelu_tanh", "gelu_new"
 _ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != _OUR_GELU)
 # key: the one value with which the model computes what BertEncoder computes.
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
-
-
-def read_json(folder: Path) -> dict:
-    """Reads the `config.json` of a folder.
-
-    Raises:
-        UserError: The file is missing or no JSON object.
-    """
-    path = Path(folder) / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"The folder {path.parent} holds no {path.name}: give the folder of a model in the "
-            "Hugging Face layout."
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON file ({error}): fetch or write it again.") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds a JSON {type(values).__name__}, and not an object of keys.")
-    return values
 
 
 def encoder_config(values: dict, path: Path) -> EncoderConfig:

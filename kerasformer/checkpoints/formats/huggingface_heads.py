@@ -18,7 +18,13 @@ from kerasformer.models.config import EncoderConfig
 
 # Under this key of config.json is what transformers has no key for.
 OWN_SETTINGS = "kerasformer"
-_SETTING_TYPES = {"pooling": str, "hidden_layers": list, "max_length": int, "trainable": bool}
+_SETTING_TYPES = {
+    "pooling": (str,),
+    "layers": (str, list),
+    "combine": (str,),
+    "max_length": (int,),
+    "freeze_encoder": (bool,),
+}
 _SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
 _CLASSIFIERS = ("classifier", "token_classifier")
 
@@ -50,7 +56,7 @@ def find_heads(
     """
     kind = MODEL_TYPES[values["model_type"]]
     architecture = _architecture(values, kind, config, shapes)
-    heads, refused = dict(kind.layout.heads), {}
+    heads, refused = dict(kind.table.heads), {}
     if values.get("tie_word_embeddings") is False and kind.decoder in shapes:
         refused["masked_lm"] = "its decoder is a matrix of its own, not the word embeddings"
     if kind.class_name == "Electra" and config.activation != "gelu":
@@ -59,8 +65,8 @@ def find_heads(
     settings = _own_settings(values, path)
     names, name = None, OWN_CLASSIFIER
     if f"{OWN_CLASSIFIER}.weight" in shapes:
-        width = len(settings.get("hidden_layers", [-1])) * config.hidden_size
-        heads["classifier"] = own_classifier(width)
+        # Its width follows from the settings; `TextClassifier` compares it.
+        heads["classifier"] = own_classifier((*shapes[f"{OWN_CLASSIFIER}.weight"], 0)[1])
         del heads["token_classifier"]
     elif any(tensor.startswith("classifier.") for tensor in shapes):
         suffix, name = architecture.removeprefix(kind.class_name), "classifier"
@@ -68,7 +74,7 @@ def find_heads(
             refused["token_classifier"] = f"it is that of a {architecture}"
         if suffix != _SEQUENCES or "classifier" not in heads:
             refused["classifier"] = f"it is that of a {architecture}"
-        settings = {"pooling": "pooled", "hidden_layers": [-1], **settings}
+        settings = {"pooling": "pooled", **settings}
     else:
         name = None
     if name:
@@ -92,7 +98,7 @@ def _architecture(values, kind: ModelType, config, shapes) -> str:
         return kind.class_name + (_SEQUENCES if config.pooler else _TOKENS)
     held = tuple(
         head
-        for head, weights in kind.layout.heads.items()
+        for head, weights in kind.table.heads.items()
         if all(weight.theirs in shapes for weight in weights)
     )
     return kind.class_name + ARCHITECTURES.get(held, "Model")
@@ -103,15 +109,23 @@ def _own_settings(values: dict, path: Path) -> dict:
     settings = values.get(OWN_SETTINGS, {})
     if not isinstance(settings, dict):
         raise UserError(f"{OWN_SETTINGS} in {path} is {str(settings)[:80]}: expected an object.")
+    settings = _renamed(settings)
     for key, value in settings.items():
-        expected = _SETTING_TYPES.get(key)
-        is_known = expected is not None and type(value) is expected
-        if not is_known or (expected is list and not all(type(i) is int for i in value)):
+        is_known = type(value) in _SETTING_TYPES.get(key, ())
+        if not is_known or (type(value) is list and not all(type(i) is int for i in value)):
             raise UserError(
                 f"{OWN_SETTINGS} in {path} has {str(key)[:80]!r} as {str(value)[:80]}, which "
-                "save_pretrained does not write: save the model anew."
+                "save_pretrained does not write: save the model again."
             )
-    return dict(settings)
+    return settings
+
+
+def _renamed(settings: dict) -> dict:
+    """With the names of today, where version 0.1 wrote them."""
+    settings = {{"hidden_layers": "layers"}.get(key, key): v for key, v in settings.items()}
+    if type(settings.get("trainable")) is bool:
+        settings["freeze_encoder"] = not settings.pop("trainable")
+    return settings
 
 
 def _class_names(id2label, count: int) -> tuple[str, ...] | None:

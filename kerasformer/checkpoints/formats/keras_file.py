@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.keras_names import KERASFORMER
 from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
+from kerasformer.checkpoints.names import EMBEDDING, HIDDEN, Convention, NameTable
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
 
@@ -20,6 +20,26 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _CLASS = "kerasformer>BertEncoder"
 _MOST_CONFIG = 10**6  # bytes; such a file has about 700
 _MOST_LAYERS, _LARGEST = 1000, 10**8
+
+# The variables of a layer are numbered.
+KERAS = Convention("/vars/0", "/vars/1", "/vars/0", "/vars/1", "/vars/0")
+# `BertEncoder`, as `save` and `save_weights` write it.
+KERASFORMER = NameTable(
+    embeddings=KERAS.embedding(
+        "embedding/word_embeddings",
+        "embedding/position_embedding",
+        "embedding/type_embeddings",
+        "embedding/layer_norm",
+    ),
+    projection=KERAS.dense("embedding_projection", "embedding_projection", EMBEDDING, HIDDEN),
+    block_name="blocks/transformer_block_{}/",
+    block=KERAS.block(
+        *("self_attention/query_dense", "self_attention/key_dense", "self_attention/value_dense"),
+        *("self_attention/output_dense", "self_attention_layer_norm"),
+        *("intermediate", "output_dense", "output_layer_norm"),
+    ),
+    pooler=KERAS.dense("pooler_transform", "layers/dense", HIDDEN, HIDDEN),
+)
 
 
 def is_here(path: Path) -> bool:
@@ -54,7 +74,7 @@ def open_path(path: Path) -> Checkpoint:
         format="Keras",
         architecture="BertEncoder",
         config=config,
-        layout=KERASFORMER,
+        table=KERASFORMER,
         tensors=tensors,
         names={_table_name(name): name for name in tensors},
         read_tokenizer=read_tokenizer,

@@ -9,12 +9,13 @@ import re
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.keras_names import KERASHUB
+from kerasformer.checkpoints.formats.keras_file import KERAS
 from kerasformer.checkpoints.io.hdf5 import open_h5
+from kerasformer.checkpoints.names import HIDDEN, NameTable
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 from kerasformer.models.config import EncoderConfig
 from kerasformer.text import WordPieceTokenizer
-from kerasformer.text.files import read_json
 
 _CONFIG, _WEIGHTS, _SHARDS = "config.json", "model.weights.h5", "model.weights.json"
 _TOKENIZER, _VOCABULARY = "tokenizer.json", Path("assets", "tokenizer", "vocabulary.txt")
@@ -28,6 +29,24 @@ _SIZES = {
     "max_sequence_length": ("max_length", 10**7),
     "num_segments": ("type_vocab_size", 10**6),
 }
+
+# `keras_hub.models.BertBackbone`, as `save_to_preset` writes it.
+KERASHUB = NameTable(
+    embeddings=KERAS.embedding(
+        "layers/reversible_embedding",
+        "layers/position_embedding",
+        "layers/embedding",
+        "layers/layer_normalization",
+    ),
+    block_name="layers/transformer_encoder_{}/",
+    block=KERAS.block(
+        *(f"_self_attention_layer/{name}_dense" for name in ("query", "key", "value", "output")),
+        "_self_attention_layer_norm",
+        *("_feedforward_intermediate_dense", "_feedforward_output_dense"),
+        "_feedforward_layer_norm",
+    ),
+    pooler=KERAS.dense("pooler_transform", "layers/dense", HIDDEN, HIDDEN),
+)
 
 
 def is_here(path: Path) -> bool:
@@ -53,7 +72,7 @@ def open_path(folder: Path) -> Checkpoint:
         format="KerasHub",
         architecture="BertBackbone",
         config=config,
-        layout=KERASHUB,
+        table=KERASHUB,
         tensors=tensors,
         names={
             re.sub("^layers/transformer_encoder/", "layers/transformer_encoder_0/", name): name

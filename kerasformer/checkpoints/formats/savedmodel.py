@@ -18,8 +18,9 @@ from kerasformer.checkpoints.formats.tf_names import (
     names_of,
     prefix_of,
 )
-from kerasformer.checkpoints.io.tf_bundle import Tensors, open_tensors
+from kerasformer.checkpoints.io.tf_bundle import open_tensors
 from kerasformer.checkpoints.io.tf_graph import Graph, read_graph
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
 
@@ -59,7 +60,7 @@ def open_path(path: Path) -> Checkpoint:
         format="TF Hub SavedModel",
         architecture="BertEncoder",
         config=config_of_shapes(tensors, names, folder, **_constants(graph, folder)),
-        layout=TF_MODELS,
+        table=TF_MODELS,
         tensors=tensors,
         names=names,
         read_tokenizer=functools.partial(_read_tokenizer, folder, graph, tensors),

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
-from kerasformer.text.files import read_json
+from kerasformer.files import read_json
 
 if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds

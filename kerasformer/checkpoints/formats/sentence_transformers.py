@@ -7,7 +7,6 @@ https://github.com/huggingface/sentence-transformers/tree/main/sentence_transfor
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import huggingface, sentence_layers
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
-from kerasformer.text.files import read_json, read_text
+from kerasformer.files import read_json
 
 if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
@@ -191,10 +190,9 @@ def read_modules(folder: Path) -> SentenceModules:
 def _list_modules(folder: Path) -> list[tuple[str, Path]]:
     """The kind and the folder of each module, in order."""
     path = folder / MODULES
-    text = read_text(path)
     try:
-        modules = [(str(module["type"]), module["path"]) for module in json.loads(text)]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        modules = [(str(module["type"]), module["path"]) for module in read_json(path, list)]
+    except (KeyError, TypeError):
         raise UserError(
             f"{path} is no list of sentence-transformers' modules, each with its type and path: "
             "fetch or save it again."
@@ -219,10 +217,10 @@ def _transformer(modules, folder: Path) -> Path:
 def _read_settings(transformer: Path) -> tuple[int | None, bool]:
     """The most tokens of a text, and whether texts are lower-cased before all else."""
     path = transformer / SETTINGS
-    settings = read_json(path)
+    settings = _read_optional(path)
     if settings.get("max_seq_length") is None:  # newer folders leave it to the tokenizer
         path = transformer / "tokenizer_config.json"
-        length = read_json(path).get("model_max_length")
+        length = _read_optional(path).get("model_max_length")
     else:
         length = settings["max_seq_length"]
     # Where there is no limit, transformers writes 10**30, in older versions as a float.
@@ -235,6 +233,10 @@ def _read_settings(transformer: Path) -> tuple[int | None, bool]:
     return length and int(min(length, 10**9)), bool(settings.get("do_lower_case"))
 
 
+def _read_optional(path: Path) -> dict:
+    return read_json(path) if path.exists() else {}
+
+
 def _lowercase(backend):
     """Puts lower-casing first, unless the tokenizer does it already; accents stay as they are."""
     normalizer = backend.normalizer
@@ -245,7 +247,7 @@ def _lowercase(backend):
 
 
 def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
-    config = _read_config(folder)
+    config = read_json(folder / "config.json")
     modes = config.get("pooling_mode")
     if modes is None:
         modes = [mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
@@ -259,7 +261,7 @@ def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
 
 
 def _read_dense(folder: Path) -> DenseModule:
-    config = _read_config(folder)
+    config = read_json(folder / "config.json")
     path = folder / "config.json"
     sizes = [config.get(name) for name in ("in_features", "out_features")]
     if not all(isinstance(size, int) and 0 < size <= 10**6 for size in sizes):
@@ -276,15 +278,9 @@ def _read_dense(folder: Path) -> DenseModule:
     return DenseModule(folder, *sizes, ACTIVATIONS[kind], config.get("bias") is not False)
 
 
-def _read_config(folder: Path) -> dict:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json, which {MODULES} beside it asks for.")
-    return read_json(folder / "config.json")
-
-
 def _read_prompt(folder: Path) -> str:
     """The prompt that sentence-transformers uses where it is not told another."""
-    config = read_json(folder / "config_sentence_transformers.json")
+    config = _read_optional(folder / "config_sentence_transformers.json")
     prompts, name = config.get("prompts"), config.get("default_prompt_name")
     if name is None:
         return ""

@@ -22,12 +22,14 @@ from kerasformer.checkpoints.formats.tf_names import (
     names_of,
     prefix_of,
 )
-from kerasformer.checkpoints.io.tf_bundle import Tensors, open_tensors
-from kerasformer.checkpoints.names import Layout
+from kerasformer.checkpoints.io.tf_bundle import open_tensors
+from kerasformer.checkpoints.names import NameTable
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 from kerasformer.models.config import EncoderConfig
 from kerasformer.text import WordPieceTokenizer
-from kerasformer.text.files import read_config, read_json
+from kerasformer.text.files import read_config
 
 _CONFIG = "bert_config.json"
 _TOKENIZER_FILES = ("vocab.txt", "tokenizer.json")
@@ -59,14 +61,14 @@ def open_path(path: Path) -> Checkpoint:
             "one, without what comes after its name (.index)."
         )
     tensors = open_tensors(prefix)
-    layout, before = _layout(tensors, prefix)
+    table, before = _name_table(tensors, prefix)
     names = names_of(tensors, before)
     return Checkpoint(
         path=prefix,
         format="TensorFlow checkpoint",
-        architecture="BertModel" if layout is GOOGLE else "BertEncoder",
-        config=_read_config(prefix, layout, tensors, names),
-        layout=layout,
+        architecture="BertModel" if table is GOOGLE else "BertEncoder",
+        config=_read_config(prefix, table, tensors, names),
+        table=table,
         tensors=tensors,
         names=names,
         read_tokenizer=functools.partial(_read_tokenizer, prefix.parent),
@@ -87,12 +89,12 @@ def _prefixes(path: Path) -> list[Path]:
     return [path] if path.with_name(f"{path.name}.index").is_file() else []
 
 
-def _layout(tensors: Tensors, prefix: Path) -> tuple[Layout, str]:
+def _name_table(tensors: Tensors, prefix: Path) -> tuple[NameTable, str]:
     kind = kind_of(tensors)
-    for layout in (GOOGLE, TF_MODELS):
-        before = prefix_of(tensors, layout)
+    for table in (GOOGLE, TF_MODELS):
+        before = prefix_of(tensors, table)
         if before is not None and kind is None:
-            return layout, before
+            return table, before
     raise UserError(
         f"The checkpoint {prefix} holds {kind or 'no BERT encoder that is known'}, which cannot be "
         f"read: expected tensors like {GOOGLE.embeddings[0].theirs!r} or "
@@ -100,10 +102,10 @@ def _layout(tensors: Tensors, prefix: Path) -> tuple[Layout, str]:
     )
 
 
-def _read_config(prefix: Path, layout: Layout, tensors: Tensors, names) -> EncoderConfig:
+def _read_config(prefix: Path, table: NameTable, tensors: Tensors, names) -> EncoderConfig:
     path = prefix.with_name(_CONFIG)
     if not path.is_file():
-        if layout is GOOGLE:
+        if table is GOOGLE:
             raise UserError(
                 f"There is no {_CONFIG} beside {prefix}, and without it the number of heads is not "
                 "known: put the one that came with the checkpoint there."
@@ -112,10 +114,10 @@ def _read_config(prefix: Path, layout: Layout, tensors: Tensors, names) -> Encod
     config = encoder_config({"model_type": "bert", **read_json(path)}, path)
     changes = {
         "activation": _GELU if config.activation == "gelu" else config.activation,
-        "pooler": any(weight.theirs in names for weight in layout.pooler),
+        "pooler": any(weight.theirs in names for weight in table.pooler),
     }
-    if layout.projection:
-        changes["embedding_size"] = _width(tensors, names[layout.embeddings[0].theirs], prefix)
+    if table.projection:
+        changes["embedding_size"] = _width(tensors, names[table.embeddings[0].theirs], prefix)
     return dataclasses.replace(config, **changes)
 
 

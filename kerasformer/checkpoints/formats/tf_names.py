@@ -10,116 +10,79 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from kerasformer.checkpoints.names import Layout, Weight
+from kerasformer.checkpoints.names import (
+    EMBEDDING,
+    HIDDEN,
+    Convention,
+    NameTable,
+    Weight,
+    Weights,
+)
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
 
-_HIDDEN, _INNER, _EMBEDDING = ("hidden_size",), ("intermediate_size",), ("embedding_size",)
-_HEADS = ("num_heads", "head_size")
-
-
-def dense(ours: str, theirs: str, inputs: tuple, outputs: tuple) -> tuple[Weight, Weight]:
-    """The two lines of a dense layer."""
-    return (
-        Weight(f"{ours}/kernel", f"{theirs}/kernel", inputs + outputs),
-        Weight(f"{ours}/bias", f"{theirs}/bias", outputs),
-    )
-
-
-def layer_norm(ours: str, theirs: str, width: tuple = _HIDDEN) -> tuple[Weight, Weight]:
-    """The two lines of a LayerNorm."""
-    return (
-        Weight(f"{ours}/gamma", f"{theirs}/gamma", width),
-        Weight(f"{ours}/beta", f"{theirs}/beta", width),
-    )
-
-
-def _tables(words: str, positions: str, types: str, width: str) -> tuple[Weight, ...]:
-    return (
-        Weight("embeddings/word_embeddings/embeddings", words, ("vocab_size", width)),
-        Weight("embeddings/position_embedding/embeddings", positions, ("max_length", width)),
-        Weight("embeddings/type_embeddings/embeddings", types, ("type_vocab_size", width)),
-    )
-
+_TF_MODELS, _GOOGLE = Convention(), Convention(heads=(HIDDEN,))
 
 # tf-models-official's `BertEncoder`, and what `BertPretrainerV2` has beside it. A kernel has an
 # axis for the heads, as ours.
-TF_MODELS = Layout(
-    embeddings=(
-        *_tables(
-            "word_embeddings/embeddings",
-            "position_embedding/embeddings",
-            "type_embeddings/embeddings",
-            "embedding_size",
-        ),
-        *layer_norm("embeddings/layer_norm", "embeddings/layer_norm", _EMBEDDING),
+TF_MODELS = NameTable(
+    embeddings=_TF_MODELS.embedding(
+        "word_embeddings/embeddings",
+        "position_embedding/embeddings",
+        "type_embeddings/embeddings",
+        "embeddings/layer_norm",
     ),
-    projection=dense("embedding_projection", "embedding_projection", _EMBEDDING, _HIDDEN),
+    projection=_TF_MODELS.dense("embedding_projection", "embedding_projection", EMBEDDING, HIDDEN),
     block_name="transformer/layer_{}/",
-    block=(
-        *dense("self_attention/query", "self_attention/query", _HIDDEN, _HEADS),
-        *dense("self_attention/key", "self_attention/key", _HIDDEN, _HEADS),
-        *dense("self_attention/value", "self_attention/value", _HIDDEN, _HEADS),
-        *dense(
-            "self_attention/attention_output", "self_attention/attention_output", _HEADS, _HIDDEN
-        ),
-        *layer_norm("self_attention_layer_norm", "self_attention_layer_norm"),
-        *dense("intermediate", "intermediate", _HIDDEN, _INNER),
-        *dense("output", "output", _INNER, _HIDDEN),
-        *layer_norm("output_layer_norm", "output_layer_norm"),
+    block=_TF_MODELS.block(
+        *("self_attention/query", "self_attention/key", "self_attention/value"),
+        *("self_attention/attention_output", "self_attention_layer_norm"),
+        *("intermediate", "output", "output_layer_norm"),
     ),
-    pooler=dense("pooler_transform", "pooler_transform", _HIDDEN, _HIDDEN),
+    pooler=_TF_MODELS.dense("pooler_transform", "pooler_transform", HIDDEN, HIDDEN),
     heads={
-        "masked_lm": (
-            *dense("transform", "cls/predictions/transform/dense", _HIDDEN, _EMBEDDING),
-            *layer_norm("layer_norm", "cls/predictions/transform/LayerNorm", _EMBEDDING),
-            Weight("bias", "cls/predictions/output_bias/bias", ("vocab_size",)),
+        "masked_lm": _TF_MODELS.masked_lm(
+            "cls/predictions/transform/dense",
+            "cls/predictions/transform/LayerNorm",
+            "cls/predictions/output_bias/bias",
         ),
     },
 )
 
+
+def _output(name: str, outputs: int | str) -> Weights:
+    """The lines of a head in Google's scripts, which multiply by the transposed matrix."""
+    return (
+        Weight("kernel", f"{name}_weights", (outputs, HIDDEN), transposed=True),
+        Weight("bias", f"{name}_bias", (outputs,)),
+    )
+
+
 # `modeling.BertModel` of google-research/bert, and the heads of its scripts.
-GOOGLE = Layout(
-    embeddings=(
-        *_tables(
-            "bert/embeddings/word_embeddings",
-            "bert/embeddings/position_embeddings",
-            "bert/embeddings/token_type_embeddings",
-            "hidden_size",
-        ),
-        *layer_norm("embeddings/layer_norm", "bert/embeddings/LayerNorm"),
+GOOGLE = NameTable(
+    embeddings=_GOOGLE.embedding(
+        "bert/embeddings/word_embeddings",
+        "bert/embeddings/position_embeddings",
+        "bert/embeddings/token_type_embeddings",
+        "bert/embeddings/LayerNorm",
     ),
     block_name="bert/encoder/layer_{}/",
-    block=(
-        *dense("self_attention/query", "attention/self/query", _HIDDEN, _HIDDEN),
-        *dense("self_attention/key", "attention/self/key", _HIDDEN, _HIDDEN),
-        *dense("self_attention/value", "attention/self/value", _HIDDEN, _HIDDEN),
-        *dense("self_attention/attention_output", "attention/output/dense", _HIDDEN, _HIDDEN),
-        *layer_norm("self_attention_layer_norm", "attention/output/LayerNorm"),
-        *dense("intermediate", "intermediate/dense", _HIDDEN, _INNER),
-        *dense("output", "output/dense", _INNER, _HIDDEN),
-        *layer_norm("output_layer_norm", "output/LayerNorm"),
+    block=_GOOGLE.block(
+        *("attention/self/query", "attention/self/key", "attention/self/value"),
+        *("attention/output/dense", "attention/output/LayerNorm"),
+        *("intermediate/dense", "output/dense", "output/LayerNorm"),
     ),
-    pooler=dense("pooler_transform", "bert/pooler/dense", _HIDDEN, _HIDDEN),
+    pooler=_GOOGLE.dense("pooler_transform", "bert/pooler/dense", HIDDEN, HIDDEN),
     heads={
-        "masked_lm": (
-            *dense("transform", "cls/predictions/transform/dense", _HIDDEN, _HIDDEN),
-            *layer_norm("layer_norm", "cls/predictions/transform/LayerNorm"),
-            Weight("bias", "cls/predictions/output_bias", ("vocab_size",)),
+        "masked_lm": _GOOGLE.masked_lm(
+            "cls/predictions/transform/dense",
+            "cls/predictions/transform/LayerNorm",
+            "cls/predictions/output_bias",
         ),
-        "next_sentence": (
-            Weight("kernel", "cls/seq_relationship/output_weights", (2, "hidden_size"), True),
-            Weight("bias", "cls/seq_relationship/output_bias", (2,)),
-        ),
-        "classifier": (
-            Weight("kernel", "output_weights", ("num_classes", "hidden_size"), True),
-            Weight("bias", "output_bias", ("num_classes",)),
-        ),
-        "span": (
-            Weight("kernel", "cls/squad/output_weights", (2, "hidden_size"), True),
-            Weight("bias", "cls/squad/output_bias", (2,)),
-        ),
+        "next_sentence": _output("cls/seq_relationship/output", 2),
+        "classifier": _output("output", "num_classes"),
+        "span": _output("cls/squad/output", 2),
     },
 )
 
@@ -132,15 +95,15 @@ _KINDS = {
 }
 
 
-def prefix_of(tensors: Iterable[str], layout: Layout) -> str | None:
-    """What stands before the layout's names, or None where there is no such name."""
-    last = layout.embeddings[0].theirs
+def prefix_of(tensors: Iterable[str], table: NameTable) -> str | None:
+    """What stands before the table's names, or None where there is no such name."""
+    last = table.embeddings[0].theirs
     found = [name.removesuffix(last) for name in tensors if re.search(rf"(^|/){last}$", name)]
     return min(found, key=len, default=None)  # an optimizer's slots may have more before it
 
 
 def names_of(tensors: Tensors, prefix: str) -> dict[str, str]:
-    """The tensors' names by the layout's: without prefixes, and `other/...` where no weight's.
+    """The tensors' names by the table's: without prefixes, and `other/...` where no weight's.
 
     Others are single numbers and an optimizer's slots, whose names are those of the weights with
     more behind (`kernel/adam_m`) or before them (`Adam/m/dense/kernel`).

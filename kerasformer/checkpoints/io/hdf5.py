@@ -1,5 +1,6 @@
 """Reading the tensors of an HDF5 file of Keras' weights, alone or inside a `.keras` file."""
 
+import contextlib
 import io
 import math
 import os
@@ -9,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasformer.checkpoints.io.safetensors_file import read_array
+from kerasformer.checkpoints.io.arrays import empty_aligned, widen
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 
 _MOST_OBJECTS = 100_000
@@ -17,45 +19,42 @@ _MOST_OBJECTS = 100_000
 
 class _Entry(NamedTuple):
     shape: tuple[int, ...]
-    dtype: np.dtype | None  # None is bfloat16, which numpy does not have
-    offset: int  # of its first byte in the file
+    dtype: str
+    file: Path
 
 
-class H5Tensors(Mapping):
-    """The tensors of an HDF5 file by their paths in it; made by `open_h5`.
+class H5Tensors(Tensors):
+    """The tensors of an HDF5 file by their paths in it; made by `open_h5`."""
 
-    The HDF5 library reads the directory of the file alone; a tensor is read, each time that it is
-    asked for, from the place that the directory tells, which is checked to be within the file.
-    """
+    def __init__(self, path: Path, start: int, size: int, entries: Mapping[str, _Entry]):
+        super().__init__(entries)
+        self._place = path, start, size
 
-    def __init__(self, path: Path, entries: Mapping[str, _Entry]):
-        self._path, self._entries = path, entries
+    def _read(self, name: str, entry: _Entry) -> np.ndarray:
+        is_bfloat16 = entry.dtype == "bfloat16"
+        array = empty_aligned(entry.shape, np.uint16 if is_bfloat16 else entry.dtype)
+        if array.size:
+            with _opened(*self._place) as file:
+                file[name].read_direct(array.view("V2") if is_bfloat16 else array)
+        return widen(array) if is_bfloat16 else array
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        entry = self._entries[name]
-        is_bfloat16 = entry.dtype is None
-        return read_array(
-            self._path, entry.offset, entry.shape, entry.dtype, name, is_bfloat16=is_bfloat16
-        )
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+@contextlib.contextmanager
+def _opened(path: Path, start: int, size: int):
+    """The part of a file that is an HDF5 file, opened by the library."""
+    import h5py
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, without reading the tensor."""
-        return self._entries[name].shape
-
-    def dtype(self, name: str) -> str:
-        """A tensor's type as numpy names it, such as `"float32"`."""
-        dtype = self._entries[name].dtype
-        return "bfloat16" if dtype is None else dtype.name
-
-    def file(self, name: str) -> Path:
-        """The file that holds a tensor."""
-        return self._path
+    try:
+        with open(path, "rb") as stream, h5py.File(_Part(stream, start, size), "r") as file:
+            yield file
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}: expected an HDF5 file of weights.") from None
+    except Exception as error:  # the library has one of its own for each field of the format
+        raise UserError(
+            f"{path} is not a sound HDF5 file of weights ({error}): fetch or save it again."
+        ) from None
 
 
 def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) -> H5Tensors:
@@ -82,25 +81,11 @@ def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) ->
     >>> {name: array.shape for name, array in tensors.items()}
     {'layers/dense/vars/0': (3, 2)}
     """
-    import h5py
-
     path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            whole = stream.seek(0, io.SEEK_END)
-            size = whole - start if size is None else size
-            with h5py.File(_Part(stream, start, min(size, whole - start)), "r") as file:
-                entries = dict(_entries(path, file, size))
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}: expected an HDF5 file of weights.") from None
-    except Exception as error:  # the library has one of its own for each field of the format
-        raise UserError(
-            f"{path} is not a sound HDF5 file of weights ({error}): fetch or save it again."
-        ) from None
-    moved = {name: entry._replace(offset=start + entry.offset) for name, entry in entries.items()}
-    return H5Tensors(path, moved)
+    rest = path.stat().st_size - start if path.is_file() else 0
+    size = rest if size is None else min(size, rest)
+    with _opened(path, start, size) as file:
+        return H5Tensors(path, start, size, dict(_entries(path, file, size)))
 
 
 def _entries(path, file, size) -> Iterator[tuple[str, _Entry]]:
@@ -140,7 +125,7 @@ def _entry(path, name, dataset, size) -> _Entry:
         )
     if offset + length > size:
         raise UserError(f"{name!r} in {path} is said to end beyond the file: it is cut short.")
-    return _Entry(shape, None if is_bfloat16 else dtype, offset)
+    return _Entry(shape, "bfloat16" if is_bfloat16 else dtype.name, path)
 
 
 class _Part(io.RawIOBase):
@@ -164,8 +149,10 @@ class _Part(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer):
-        view = memoryview(buffer).cast("B")[: max(0, self._size - self._at)]
+        view = memoryview(buffer).cast("B")
         self._stream.seek(self._start + self._at)
-        count = self._stream.readinto(view)
-        self._at += count
-        return count
+        # h5py does not look at the count: what is missing would be left as it was in memory.
+        if self._at + len(view) > self._size or self._stream.readinto(view) < len(view):
+            raise EOFError("it ends too early")
+        self._at += len(view)
+        return len(view)

@@ -9,23 +9,20 @@ https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/te
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from kerasformer.checkpoints.io.tf_index import read_index, varint
+from kerasformer.checkpoints.tensors import READABLE, Tensors
 from kerasformer.errors import UserError
+from kerasformer.private_api import uncopied_array
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 _SLOT = "/.OPTIMIZER_SLOT/"
-# The others (strings, 8-bit floats, quantized integers...) are no weights.
-_READABLE = (
-    *("float64", "float32", "float16", "bfloat16", "bool"),
-    *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"),
-)
 _MAX_RANK, _MAX_ELEMENTS = 32, 2**48  # numpy and TensorFlow break at more
 _MAX_GRAPH = 2**24  # BERT large with an optimizer has one of 2 MB
 
@@ -39,50 +36,24 @@ class _Entry(NamedTuple):
     size: int
 
 
-class Tensors(Mapping):
-    """The tensors of a checkpoint by name, each read when asked for; made by `open_tensors`.
+class BundleTensors(Tensors):
+    """The tensors of a checkpoint by name; made by `open_tensors`.
 
     A name is that of the variable, where the checkpoint tells it, it has several parts, and no
-    other has the same; otherwise it is the key in the index. bfloat16, for which numpy has no type,
-    comes as float32; every other type as it is.
+    other has the same; otherwise it is the key in the index.
     """
 
     def __init__(self, prefix: Path, entries: Mapping[str, _Entry]):
-        self.prefix = prefix
-        self._entries = entries
+        super().__init__(entries)
+        self._prefix = prefix
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def _read(self, name: str, entry: _Entry) -> np.ndarray:
         import tensorflow as tf
 
-        entry = self._entries[name]
-        if entry.dtype not in _READABLE:
-            raise UserError(
-                f"The tensor {name!r} in {entry.file} has the type {entry.dtype}, which cannot be "
-                "read: expected 16, 32 or 64-bit floats, integers or booleans."
-            )
         tensor = self._restore(name)
         if entry.dtype == "bfloat16":
             tensor = tf.cast(tensor, tf.float32)
-        # `numpy()` would copy what nobody else holds.
-        return getattr(tensor, "_numpy", tensor.numpy)()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """A tensor's shape, without reading the tensor."""
-        return self._entries[name].shape
-
-    def dtype(self, name: str) -> str:
-        """A tensor's type as TensorFlow names it, such as `"float32"`."""
-        return self._entries[name].dtype
-
-    def file(self, name: str) -> Path:
-        """The file that holds a tensor."""
-        return self._entries[name].file
+        return uncopied_array(tensor)  # which nobody else holds
 
     def read_bytes(self, name: str) -> bytes:
         """A tensor that is a single string.
@@ -112,7 +83,7 @@ class Tensors(Mapping):
         try:
             with tf.init_scope(), tf.device("CPU"):
                 return tf.raw_ops.RestoreV2(
-                    prefix=os.fspath(self.prefix.absolute()),
+                    prefix=os.fspath(self._prefix.absolute()),
                     tensor_names=[entry.key],
                     shape_and_slices=[""],
                     dtypes=[getattr(tf, entry.dtype)],
@@ -124,7 +95,7 @@ class Tensors(Mapping):
             ) from None
 
 
-def open_tensors(prefix: str | os.PathLike) -> Tensors:
+def open_tensors(prefix: str | os.PathLike) -> BundleTensors:
     """Opens a checkpoint.
 
     Every shape, offset and size is compared with the sizes of the files, so that reading takes no
@@ -151,11 +122,12 @@ def open_tensors(prefix: str | os.PathLike) -> Tensors:
     index = prefix.with_name(f"{prefix.name}.index")
     entries = _read_entries(prefix, index)
     _check_files(entries.values(), index)
-    tensors = Tensors(prefix, entries)
+    tensors = BundleTensors(prefix, entries)
     if OBJECT_GRAPH not in entries:
         return tensors
     names = _variable_names(tensors.read_bytes(OBJECT_GRAPH), index)
-    return Tensors(prefix, {_name(key, names, entries): entry for key, entry in entries.items()})
+    named = {_name(key, names, entries): entry for key, entry in entries.items()}
+    return BundleTensors(prefix, named)
 
 
 def _read_entries(prefix: Path, index: Path) -> dict[str, _Entry]:
@@ -217,7 +189,7 @@ def _is_possible(entry: _Entry) -> bool:
     # An axis of 0 would hide others beyond all bounds.
     if math.prod(max(1, size) for size in entry.shape) > _MAX_ELEMENTS:
         return False
-    if entry.dtype not in _READABLE:
+    if entry.dtype not in READABLE:
         return True  # and is never read
     itemsize = 2 if entry.dtype == "bfloat16" else np.dtype(entry.dtype).itemsize
     return math.prod(entry.shape) * itemsize == entry.size

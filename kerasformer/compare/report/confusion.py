@@ -1,13 +1,15 @@
 """Confusion matrices: a panel an arm, and the classes that are most often confused."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
-from kerasformer.compare.report.arm_style import arm_label
+from kerasformer.compare.report.plots import arm_label
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.errors import require
 from kerasformer.plots.figures import WIDTH, new_figure, note_figure
+from kerasformer.plots.heatmap import draw_cells
 from kerasformer.plots.labels import drawable
 
 _MOST_WITH_NUMBERS = 8  # classes; in more cells, numbers are too small to read
@@ -18,17 +20,9 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
     """Confusion matrices, counts summed over seeds, colours by share of the true class.
 
     Up to eight classes, each cell holds its share and its count; up to 25 classes, the axes hold
-    their names; beyond that, their numbers. The majority class arm, which gives one answer
-    always, is left out.
-
-    Args:
-        arms: The arms of `summarize`.
-        class_names: A name for each class.
-
-    Returns:
-        A matplotlib `Figure`.
+    their names; beyond that, their numbers. An arm that learns nothing is left out.
     """
-    arms = [arm for arm in arms if arm.key != "majority"]
+    arms = [arm for arm in arms if arm.row.learns]
     if not arms:
         return note_figure("No arm that trains has finished.")
     columns = min(max(2, len(arms)), 4 if len(class_names) <= 3 else 2)
@@ -37,7 +31,10 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
     grid = figure.subplots(rows, columns, squeeze=False)
     used, empty = list(grid.flat)[: len(arms)], list(grid.flat)[len(arms) :]
     for axes, arm in zip(used, arms, strict=True):
-        image = _draw_matrix(axes, np.array(arm.confusion))
+        counts = np.zeros((len(class_names), len(class_names)), int)
+        for cell, count in arm.confusion.items():
+            counts[cell] = count
+        image = _draw_matrix(axes, counts)
         axes.set_title(arm_label(arm, line_width=64 // columns))
         leftmost, lowest = axes in grid[:, 0], axes in used[-columns:]
         _label_axes(axes, class_names, leftmost, lowest)
@@ -53,18 +50,15 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
 def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, float]]:
     """The pairs of classes that an arm confuses most often, seeds summed.
 
-    Args:
-        arm: The arm.
-        limit: The most pairs.
-
-    Returns:
-        True class, predicted class, count, and share of the true class's examples; most first.
+    Each is the true class, the predicted class, the count, and its share of the true class.
     """
+    examples: Counter[int] = Counter()
+    for (true, _), count in arm.confusion.items():
+        examples[true] += count
     pairs = [
-        (true, predicted, count, count / sum(row))
-        for true, row in enumerate(arm.confusion)
-        for predicted, count in enumerate(row)
-        if count and predicted != true
+        (true, predicted, count, count / examples[true])
+        for (true, predicted), count in arm.confusion.items()
+        if predicted != true
     ]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:limit]
 
@@ -72,14 +66,20 @@ def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, floa
 def _draw_matrix(axes, counts):
     totals = counts.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    with_numbers = len(counts) <= _MOST_WITH_NUMBERS
-    # Among many classes each confusion is rare: the square root makes it visible.
     norms = require("matplotlib.colors", extra="compare")
-    norm = norms.Normalize(0, 100) if with_numbers else norms.PowerNorm(0.5, 0, 100)
-    image = axes.imshow(shares, cmap="Blues", norm=norm)
-    axes.grid(visible=False)
-    if with_numbers:
-        _write_cells(axes, counts, shares)
+    if len(counts) > _MOST_WITH_NUMBERS:
+        # Among many classes each confusion is rare: the square root makes it visible.
+        image = draw_cells(axes, shares, norms.PowerNorm(0.5, 0, 100), colors="Blues")
+    else:
+        image = draw_cells(
+            axes,
+            shares,
+            norms.Normalize(0, 100),
+            lambda row, column: f"{shares[row, column]:.0f} %\n{counts[row, column]:,}",
+            size=9 if len(counts) <= 5 else 7.5,
+            colors="Blues",
+        )
+    axes.set_aspect("equal")
     return image
 
 
@@ -98,17 +98,3 @@ def _label_axes(axes, names, leftmost, lowest):
     ticks, none = range(len(names)), [""] * len(names)
     axes.set_xticks(ticks, labels if lowest else none, fontsize=size, **({} if flat else slanted))
     axes.set_yticks(ticks, labels if leftmost else none, fontsize=size)
-
-
-def _write_cells(axes, counts, shares):
-    size = 9 if len(counts) <= 5 else 7.5
-    for (row, column), count in np.ndenumerate(counts):
-        axes.text(
-            column,
-            row,
-            f"{shares[row, column]:.0f} %\n{count:,}",
-            ha="center",
-            va="center",
-            fontsize=size,
-            color="white" if shares[row, column] > 55 else "#222222",
-        )

@@ -1,46 +1,87 @@
 """Plots of quality against training time, and of learning curves."""
 
 import itertools
+import math
 import statistics
+import textwrap
 
-from kerasformer.compare.report.arm_style import COLORS, MARKERS, arm_label
-from kerasformer.compare.report.placement import place_labels
 from kerasformer.compare.report.summary import ArmSummary, summarize
 from kerasformer.errors import require
-from kerasformer.plots.figures import new_figure, note_figure
+from kerasformer.plots.figures import new_figure, note_figure, settle
 from kerasformer.plots.labels import drawable
 
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
-_TRAINING, _VALIDATION = "#0072B2", "#D55E00"
+# Where a label may stand, in points from its own point: to the right, to the left, or centred.
+_OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
+_OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
 
 
 def quality_against_time(arms: list[ArmSummary]):
     """Test accuracy against training seconds, an arm a point, error bars over seeds.
 
-    The majority class, which trains nothing, is a line across.
-
-    Args:
-        arms: The arms of `summarize`.
-
-    Returns:
-        A matplotlib `Figure`.
+    An arm that learns nothing, the majority class, is a line across.
     """
-    timed = [arm for arm in arms if arm.key != "majority" and arm.mean("train_seconds") is not None]
+    timed = [arm for arm in arms if arm.row.learns and arm.mean("train_seconds") is not None]
     if not timed:
         return note_figure("No arm that trains has finished.")
     figure = new_figure(4.6)
     axes = figure.subplots()
-    points = [(max(arm.mean("train_seconds"), _SHORTEST), 100 * arm.accuracy) for arm in timed]
-    bars = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
-    _set_time_axis(axes, [x for x, _ in points])
+    points = [(max(arm.mean("train_seconds") or 0, _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    drawn = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
+    drawn += [_draw_line(axes, arm) for arm in arms if not arm.row.learns]
+    _set_time_axis(axes)
     axes.set_ylabel("Accuracy on the test split, %")
-    majority = next((arm for arm in arms if arm.key == "majority"), None)
-    obstacles = [*itertools.chain(*bars), *(_draw_majority(axes, majority) if majority else [])]
-    _set_accuracy_limits(axes, [arm.measures["accuracy"] for arm in arms])
+    axes.margins(y=0.15)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 101))
     labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
-    colors = [COLORS[arm.key] for arm in timed]
-    place_labels(axes, points, labels, colors, obstacles)
+    colors = [arm.row.color for arm in timed]
+    place_labels(axes, points, labels, colors, obstacles=itertools.chain(*drawn))
     return figure
+
+
+def place_labels(axes, points, labels, colors, obstacles=()):
+    """Writes a label beside each point, at the first place that is free, and returns the labels.
+
+    Call it last: the axes' limits and everything else must be there. The obstacles are the artists
+    to keep clear of, the points' markers among them. The colours are those of the lines that lead
+    to a label above or below its point.
+    """
+    Text = require("matplotlib.text", extra="compare").Text  # noqa: N806
+    settle(axes.figure)
+    renderer = axes.figure.canvas.get_renderer()
+    edge = axes.get_window_extent()
+    taken = [artist.get_window_extent().padded(2) for artist in obstacles]
+    notes = []
+    for point, label, color in zip(points, labels, colors, strict=True):
+        note = axes.annotate(
+            label,
+            point,
+            xytext=(0, 0),
+            textcoords="offset points",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.8, "shrinkB": 4},
+        )
+        notes.append(note)
+        for x, y in _OFFSETS:
+            note.set_position((x, y))
+            note.set_horizontalalignment("left" if x > 0 else "right" if x < 0 else "center")
+            note.arrow_patch.set_visible(y != 0)
+            note.update_positions(renderer)
+            box = Text.get_window_extent(note, renderer)  # without the line
+            inside = (
+                edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 <= box.y1 <= edge.y1
+            )
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+    return notes
+
+
+def arm_label(arm: ArmSummary, line_width: int) -> str:
+    """An arm's title on at most two lines, or its key where no font at hand has the title."""
+    title = drawable(arm.title, fallback=arm.key, limit=2 * line_width)
+    lines = textwrap.wrap(title, line_width, break_on_hyphens=False)
+    return "\n".join([lines[0], " ".join(lines[1:])]) if len(lines) > 1 else title
 
 
 def learning_curves(record: dict):
@@ -48,12 +89,6 @@ def learning_curves(record: dict):
 
     Each arm that trains in epochs is a column. Thin lines are seeds, thick lines their mean, up
     to the last epoch that every seed reached.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        A matplotlib `Figure`.
     """
     arms = [arm for arm in summarize(record) if histories(record, arm.key)]
     if not arms:
@@ -72,7 +107,8 @@ def learning_curves(record: dict):
         empty.remove()
     grid[0][0].set_ylabel("Loss")
     grid[1][0].set_ylabel("Accuracy, %")
-    _add_split_legend(figure, validated=any(_validates(record, arm.key) for arm in arms))
+    legend = {"loc": "outside upper center", "ncols": 2, "frameon": False, "handlelength": 4}
+    figure.legend(*grid[0][0].get_legend_handles_labels(), **legend)
     return figure
 
 
@@ -81,63 +117,61 @@ def histories(record: dict, key: str) -> list[list[dict]]:
     return [run["history"] for run in record["arms"][key]["runs"] if run["history"]]
 
 
+def validates(record: dict, key: str) -> bool:
+    """Whether an arm was measured on a validation split while it trained."""
+    epochs = itertools.chain(*histories(record, key))
+    return any(epoch["val_loss"] is not None for epoch in epochs)
+
+
 def _draw_arm(axes, arm, x, y):
-    """Draws an arm's point and its error bars, as lines, and returns the bars."""
+    """Draws an arm's point and its error bars, as lines, and returns them."""
     across = arm.measures["train_seconds"].std or 0
     up = 100 * (arm.measures["accuracy"].std or 0)
-    color = COLORS[arm.key]
+    color = arm.row.color
     ends = [max(x - across, 0.1 * x), x + across]  # a logarithmic axis ends above zero
-    bars = [
+    return [
         *axes.plot(ends, [y, y], color=color, marker="|", zorder=2),
         *axes.plot([x, x], [y - up, y + up], color=color, marker="_", zorder=2),
+        *axes.plot(x, y, arm.row.marker, color=color, markersize=8, zorder=3),
     ]
-    axes.plot(x, y, MARKERS[arm.key], color=color, markersize=8, zorder=3)
-    return bars
 
 
-def _draw_majority(axes, arm):
+def _draw_line(axes, arm):
     y = 100 * arm.accuracy
-    line = axes.axhline(y, color=COLORS["majority"], linestyle="--", linewidth=1.2)
+    line = axes.axhline(y, color=arm.row.color, linestyle="--", linewidth=1.2)
     label = axes.annotate(
         arm_label(arm, line_width=40),
         (0, y),
         xycoords=axes.get_yaxis_transform(),
         xytext=(5, 3),
         textcoords="offset points",
-        color=COLORS["majority"],
+        color=arm.row.color,
     )
     return [line, label]
 
 
-def _set_time_axis(axes, seconds):
+def _set_time_axis(axes):
     """A logarithmic axis with plain numbers and room for the labels at both ends."""
     ticker = require("matplotlib.ticker", extra="compare")
-    low, high = min(seconds), max(seconds)
-    room = max(2.0, (high / low) ** 0.2)
     axes.set_xscale("log")
-    axes.set_xlim(low / room, high * room)
-    steps = (1, 2, 5) if high / low * room**2 < 300 else (1,)
+    axes.margins(x=0.2)
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < 300 else (1,)
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=20))
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("Training time, seconds (logarithmic)")
 
 
-def _set_accuracy_limits(axes, accuracies):
-    low = min(100 * (accuracy.mean - (accuracy.std or 0)) for accuracy in accuracies)
-    high = max(100 * (accuracy.mean + (accuracy.std or 0)) for accuracy in accuracies)
-    room = max(2.0, 0.15 * (high - low))
-    axes.set_ylim(max(-1, low - room), min(101, high + room))
-
-
 def _draw_curves(axes, runs, measure, scale):
-    """Draws one measure: training dashed, validation solid."""
-    lines = (
-        (measure, _TRAINING, "--", "o"),
-        (f"val_{measure}", _VALIDATION, "-", "s"),
-    )
-    for name, color, style, marker in lines:
+    """Draws one measure: training dashed, validation solid where there is any."""
+    for name, label, color, style, marker in (
+        (measure, "training", "#0072B2", "--", "o"),
+        (f"val_{measure}", "validation", "#D55E00", "-", "s"),
+    ):
         curves = [[_scaled(epoch[name], scale) for epoch in run] for run in runs]
+        if all(math.isnan(value) for value in itertools.chain(*curves)):
+            continue
         epochs = [[epoch["epoch"] for epoch in run] for run in runs]
         if len(runs) > 1:
             for x, y in zip(epochs, curves, strict=True):
@@ -153,29 +187,9 @@ def _draw_curves(axes, runs, measure, scale):
             linewidth=2,
             marker=None if many else marker,
             markersize=5,
+            label=label,
         )
 
 
 def _scaled(value, scale):
     return float("nan") if value is None else scale * value
-
-
-def _validates(record, key):
-    """Whether an arm was measured on a validation split while it trained."""
-    epochs = itertools.chain(*histories(record, key))
-    return any(epoch["val_loss"] is not None for epoch in epochs)
-
-
-def _add_split_legend(figure, validated):
-    line = require("matplotlib.lines", extra="compare").Line2D
-    handles = [
-        line([], [], color=_TRAINING, linestyle="--", marker="o", linewidth=2, label="training"),
-        line([], [], color=_VALIDATION, linestyle="-", marker="s", linewidth=2, label="validation"),
-    ]
-    figure.legend(
-        handles=handles[: 2 if validated else 1],
-        loc="outside upper center",
-        ncols=2,
-        frameon=False,
-        handlelength=4,
-    )

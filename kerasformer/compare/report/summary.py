@@ -2,16 +2,13 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kerasformer.compare.report.record import ARMS
+from kerasformer.compare.arms import ARMS, Arm
 from kerasformer.formatting import MISSING, count, decimals, number, percent
 from kerasformer.training.intervals import wilson_interval
-
-PRETRAINED = ("frozen", "fine_tuned")
-# These give the same result with every seed, so one run of theirs tells their whole spread: zero.
-DETERMINISTIC = ("majority", "tfidf")
 
 # Where a run of the record holds each measure.
 _MEASURES = {
@@ -37,28 +34,20 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Estimate | None":
-        """Estimates from the values that are defined (not None, NaN or infinite).
+        """Estimates from those values that are not None, NaN or infinite; None without any.
 
         Sums are exact, so the order of the values does not matter.
-
-        Args:
-            values: One value a seed.
-
-        Returns:
-            The estimate, or None where no value is defined.
-
-        Example:
 
         >>> Estimate.of([0.5, 0.75, None])
         Estimate(mean=0.625, std=0.1767766952966369)
         >>> Estimate.of([0.5])
         Estimate(mean=0.5, std=None)
         """
-        values = [float(value) for value in values if value is not None and math.isfinite(value)]
-        if not values:
+        defined = [float(value) for value in values if value is not None and math.isfinite(value)]
+        if not defined:
             return None
-        std = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), std)
+        std = statistics.stdev(defined) if len(defined) > 1 else None
+        return cls(statistics.fmean(defined), std)
 
 
 @dataclass(frozen=True)
@@ -66,38 +55,33 @@ class ArmSummary:
     """One arm over its seeds.
 
     Attributes:
-        key: The arm's key in the record, such as `"fine_tuned"`.
+        row: The arm's row in `ARMS`.
         title: Its name for people.
         seeds: The seeds that finished, in ascending order.
         measures: Each measure's `Estimate`, or None where no seed has it.
+        accuracy: The mean accuracy over seeds, on the test split.
+        seed_std: The accuracy's standard deviation over seeds; None if one seed leaves it unknown.
         interval: The 95 % Wilson interval of the accuracy for this many test examples.
-        confusion: Rows are true classes; counts summed over seeds.
+        confusion: Test examples by true and predicted class, summed over seeds; without zeros.
         per_class: For each class, the `Estimate` of its precision, recall and f1.
+        errors: Some test errors of the first seed, as the record has them.
     """
 
-    key: str
+    row: Arm
     title: str
     seeds: tuple[int, ...]
     measures: dict[str, Estimate | None]
+    accuracy: float
+    seed_std: float | None
     interval: tuple[float, float]
-    confusion: list[list[int]]
-    per_class: list[dict[str, Estimate | None]]
+    confusion: Counter[tuple[int, int]]
+    per_class: list[dict[str, Estimate]]
+    errors: list[dict]
 
     @property
-    def pretrained(self) -> bool:
-        """Whether the arm uses pretrained weights."""
-        return self.key in PRETRAINED
-
-    @property
-    def accuracy(self) -> float:
-        """The mean accuracy over seeds, on the test split."""
-        return self.measures["accuracy"].mean
-
-    @property
-    def seed_std(self) -> float | None:
-        """The accuracy's standard deviation over seeds; None where one seed leaves it unknown."""
-        std = self.measures["accuracy"].std
-        return 0.0 if std is None and self.key in DETERMINISTIC else std
+    def key(self) -> str:
+        """The arm's key in the record, such as `"fine_tuned"`."""
+        return self.row.key
 
     def mean(self, measure: str) -> float | None:
         """A measure's mean over seeds, or None where no seed has it."""
@@ -106,17 +90,14 @@ class ArmSummary:
 
 
 def summarize(record: dict) -> list[ArmSummary]:
-    """Summarises every arm with at least one finished run, in the order of `ARMS`.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        One summary an arm; none where the run stopped before the first arm was done.
-    """
-    examples = count_test_examples(record)
-    done = [(key, record["arms"][key]) for key in ARMS if record["arms"].get(key, {}).get("runs")]
-    return [_summarize_arm(key, arm, examples) for key, arm in done]
+    """Summarises every arm with at least one finished run, in the order of `ARMS`."""
+    examples, classes = count_test_examples(record), len(record["data"]["class_names"])
+    found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
+    return [
+        _summarize_arm(arm, entry, examples, classes)
+        for arm, entry in found
+        if entry and entry["runs"]
+    ]
 
 
 def count_test_examples(record: dict) -> int:
@@ -124,30 +105,47 @@ def count_test_examples(record: dict) -> int:
     return record["data"]["splits"]["test"]["examples"]
 
 
-def _summarize_arm(key, arm, examples):
-    runs = sorted(arm["runs"], key=lambda run: run["seed"])
+def _summarize_arm(arm, entry, examples, classes):
+    runs = sorted(entry["runs"], key=lambda run: run["seed"])
     measures = {name: Estimate.of(map(read, runs)) for name, read in _MEASURES.items()}
-    measures["peak_memory_mib"] = Estimate.of([arm["peak_memory_mib"]])
-    matrices = [run["metrics"]["confusion_matrix"] for run in runs]
-    classes = zip(*(run["metrics"]["per_class"] for run in runs), strict=True)
+    measures["peak_memory_mib"] = Estimate.of([entry["peak_memory_mib"]])
+    accuracy = measures["accuracy"]
+    matrices = [
+        Counter({(true, predicted): n for true, predicted, n in run["metrics"]["confusion_matrix"]})
+        for run in runs
+    ]
+    scores = zip(*(_class_scores(matrix, classes) for matrix in matrices), strict=True)
     return ArmSummary(
-        key=key,
-        title=arm["title"],
+        row=arm,
+        title=entry["title"],
         seeds=tuple(run["seed"] for run in runs),
         measures=measures,
-        interval=wilson_interval(measures["accuracy"].mean, examples),
-        confusion=[
-            [sum(cells) for cells in zip(*rows, strict=True)]
-            for rows in zip(*matrices, strict=True)
-        ],
+        accuracy=accuracy.mean,
+        seed_std=0.0 if accuracy.std is None and arm.deterministic else accuracy.std,
+        interval=wilson_interval(accuracy.mean, examples),
+        confusion=sum(matrices, Counter()),
         per_class=[
-            {
-                name: Estimate.of(entry[name] for entry in entries)
-                for name in ("precision", "recall", "f1")
-            }
-            for entries in classes
+            {name: Estimate.of(seed[name] for seed in seeds) for name in seeds[0]}
+            for seeds in scores
         ],
+        errors=runs[0]["errors"],
     )
+
+
+def _class_scores(matrix, classes):
+    """Each class's precision, recall and f1; where nothing is counted, 0, as in scikit-learn."""
+    true, predicted = Counter(), Counter()
+    for (row, column), n in matrix.items():
+        true[row] += n
+        predicted[column] += n
+    return [
+        {
+            "precision": matrix[c, c] / (predicted[c] or 1),
+            "recall": matrix[c, c] / (true[c] or 1),
+            "f1": 2 * matrix[c, c] / (true[c] + predicted[c] or 1),
+        }
+        for c in range(classes)
+    ]
 
 
 def percent_estimate(estimate: Estimate | None) -> str:

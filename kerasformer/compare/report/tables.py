@@ -2,7 +2,6 @@
 
 import re
 
-from kerasformer.compare.report.record import validate_record
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_estimate,
@@ -13,6 +12,7 @@ from kerasformer.compare.report.summary import (
     summarize,
 )
 from kerasformer.compare.report.verdict import Gap, Verdict, judge, rank
+from kerasformer.compare.settings import Settings
 from kerasformer.formatting import percent, printable, shorten, width
 
 # Measure, heading, how to write it. Percentages and times are mean ± standard deviation.
@@ -42,18 +42,13 @@ _SHORT_HEADINGS = {
     "total_parameters": "parameters",
 }
 _TITLE_WIDTH = 40
+_MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
 
 def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
-    """How far an arm's accuracy is behind the best one's, marked with ≈ where that may be chance.
+    """How many points an arm's accuracy is behind the best one's: `"−6.8"`, `"best"`.
 
-    Args:
-        arm: The arm.
-        best: The arm with the highest accuracy.
-        examples: The size of the test split.
-
-    Returns:
-        Percentage points, such as `"−6.8"` or `"≈ −0.4"`, or `"best"`.
+    `"≈ −0.4"` is a difference that may be chance, on a test split of this many examples.
     """
     if arm is best:
         return "best"
@@ -62,34 +57,39 @@ def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
 
 
 def notes(record: dict) -> list[str]:
-    """What a reader must know before the numbers: an interrupted, partial or shortened run.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        Sentences; none for a whole run on all of the data.
-    """
+    """Caveats to read before the numbers: an interrupted, partial or shortened run."""
     sentences = []
-    arms, settings = record["arms"], record["settings"]
+    arms, settings = record["arms"], Settings.make(**record["settings"])
     if record["status"] == "interrupted":
         sentences.append("The run was interrupted: what had finished by then is shown.")
-    asked = settings.get("arms") or []
-    absent = [str(key) for key in asked if not arms.get(key, {}).get("runs")]
+    absent = [key for key in settings.arms if not arms.get(key, {}).get("runs")]
     if absent:
         sentences.append(f"No results of: {', '.join(absent)}.")
-    seeds = settings.get("seeds") or []
-    for arm in summarize(record):
-        if arm.seed_std is None and len(arm.seeds) < len(seeds):
-            sentences.append(f"{arm.title} has one of {len(seeds)} seeds.")
-        elif 1 < len(arm.seeds) < len(seeds):
-            sentences.append(f"{arm.title} has {len(arm.seeds)} of {len(seeds)} seeds.")
-    if settings.get("limit"):
-        sentences.append(f"Only about {settings['limit']:,} examples were used, as was asked.")
-    if settings.get("epochs"):
+    short = [
+        f"{arm.title} with {len(arm.seeds)}"
+        for arm in summarize(record)
+        if len(arm.seeds) < len(settings.seeds) and not arm.row.deterministic
+    ]
+    if short:
         sentences.append(
-            f"Epochs were set to {settings['epochs']:,}, in place of each arm's own number."
+            f"Not trained with all {len(settings.seeds)} seeds, which are repetitions from other "
+            f"random starts: {', '.join(short)}"
+            + (
+                f". More would have taken longer than {settings.minutes:g} minutes; "
+                f"--seeds {len(settings.seeds)} trains them all."
+                if settings.minutes is not None and record["status"] == "complete"
+                else "."
+            )
         )
+    if settings.test_limit:
+        sentences.append(
+            f"Only about {settings.limit:,} examples were used to train, and at most "
+            f"{settings.test_limit:,} to test."
+        )
+    elif settings.limit:
+        sentences.append(f"Only about {settings.limit:,} examples were used.")
+    if settings.epochs:
+        sentences.append(f"Epochs were set to {settings.epochs:,} instead of each arm's default.")
     return sentences
 
 
@@ -101,14 +101,7 @@ def describe_data(record: dict) -> str:
 
 
 def markdown_table(record: dict) -> str:
-    """The whole of `table.md`: the verdict, the table of arms, and how to read it.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        GitHub-flavoured Markdown.
-    """
+    """The whole of `table.md`: the verdict, the table of arms, and how to read it."""
     arms, verdict = _judged(record)
     examples = count_test_examples(record)
     parts = [f"# {_escape(describe_data(record))}", f"**{_escape(verdict.headline)}**"]
@@ -136,18 +129,14 @@ def markdown_table(record: dict) -> str:
 
 
 def format_summary(record: dict) -> str:
-    """The outcome as plain text: the table of arms in aligned columns, and the verdict.
+    """The outcome for a terminal: the table of arms, the verdict and some errors.
 
     Args:
         record: A valid record.
 
     Returns:
-        Lines for a terminal, without colours.
-
-    Raises:
-        UserError: The record lacks something.
+        Plain lines, without colours.
     """
-    validate_record(record)
     arms, verdict = _judged(record)
     lines = [printable(describe_data(record)), ""]
     if arms:
@@ -162,7 +151,22 @@ def format_summary(record: dict) -> str:
         ]
         lines += [*_align(rows), ""]
     sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
-    return "\n".join([*lines, *map(printable, sentences)])
+    lines += map(printable, sentences)
+    if arms:
+        lines += _describe_errors(rank(arms)[0], record["data"]["class_names"])
+    return "\n".join(lines)
+
+
+def _describe_errors(arm, class_names):
+    """The errors that an arm was surest of, in a line each."""
+    lines = ["", f"Test texts that {printable(arm.title)} got wrong, surest first:"]
+    for error in arm.errors[:_MOST_ERRORS]:
+        true, predicted = (
+            shorten(printable(class_names[error[key]]), 20) for key in ("true", "predicted")
+        )
+        text = shorten(printable(error["text"]), _ERROR_WIDTH)
+        lines.append(f"  {true}, taken for {predicted} ({error['probability']:.0%}): {text}")
+    return lines if arm.errors else []
 
 
 def _judged(record) -> tuple[list[ArmSummary], Verdict]:

@@ -8,7 +8,7 @@ same size would move them as well: the lead must exceed the 95 % margin of that.
 import math
 from dataclasses import dataclass
 
-from kerasformer.compare.report.record import ARMS
+from kerasformer.compare.arms import ARMS
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.formatting import count, joined, multiple, number, percent, points, seconds
 from kerasformer.training.intervals import sampling_margin
@@ -40,14 +40,14 @@ class Gap:
     @classmethod
     def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
         """Measures the lead of one arm over another, on a test split of `examples` examples."""
-        stds = (leader.seed_std, other.seed_std)
-        scores = (leader.mean("f1"), other.mean("f1"))
+        stds = [std for std in (leader.seed_std, other.seed_std) if std is not None]
+        scores = [score for score in (leader.mean("f1"), other.mean("f1")) if score is not None]
         return cls(
             leader=leader,
             other=other,
             accuracy=leader.accuracy - other.accuracy,
-            f1=None if None in scores else scores[0] - scores[1],
-            spread=None if None in stds else math.hypot(*stds) / math.sqrt(2),
+            f1=scores[0] - scores[1] if len(scores) == 2 else None,
+            spread=math.hypot(*stds) / math.sqrt(2) if len(stds) == 2 else None,
             margin=sampling_margin(leader.accuracy, other.accuracy, examples),
         )
 
@@ -73,36 +73,45 @@ class Verdict:
 
     Attributes:
         answer: "yes", "no", "unclear", or "unknown" where the arms that ran cannot tell.
-        headline: One sentence.
+        reason: One sentence.
         details: Further sentences: by how much, beyond which chance, at what cost.
         gap: The lead that decides, or None where the answer is "unknown".
     """
 
     answer: str
-    headline: str
+    reason: str
     details: tuple[str, ...]
     gap: Gap | None
+
+    @property
+    def title(self) -> str:
+        """The answer in a word or two, such as `"Probably yes"`."""
+        if self.answer in ("yes", "no"):  # with one seed, other seeds may turn it round
+            sure = self.gap is not None and self.gap.spread is not None
+            return self.answer.capitalize() if sure else f"Probably {self.answer}"
+        return "Not clear" if self.answer == "unclear" else "No answer"
+
+    @property
+    def headline(self) -> str:
+        """The answer and its reason, as one sentence."""
+        return f"{self.title}: {self.reason}"
 
 
 def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
     """Sorts arms by accuracy, best first; ties go to macro F1, then to the simpler arm."""
-    return sorted(arms, key=lambda arm: (-arm.accuracy, -(arm.mean("f1") or 0), _simplicity(arm)))
+    keys = list(ARMS)
+    return sorted(arms, key=lambda a: (-a.accuracy, -(a.mean("f1") or 0), keys.index(a.key)))
 
 
 def judge(arms: list[ArmSummary], examples: int) -> Verdict:
     """Compares the best pretrained arm with the best arm that uses no pretrained model.
 
-    Args:
-        arms: The arms of `summarize`.
-        examples: The size of the test split.
-
-    Returns:
-        The verdict. The order of arms and of seeds does not change it.
+    The order of arms and of seeds does not change the verdict; `examples` is the test split's size.
     """
     ranked = rank(arms)
-    pretrained = [arm for arm in ranked if arm.pretrained]
-    others = [arm for arm in ranked if not arm.pretrained]
-    if not pretrained or all(arm.key == "majority" for arm in others):
+    pretrained = [arm for arm in ranked if arm.row.pretrained]
+    others = [arm for arm in ranked if not arm.row.pretrained]
+    if not pretrained or not any(arm.row.learns for arm in others):
         return _unknown(ranked, pretrained)
     best, baseline = pretrained[0], others[0]
     leader, other = rank([best, baseline])
@@ -111,42 +120,35 @@ def judge(arms: list[ArmSummary], examples: int) -> Verdict:
     details += [_alternative(best, arm, examples) for arm in pretrained[1:]]
     details += _floor(ranked, examples)
     answer = "unclear" if gap.is_chance else "yes" if leader is best else "no"
-    return Verdict(answer, _headline(answer, gap), tuple(details), gap)
-
-
-def _simplicity(arm):
-    return ARMS.index(arm.key)
+    return Verdict(answer, _reason(answer, gap), tuple(details), gap)
 
 
 def _unknown(ranked, pretrained):
     if not ranked:
-        return Verdict("unknown", "No arm has finished, so there is no answer yet.", (), None)
+        return Verdict("unknown", "no arm has finished.", (), None)
     lacking = "without pretraining" if pretrained else "with pretraining"
     best = ranked[0]
     return Verdict(
         "unknown",
-        f"No arm that learns {lacking} has run, so this record cannot tell whether a pretrained "
+        f"no arm that learns {lacking} has run, so this record cannot tell whether a pretrained "
         "model is worth it.",
         (f"The best arm is {best.title}, with an accuracy of {percent(best.accuracy)} %.",),
         None,
     )
 
 
-def _headline(answer, gap):
+def _reason(answer, gap):
     lead = f"{points(gap.accuracy)} of accuracy"
     leader, other = gap.leader.title, gap.other.title
-    sure = "" if gap.spread is not None else "probably "
     if answer == "yes":
-        yes = f"{sure}yes".capitalize()
-        return f"{yes}: {leader} beats {other}, the best arm without pretraining, by {lead}."
+        return f"{leader} beats {other}, the best arm without pretraining, by {lead}."
     if answer == "no":
-        no = f"{sure}no".capitalize()
-        return f"{no}: {leader} beats {other}, the best pretrained arm, by {lead}."
+        return f"{leader} beats {other}, the best pretrained arm, by {lead}."
     if gap.accuracy == 0:
-        return f"Not clear: {leader} and {other} have the same accuracy."
+        return f"{leader} and {other} have the same accuracy."
     noises = ["the seed-to-seed spread"] * gap.within_spread
     noises += ["the sampling error of the test split"] * gap.within_sampling
-    return f"Not clear: {leader} is ahead of {other} by {lead}, but within {joined(noises)}."
+    return f"{leader} is ahead of {other} by {lead}, but within {joined(noises)}."
 
 
 def _scores(gap):
@@ -160,7 +162,7 @@ def _scores(gap):
 
 def _chance(gap, examples):
     if gap.spread is None:
-        seeds = "One seed: no spread known, so other seeds may change the gap"
+        seeds = "With one seed the spread from seed to seed is unknown: others may change the gap"
     elif gap.spread == 0:
         seeds = "The gap is the same for every seed"
     else:
@@ -170,11 +172,8 @@ def _chance(gap, examples):
             f"{SPREADS_TO_WIN:g} times)"
         )
     side = "within" if gap.within_sampling else "beyond"
-    link = "and" if gap.within_sampling == gap.within_spread else "but"
-    if gap.spread is None:
-        link = "and"
     return (
-        f"{seeds}, {link} it is {side} the sampling error of {examples:,} test examples "
+        f"{seeds}. It is {side} the sampling error of {examples:,} test examples "
         f"(± {points(gap.margin)} at 95 %)."
     )
 
@@ -203,20 +202,18 @@ def _ratio(best, baseline, measure, name, write):
 
 
 def _alternative(best, arm, examples):
-    """The other pretrained arm: what it gives up, and what it costs."""
+    """Another pretrained arm: what it gives up, and what it costs."""
     gap = Gap.between(best, arm, examples)
-    chance = ", a difference that may be chance" if gap.is_chance else ""
+    less = f"{points(gap.accuracy)} less" if gap.accuracy else "the same"
+    chance = ", a difference that may be chance" if gap.accuracy and gap.is_chance else ""
     trained = arm.mean("train_seconds")
     cost = "" if trained is None else f" and trains in {seconds(trained)}"
-    return (
-        f"{arm.title} reaches {percent(arm.accuracy)} % "
-        f"({points(gap.accuracy)} less{chance}){cost}."
-    )
+    return f"{arm.title} reaches {percent(arm.accuracy)} % ({less}{chance}){cost}."
 
 
 def _floor(ranked, examples):
     """A warning where nothing that was learnt is clearly better than the most frequent class."""
-    majority = next((arm for arm in ranked if arm.key == "majority"), None)
+    majority = next((arm for arm in ranked if not arm.row.learns), None)
     if majority is None or not Gap.between(ranked[0], majority, examples).is_chance:
         return []
     return [

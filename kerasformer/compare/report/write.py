@@ -17,19 +17,19 @@ def write_report(record: dict, folder) -> list[Path]:
 
     Args:
         record: What `kerasformer compare` recorded; an interrupted run's record will do.
-        folder: Where to write; made if it does not exist.
+        folder: Output folder, created if missing.
 
     Returns:
         The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`,
         `confusion_matrices.png`, `report.html`.
 
     Raises:
-        UserError: The record lacks something, the extra `compare` is not installed, or the
-            folder cannot be written to.
+        UserError: The record is damaged, the extra `compare` is not installed, or the folder
+            cannot be written to.
     """
     validate_record(record)
-    files = _render(record)
     folder = Path(folder)
+    files = _render(record, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [write_whole(folder / name, content) for name, content in files.items()]
@@ -40,7 +40,7 @@ def write_report(record: dict, folder) -> list[Path]:
         ) from error
 
 
-def _render(record):
+def _render(record, folder):
     """Every file's name and bytes."""
     from kerasformer.compare.report.confusion import confusion_matrices
     from kerasformer.compare.report.html import render_page
@@ -57,7 +57,7 @@ def _render(record):
     return {
         "table.md": _encode(markdown_table(record)),
         **{f"{name}.png": image for name, image in plots.items()},
-        "report.html": _encode(render_page(record, plots)),
+        "report.html": _encode(render_page(record, plots, folder)),
     }
 
 

@@ -35,18 +35,19 @@ def _run(random, seed, arm, classes, truth, difficulty):
             "recall": float(scores[1].mean()),
             "f1": float(scores[2].mean()),
             "loss": None if arm == "majority" else float(1 - accuracy + 0.2),
-            "per_class": [
-                {
-                    "name": f"class {label}",
-                    "precision": float(scores[0][label]),
-                    "recall": float(scores[1][label]),
-                    "f1": float(scores[2][label]),
-                    "support": int(scores[3][label]),
-                }
-                for label in range(classes)
+            "confusion_matrix": [
+                [*map(int, cell), int(matrix[tuple(cell)])] for cell in np.argwhere(matrix)
             ],
-            "confusion_matrix": matrix.tolist(),
         },
+        "errors": [
+            {
+                "text": f"text {index}, of which nobody knows the class",
+                "true": int(truth[index]),
+                "predicted": int(answers[index]),
+                "probability": 0.99,
+            }
+            for index in np.flatnonzero(answers != truth)[:3]
+        ],
         "history": [
             {
                 "epoch": epoch + 1,
@@ -81,7 +82,7 @@ def make_record(
     counts = np.bincount(truth, minlength=classes)
     splits = {"train": 4, "validation": 0.5, "test": 1}
     record = {
-        "format": 1,
+        "format": 2,
         "name": "compare",
         "created": "2026-03-01T12:00:00Z",
         "status": "complete",
@@ -90,8 +91,8 @@ def make_record(
             "text_column": None,
             "label_column": None,
             "pretrained": "all-MiniLM-L6-v2",
-            "arms": list(arms),
-            "seeds": list(seeds),
+            "arms": list(arms or ARMS),
+            "seeds": list(seeds) or [0],
             "limit": None,
             "epochs": None,
         },
@@ -120,17 +121,19 @@ def make_record(
         "arms": {
             arm: {
                 "title": ARMS[arm][0],
-                "settings": {"learning_rate": 5e-5, "epochs": ARMS[arm][8], "batch_size": 32},
+                "settings": {
+                    "pretrained": "all-MiniLM-L6-v2",
+                    "dtype": "float32",
+                    "C": 4.0,
+                    "learning_rate": 5e-5,
+                    "epochs": ARMS[arm][8],
+                },
                 "peak_memory_mib": ARMS[arm][5],
                 "runs": [_run(random, seed, arm, classes, truth, difficulty) for seed in seeds],
             }
             for arm in arms
         },
     }
-    for arm in record["arms"].values():
-        for run in arm["runs"]:
-            for entry, name in zip(run["metrics"]["per_class"], class_names, strict=True):
-                entry["name"] = name
     for arm, values in (accuracies or {}).items():
         runs = record["arms"][arm]["runs"] = record["arms"][arm]["runs"][: len(values)]
         for run, value in zip(runs, values, strict=True):

@@ -8,10 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from kerasformer.compare.report.arm_style import MARKERS
+from kerasformer.compare.arms import ARMS
 from kerasformer.compare.report.confusion import confusion_matrices, most_confused
-from kerasformer.compare.report.placement import place_labels
-from kerasformer.compare.report.plots import learning_curves, quality_against_time
+from kerasformer.compare.report.plots import (
+    learning_curves,
+    place_labels,
+    quality_against_time,
+)
 from kerasformer.compare.report.summary import summarize
 from kerasformer.plots.figures import new_figure, plot_style, png
 from kerasformer.plots.labels import drawable
@@ -34,14 +37,14 @@ def axes():
 @example([(1, 1), (1, 0.99), (1, 0.98), (1, 0.97)])
 def test_labels_never_cover_each_other(axes, points):
     """However close the points are: all of them in one place too."""
-    notes = place_labels(axes, points, TITLES, ["black"] * 4)
-    axes.figure.draw_without_rendering()  # a note's place is known when it is drawn
+    drawn = [axes.plot(*point, "o", markersize=8)[0] for point in points]
+    notes = place_labels(axes, points, TITLES, ["black"] * 4, drawn)
     renderer = axes.figure.canvas.get_renderer()
     boxes = [Text.get_window_extent(note, renderer) for note in notes]
     edge = axes.get_window_extent(renderer)
     centres = [axes.transData.transform(point) for point in points]
-    for note in notes:
-        note.remove()
+    for artist in (*notes, *drawn):
+        artist.remove()
     assert not any(box.contains(*centre) for box in boxes for centre in centres)
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
     assert all(edge.x0 <= box.x0 and box.x1 <= edge.x1 for box in boxes)
@@ -71,7 +74,8 @@ def test_quality_plot_has_an_axis_in_seconds_and_a_point_an_arm(make_record):
     assert "%" in axes.get_ylabel()
     texts = {text.get_text() for text in axes.texts}
     assert texts == {arm.title for arm in arms}
-    points = [line for line in axes.lines if line.get_marker() in MARKERS.values()]
+    markers = {arm.marker for arm in ARMS.values()}
+    points = [line for line in axes.lines if line.get_marker() in markers]
     assert len(points) == 4  # the majority class is a line
 
 
@@ -133,8 +137,8 @@ def test_confusion_matrices_of_any_number_of_classes(make_record, classes):
     record = make_record(arms=("majority", "tfidf", "scratch"), seeds=(0,), n=500)
     arms = summarize(record)
     for arm in arms:  # a class without test examples too
-        arm.confusion[:] = np.eye(classes, dtype=int).tolist()
-        arm.confusion[0][0] = 0
+        arm.confusion.clear()
+        arm.confusion.update({(c, c): 1 for c in range(1, classes)})
     with warnings.catch_warnings(), plot_style():
         warnings.simplefilter("error")
         figure = confusion_matrices(arms, names)
@@ -148,7 +152,8 @@ def test_confusion_matrices_of_any_number_of_classes(make_record, classes):
 
 def test_most_confused_pairs(make_record):
     arm = summarize(make_record(arms=("tfidf",), seeds=(0,)))[0]
-    arm.confusion[:] = [[5, 0, 3], [1, 9, 0], [0, 3, 0]]
+    arm.confusion.clear()
+    arm.confusion.update({(0, 0): 5, (0, 2): 3, (1, 0): 1, (1, 1): 9, (2, 1): 3})
     assert most_confused(arm, 2) == [(0, 2, 3, 3 / 8), (2, 1, 3, 1.0)]
 
 

@@ -1,4 +1,5 @@
 import statistics
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from scipy import stats
+from sklearn.metrics import precision_recall_fscore_support
 
 from kerasformer.compare.report.summary import Estimate, summarize
 from kerasformer.formatting import shorten, width
@@ -61,11 +63,26 @@ def test_summarize_gives_each_arm_over_its_seeds(make_record):
     accuracies = [run["metrics"]["accuracy"] for run in runs]
     assert fine_tuned.accuracy == statistics.fmean(accuracies)
     assert fine_tuned.seed_std == statistics.stdev(accuracies)
-    matrices = np.array([run["metrics"]["confusion_matrix"] for run in runs])
-    np.testing.assert_array_equal(fine_tuned.confusion, matrices.sum(axis=0))
-    f1 = [run["metrics"]["per_class"][1]["f1"] for run in runs]
-    assert fine_tuned.per_class[1]["f1"].mean == pytest.approx(np.mean(f1))
+    cells = [cell for run in runs for cell in run["metrics"]["confusion_matrix"]]
+    assert sum(n for _, _, n in cells) == fine_tuned.confusion.total()
+    assert fine_tuned.confusion[0, 1] == sum(
+        n for true, taken, n in cells if (true, taken) == (0, 1)
+    )
     assert fine_tuned.measures["peak_memory_mib"] == Estimate(1840.0, None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_scores_of_each_class_are_scikit_learns(make_record, pairs):
+    record = make_record(arms=("tfidf",), seeds=(0,), class_names="abcd", n=30)
+    run = record["arms"]["tfidf"]["runs"][0]
+    run["metrics"]["confusion_matrix"] = [[*cell, n] for cell, n in Counter(pairs).items()]
+    (arm,) = summarize(record)
+    expected = precision_recall_fscore_support(
+        *zip(*pairs, strict=True), labels=range(4), zero_division=0
+    )
+    for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
+        assert [scores[name].mean for scores in arm.per_class] == pytest.approx(list(values))
 
 
 def test_summarize_leaves_out_an_arm_without_runs(make_record):

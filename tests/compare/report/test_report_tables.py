@@ -77,7 +77,11 @@ def test_deterministic_arms_need_one_run_only(make_record):
     ("change", "expected"),
     [
         ({"limit": 2_000}, "Only about 2,000 examples"),
-        ({"epochs": 1}, "Epochs were set to 1,"),
+        ({"epochs": 1}, "Epochs were set to 1 instead"),
+        (
+            {"limit": 800, "test_limit": 1_000},
+            "Only about 800 examples were used to train, and at most 1,000",
+        ),
     ],
 )
 def test_shortened_runs_say_so(make_record, change, expected):
@@ -97,8 +101,31 @@ def test_interrupted_runs_say_what_is_missing(make_record):
     assert "interrupted" in found[0]
     assert found[1:] == [
         "No results of: fine_tuned.",
-        "Transformer from scratch has 2 of 3 seeds.",
-        "Frozen all-MiniLM-L6-v2 has one of 3 seeds.",
+        "Not trained with all 3 seeds, which are repetitions from other random starts: "
+        "Transformer from scratch with 2, Frozen all-MiniLM-L6-v2 with 1.",
     ]
     assert "Note: No results of: fine_tuned." in format_summary(record)
     assert "> No results of: fine\\_tuned." in markdown_table(record)
+
+
+def test_seeds_that_did_not_fit_in_the_time_say_how_to_train_them(make_record):
+    record = make_record()
+    record["settings"]["minutes"] = 8
+    record["arms"]["fine_tuned"]["runs"] = record["arms"]["fine_tuned"]["runs"][:1]
+    (note,) = notes(record)
+    assert "Fine-tuned all-MiniLM-L6-v2 with 1. More would have taken longer than 8 minutes" in note
+    assert "--seeds 3 trains them all" in note
+
+
+def test_the_surest_errors_of_the_best_arm_are_shown_in_short(make_record):
+    record = make_record(class_names=("bad\x1b", "good"))
+    (run, *_) = record["arms"]["fine_tuned"]["runs"]
+    errors = {"true": 1, "predicted": 0, "probability": 0.987}
+    run["errors"] = [{"text": "an odd\n\x1b[2J film " * 50, **errors}] * 9
+    lines = format_summary(record).splitlines()
+    shown = lines[
+        lines.index("Test texts that Fine-tuned all-MiniLM-L6-v2 got wrong, surest first:") :
+    ]
+    assert len(shown) == 4
+    assert shown[1].startswith("  good, taken for bad\ufffd (99%): an odd \ufffd[2J film an odd")
+    assert len(shown[1]) < 150

@@ -1,0 +1,80 @@
+"""The cells of a row as a text and the name of its class."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from kerasformer.errors import UserError
+
+
+def join_texts(cells: Iterable, where: str) -> str:
+    """The cells of a text as one, with a space between; `where` is the file and row, for the error.
+
+    >>> join_texts(["A title", "and what it heads."], "news.csv, line 2")
+    'A title and what it heads.'
+    """
+    cells = tuple(cells)
+    try:
+        return " ".join(cells)
+    except TypeError:
+        wrong = next(cell for cell in cells if not isinstance(cell, str))
+        raise UserError(
+            f"{where}, has a {type(wrong).__name__} as text: name a column that holds strings."
+        ) from None
+
+
+def is_missing(cell) -> bool:
+    """Whether a cell holds nothing: None, NaN (also spelt out), an empty or blank string."""
+    if isinstance(cell, str):
+        stripped = cell.strip()
+        return not stripped or stripped.lower() == "nan"
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return cell is None or type(cell).__name__ == "NAType"  # of pandas
+
+
+def label_name(cell) -> str:
+    """The name of the class in a cell, the same for 1, 1.0, "1" and "1.0".
+
+    Raises:
+        TypeError: The cell is not a string, number or bool.
+
+    Example:
+
+    >>> [label_name(cell) for cell in (1, 1.0, " 1.0", "spam ", True)]
+    ['1', '1', '1', 'spam', 'True']
+    """
+    if isinstance(cell, str):
+        cell = cell.strip()
+        return re.sub(r"^([+-]?\d+)\.0+$", r"\1", cell) if "." in cell else cell
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, bool | int | float):
+        return str(cell)
+    raise TypeError(f"a {type(cell).__name__}")
+
+
+def label_in(cell, column, where) -> str:
+    """The name of the class in a cell, not a missing one, of a row and its column."""
+    try:
+        return label_name(cell)
+    except TypeError as error:
+        raise UserError(
+            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
+            "bools."
+        ) from None
+
+
+def class_order(labels: Iterable[str]) -> list[str]:
+    """The classes in their usual order: by value if all are numbers, otherwise by name.
+
+    Example:
+
+    >>> class_order({"10", "9", "-1"}), class_order({"b", "a", "1"})
+    (['-1', '9', '10'], ['1', 'a', 'b'])
+    """
+    labels = list(labels)
+    try:
+        return sorted(labels, key=lambda label: (float(label), label))
+    except ValueError:
+        return sorted(labels)

@@ -1,0 +1,143 @@
+"""Which columns of a table hold the texts and the labels."""
+
+import difflib
+from collections.abc import Sequence
+
+from kerasformer.errors import UserError
+
+Columns = str | int | Sequence[str | int]
+# In the order of preference; the texts of several columns are joined by a space.
+TEXT_COLUMNS = (
+    ("text",),
+    ("sentence",),
+    ("review",),
+    ("title", "description"),
+    ("title", "content"),
+    ("content",),
+    ("document",),
+    ("comment",),
+    ("message",),
+    ("tweet",),
+    ("body",),
+)
+LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "topic", "intent")
+KNOWN = frozenset(name for names in TEXT_COLUMNS for name in names) | frozenset(LABEL_COLUMNS)
+
+
+def choose_columns(
+    columns: Sequence[str],
+    text_column: Columns | None,
+    label_column: str | int | None,
+    where: object,
+) -> tuple[tuple[str, ...], str]:
+    """The columns of the text and of the label: those asked for, or the usual names.
+
+    >>> choose_columns(["Label", "Title", "Description", "Url"], None, None, "news.csv")
+    (('Title', 'Description'), 'Label')
+    >>> choose_columns(["a", "b", "c"], "a, b", "c", "news.csv")
+    (('a', 'b'), 'c')
+    >>> choose_columns(["a", "b", "c"], "2", "1", "news.csv")
+    (('c',), 'b')
+    """
+    label = None if label_column is None else named(label_column, columns, where)[0]
+    if text_column is None:
+        text = usual_text([name for name in columns if name != label])
+    else:
+        text = named(text_column, columns, where)
+    if label is None:
+        label = usual_label(columns, text or ())
+    if text is None:
+        raise _unknown("text", columns, where)
+    if label is None:
+        raise _unknown("label", columns, where)
+    if label in text:
+        raise UserError(f"Column {label!r} of {where} cannot be both text and label: name two.")
+    return text, label
+
+
+def choose_text(
+    columns: Sequence[str],
+    text_column: Columns | None,
+    id_column: str | None = None,
+    *,
+    where: object,
+) -> tuple[str, ...]:
+    """The columns of the text, where there is no label: those asked for, the usual, the only one
+    beside that of the ids.
+
+    >>> choose_text(["key", "verse"], None, "key", where="poems.jsonl")
+    ('verse',)
+    """
+    if text_column is not None:
+        return named(text_column, columns, where)
+    others = [name for name in columns if name != id_column]
+    text = tuple(others) if len(others) == 1 else usual_text(others)
+    if text is None:
+        raise _unknown("text", columns, where)
+    return text
+
+
+def _unknown(what, columns, where):
+    has_lines = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    hint = ", or give header=False (--no-header) if these are data" if has_lines else ""
+    return UserError(
+        f"No column of {where} is known to hold the {what}: choose one of {_listed(columns)} with "
+        f"{what}_column (--{what}-column){hint}."
+    )
+
+
+def usual_text(columns: Sequence[str]) -> tuple[str, ...] | None:
+    """The columns that hold the text by their names, in any case of letters."""
+    spelling = {name.lower(): name for name in reversed(columns)}
+    for names in TEXT_COLUMNS:
+        if all(name in spelling for name in names):
+            return tuple(spelling[name] for name in names)
+    return None
+
+
+def usual_label(columns: Sequence[str], text: Sequence[str] = ()) -> str | None:
+    """The column beside those of the text that holds the label by its name, in any case."""
+    spelling = {name.lower(): name for name in reversed(columns)}
+    found = (spelling[name] for name in LABEL_COLUMNS if name in spelling)
+    return next((name for name in found if name not in text), None)
+
+
+def named(asked: Columns, columns: Sequence[str], where: object) -> tuple[str, ...]:
+    """The names of columns that are asked for: by name or number, several separated by commas.
+
+    Raises:
+        UserError: There is no such column.
+    """
+    return tuple(_named(name, columns, where) for name in divided(asked, columns))
+
+
+def divided(asked: Columns, columns: Sequence[str]) -> Sequence[str | int]:
+    """The columns asked for, one by one; a column may have a comma in its name."""
+    if isinstance(asked, str) and asked not in columns:
+        return [name.strip() for name in asked.split(",")]
+    return [asked] if isinstance(asked, str | int) else asked
+
+
+def joined(columns: Sequence[str]) -> str:
+    """Says how a text is made of several columns.
+
+    >>> joined(["title", "body"])
+    "A text is the columns 'title' and 'body' of a row, joined by a space."
+    """
+    *most, last = map(repr, columns)
+    return f"A text is the columns {', '.join(most)} and {last} of a row, joined by a space."
+
+
+def _named(name, columns, where):
+    if name in columns:
+        return name
+    if str(name).isdecimal() and int(name) < len(columns):
+        return columns[int(name)]
+    near = difflib.get_close_matches(str(name), columns, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise UserError(f"{where} has no column {name!r}, only {_listed(columns)}{hint}")
+
+
+def _listed(columns):
+    shown = ", ".join(repr(name) for name in columns[:20])
+    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

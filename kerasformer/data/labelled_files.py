@@ -1,0 +1,150 @@
+"""Labelled texts out of a file, or out of a folder with a file for each split."""
+
+import re
+from pathlib import Path
+
+from kerasformer.data.cells import is_missing, join_texts, label_in
+from kerasformer.data.columns import Columns, choose_columns
+from kerasformer.data.dialect import Dialect
+from kerasformer.data.raw import RawDataset, RawSplit, split_name
+from kerasformer.data.tables import ACCEPTED, Table, empty, read_frame, read_table, suffix_of
+from kerasformer.errors import UserError
+from kerasformer.files import sha256_of
+
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")  # as in train-00000-of-00002.parquet
+
+
+def read_path(
+    path: Path, text_column: Columns | None, label_column: str | int | None, dialect: Dialect
+) -> RawDataset:
+    """Reads a file, or the files of a folder that are named after splits.
+
+    A file's rows may name their split in a column called "split". A folder has train, and perhaps
+    validation and test, each a file or several numbered ones.
+
+    Raises:
+        UserError: There is nothing to read, or something in it is not a labelled text.
+    """
+    if not path.is_dir():
+        table = read_table(path, dialect)
+        splits, columns = _read(table, "train", text_column, label_column)
+        provenance = {"files": [file_identity(path)], "columns": columns}
+        return RawDataset(_stem(path), splits, None, provenance)
+    splits, files, columns = {}, [], {}
+    for file, split in _split_files(path):
+        table = read_table(file, dialect)
+        found, columns[file.name] = _read(table, split, text_column, label_column)
+        files.append(file_identity(file))
+        for name, rows in found.items():
+            splits.setdefault(name, RawSplit()).extend(rows)
+    return RawDataset(path.resolve().name, splits, None, {"files": files, "columns": columns})
+
+
+def read_labelled_frame(
+    frame, text_column: Columns | None, label_column: str | int | None
+) -> RawDataset:
+    """Reads a DataFrame of pandas or polars as a file of the same columns."""
+    splits, columns = _read(read_frame(frame), "train", text_column, label_column)
+    return RawDataset("DataFrame", splits, None, {"columns": columns})
+
+
+def _split_files(folder):
+    """The data files of a folder with their splits, in order."""
+    found = {}
+    for file in sorted(folder.iterdir()):
+        split = split_name(_SHARD.sub("", _stem(file)))
+        if split and suffix_of(file) and file.is_file():
+            found.setdefault(split, []).append(file)
+    for split, files in found.items():
+        if len(files) > 1 and not all(_SHARD.search(_stem(file)) for file in files):
+            names = " and ".join(file.name for file in files)
+            raise UserError(f"{folder} has more than one {split} file, {names}: keep one of them.")
+    if "train" not in found:
+        raise UserError(
+            f"{folder} has no training data: give a file, or a folder with a file named train and "
+            f"perhaps validation and test, each {ACCEPTED}."
+        )
+    return [(file, split) for split, files in found.items() for file in files]
+
+
+def _stem(path):
+    """The name without its suffixes."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
+def _read(table, split, text_column, label_column):
+    """The rows of a table by split, and the columns that are read."""
+    if table.sample and text_column is None and label_column is None:
+        text, label = _columns_without_header(table)
+    else:
+        text, label = choose_columns(table.columns, text_column, label_column, table.path)
+    by_row = next((name for name in table.columns if name.lower() == "split"), None)
+    if by_row in (*text, label):
+        by_row = None
+    splits = _read_rows(table, text, label, by_row, split)
+    columns = {"text": list(text), "label": label} | ({"split": by_row} if by_row else {})
+    return splits, columns
+
+
+def _columns_without_header(table: Table):
+    """The one column of whole numbers, or else of repeated values, is the label; the rest is text.
+
+    As in the files of Zhang et al. (2015), https://arxiv.org/abs/1509.01626: AG News, DBpedia,
+    Yelp, Amazon and Yahoo reviews.
+    """
+    cells = dict(zip(table.columns, zip(*table.sample, strict=False), strict=False))
+    numbers = [name for name, column in cells.items() if re.fullmatch(_WHOLE, column[0])]
+    repeated = [name for name, column in cells.items() if 2 * len(set(column)) <= len(column)]
+    labels = numbers or repeated
+    if len(labels) != 1 or len(table.columns) < 2:
+        raise UserError(
+            f"{table.path} has no header, and {len(labels)} of its {len(table.columns)} columns "
+            "look like a label where one was expected: give the columns by number, such as "
+            "text_column=1 (--text-column 1) and label_column=0 (--label-column 0)."
+        )
+    return tuple(name for name in table.columns if name != labels[0]), labels[0]
+
+
+def _read_rows(table, text_columns, label_column, split_column, split):
+    splits: dict[str, RawSplit] = {}
+    missing: dict[str, list[int]] = {}
+    wanted = [*text_columns, label_column] + ([split_column] if split_column else [])
+    texts = len(text_columns)
+    for number, cells in table.read(wanted):
+        where = f"{table.path}, {table.unit} {number}"
+        parts = [cell for cell in cells[:texts] if not is_missing(cell)]
+        label = cells[texts]
+        if not parts:
+            missing.setdefault("text", []).append(number)
+        elif is_missing(label):
+            missing.setdefault("label", []).append(number)
+        else:
+            name = _split_of(cells[-1], where) if split_column else split
+            rows = splits.setdefault(name, RawSplit())
+            rows.texts.append(join_texts(parts, where))
+            rows.labels.append(label_in(label, label_column, where))
+    for what, numbers in missing.items():
+        rows, them = ("rows", "them") if len(numbers) > 1 else ("row", "it")
+        raise UserError(
+            f"{table.path} has {len(numbers)} {rows} without a {what}, the first in {table.unit} "
+            f"{numbers[0]}: fill or remove {them}."
+        )
+    if not splits:
+        raise empty(table.path)
+    return splits
+
+
+def _split_of(cell, where):
+    split = split_name(cell) if isinstance(cell, str) else None
+    if split is None:
+        raise UserError(
+            f"{where}, has {cell!r} in the column 'split': write train, validation or test, or "
+            "give the column another name if it means something else."
+        )
+    return split
+
+
+def file_identity(path: Path) -> dict:
+    """The name, sha256 and size of a file, for the provenance."""
+    return {"name": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}

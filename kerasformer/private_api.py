@@ -1,0 +1,94 @@
+"""All private names of Keras and TensorFlow that the package uses, each with its reason.
+
+A new release may rename any of them: tests/test_private_api.py has a test for each.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+# Modules of Keras that import scikit-learn and matplotlib, for features that few programs use. The
+# last is what `keras.visualization` exports.
+OPTIONAL_KERAS_MODULES = ("keras.wrappers", "keras.visualization", "keras.src.visualization")
+
+
+def in_safe_mode() -> bool | None:
+    """Whether Keras is loading a file with `safe_mode`; None where it loads none.
+
+    `keras.layers.Lambda` asks the same before it runs code from a file; it is not exported.
+    """
+    from keras.src.saving.serialization_lib import in_safe_mode
+
+    return in_safe_mode()
+
+
+def output_tensors(layer) -> list[list]:
+    """The symbolic outputs of each call of a layer.
+
+    Keras' public `output` gives those of the first call alone.
+    """
+    return [node.output_tensors for node in layer._inbound_nodes]
+
+
+def set_initializer(variable, initializer: Callable) -> None:
+    """Sets the initializer of a variable that was made in a `StatelessScope` and has no value yet.
+
+    Assigning values after the scope needs memory for both at once.
+    """
+    variable._initializer = initializer
+
+
+def optimizer_with_hooks(base: type) -> Any:
+    """A child of Keras' Adam or AdamW whose clipping and weight decay are public methods.
+
+    Keras has no public way to replace these two steps by faster ones, and to find the moments of a
+    variable.
+
+    Args:
+        base: `keras.optimizers.AdamW`, for example.
+
+    Returns:
+        The class, with `clip_gradients(gradients)` and `apply_weight_decay(variables)` to be
+        overridden, `has_weight_decay(variable)` and `moments(variable)`.
+    """
+
+    class Hooks(base):
+        def clip_gradients(self, gradients):
+            return super()._clip_gradients(gradients)
+
+        def apply_weight_decay(self, variables):
+            super()._apply_weight_decay(variables)
+
+        def has_weight_decay(self, variable):
+            return self._use_weight_decay(variable)
+
+        def moments(self, variable):
+            index = self._get_variable_index(variable)
+            return self._momentums[index], self._velocities[index]
+
+        def _clip_gradients(self, grads):
+            return self.clip_gradients(grads)
+
+        def _apply_weight_decay(self, variables):
+            self.apply_weight_decay(variables)
+
+    return Hooks
+
+
+def has_onednn() -> bool:
+    """Whether this TensorFlow has oneDNN's kernels and uses them.
+
+    TensorFlow says it nowhere else; where the module is gone, its plain kernels are as right.
+    """
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+    except ImportError:
+        return False
+    return _pywrap_util_port.IsMklEnabled()
+
+
+def uncopied_array(tensor) -> Any:
+    """An eager tensor as a writable numpy array in the same memory, where it can be had.
+
+    `numpy()` copies, and TensorFlow takes over no read-only array without copying.
+    """
+    return getattr(tensor, "_numpy", tensor.numpy)()

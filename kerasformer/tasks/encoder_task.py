@@ -1,0 +1,209 @@
+"""What the tasks on a pretrained encoder share."""
+
+from typing import Any, Self
+
+import keras
+
+from kerasformer.checkpoints import Checkpoint, open_checkpoint
+from kerasformer.checkpoints.export.huggingface import save_pretrained
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.tasks.task import Task
+
+
+class EncoderTask(Task):
+    """A BERT encoder with heads, on token ids.
+
+    A child names its heads by the keys of `checkpoints`' tables, and has a layer for each under
+    that name or in the property `heads`.
+
+    Args:
+        encoder: A `BertEncoder`. The task leaves it as it is: several may share one.
+        freeze_encoder: Whether the task trains its heads alone. Which of the encoder's weights are
+            trained otherwise is the encoder's own `trainable`.
+        **kwargs: `tokenizer`, and Keras arguments of the model.
+    """
+
+    HEADS: tuple[str, ...] = ()
+    NEEDS_POOLER = NEEDS_TOKENIZER = False
+
+    def __init__(self, encoder: BertEncoder, *, freeze_encoder: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not isinstance(encoder, BertEncoder):
+            raise ValueError(f"Expected encoder to be a BertEncoder, got {encoder!r}.")
+        if self.NEEDS_POOLER and encoder.pooler is None:
+            raise ValueError(
+                f"{type(self).__name__} needs a pooler, which this encoder lacks: give one with "
+                "EncoderConfig(pooler=True)."
+            )
+        self.encoder = encoder
+        self.freeze_encoder = freeze_encoder
+        self.autocast = False  # ids given as floats do not fit into float16
+
+    @property
+    def heads(self) -> dict[str, keras.layers.Layer]:
+        """The layers of the heads, by their names in the tables of `checkpoints`."""
+        return {name: getattr(self, name) for name in self.HEADS}
+
+    @property
+    def uses_pooler(self) -> bool:
+        """Whether the encoder's pooler is part of what the task computes."""
+        return self.NEEDS_POOLER
+
+    @property
+    def encoder_is_frozen(self) -> bool:
+        """Whether training changes nothing of the encoder."""
+        return self.freeze_encoder or not self.encoder.trainable_weights
+
+    def _untrained(self) -> set[int]:
+        """The ids of the encoder's variables that this task never trains."""
+        layers = [self.encoder] if self.freeze_encoder else []
+        if self.encoder.pooler is not None and not self.uses_pooler:
+            layers.append(self.encoder.pooler)  # no gradient reaches it
+        return {id(variable) for layer in layers for variable in layer.variables}
+
+    @property
+    def trainable_variables(self) -> list:
+        """The variables that training changes."""
+        untrained = self._untrained()
+        return [v for v in super().trainable_variables if id(v) not in untrained]
+
+    @property
+    def trainable_weights(self) -> list:
+        """The weights that training changes."""
+        untrained = self._untrained()
+        return [w for w in super().trainable_weights if id(w) not in untrained]
+
+    @property
+    def non_trainable_variables(self) -> list:
+        """All other variables."""
+        trained = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trained]
+
+    @property
+    def non_trainable_weights(self) -> list:
+        """All other weights."""
+        trained = {id(w) for w in self.trainable_weights}
+        return [w for w in self.weights if id(w) not in trained]
+
+    @classmethod
+    def from_pretrained(cls, source: Any, *, dtype: Any = None, **kwargs: Any) -> Self:
+        """Reads a published model with its heads, from any format that has them.
+
+        Args:
+            source: A folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+            dtype: Keras dtype policy of the model, such as `"mixed_bfloat16"`.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            The model.
+
+        Raises:
+            UserError: There is no such source, or it holds no such head, or one that is damaged.
+        """
+        return cls.from_checkpoint(open_checkpoint(source), dtype=dtype, **kwargs)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, *, dtype: Any = None, **kwargs: Any) -> Self:
+        """As `from_pretrained`, of a source that is open already."""
+        try:
+            heads, settings = cls._heads_to_read(checkpoint, kwargs)
+            kwargs = {**settings, **kwargs}
+            for head, num_classes in heads.items():
+                checkpoint.check_head(head, num_classes)
+            if "tokenizer" not in kwargs:
+                has_one = cls.NEEDS_TOKENIZER or checkpoint.has_tokenizer
+                kwargs["tokenizer"] = checkpoint.read_tokenizer() if has_one else None
+            _check_vocabulary(kwargs["tokenizer"], checkpoint)
+            encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
+            model = cls(encoder=encoder, dtype=dtype, **kwargs)
+            for head, num_classes in heads.items():
+                checkpoint.load_head(head, model.heads[head], num_classes)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{checkpoint.path} makes no {cls.__name__}: {error}") from None
+        return model
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        """The number of outputs of each head to read, and arguments that belong to them.
+
+        A head that is not read starts anew.
+
+        Args:
+            checkpoint: The source.
+            kwargs: The arguments given.
+        """
+        return dict.fromkeys(cls.HEADS, 2), {}
+
+    def save_pretrained(self, folder: Any) -> None:
+        """Writes the model in the Hugging Face layout; see `BertEncoder.save_pretrained`.
+
+        Args:
+            folder: Output folder, created if missing.
+
+        Raises:
+            UserError: The folder cannot be written to, or transformers has no such model.
+        """
+        described = self._description()
+        save_pretrained(folder, self.encoder, self.heads, tokenizer=self.tokenizer, **described)
+
+    def _description(self) -> dict[str, Any]:
+        """What `save_pretrained` of `checkpoints` is to write beside the weights."""
+        return {}
+
+    def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
+        if not self.encoder_is_frozen:
+            return self.encoder(inputs, outputs=outputs, training=training)
+        # As in inference, without dropout.
+        outputs = self.encoder(inputs, outputs=outputs, training=False)
+        return keras.tree.map_structure(keras.ops.stop_gradient, outputs)
+
+    def _lead(self, inputs: Any) -> tuple:
+        """Batch and length of the encoder's inputs, checked, for `compute_output_spec`."""
+        spec = self.encoder.compute_output_spec(inputs, ["sequence_output"])
+        return spec["sequence_output"].shape[:2]
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the heads' variables; the encoder has its own already."""
+        for layer in self.heads.values():
+            layer.build((None, None, self.encoder.config.hidden_size))
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "freeze_encoder": self.freeze_encoder,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Makes the model, its encoder included, from `get_config`'s dict."""
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})
+
+
+def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:
+    """A head of one dense layer that gives logits, in float32."""
+    return keras.layers.Dense(
+        units,
+        kernel_initializer=keras.initializers.TruncatedNormal(
+            stddev=encoder.config.initializer_range
+        ),
+        dtype="float32",
+        name=name,
+    )
+
+
+def _check_vocabulary(tokenizer: Any, checkpoint: Checkpoint) -> None:
+    rows = checkpoint.config.vocab_size
+    if tokenizer is not None and tokenizer.vocab_size > rows:
+        raise UserError(
+            f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder of "
+            f"{checkpoint.path} embeddings for {rows:,}: they do not belong together."
+        )

@@ -1,0 +1,72 @@
+"""The outputs of a model for many texts, batch by batch."""
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.data.batches import Batches
+from kerasformer.layers.kernels import use_kernels
+from kerasformer.models.inference import batches_at_once, in_order
+from kerasformer.models.onednn import inference_kernels
+
+
+def predict_rows(
+    model: keras.Model,
+    data: Batches,
+    width: int,
+    verbose: str | int = "auto",
+    callbacks: Any = None,
+    event: str = "predict",
+) -> np.ndarray:
+    """A model's outputs for the examples of batches.
+
+    Args:
+        model: Gives float `[batch, width]`.
+        data: The batches, which need no labels.
+        width: The width of the outputs.
+        verbose: Whether to show a progress bar; `"auto"`: for many batches on a terminal.
+        callbacks: Keras callbacks, told of each batch.
+        event: What these are told of: `"predict"` or `"test"`.
+
+    Returns:
+        float32 `[n, width]`, in the order of the examples.
+    """
+    if verbose == "auto":
+        verbose = len(data) >= 100 and sys.stdout.isatty()
+    if callbacks and not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = keras.callbacks.CallbackList(callbacks, model=model)
+    bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
+    outputs = np.zeros((len(data.lengths), width), "float32")
+    # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
+    batches = ((rows, batch[0]) for rows, batch in zip(data.batches, data, strict=True))
+    model.make_predict_function()  # else each thread would make its own
+    _tell(callbacks, f"on_{event}_begin")
+    with use_kernels(inference_kernels()):
+        computed = in_order(model.predict_on_batch, batches, batches_at_once())
+        for step, (rows, part) in enumerate(computed):
+            _tell(callbacks, f"on_{event}_batch_begin", step)
+            outputs[rows] = part
+            _tell(callbacks, f"on_{event}_batch_end", step, {"outputs": part})
+            if bar:
+                bar.add(1)
+    _tell(callbacks, f"on_{event}_end")
+    return outputs
+
+
+def _tell(callbacks: Any, event: str, *arguments: Any) -> None:
+    if callbacks:
+        getattr(callbacks, event)(*arguments)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities of logits `[n, classes]`, computed in float32.
+
+    Example:
+
+    >>> softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf))
+    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype("float32")

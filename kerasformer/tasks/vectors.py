@@ -1,0 +1,27 @@
+"""Which vectors of an encoder a classifier's head takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kerasformer.layers import LayerPooling
+
+Layers = int | str | Sequence[int]
+# The arguments that say what the head's vectors are.
+VECTORS = ("pooling", "layers", "combine")
+
+
+def pool_layers(layers: Layers, combine: str | None, dtype: Any = None) -> LayerPooling:
+    """Of a list of layers, their concatenation, where nothing else is asked for."""
+    is_named = isinstance(layers, str) and layers != "all"
+    pooling = LayerPooling(layers, combine or (None if is_named else "concat"), dtype=dtype)
+    if combine in ("stack", "scalar_mix"):
+        raise ValueError(f"combine={combine!r} is not one of 'concat', 'sum', 'mean', 'last'.")
+    return pooling
+
+
+def vectors_of(arguments: dict[str, Any], count: int) -> tuple:
+    """What the head's vectors are, by the arguments of the class, the same for the same vectors."""
+    layers, combine = arguments.get("layers", "last"), arguments.get("combine")
+    pooling = pool_layers(layers, combine)
+    indices = pooling.indices(count)
+    return arguments["pooling"], indices, len(indices) > 1 and pooling.combine

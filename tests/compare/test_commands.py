@@ -1,0 +1,123 @@
+"""What the comparison prints for people to run: commands and programs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import kerasformer.compare
+from kerasformer.cli import _parser, main
+from kerasformer.compare import ARMS, Settings, compare
+from kerasformer.compare.report import load_record
+from kerasformer.compare.settings import DTYPES
+from kerasformer.errors import UserError
+
+COUNT = st.none() | st.integers(1, 10**6)
+SETTINGS = st.fixed_dictionaries(
+    {
+        "data": st.sampled_from(["rotten-tomatoes", "my file's <data>.csv", "tfds:ag_news_subset"]),
+        "text_column": st.none() | st.just("the text"),
+        "header": st.none() | st.booleans(),
+        "delimiter": st.none() | st.just(";"),
+        "encoding": st.none() | st.just("cp1252"),
+        "arms": st.none() | st.lists(st.sampled_from(list(ARMS)), min_size=1, unique=True),
+        "seeds": st.none() | st.integers(1, 5) | st.lists(st.integers(0, 9), min_size=1),
+        "minutes": st.none() | st.sampled_from([0.5, 8, 20]),
+        "limit": COUNT,
+        "epochs": COUNT,
+        "dtype": st.sampled_from([None, *DTYPES]),
+        "keep_models": st.booleans(),
+        "quick": st.booleans(),
+    }
+)
+
+
+def parsed(command, monkeypatch):
+    """The settings that a command would run with."""
+    words = shlex.split(command)
+    if words[0] == "kerasformer":
+        options = vars(_parser().parse_args(words[1:]))
+        del options["run"]
+        return Settings.make(**options)
+    assert words[:2] == ["python", "-c"]
+    found = {}
+    monkeypatch.setattr(kerasformer.compare, "compare", found.update, raising=False)
+    exec(words[2], {})
+    return Settings.make(**found)
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(SETTINGS)
+def test_the_command_runs_with_the_same_settings(values):
+    settings = Settings.make(**values)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert parsed(settings.command(), monkeypatch) == settings
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        ({}, "kerasformer compare --data rotten-tomatoes"),
+        ({"quick": True}, "kerasformer compare --data rotten-tomatoes --quick"),
+        (
+            {"data": "a.csv", "arms": ["tfidf", "scratch"], "seeds": 2},
+            "kerasformer compare --data a.csv --arms tfidf scratch --seeds 2",
+        ),
+    ],
+)
+def test_the_command_says_no_more_than_it_must(values, command):
+    assert Settings.make(**values).command() == command
+
+
+def test_the_command_runs(reviews, tmp_path):
+    first = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "first")
+    command = Settings.make(**load_record(first)["settings"]).command()
+    assert main([*shlex.split(command)[1:], "--output", str(tmp_path / "again")]) == 0
+    again = load_record(tmp_path / "again")
+    for key in ("settings", "data"):
+        assert again[key] == load_record(first)[key]
+
+
+def test_every_option_that_a_text_names_exists():
+    known = set(re.findall(r"--[a-z-]+", _parser().format_help()))
+    commands = next(action for action in _parser()._actions if action.dest == "==SUPPRESS==")
+    known |= set(re.findall(r"--[a-z-]+", commands.choices["compare"].format_help()))
+    for path in Path(kerasformer.compare.__file__).parent.rglob("*"):
+        if path.suffix in (".py", ".j2"):
+            named = re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text(encoding="utf-8"))
+            named = [name for name in named if not re.match(r"--(ink|soft|paper|tone)", name)]
+            assert set(named) <= known, path
+
+
+def test_quick_keeps_the_test_split_whole(tmp_path):
+    lines = [f"{'fine' if i % 2 else 'dull'} film {i},{i % 2}" for i in range(3_000)]
+    (tmp_path / "films.csv").write_text("\n".join(["text,label", *lines]))
+    data = {"data": str(tmp_path / "films.csv"), "arms": ["majority"]}
+    record = load_record(compare(**data, quick=True, output=tmp_path / "quick"))
+    sizes = {name: split["examples"] for name, split in record["data"]["splits"].items()}
+    assert sizes["train"] == 800
+    assert 500 < sizes["test"] < 700  # a fifth, as without --quick
+    capped = compare(**data, limit=100, test_limit=50, seeds=1, output=tmp_path / "capped")
+    splits = load_record(capped)["data"]["splits"]
+    assert (splits["train"]["examples"], splits["test"]["examples"]) == (100, 50)
+
+
+def test_quick_with_too_many_classes_speaks_of_itself(tmp_path):
+    rows = [f"text {i} of it {n},class{i}" for i in range(900) for n in range(3)]
+    (tmp_path / "many.csv").write_text("\n".join(["text,label", *rows]))
+    with pytest.raises(UserError, match=r"--quick trains on about 800 .* add --limit 900 or more"):
+        compare(data=str(tmp_path / "many.csv"), quick=True, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_of_many_classes_is_small(tmp_path):
+    rows = [f"text {i} of it {n},class{i}" for i in range(500) for n in range(3)]
+    (tmp_path / "many.csv").write_text("\n".join(["text,label", *rows]))
+    folder = compare(
+        data=str(tmp_path / "many.csv"), arms=["majority"], seeds=1, output=tmp_path / "out"
+    )
+    assert (folder / "record.json").stat().st_size < 100_000

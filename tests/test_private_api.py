@@ -1,0 +1,93 @@
+"""Each private name of Keras and TensorFlow that is used: which one has a release broken?"""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer import private_api
+
+tensorflow_only = pytest.mark.backend("tensorflow")
+
+
+@pytest.mark.parametrize("name", private_api.OPTIONAL_KERAS_MODULES)
+def test_optional_keras_modules(name):
+    assert importlib.util.find_spec(name)
+
+
+def test_in_safe_mode(tmp_path):
+    @keras.saving.register_keras_serializable(package="tests")
+    class Asks(keras.layers.Layer):
+        @classmethod
+        def from_config(cls, config):
+            answers.append(private_api.in_safe_mode())
+            return cls(**config)
+
+    answers = []
+    keras.Sequential([keras.Input((1,)), Asks()]).save(tmp_path / "model.keras")
+    assert private_api.in_safe_mode() is None
+    for safe_mode in (True, False):
+        keras.saving.load_model(tmp_path / "model.keras", safe_mode=safe_mode)
+        assert answers.pop() is safe_mode
+
+
+def test_output_tensors():
+    layer, x = keras.layers.Dense(2), keras.Input((1,))
+    assert private_api.output_tensors(layer) == []
+    outputs = [layer(x), layer(x)]
+    assert [id(tensor) for (tensor,) in private_api.output_tensors(layer)] == list(map(id, outputs))
+
+
+def test_set_initializer():
+    with keras.StatelessScope():
+        variable = keras.Variable(keras.initializers.Zeros(), shape=(2,))
+        private_api.set_initializer(variable, lambda shape, dtype: keras.ops.ones(shape, dtype) * 7)
+    assert variable.numpy().tolist() == [7, 7]
+
+
+def test_optimizer_with_hooks():
+    class Recorded(private_api.optimizer_with_hooks(keras.optimizers.AdamW)):
+        def clip_gradients(self, gradients):
+            calls.append("clip")
+            return super().clip_gradients(gradients)
+
+        def apply_weight_decay(self, variables):
+            calls.append("decay")
+            super().apply_weight_decay(variables)
+
+    calls, results = [], []
+    for kind in (keras.optimizers.AdamW, Recorded):
+        optimizer = kind(0.1, weight_decay=0.5, clipnorm=1.0)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        kernel, bias = variables = [keras.Variable([1.0, 2.0], name=n) for n in ("kernel", "bias")]
+        optimizer.build(variables)
+        optimizer.apply([keras.ops.ones((2,)) * 3, keras.ops.ones((2,))])
+        results.append([keras.ops.convert_to_numpy(v).tolist() for v in variables])
+    assert results[0] == results[1]
+    assert sorted(calls) == ["clip", "decay"]
+    assert optimizer.has_weight_decay(kernel)
+    assert not optimizer.has_weight_decay(bias)
+    assert [moment.path.split("/")[-1] for moment in optimizer.moments(bias)] == [
+        *("bias_momentum", "bias_velocity"),
+    ]
+
+
+@tensorflow_only
+def test_has_onednn():
+    # The ImportError that `has_onednn` lives with would hide that the name is gone.
+    from tensorflow.python.util import _pywrap_util_port
+
+    assert private_api.has_onednn() == _pywrap_util_port.IsMklEnabled()
+
+
+@tensorflow_only
+def test_uncopied_array():
+    import tensorflow as tf
+
+    tensor = tf.zeros((3, 2))
+    array = private_api.uncopied_array(tensor)
+    array[1, 1] = 5
+    assert array.flags.writeable
+    assert tensor[1, 1] == 5
+    assert np.shares_memory(array, private_api.uncopied_array(tensor))
