@@ -141,7 +141,7 @@ class InGraphTokenizer:
 
     def _normalize(self, texts):
         """The texts with one space, or several, between their words."""
-        characters = tf.strings.unicode_decode(texts, "UTF-8")  # U+FFFD where it is no UTF-8
+        characters = tf.strings.unicode_decode(texts, "UTF-8")  # U+FFFD where it is not UTF-8
         page = tf.gather(self._page_of, characters.values // _PAGE)
         code = tf.gather(self._codes, page * _PAGE + characters.values % _PAGE)
         rewritten = tf.gather(self._rewritings, code)

@@ -186,13 +186,10 @@ class Tokenizer:
         return [encoding.tokens for encoding in self.encodings(check_texts(texts))]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
-        """Where each of the `tokens` stands in its text.
+        """The `(start, end)` of each of the `tokens`, made from the characters `text[start:end]`.
 
         Args:
             texts: The texts, as for `tokenize`.
-
-        Returns:
-            `(start, end)` of each token: it was made from the characters `text[start:end]`.
 
         Raises:
             UserError: A text is not a str.
