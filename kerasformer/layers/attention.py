@@ -44,8 +44,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         `[batch, heads, seq, seq]`, before dropout.
 
     Raises:
-        ValueError: A size that is not a positive integer, a dropout outside [0, 1), or an input or a
-            mask with another number of axes.
+        ValueError: A size that is not a positive integer, a dropout outside [0, 1), or an input or
+            a mask with another number of axes.
 
     Example:
 

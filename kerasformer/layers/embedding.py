@@ -114,8 +114,8 @@ class TokenAndPositionEmbedding(_Embedding):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that is
-            longer than `max_length` or not `[batch, seq]`.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
+            is longer than `max_length` or not `[batch, seq]`.
 
     Example:
 
@@ -183,8 +183,8 @@ class BertEmbedding(_Embedding):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that is
-            longer than `max_length` or not `[batch, seq]`.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
+            is longer than `max_length` or not `[batch, seq]`.
 
     Example:
 

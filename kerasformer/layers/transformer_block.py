@@ -55,9 +55,9 @@ class TransformerBlock(keras.layers.Layer):
         seq]`.
 
     Raises:
-        ValueError: A size that is not a positive integer, a rate outside [0, 1), a `hidden_size` that
-            is not a multiple of `num_heads`, an unknown activation, an epsilon that is not above 0,
-            an input of another width, or a mask with another number of axes.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), a `hidden_size`
+            that is not a multiple of `num_heads`, an unknown activation, an epsilon that is not
+            above 0, an input of another width, or a mask with another number of axes.
 
     Example:
 
