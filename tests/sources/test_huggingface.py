@@ -167,7 +167,9 @@ def test_large_files_come_by_a_redirect(hub, cache, secure_name):
         (("redirect", "file:///etc/passwd"), "leads to 'file://.*/etc/passwd', and only https"),
     ],
 )
-def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason):
+def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason, monkeypatch):
+    if fault[0] == "silence":
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.misbehave("model.safetensors", getattr(hub.web, fault[0])(*fault[1:]))
     with pytest.raises(UserError, match=reason) as caught:
         preset_folder(preset(), cache, offline=False)
