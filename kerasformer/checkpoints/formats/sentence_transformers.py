@@ -96,7 +96,7 @@ class SentenceModules:
     Attributes:
         transformer: The folder of the Transformer.
         pooling: Names of `SequencePooling`, whose vectors are concatenated.
-        layers: The layers that are pooled.
+        layers: The layers whose combination is pooled; None for the last one.
         dense: The dense layers over the pooled vector, in order.
         normalize: Whether the vector is scaled to length 1.
         max_length: The most tokens of a text, special tokens included; None where nothing says.
@@ -106,7 +106,7 @@ class SentenceModules:
 
     transformer: Path
     pooling: tuple[str, ...] = ("mean",)
-    layers: str | LayerPooling = "last"
+    layers: LayerPooling | None = None
     dense: tuple[DenseModule, ...] = ()
     normalize: bool = False
     max_length: int | None = None
@@ -148,7 +148,7 @@ def read_modules(folder: Path) -> SentenceModules:
         return SentenceModules(folder, max_length=_read_settings(folder)[0])
     modules = _list_modules(folder)
     transformer = _transformer(modules, folder)
-    layers: str | LayerPooling = "last"
+    layers = None
     if len(modules) > 1 and modules[1][0] in sentence_layers.KINDS:
         layers = sentence_layers.read_layers(*modules.pop(1))
     kinds = [kind for kind, _ in modules]
