@@ -130,10 +130,9 @@ def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
     counts = {"embeddings": 0, "blocks": 0, "pooler": 0}
     for weight in checkpoint.table.encoder_weights(checkpoint.config):
         layer = weight.ours.partition("/")[0]
-        part = {"pooler_transform": "pooler", "embedding_projection": "embeddings"}.get(
-            layer, layer
-        )
-        counts["blocks" if layer.startswith("layer_") else part] += _size(checkpoint, weight)
+        names = {"pooler_transform": "pooler", "embedding_projection": "embeddings"}
+        part = "blocks" if layer.startswith("layer_") else names.get(layer, layer)
+        counts[part] += _size(checkpoint, weight)
     for head in checkpoint.heads:
         weights = checkpoint.table.heads[head]
         counts[f"{head} head"] = sum(_size(checkpoint, weight) for weight in weights)
