@@ -100,7 +100,7 @@ class ConfiguredEmbedder:
         used = {
             name: getattr(self.embedder, name)
             for name in _OF_EMBEDDER
-            if hasattr(self.embedder, name)
+            if _is_plain(getattr(self.embedder, name, None))
         }
         self.config = dataclasses.replace(config, sha256=digest, **used)
         self.advance = lambda count: None
@@ -112,6 +112,11 @@ class ConfiguredEmbedder:
             warnings.simplefilter("always")
             vectors = self.embedder.encode(texts, show_progress_bar=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
+
+
+def _is_plain(value):
+    """Whether it is plain data; a trained mix of layers is a part of the model."""
+    return isinstance(value, int | str | tuple | list)
 
 
 def _given(config, names):
@@ -140,6 +145,5 @@ def model_fingerprint(embedder) -> str:
     """The sha256 of a `TextEmbedder`'s weights, configuration and tokenizer, in any format."""
     from kerasformer.models.fingerprint import fingerprint
 
-    weights = [weight for layer in (embedder.encoder, *embedder.dense) for weight in layer.weights]
     config = dataclasses.asdict(embedder.encoder.config)
-    return fingerprint(config, weights, [embedder.tokenizer.to_json()])
+    return fingerprint(config, embedder.weights, [embedder.tokenizer.to_json()])

@@ -34,19 +34,16 @@ class Document:
 def checked(
     texts: Iterable[TextOrWords], pairs: Iterable[TextOrWords] | None, are_words: bool
 ) -> Iterator[tuple[TextOrWords, TextOrWords | None]]:
-    """The texts with their pairs, each checked when it is reached.
+    """Pairs `(text, pair or None)`, each checked when it is reached.
 
     Args:
         texts: The texts.
         pairs: As many second texts, or None.
         are_words: Whether a text may be a list of words.
 
-    Returns:
-        A generator of `(text, pair or None)`. It raises a UserError where a text is not a str, or
-        the pairs are fewer or more than the texts.
-
     Raises:
-        UserError: They are not an iterable of texts.
+        UserError: They are not an iterable of texts, at once; or one of them is not a str, or the
+            pairs are fewer or more than the texts, when it is reached.
     """
     texts = check_iterable(texts, "texts")
     if pairs is None:
@@ -72,13 +69,7 @@ def _check(text, name, are_words):
 
 
 def pools(items: Iterable[tuple], most: int, most_characters: int) -> Iterator[list[tuple]]:
-    """Consecutive texts in lists of a bounded size.
-
-    Args:
-        items: The texts with their pairs.
-        most: The most texts of a pool.
-        most_characters: The most characters; a single longer text is a pool of its own.
-    """
+    """Consecutive texts in lists of so many texts and characters at most, but at least one text."""
     pool: list[tuple] = []
     characters = 0
     for item in items:
@@ -101,13 +92,7 @@ def _size(text):
 def token_ids(
     tokenizer: WordPieceTokenizer, pool: Sequence[tuple], prompt: str
 ) -> Iterator[tuple[list[int], list[int] | None]]:
-    """The ids of a pool of texts and of their pairs, without special tokens.
-
-    Args:
-        tokenizer: The tokenizer.
-        pool: Pairs `(text, pair or None)` of str.
-        prompt: Put before every text.
-    """
+    """The ids of the texts of a pool, with the prompt before them, and of their pairs."""
     ones = tokenizer.ids([prompt + text for text, _ in pool])
     if not pool or pool[0][1] is None:
         yield from ((ids, None) for ids in ones)
@@ -116,13 +101,7 @@ def token_ids(
 
 
 def documents(tokenizer: WordPieceTokenizer, pool: Sequence[tuple], prompt: str) -> list[Document]:
-    """The texts of a pool with the encodings of their tokens.
-
-    Args:
-        tokenizer: The tokenizer.
-        pool: Pairs `(text, pair or None)` of str or of lists of words.
-        prompt: Put before every text; before words, as one more word.
-    """
+    """The texts of a pool with their encodings; before words, the prompt is one more word."""
     ones = _encodings(tokenizer, [text for text, _ in pool], prompt)
     twos = [None] * len(pool)
     if pool and pool[0][1] is not None:

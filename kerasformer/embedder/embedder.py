@@ -19,6 +19,7 @@ from kerasformer.embedder.options import (
 from kerasformer.embedder.pipeline import Pipeline
 from kerasformer.embedder.pretrained import read_settings, save_embedder
 from kerasformer.embedder.results import TokenVectors, WordVectors
+from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder
 from kerasformer.sources.resolve import resolve
 from kerasformer.text import WordPieceTokenizer
@@ -27,8 +28,8 @@ from kerasformer.text import WordPieceTokenizer
 class TextEmbedder:
     """Turns texts into vectors: of sentences, words or tokens, from any layer of an encoder.
 
-    Sentence vectors are near to each other where the texts are alike, Reimers & Gurevych,
-    "Sentence-BERT", https://arxiv.org/abs/1908.10084: the vectors of a text's tokens, pooled. A
+    Sentence vectors are the pooled vectors of a text's tokens, near to each other where texts are
+    alike: Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084. A
     sentence-transformers folder gives the vectors of sentence-transformers. Which layers suit a
     task, and how to combine them: Devlin et al., https://arxiv.org/abs/1810.04805, table 7.
 
@@ -53,9 +54,8 @@ class TextEmbedder:
         dense: Built `keras.layers.Dense` layers that a sentence's vector goes through, in order.
 
     Attributes:
-        size: The width of the sentence vectors.
-        pooling, layers, combine, special_tokens, max_length, normalize, prompt, include_prompt,
-            dense: The defaults of `encode`.
+        size: The width of the sentence vectors. The arguments are attributes too: the defaults
+            of `encode`.
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
@@ -90,25 +90,28 @@ class TextEmbedder:
         include_prompt: bool = True,
         dense: Sequence[keras.layers.Dense] = (),
     ):
-        positions = encoder.config.max_length
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
         self.pooling = as_poolings(pooling)
         self.special_tokens = special_tokens
-        self.max_length = positions
+        self.max_length = encoder.config.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
-            self.max_length = min(int(max_length), positions)
+            self.max_length = min(int(max_length), self.max_length)
         self.normalize = normalize
         self.prompt = prompt
         self.include_prompt = include_prompt
         self.dense = tuple(dense)
-        self._pipeline = Pipeline(
-            encoder, tokenizer, self.max_length, self.include_prompt, self.dense
-        )
+        self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
         self.size = self._pipeline.shape(self._options())[-1]
         self._pipeline.prompt_tokens(prompt)
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        """The variables of the encoder, the dense layers and a mix of layers."""
+        mix = [self.layers] if isinstance(self.layers, LayerPooling) else []
+        return [weight for layer in (self.encoder, *self.dense, *mix) for weight in layer.weights]
 
     @classmethod
     def from_pretrained(
@@ -119,8 +122,8 @@ class TextEmbedder:
         A sentence-transformers folder defines these; the tokens of any other model are averaged.
 
         Args:
-            source: A folder in any of the formats that `kerasformer inspect` knows, a preset's name
-                such as `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
+            source: A folder in any format of `kerasformer inspect`, a preset's name such as
+                `"all-MiniLM-L6-v2"`, or a handle; see `kerasformer.resolve`.
             dtype: Keras dtype policy of the encoder, such as `"mixed_bfloat16"`, which computes in
                 half precision, or `"bfloat16"`, which holds the weights in it too: of 1,200 texts,
                 all-MiniLM-L6-v2's cosines to float32 were at least 0.9999. A processor on which
@@ -128,8 +131,7 @@ class TextEmbedder:
             **settings: Arguments of the class, which override what the source defines.
 
         Raises:
-            UserError: There is no such source, its files are not a BERT encoder's, or it has a
-                module that cannot be read.
+            UserError: There is no such source, or it has no BERT encoder or an unknown module.
         """
         path = resolve(source)
         checkpoint = open_checkpoint(path)
@@ -142,9 +144,8 @@ class TextEmbedder:
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes a sentence-transformers folder, for `from_pretrained` and sentence-transformers.
 
-        Both give equal vectors. Layers that sentence-transformers has no module for (all but an
-        average with fixed or trained weights) are written as a module of kerasformer, which
-        sentence-transformers refuses to load.
+        Both give equal vectors. Combinations of layers that sentence-transformers does not have
+        (all but weighted averages) are a module of kerasformer, which it refuses to load.
 
         Args:
             folder: Output folder, created if missing. Each file is written atomically.
@@ -155,12 +156,11 @@ class TextEmbedder:
 
         Example:
 
-        >>> from kerasformer.models import BertEncoder, EncoderConfig
-        >>> from kerasformer.text import WordPieceTokenizer
+        >>> from kerasformer.models import EncoderConfig
         >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "film"]
         >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words)))
-        >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
-        >>> TextEmbedder(encoder, tokenizer, "cls", normalize=True).save_pretrained("model")
+        >>> embedder = TextEmbedder(encoder, WordPieceTokenizer.from_vocabulary(words), "cls")
+        >>> embedder.save_pretrained("model")
         >>> TextEmbedder.from_pretrained("model").pooling
         ('cls',)
         """
@@ -195,35 +195,30 @@ class TextEmbedder:
             output: `"sentence"`, one vector for a text; `"token"`; `"word"`, where the vectors of
                 a word's tokens are pooled and special tokens are left out; or `"hidden_states"`,
                 as `"token"` with all layers, the embeddings first.
-            layers: As in the class; by default the embedder's.
-            combine: As in the class; by default the embedder's.
-            pooling: As in the class; by default the embedder's.
-            special_tokens: As in the class; by default the embedder's.
+            layers, combine, pooling, special_tokens, prompt: As in the class; by default the
+                embedder's.
             normalize: Whether to scale every vector to length 1; by default sentences as the
                 embedder does, and others not.
-            prompt: Put before every text; by default the embedder's.
             word_pooling: How the vectors of a word's tokens are pooled: `"mean"`, `"sum"`,
                 `"first"` or `"max"`.
             dtype: `"float32"`; `"float16"`; `"int8"`, each vector scaled so that its largest
                 absolute value is 127; or `"binary"`, the signs packed to uint8.
-            dimensions: How many of the first dimensions to keep, which some models are trained
-                for; truncated before they are scaled.
+            dimensions: How many of the first dimensions to keep, which some models are trained for.
             long: What is done with longer texts than `max_length`: `"truncate"`, or `"window"`,
                 which takes them in overlapping windows. A token's vector is then that of the window
                 in which it has most context, and a sentence's is pooled of all of them; `"cls"` and
                 `"pooled"` are averaged over the windows.
             overlap: The tokens that two windows share; by default a quarter of a window.
             batch_size: Texts in a batch; by default as many as make about 2,048 tokens.
-            show_progress_bar: Whether to show one; by default for many texts on a terminal. Or a
-                function that is called with the number of texts done since its last call.
+            show_progress_bar: Whether to show one, by default for many texts on a terminal; or a
+                function to call with the number of texts done since its last call.
 
         Returns:
             For sentences an array `[n, size]` in the order of the texts, `[n, layers, hidden]` with
             `combine="stack"`; else a list of `TokenVectors` or of `WordVectors`.
 
         Raises:
-            UserError: A text is not a str; or an argument is unknown, or does not fit the others
-                or the encoder.
+            UserError: A text is not a str, or an argument does not fit the others or the encoder.
 
         Warns:
             TruncationWarning: Texts were truncated.
@@ -244,9 +239,9 @@ class TextEmbedder:
             batch_size=batch_size,
         )
         is_single = isinstance(texts, str)
-        first: Any = [texts] if is_single else texts
-        second: Any = [pairs] if is_single and pairs is not None else pairs
-        items = list(checked(first, second, output == "word"))
+        if is_single:
+            texts, pairs = [texts], pairs if pairs is None else [pairs]  # type: ignore[list-item]
+        items = list(checked(texts, pairs, output == "word"))
         parts = self._pipeline.run(items, options, len(items), show_progress_bar)
         if output == "sentence":
             results: Any = self._pipeline.empty(options, len(items))
@@ -271,8 +266,7 @@ class TextEmbedder:
         The texts are read in pools of 10,000, or fewer long ones, and sorted by length in each.
 
         Args:
-            texts: As in `encode`; the iterable may be endless.
-            pairs: As in `encode`.
+            texts, pairs: As in `encode`; the iterables may be endless.
             show_progress_bar: As in `encode`, by default no.
             **options: The other arguments of `encode`.
 
@@ -287,13 +281,11 @@ class TextEmbedder:
 
         Example:
 
-        >>> from kerasformer.models import BertEncoder, EncoderConfig
-        >>> from kerasformer.text import WordPieceTokenizer
+        >>> from kerasformer.models import EncoderConfig
         >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "film"]
         >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words)))
         >>> embedder = TextEmbedder(encoder, WordPieceTokenizer.from_vocabulary(words))
-        >>> lines = (line.strip() for line in ["A fine film.\\n", "Fine!\\n"])
-        >>> [vector.shape for vector in embedder.stream(lines)]
+        >>> [vector.shape for vector in embedder.stream(iter(["A fine film.", "Fine!"]))]
         [(128,), (128,)]
         """
         chosen = self._options(**options)

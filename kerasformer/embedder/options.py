@@ -77,25 +77,21 @@ class EncodeOptions:
             raise UserError("pooling='pooled' takes the last layer alone: use 'cls' for others.")
 
 
-def choose_options(own: Any, given: dict[str, Any]) -> EncodeOptions:
-    """The options of a call.
-
-    Args:
-        own: The embedder, or another object with its settings.
-        given: The arguments of the call; None is the embedder's own setting.
+def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
+    """The options of a call: the arguments given, or the embedder's own where they are None.
 
     Raises:
-        UserError: An option is unknown, or out of its range.
+        UserError: An option is out of its range.
     """
     given = {name: value for name, value in given.items() if value is not None}
     is_sentence = given.get("output", "sentence") == "sentence"
     if given.get("output") == "hidden_states":
         given |= {"layers": "all", "combine": "stack"}
-    layers = given.pop("layers", own.layers)
-    combine = given.pop("combine", None) or default_combine(layers, own.combine)
-    settings = {name: getattr(own, name) for name in ("pooling", "special_tokens", "prompt")}
-    settings["normalize"] = own.normalize and is_sentence
-    return EncodeOptions(as_layer_pooling(layers, combine), **settings | given)
+    layers = given.pop("layers", embedder.layers)
+    combine = given.pop("combine", None) or default_combine(layers, embedder.combine)
+    own = {name: getattr(embedder, name) for name in ("pooling", "special_tokens", "prompt")}
+    own["normalize"] = embedder.normalize and is_sentence
+    return EncodeOptions(as_layer_pooling(layers, combine), **own | given)
 
 
 def as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:

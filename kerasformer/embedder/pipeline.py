@@ -32,15 +32,7 @@ _POOL_BYTES = 2**30
 
 
 class Pipeline:
-    """Computes the vectors that `EncodeOptions` ask for.
-
-    Args:
-        encoder: A `BertEncoder`.
-        tokenizer: Its `WordPieceTokenizer`.
-        max_length: The most tokens of a window.
-        include_prompt: Whether the prompt's tokens are pooled and returned.
-        dense: Built `keras.layers.Dense` layers for sentence vectors.
-    """
+    """Computes the vectors that `EncodeOptions` ask for; the arguments are `TextEmbedder`'s."""
 
     def __init__(
         self,
@@ -110,14 +102,7 @@ class Pipeline:
         total: int | None,
         show_progress_bar: bool | Callable[[int], object] | None,
     ) -> Iterator[np.ndarray | list[TokenVectors | WordVectors]]:
-        """The results of texts, pool by pool.
-
-        Args:
-            items: Pairs `(text, pair or None)`, checked.
-            options: The options.
-            total: The number of texts; None where it is unknown.
-            show_progress_bar: As in `TextEmbedder.encode`.
-        """
+        """The results of texts, given as checked pairs `(text, pair or None)`, pool by pool."""
         most = _POOL_CHARACTERS
         if options.output != "sentence":
             token_bytes = 4 * int(np.prod(self.shape(options)))
@@ -141,16 +126,9 @@ class Pipeline:
         options: EncodeOptions,
         advance: Callable[[int], object],
     ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
-        """The results of a pool of texts.
+        """The results of a pool of texts, and the number of tokens cut off each, int `[texts]`.
 
-        Args:
-            pool: Pairs `(text, pair or None)`, checked.
-            options: The options.
-            advance: Called with the number of texts that are done since the last call.
-
-        Returns:
-            The array of sentence vectors, or the list of other results, in order; and the number
-            of tokens cut off each text, int `[texts]`.
+        `advance` is called with the number of texts done since its last call.
         """
         windowing = Windowing(
             self.tokenizer.cls_id,
@@ -239,11 +217,7 @@ class Pipeline:
         return dataclasses.replace(result, vectors=_quantize(result.vectors, options))
 
     def _model(self, windows: Windows, layers, poolings=(), cls_position=0) -> Callable:
-        """The compiled model of some settings, of which the last few are kept.
-
-        Returns:
-            A function from pairs of anything and a batch to pairs of the same and its output.
-        """
+        """The model of some settings: from pairs of anything and a batch to it and the output."""
         # A scalar mix is known by its weights, others by their settings.
         mix = layers if layers.combine == "scalar_mix" else (layers.layers, layers.combine)
         key = (mix, poolings, cls_position)

@@ -23,10 +23,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         UserError: It has a module that cannot be read.
     """
-    modules = read_modules(path)
+    modules, layers, combine = read_modules(path), "last", "mean"
+    if modules.layers is not None:
+        layers, combine = modules.layers, modules.layers.combine
+        if combine != "scalar_mix":  # no weights: plain arguments
+            layers = modules.layers.layers
     return {
         "pooling": modules.pooling,
-        "layers": modules.layers,
+        "layers": layers,
+        "combine": combine,
         "max_length": modules.max_length,
         "normalize": modules.normalize,
         "prompt": modules.prompt,

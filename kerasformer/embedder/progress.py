@@ -18,7 +18,7 @@ def progress(
 
     Args:
         total: The number of texts; None where it is unknown.
-        show: Whether to show it; None for many texts on a terminal. Or a function to call instead.
+        show: As in `TextEmbedder.encode`.
 
     Yields:
         A function to call with the number of texts done since its last call.
@@ -31,28 +31,16 @@ def progress(
     if not show:
         yield lambda count: None
         return
-    done, rate, started = 0, "", time.monotonic()
-    with Bars(_columns) as bars:
-        bars.add("texts", total=total, rate=rate)
+    done, started = 0, time.monotonic()
+    with Bars(unit="texts") as bars:
+        bars.add("embedding", total=total)
 
         def advance(count):
-            nonlocal done, rate
+            nonlocal done
             done += count
-            rate = f"{done / max(time.monotonic() - started, 1e-3):,.0f} texts/s"
-            bars.update(advance=count, rate=rate)
+            bars.update(advance=count)
 
         yield advance
         if not bars.shown:
-            bars.say(f"texts {done}/{total or done} {rate}")
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(bar_width=24),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[rate]}"),
-        rich.TimeElapsedColumn(),
-        rich.TextColumn("left"),
-        rich.TimeRemainingColumn(),
-    )
+            rate = done / max(time.monotonic() - started, 1e-3)
+            bars.say(f"embedding: {done}/{total or done} texts, {rate:,.0f} texts/s")

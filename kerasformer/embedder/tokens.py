@@ -24,7 +24,7 @@ def token_vectors(
         document: The text.
         keep: How many tokens of the text, and of its pair, have vectors.
         vectors: Those of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`, `[tokens, ...]`.
-        options: Their `prompt` was put before the text; `special_tokens` are kept or not.
+        options: Their `prompt` is before the text; `special_tokens` are kept or not.
         tokenizer: The tokenizer.
         include_prompt: Whether the prompt's tokens are kept.
     """
@@ -59,13 +59,7 @@ def word_vectors(
     """The words of a text with their vectors: the words that its tokenizer splits it into.
 
     Of words that the caller gave, one without any token (an empty one) gets zeros, as in flair;
-    those behind a cut are left out.
-
-    Args:
-        document: The text.
-        keep: How many tokens of the text, and of its pair, have vectors.
-        vectors: Those of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`, `[tokens, ...]`.
-        options: Their `prompt` was put before the text; words are pooled by `word_pooling`.
+    truncated ones are left out. The arguments are those of `token_vectors`.
     """
     prompt, pooling = options.prompt, options.word_pooling
     parts = [_words(document.text, document.one, keep[0], vectors[1:], prompt, pooling)]

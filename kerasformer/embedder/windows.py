@@ -40,18 +40,10 @@ class Windows:
     def pooling_mask(
         self, rows: np.ndarray, width: int, special_tokens: bool, first: int
     ) -> np.ndarray:
-        """Which tokens are pooled: a window's own, without those that are left out.
+        """Which tokens of the windows `rows` are pooled, bool `[rows, width]`.
 
+        They are a window's own, without special tokens and the first ones if these are left out.
         Where that leaves none, as of an empty text without its special tokens, all its own are.
-
-        Args:
-            rows: The indices of the windows.
-            width: The padded length.
-            special_tokens: Whether those around the texts are pooled.
-            first: How many tokens at the start of a window are not pooled.
-
-        Returns:
-            bool `[windows, width]`.
         """
         column = np.arange(width)
         start, stop = self.start[rows, None], self.stop[rows, None]
@@ -89,10 +81,7 @@ class Windowing:
     prompt: int = 0
 
     def windows(self, documents: Iterable[tuple[Sequence[int], Sequence[int] | None]]) -> Windows:
-        """The windows of texts.
-
-        Args:
-            documents: For each text its token ids, and those of its pair or None.
+        """The windows of texts, given as their token ids and those of their pair or None.
 
         Raises:
             UserError: There is no room for a window, or the overlap leaves none.

@@ -25,7 +25,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     Args:
         num_heads: Number of heads.
         key_dim: Size of each head; `hidden_size // num_heads` in the paper.
-        dropout: Share of attention probabilities dropped in training.
+        dropout: Fraction of attention probabilities dropped in training.
         kernel_initializer: Initializer of the four kernels.
         bias_initializer: Initializer of the four biases.
         seed: Seed of the dropout.
@@ -44,8 +44,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         `[batch, heads, seq, seq]`, before dropout.
 
     Raises:
-        ValueError: A size that is no positive integer, a dropout outside [0, 1), or an input or a
-            mask with another number of axes.
+        ValueError: A size that is not a positive integer, a dropout outside [0, 1), or an input or
+            a mask with another number of axes.
 
     Example:
 

@@ -103,7 +103,7 @@ class TokenAndPositionEmbedding(_Embedding):
         max_length: Longest sequence.
         hidden_size: Width of the vectors.
         mask_zero: Whether id 0 is padding; if so, the output carries an implicit Keras mask.
-        dropout: Share of the sum dropped in training.
+        dropout: Fraction of the sum dropped in training.
         embeddings_initializer: Initializer of both tables.
 
     Call arguments:
@@ -114,8 +114,8 @@ class TokenAndPositionEmbedding(_Embedding):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input that is
-            longer than `max_length` or not `[batch, seq]`.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
+            is longer than `max_length` or not `[batch, seq]`.
 
     Example:
 
@@ -170,7 +170,7 @@ class BertEmbedding(_Embedding):
         max_length: Longest sequence.
         type_vocab_size: Number of segment ids.
         hidden_size: Width of the vectors.
-        dropout: Share of the result dropped in training.
+        dropout: Fraction of the result dropped in training.
         layer_norm_epsilon: Added to the variance in LayerNorm.
         embeddings_initializer: Initializer of the three tables.
 
@@ -183,8 +183,8 @@ class BertEmbedding(_Embedding):
         `[batch, seq, hidden_size]`.
 
     Raises:
-        ValueError: A size that is no positive integer, a rate outside [0, 1), or an input that is
-            longer than `max_length` or not `[batch, seq]`.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
+            is longer than `max_length` or not `[batch, seq]`.
 
     Example:
 

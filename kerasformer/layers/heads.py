@@ -41,8 +41,8 @@ class MaskedLMHead(keras.layers.Layer):
         Logits, float32 `[batch, seq or predictions, vocab_size]`.
 
     Raises:
-        ValueError: A size that is no positive integer, an epsilon that is not above 0, an unknown
-            activation, or an input or positions with another number of axes.
+        ValueError: A size that is not a positive integer, an epsilon that is not above 0, an
+            unknown activation, or an input or positions with another number of axes.
 
     Example:
 

@@ -52,7 +52,7 @@ class LayerPooling(keras.layers.Layer):
 
     Raises:
         ValueError: An unknown choice or combination, another combination than a named choice has,
-            an index that the list does not reach, or inputs that are no list of equal shapes.
+            an index that the list does not reach, or inputs that are not a list of equal shapes.
 
     Example:
 

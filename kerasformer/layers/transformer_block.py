@@ -32,8 +32,8 @@ class TransformerBlock(keras.layers.Layer):
         hidden_size: Width of the block's input and output; a multiple of `num_heads`.
         num_heads: Number of attention heads, each `hidden_size // num_heads` wide.
         intermediate_size: Width of the feed-forward network's inner layer.
-        dropout: Share dropped from the output of the attention and of the feed-forward network.
-        attention_dropout: Share of attention probabilities dropped; `dropout` where None.
+        dropout: Fraction dropped from the output of the attention and of the feed-forward network.
+        attention_dropout: Fraction of attention probabilities dropped; `dropout` where None.
         activation: Name of the feed-forward activation, see `get_activation`.
         norm_first: Whether LayerNorm comes before each part (pre-LN) or after the residual.
         causal: Whether a position attends only to itself and those before it.
@@ -55,9 +55,9 @@ class TransformerBlock(keras.layers.Layer):
         seq]`.
 
     Raises:
-        ValueError: A size that is no positive integer, a rate outside [0, 1), a `hidden_size` that
-            is no multiple of `num_heads`, an unknown activation, an epsilon that is not above 0,
-            an input of another width, or a mask with another number of axes.
+        ValueError: A size that is not a positive integer, a rate outside [0, 1), a `hidden_size`
+            that is not a multiple of `num_heads`, an unknown activation, an epsilon that is not
+            above 0, an input of another width, or a mask with another number of axes.
 
     Example:
 

@@ -10,10 +10,7 @@ from kerasformer.files import read_json, write_whole
 
 
 def read_config(folder: Path) -> dict:
-    """Reads `tokenizer_config.json`, over the older file that named the special tokens.
-
-    Args:
-        folder: The folder of the files, each of which may be missing.
+    """Reads `tokenizer_config.json`, over the older file that named the special tokens, if any.
 
     Raises:
         UserError: A file is not a JSON object in UTF-8.
@@ -55,11 +52,6 @@ def find_tokenizer_file(path: Path) -> Path:
 
 def write_tokenizer(folder: Path, backend: tokenizers.Tokenizer, config: dict):
     """Writes `tokenizer.json` and `tokenizer_config.json`, each atomically.
-
-    Args:
-        folder: Output folder, created if missing.
-        backend: The tokenizer.
-        config: The settings.
 
     Raises:
         UserError: The folder cannot be written to.

@@ -97,12 +97,10 @@ class InGraphTokenizer:
         Args:
             texts: string `[batch]`.
             pairs: The second text of each pair, string `[batch]`.
-            max_length: The most tokens to keep, special tokens included. Of a pair, tokens are
-                dropped from the end of whichever text is longer.
+            max_length: The most tokens to keep, special tokens included.
 
         Returns:
-            `input_word_ids`, `input_mask` and `input_type_ids`, each int32 `[batch, seq]`, where
-            `seq` is the length of the longest row.
+            `input_word_ids`, `input_mask` and `input_type_ids`, each int32 `[batch, seq]`.
         """
         segments = [self.tokenize(texts)] + ([] if pairs is None else [self.tokenize(pairs)])
         segments = [segment.merge_dims(1, 2) for segment in segments]
@@ -118,16 +116,12 @@ class InGraphTokenizer:
 
         Source: `BertPackInputs` in `official/nlp/modeling/layers/text_layers.py` of
         https://github.com/tensorflow/models. It differs from `__call__` in one token: where a
-        pair is cut to an odd number of tokens, the first text keeps one more.
+        pair is truncated to an odd number of tokens, the first text keeps one more.
 
         Args:
             segments: One or two int32 ragged tensors, `[batch, (pieces)]` or
                 `[batch, (words), (pieces)]`.
-            seq_length: The length to pad and cut to, special tokens included: an int, or a scalar
-                tensor.
-
-        Returns:
-            `input_word_ids`, `input_mask` and `input_type_ids`, each int32 `[batch, seq_length]`.
+            seq_length: The length of the rows, special tokens included, an int or a scalar tensor.
         """
         segments = [s.merge_dims(1, 2) if s.shape.rank == 3 else s for s in segments]
         seq_length = tf.convert_to_tensor(seq_length)
@@ -147,7 +141,7 @@ class InGraphTokenizer:
 
     def _normalize(self, texts):
         """The texts with one space, or several, between their words."""
-        characters = tf.strings.unicode_decode(texts, "UTF-8")  # U+FFFD where it is no UTF-8
+        characters = tf.strings.unicode_decode(texts, "UTF-8")  # U+FFFD where it is not UTF-8
         page = tf.gather(self._page_of, characters.values // _PAGE)
         code = tf.gather(self._codes, page * _PAGE + characters.values % _PAGE)
         rewritten = tf.gather(self._rewritings, code)

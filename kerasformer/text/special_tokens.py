@@ -8,12 +8,7 @@ from kerasformer.errors import UserError
 
 
 def special_tokens(config: Mapping, roles: Iterable[str], source) -> dict[str, str]:
-    """The token of each role.
-
-    Args:
-        config: A `tokenizer_config.json`; roles that it leaves out have BERT's tokens.
-        roles: Names such as `pad_token`.
-        source: The configuration's origin, for error messages.
+    """The token of each role in a `tokenizer_config.json`, by default BERT's.
 
     Raises:
         UserError: A token is not a string.
@@ -37,13 +32,7 @@ def special_tokens(config: Mapping, roles: Iterable[str], source) -> dict[str, s
 def check_vocabulary(
     backend: tokenizers.Tokenizer, tokens: Mapping[str, str], required: Iterable[str], source
 ) -> dict[str, int]:
-    """The id of each token, checked.
-
-    Args:
-        backend: The tokenizer.
-        tokens: The token of each role.
-        required: The roles whose tokens the vocabulary must have.
-        source: The tokenizer's origin, for error messages.
+    """The id of each token, if they are sound and the tokens of the required roles are there.
 
     Raises:
         UserError: The ids are not 0, 1, 2..., a required token is missing, or the model has another

@@ -23,6 +23,18 @@ def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
     return texts
 
 
+def check_pairs(pairs: Iterable[str], count: int) -> list[str]:
+    """As `check_texts`, but of the second texts of `count` pairs.
+
+    Raises:
+        UserError: They are more or fewer, too.
+    """
+    pairs = check_texts(pairs, "pairs")
+    if len(pairs) != count:
+        raise UserError(f"There are {count} texts but {len(pairs)} pairs: give one for each text.")
+    return pairs
+
+
 def check_iterable(texts: Iterable, name: str) -> Iterator:
     """An iterator over texts that are to be checked one by one.
 

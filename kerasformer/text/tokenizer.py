@@ -1,5 +1,6 @@
 """What all tokenizers share: texts to ids, tokens and offsets; saving and loading."""
 
+import itertools
 import json
 import os
 from array import array
@@ -19,7 +20,7 @@ from kerasformer.text.files import (
     write_tokenizer,
 )
 from kerasformer.text.special_tokens import check_vocabulary, special_tokens
-from kerasformer.text.texts import check_texts, chunks
+from kerasformer.text.texts import check_pairs, check_texts, chunks
 from kerasformer.text.tokenized import Tokenized
 from kerasformer.text.truncation import longest_first
 
@@ -47,6 +48,7 @@ class Tokenizer:
     model_class: ClassVar[type]  # of tokenizers.models
     required_roles: ClassVar[tuple[str, ...]] = ("pad_token", "unk_token")
     optional_roles: ClassVar[tuple[str, ...]] = ()
+    takes_pairs: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -64,6 +66,10 @@ class Tokenizer:
         # The ids before a text, and after it and its pair.
         self._before: list[int] = []
         self._after: list[int] = []
+        self._set_up(source)
+
+    def _set_up(self, source: str | Path):
+        """Sets what a subclass needs beside the backend."""
 
     def __repr__(self):
         return f"{type(self).__name__}(vocab_size={self.vocab_size})"
@@ -108,20 +114,22 @@ class Tokenizer:
         Args:
             texts: The texts: a list, a tuple, an array or another iterable of str.
             pairs: The second text of each pair, as many as `texts`; their tokens get type id 1.
+                A `WordTokenizer` takes none: it has no token to mark where a second text begins.
             max_length: The most tokens to keep of a text, special tokens included. Of a pair,
                 tokens are dropped from the end of whichever text is longer.
 
         Raises:
-            UserError: A text is not a str, the pairs are more or fewer than the texts, or
-                `max_length` leaves no room for the special tokens.
+            UserError: A text is not a str, the pairs are more or fewer than the texts or not taken,
+                or `max_length` leaves no room for the special tokens.
         """
         texts = check_texts(texts)
         if pairs is not None:
-            pairs = check_texts(pairs, "pairs")
-            if len(pairs) != len(texts):
+            if not self.takes_pairs:
                 raise UserError(
-                    f"There are {len(texts)} texts but {len(pairs)} pairs: give one pair a text."
+                    f"A {type(self).__name__} takes no pairs: join the two texts, or use a "
+                    "WordPieceTokenizer."
                 )
+            pairs = check_pairs(pairs, len(texts))
         room = self._room(max_length, with_pairs=pairs is not None)
         before, after, unknown = self._before, self._after, [self.unk_id]
         if pairs is None:
@@ -147,14 +155,9 @@ class Tokenizer:
         return max_length - special
 
     def ids(self, texts: list[str]) -> Iterator[list[int]]:
-        """The ids of each text, not truncated and without special tokens.
-
-        The backend does neither: it keeps all that it cuts off, in as many encodings as there are
-        combinations of cut-off pieces of a pair, and its truncation is state that threads share.
-
-        Args:
-            texts: Checked texts.
-        """
+        """The ids of each of some checked texts, not truncated and without special tokens."""
+        # The backend adds neither: it keeps all that it cuts off, in as many encodings as there are
+        # combinations of cut-off pieces of a pair, and its truncation is state that threads share.
         for chunk in chunks(texts):
             for encoding in self.backend.encode_batch_fast(chunk, add_special_tokens=False):
                 yield encoding.ids
@@ -183,13 +186,10 @@ class Tokenizer:
         return [encoding.tokens for encoding in self.encodings(check_texts(texts))]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
-        """Where each of the `tokens` stands in its text.
+        """The `(start, end)` of each of the `tokens`, made from the characters `text[start:end]`.
 
         Args:
             texts: The texts, as for `tokenize`.
-
-        Returns:
-            `(start, end)` of each token: it was made from the characters `text[start:end]`.
 
         Raises:
             UserError: A text is not a str.
@@ -208,10 +208,9 @@ class Tokenizer:
         """
         rows = [[int(token_id) for token_id in row] for row in ids]
         last = self.vocab_size - 1
-        for row in rows:
-            if row and not 0 <= min(row) <= max(row) <= last:
-                wrong = min(row) if min(row) < 0 else max(row)
-                raise UserError(f"Id {wrong} is not in the vocabulary: its ids are 0 to {last}.")
+        for token_id in itertools.chain.from_iterable(rows):
+            if not 0 <= token_id <= last:
+                raise UserError(f"Id {token_id} is not in the vocabulary: its ids are 0 to {last}.")
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
 
     def _config(self) -> dict[str, Any]:

@@ -7,11 +7,6 @@ def longest_first(length: int, pair_length: int, room: int | None) -> tuple[int,
     Once both are equally long they share the room, and an odd token goes to the longer text, or
     to the second of two that are equally long: as in tokenizers, strategy "longest_first".
 
-    Args:
-        length: The tokens of the first text.
-        pair_length: The tokens of the second text.
-        room: The most tokens of the two together; None for no limit.
-
     Example:
 
     >>> longest_first(9, 2, room=6), longest_first(9, 7, room=6)

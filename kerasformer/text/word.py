@@ -1,7 +1,6 @@
 """A word-level tokenizer, learnt from texts."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Self
 
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
@@ -9,7 +8,6 @@ from tokenizers import Tokenizer as Backend
 
 from kerasformer.errors import UserError
 from kerasformer.text.texts import check_texts
-from kerasformer.text.tokenized import Tokenized
 from kerasformer.text.tokenizer import Tokenizer
 
 # Scripts that are written without spaces: each character, with its marks, is a word.
@@ -43,15 +41,8 @@ class WordTokenizer(Tokenizer):
 
     model_class = models.WordLevel
 
-    def __init__(
-        self,
-        backend: Backend,
-        special_tokens: Mapping[str, str],
-        *,
-        source: str | Path = "the tokenizer",
-    ):
-        super().__init__(backend, special_tokens, source=source)
-        backend.encode_special_tokens = True  # "[PAD]" in a text is three signs, not padding
+    def _set_up(self, source):
+        self.backend.encode_special_tokens = True  # "[PAD]" in a text is three signs, not padding
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 20_000) -> Self:
@@ -89,29 +80,3 @@ class WordTokenizer(Tokenizer):
         if backend.get_vocab_size() == len(roles):
             raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
         return cls(backend, roles)
-
-    def tokenize(
-        self,
-        texts: Iterable[str],
-        pairs: Iterable[str] | None = None,
-        *,
-        max_length: int | None = None,
-    ) -> Tokenized:
-        """Token ids of each text, as in `Tokenizer.tokenize`, but without pairs.
-
-        Args:
-            texts: The texts, as in `Tokenizer.tokenize`.
-            pairs: Must be `None`: no token marks where a second text begins.
-            max_length: The most tokens to keep of a text.
-
-        Returns:
-            The ids of each text. A text without any word is a single `[UNK]`.
-
-        Raises:
-            UserError: As in `Tokenizer.tokenize`, or if there are pairs.
-        """
-        if pairs is not None:
-            raise UserError(
-                "A WordTokenizer takes no pairs: join the two texts, or use a WordPieceTokenizer."
-            )
-        return super().tokenize(texts, max_length=max_length)

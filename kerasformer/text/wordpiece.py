@@ -52,15 +52,10 @@ class WordPieceTokenizer(Tokenizer):
     model_class = models.WordPiece
     required_roles = ("pad_token", "unk_token", "cls_token", "sep_token")
     optional_roles = ("mask_token",)
+    takes_pairs = True
 
-    def __init__(
-        self,
-        backend: Backend,
-        special_tokens: Mapping[str, str],
-        *,
-        source: str | Path = "the tokenizer",
-    ):
-        super().__init__(backend, special_tokens, source=source)
+    def _set_up(self, source):
+        backend = self.backend
         self._before, self._after = [self.cls_id], [self.sep_id]
         if backend.post_processor is None:
             cls, sep = self.special_tokens["cls_token"], self.special_tokens["sep_token"]

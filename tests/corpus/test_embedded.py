@@ -8,6 +8,7 @@ from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
 from kerasformer.corpus import EmbeddedCorpus, embed_corpus
 from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig, model_fingerprint
 from kerasformer.errors import UserError
+from kerasformer.layers import LayerPooling
 from kerasformer.text import WordPieceTokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::kerasformer.embedder.TruncationWarning")
@@ -97,6 +98,22 @@ def test_what_the_model_says_is_recorded(model):
     config = ConfiguredEmbedder(EmbeddingConfig(str(model))).config
     assert (config.pooling, config.max_length, config.normalize) == (("mean",), 20, False)
     assert ConfiguredEmbedder(config).config == config
+
+
+def test_a_trained_mix_of_layers_is_a_part_of_the_model(embedder, tmp_path):
+    digests = set()
+    for scale in (0.5, 2.0):
+        mix = LayerPooling("all", "scalar_mix")
+        mix.build([(None, None, 12)] * 3)
+        mix.set_weights([np.zeros(3), np.array(scale)])
+        mixed = TextEmbedder(embedder.encoder, embedder.tokenizer, layers=mix)
+        mixed.save_pretrained(tmp_path / str(scale))
+        read = ConfiguredEmbedder(EmbeddingConfig(str(tmp_path / str(scale))))
+        assert read.config.layers is None
+        np.testing.assert_allclose(read(TEXTS).vectors, mixed.encode(TEXTS), atol=1e-6)
+        assert ConfiguredEmbedder(read.config).config == read.config
+        digests.add(read.config.sha256)
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])

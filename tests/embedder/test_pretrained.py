@@ -62,6 +62,7 @@ MIX = scalar_mix([0, 2, -1], [0.5, -2.0, 1.0], 1.0)
         ({"layers": [1, 1, 2]}, ["Transformer", "WeightedLayerPooling", "Pooling"]),
         ({"layers": MIX}, ["Transformer", "WeightedLayerPooling", "Pooling"]),
         ({"layers": [3], "combine": "sum"}, ["Transformer", "Pooling"]),
+        ({"layers": [1, 2], "combine": "last"}, None),
         ({"layers": "sum_all"}, ["Transformer", "LayerPooling", "Pooling"]),
         ({"layers": [0, -1], "combine": "concat"}, ["Transformer", "LayerPooling", "Pooling"]),
         ({"layers": "all", "combine": "stack"}, ["Transformer", "LayerPooling", "Pooling"]),
@@ -76,6 +77,8 @@ def test_saved_and_read_again(parts, settings, modules, tmp_path):
     np.testing.assert_allclose(again.encode(TEXTS), made.encode(TEXTS), atol=1e-6)
     for name in ("pooling", "normalize", "max_length", "prompt", "include_prompt", "size"):
         assert getattr(again, name) == getattr(made, name)
+    if not isinstance(made.layers, LayerPooling) and made.layers != [1, 1, 2]:
+        assert not isinstance(again.layers, LayerPooling)  # plain data stays plain data
     if modules:
         listed = json.loads((tmp_path / "new" / "folder" / "modules.json").read_text())
         assert [entry["type"].rpartition(".")[2] for entry in listed] == modules

@@ -21,7 +21,7 @@ from kerasformer.checkpoints.formats.sentence_transformers import (
 )
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import read_json, write_whole
 from kerasformer.layers import LayerPooling
 
 if TYPE_CHECKING:  # the encoder imports what saves itself
@@ -82,8 +82,8 @@ def save_sentence_model(
     save_pretrained(folder, encoder, tokenizer=tokenizer)
     try:
         if layer_module:  # transformers returns all layers only if the configuration says so
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            _write_json(folder / "config.json", config | {"output_hidden_states": True})
+            config = read_json(folder / "config.json") | {"output_hidden_states": True}
+            _write_json(folder / "config.json", config)
         settings = {"max_seq_length": max_length, "do_lower_case": False}
         _write_json(folder / SETTINGS, settings)
         prompts = {
