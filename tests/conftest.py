@@ -63,6 +63,17 @@ def eager():
 
 
 @pytest.fixture
+def without_preprocessor(monkeypatch):
+    """`export_tfhub` writes an empty preprocessor: tracing the real one takes most of its time."""
+    import tensorflow as tf
+
+    from kerasformer.checkpoints.export import tfhub
+
+    nothing = tf.function(lambda: {"none": tf.constant(0)}, input_signature=[])
+    monkeypatch.setattr(tfhub, "_preprocessor", lambda *_: (tf.Module(), nothing))
+
+
+@pytest.fixture
 def gradients():
     """A function: the gradient of `mean(direction * model(inputs))`, by the weights' paths.
 

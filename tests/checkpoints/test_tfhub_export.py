@@ -260,6 +260,7 @@ def test_runs_in_plain_tensorflow(folder):
     subprocess.run([sys.executable, "-c", RUN, str(folder)], check=True, env=quiet)
 
 
+@pytest.mark.usefixtures("without_preprocessor")
 def test_a_frozen_encoder_of_another_precision(tokenizer, tmp_path):
     policy = keras.DTypePolicy("mixed_bfloat16")
     config = EncoderConfig(**{**vars(make_encoder().config), "num_layers": 1})

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from kerasformer import BertEncoder, EncoderConfig, TextClassifier, TransformerClassifier
-from kerasformer.checkpoints.export import tfhub
 from kerasformer.text import WordPieceTokenizer, WordTokenizer, pack
 
 tf = pytest.importorskip("tensorflow")
@@ -67,14 +66,10 @@ def test_a_signature_of_ones_own_is_keras_export(encoder, tmp_path):
     np.testing.assert_allclose(served.serve(tf.constant(batch)), model(batch), atol=1e-5)
 
 
+@pytest.mark.usefixtures("without_preprocessor")
 @pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "silu"])
-def test_an_encoder_goes_to_tf_hubs_format_and_back(
-    encoder, tokenizer, tmp_path, activation, monkeypatch
-):
+def test_an_encoder_goes_to_tf_hubs_format_and_back(encoder, tokenizer, tmp_path, activation):
     pytest.importorskip("tensorflow_text")
-    if activation != "gelu":  # the preprocessor takes most of the time, and is the same for all
-        nothing = tf.function(lambda: {"none": tf.constant(0)}, input_signature=[])
-        monkeypatch.setattr(tfhub, "_preprocessor", lambda *_: (tf.Module(), nothing))
     encoder = BertEncoder(dataclasses.replace(encoder.config, num_layers=1, activation=activation))
     encoder.export_tfhub(tmp_path, tokenizer, seq_length=9)
     again = BertEncoder.from_pretrained(tmp_path / "encoder")
