@@ -12,7 +12,6 @@ from kerasformer.embedder.documents import TextOrWords, checked
 from kerasformer.embedder.options import (
     EncodeOptions,
     Layers,
-    as_poolings,
     check_whole_number,
     choose_options,
 )
@@ -93,7 +92,7 @@ class TextEmbedder:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
-        self.pooling = as_poolings(pooling)
+        self.pooling = pooling
         self.special_tokens = special_tokens
         self.max_length = encoder.config.max_length
         if max_length is not None:
@@ -104,7 +103,9 @@ class TextEmbedder:
         self.include_prompt = include_prompt
         self.dense = tuple(dense)
         self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
-        self.size = self._pipeline.shape(self._options())[-1]
+        options = self._options()
+        self.pooling = options.pooling
+        self.size = self._pipeline.shape(options)[-1]
         self._pipeline.prompt_tokens(prompt)
 
     @property
