@@ -28,8 +28,7 @@ class Probe:
         layers: As `TextEmbedder` takes it: an index or a named choice.
         pooling: The pooling.
         width: The size of the vectors.
-        correct: bool `[n]`, whether each text was classified rightly by the probe that had not
-            seen it.
+        correct: bool `[n]`, whether the probe that had not seen a text classified it correctly.
         fold_scores: The accuracy in each fold.
     """
 

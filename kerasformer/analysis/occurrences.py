@@ -107,8 +107,7 @@ class WordFinder:
     def _places(self, encoding, text) -> Iterator[int]:
         """The index of the first token of each occurrence."""
         ids, words, size = encoding.ids, encoding.word_ids, len(self._ids)
-        index = -1
-        while (index := _index(ids, self._ids[0], index + 1)) is not None:
+        for index in [i for i, token_id in enumerate(ids) if token_id == self._ids[0]]:
             end = index + size
             begins = index == 0 or words[index - 1] != words[index]
             ends = end >= len(ids) or words[end - 1] != words[end]
@@ -166,13 +165,6 @@ def numbers(indices: list[int], most: int = 5) -> str:
     """
     shown = ", ".join(str(index + 1) for index in indices[:most])
     return shown + (f" and {len(indices) - most:,} more" if len(indices) > most else "")
-
-
-def _index(values, value, start):
-    try:
-        return values.index(value, start)
-    except ValueError:
-        return None
 
 
 def _space(text):

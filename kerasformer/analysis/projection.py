@@ -74,10 +74,7 @@ def _check(vectors):
             "least 2."
         )
     if len(vectors) < 3:
-        raise UserError(
-            f"There {'is' if len(vectors) == 1 else 'are'} {len(vectors)} vector"
-            f"{'' if len(vectors) == 1 else 's'} to project: give at least 3 texts."
-        )
+        raise UserError(f"A plot takes 3 texts or more: got {len(vectors)}.")
     wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(wrong):
         raise UserError(

@@ -20,13 +20,10 @@ from kerasformer.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class TextSample:
-    """Some of the texts of a source, in its order.
+    """Some of the `total` texts of a source, in its order.
 
     Attributes:
-        name: What the source is called.
-        texts: The texts, n of them.
         labels: A label or None for each text; or None where there are no labels.
-        total: How many texts the source has.
         vectors: float32 `[n, size]`, where the source has them; or None.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -36,13 +37,12 @@ class Checkpoint:
         config: The encoder's configuration.
         table: The table of names of the format.
         tensors: The tensors by the names that they have in the files.
-        names: Those names by the table's: without prefixes, and old spellings made new.
-        ignored: Beginnings of the table's kind of names that belong to no encoder: constants,
-            heads that are not read, an optimizer's slots.
-        class_names: The names of a classifier's classes, where the source tells them.
-        refused: Heads that the files hold and that cannot be read, with the reason.
-        settings: What the source says of a head's task: arguments of its class in
-            `kerasformer.tasks`, such as `dropout`.
+        names: Those names by the table's: without prefixes, old spellings replaced.
+        ignored: Prefixes of names that belong to no encoder: constants, heads that are not read,
+            an optimizer's slots.
+        class_names: The names of a classifier's classes, where the source has them.
+        refused: Heads in the files that cannot be read, with the reason.
+        settings: Arguments of the head's task in `kerasformer.tasks`, such as `dropout`.
         read_tokenizer: Reads the tokenizer; raises a `UserError` where the source has none.
         has_tokenizer: Whether the source has one.
         prefix: What the files put before the encoder's names, for messages.
@@ -78,17 +78,15 @@ class Checkpoint:
         missing, misshapen = self._compare(weights, self.prefix)
         used = {self.names.get(weight.theirs) for weight in weights}
         heads = {weight.theirs for lines in self.table.heads.values() for weight in lines}
-        ignored, unexpected = [], []
-        for name, file_name in self._table_names():
+        table_name = {file_name: name for name, file_name in self.names.items()}
+        ignored: list[str] = []
+        unexpected: list[str] = []
+        for file_name in self.tensors:
+            name = table_name.get(file_name, file_name)
             if file_name not in used:
                 known = name in heads or name.startswith(self.ignored)
                 (ignored if known else unexpected).append(file_name)
         return LoadReport(tuple(missing), misshapen, tuple(unexpected), tuple(ignored))
-
-    def _table_names(self):
-        """Each tensor's name in the table's spelling, where it has one, beside its own."""
-        table_name = {file_name: name for name, file_name in self.names.items()}
-        return [(table_name.get(file_name, file_name), file_name) for file_name in self.tensors]
 
     def _compare(self, weights: Iterable[Weight], prefix: str = ""):
         missing, misshapen = [], {}
@@ -101,21 +99,17 @@ class Checkpoint:
         return missing, misshapen
 
     def read(self, weight: Weight) -> np.ndarray:
-        """A weight's tensor, checked to be of finite floats.
-
-        Raises:
-            UserError: It is not; the message names the tensor and its file.
-        """
+        """A weight's tensor; a UserError where it is not of finite floats."""
         name = self.names[weight.theirs]
         tensor, file = self.tensors[name], self.tensors.file(name)
         if tensor.dtype.kind != "f":
             raise UserError(
-                f"The tensor {name!r} in {file} is of type {tensor.dtype}, and weights are floats."
+                f"The tensor {name!r} in {file} is of type {tensor.dtype}: expected floats."
             )
         if not np.isfinite(tensor).all():
             raise UserError(
-                f"The tensor {name!r} in {file} has a value that is NaN or infinite: the training "
-                "that wrote it has diverged, or the file is damaged."
+                f"The tensor {name!r} in {file} has a value that is NaN or infinite: its training "
+                "has diverged, or the file is damaged."
             )
         return tensor
 
@@ -123,16 +117,10 @@ class Checkpoint:
         """Makes an encoder and reads its weights; see `BertEncoder.from_pretrained`.
 
         Args:
-            encoder_class: `BertEncoder`, or a child of it. The class is given, and not imported,
-                because the class itself reads checkpoints.
-            strict: Whether a missing, unexpected or wrongly shaped tensor is an error.
+            encoder_class: `BertEncoder`, or a child of it; it cannot be imported here, as it
+                imports this module to load itself.
+            strict: As of `BertEncoder.from_pretrained`, as are the result and the errors.
             **kwargs: Keras arguments of the encoder.
-
-        Returns:
-            The encoder; with `strict=False`, the pair of it and a `LoadReport`.
-
-        Raises:
-            UserError: As of `BertEncoder.from_pretrained`.
         """
         report = self.report()
         if strict and report.problems():
@@ -160,14 +148,13 @@ class Checkpoint:
 
         Args:
             head: The head's name, one of `table.heads`.
-            num_classes: The number of its outputs, where its kind does not give it.
+            num_classes: The number of its outputs, where its kind leaves it open.
 
         Returns:
             The lines of the table.
 
         Raises:
-            UserError: The file lacks the head or a part of it, or a tensor is of another shape; or
-                the head is of a kind that cannot be read.
+            UserError: The head cannot be read, or is not as described.
         """
         if head in self.refused:
             raise UserError(
@@ -188,16 +175,7 @@ class Checkpoint:
         return weights
 
     def load_head(self, head: str, layer: keras.layers.Layer, num_classes: int = 2):
-        """Reads a head's weights into its built layer.
-
-        Args:
-            head: The head's name, one of `table.heads`.
-            layer: The layer; its variables have the names of the table.
-            num_classes: The number of its outputs, where its kind does not give it.
-
-        Raises:
-            UserError: As of `check_head`; or a value is not finite.
-        """
+        """Reads a head's weights into its built layer; arguments and errors as of `check_head`."""
         variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
         for weight in self.check_head(head, num_classes):
             variable = variables[weight.ours]
@@ -218,41 +196,37 @@ class Checkpoint:
         if described > 2 * held:
             raise UserError(
                 f"The configuration in {self.path} describes an encoder of {described:,} weights, "
-                f"and its files hold {held:,}: they do not belong together."
+                f"but its files hold {held:,}: they do not belong together."
             )
 
 
 def _build_encoder(
     encoder_class, checkpoint: Checkpoint, weights: dict[str, Weight], absent: set[str], **kwargs
 ):
-    """Makes an encoder whose variables are born with their values out of the file.
+    """Makes an encoder whose variables are initialized by the values in the files.
 
     Made first and filled afterwards, the model would be in memory twice while its largest table
-    is read. In a stateless scope Keras makes variables without a value, and gives each its own,
-    one after another, when the scope ends.
+    is read. In a stateless scope Keras makes variables without a value, and initializes one after
+    another when the scope ends.
     """
     import keras
 
-    failures = []
+    failures: list[UserError] = []
 
-    def initial_value(weight):
-        def read(shape, dtype=None):
-            try:
-                if not failures:
-                    tensor = weight.to_keras(checkpoint.read(weight), tuple(shape))
-                    return to_tensor(tensor, dtype)
-            except UserError as error:
-                failures.append(error)  # raised below: Keras would be left with half a model
-            return keras.ops.zeros(shape, dtype)
-
-        return read
+    def read(weight, shape, dtype=None):
+        try:
+            if not failures:
+                return to_tensor(weight.to_keras(checkpoint.read(weight), tuple(shape)), dtype)
+        except UserError as error:
+            failures.append(error)  # raised below: Keras would be left with half a model
+        return keras.ops.zeros(shape, dtype)
 
     with keras.StatelessScope():
         encoder = encoder_class(checkpoint.config, **kwargs)
         for variable in encoder.weights:
             name = variable.path.removeprefix(f"{encoder.path}/")
             if name in weights:
-                set_initializer(variable, initial_value(weights[name]))
+                set_initializer(variable, functools.partial(read, weights[name]))
             elif name in absent:
                 set_initializer(variable, keras.initializers.Zeros())
     if failures:

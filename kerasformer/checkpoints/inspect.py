@@ -5,7 +5,9 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
@@ -45,18 +47,20 @@ def inspect(source: str | os.PathLike) -> dict:
     """
     preset = PRESETS.get(source) if isinstance(source, str) else None
     path = resolve(source)
-    found = {"source": str(source), "path": str(path), "format": None, "problems": []}
+    problems: list[str] = []
+    found: dict[str, Any] = {"source": str(source), "path": str(path), "problems": problems}
     if preset and preset.kind == "data":
         found |= {"format": "data set", "description": preset.description, "tokenizer": None}
     else:
-        found |= _describe(path, found["problems"])
+        found |= _describe(path, problems)
     licence = {"name": preset.licence, "source": "the preset"} if preset else read_licence(path)
     return found | {"licence": licence, "files": list_files(path)}
 
 
 def _describe(path: Path, problems: list[str]) -> dict:
     """What the model and its tokenizer are; adds to the problems."""
-    checkpoint, found = None, {}
+    checkpoint: Checkpoint | None = None
+    found: dict[str, Any] = {}
     try:
         checkpoint = open_checkpoint(path)
         found = _describe_model(checkpoint)
@@ -113,33 +117,21 @@ def _describe_model(checkpoint: Checkpoint) -> dict:
 
 
 def refused_heads(checkpoint: Checkpoint) -> dict[str, str]:
-    """The heads of a model that cannot be read, with the reasons.
-
-    Args:
-        checkpoint: The opened model.
-
-    Returns:
-        The reasons by the heads' names; of a model whose head can be read, or that has none, none.
-    """
+    """The heads of a model that cannot be read, with the reasons; none where another can."""
     has_none = checkpoint.architecture.endswith("Model")
     return {} if checkpoint.heads or has_none else dict(checkpoint.refused)
 
 
 def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
-    """The number of a model's parameters by part, as its files have them.
+    """The number of a model's parameters in its files by part, and in `total`.
 
-    Args:
-        checkpoint: The opened model.
-
-    Returns:
-        `embeddings`, `blocks`, `pooler`, each head by its name with "head" behind, and `total`.
+    The parts are `embeddings`, `blocks`, `pooler`, and each head by its name and "head".
     """
     counts = {"embeddings": 0, "blocks": 0, "pooler": 0}
     for weight in checkpoint.table.encoder_weights(checkpoint.config):
-        part = weight.ours.partition("/")[0]
-        part = {"embeddings": part, "embedding_projection": "embeddings"}.get(part, part)
-        part = "blocks" if part.startswith("layer_") else part
-        part = "pooler" if part == "pooler_transform" else part
+        layer = weight.ours.partition("/")[0]
+        names = {"pooler_transform": "pooler", "embedding_projection": "embeddings"}
+        part = "blocks" if layer.startswith("layer_") else names.get(layer, layer)
         counts[part] += _size(checkpoint, weight)
     for head in checkpoint.heads:
         weights = checkpoint.table.heads[head]
@@ -153,16 +145,9 @@ def _size(checkpoint, weight) -> int:
 
 
 def find_tokenizer(path: Path) -> Tokenizer | None:
-    """The tokenizer of a folder or file that holds no model that can be read, if there is one.
+    """The tokenizer in a folder without a model, `tokenizer.json` or a vocabulary's `.txt` file.
 
-    A `vocab.txt` alone does not tell whether texts are lower-cased: they are, unless it has tokens
-    with capital letters.
-
-    Args:
-        path: The folder, a `tokenizer.json`, or a vocabulary's `.txt` file.
-
-    Raises:
-        UserError: There is one, and it is not sound.
+    None where there is none; a UserError where it is not sound.
     """
     is_file = path.suffix == ".txt" or path.name == "tokenizer.json"
     files = [path] if is_file else [path / "tokenizer.json", path / "vocab.txt"]
@@ -226,16 +211,13 @@ def _foreign(path: Path) -> str | None:
 
 
 def list_files(path: Path) -> list[dict]:
-    """The files of a source, by their names, with their sizes and sha256.
+    """The name, size and sha256 of each file of a source.
 
-    Args:
-        path: The folder or file. Hidden files are left out, and those more than four folders deep;
-            beside the index of a TensorFlow checkpoint, its data are in.
-
-    Returns:
-        For each file its `name` below the folder, `size` in bytes and `sha256`.
+    Hidden files are left out, and those more than four folders deep; the data of a TensorFlow
+    checkpoint are beside its index.
     """
-    folder, files = path.parent, [path]
+    folder = path.parent
+    files: Iterable[Path] = [path]
     if path.is_dir():
         folder, files = path, _walk(path)
     elif path.suffix == ".index":
@@ -258,21 +240,9 @@ def _walk(folder: Path):
 
 
 def read_licence(path: Path) -> dict | None:
-    """The licence that a folder's own files name.
+    """The licence that a folder's own files name, and the `source` that names it.
 
-    Args:
-        path: The folder; of a file, nothing is known.
-
-    Returns:
-        Its `name`, and the `source` that names it: the front matter of `README.md`, `config.json`,
-        or the first line of a licence's text. None where nothing names it.
-
-    Example:
-
-    >>> folder = getfixture("tmp_path")
-    >>> _ = (folder / "README.md").write_text("---\\nlicense: apache-2.0\\n---\\n# A model\\n")
-    >>> read_licence(folder)
-    {'name': 'apache-2.0', 'source': 'README.md'}
+    That is the front matter of `README.md`, `config.json`, or the first line of a licence's text.
     """
     front = re.match(r"---\s*\n(.*?\n)---\s*\n", _beginning(path / "README.md"), flags=re.DOTALL)
     match = front and re.search(r"^licen[sc]e:\s*(?:-\s*)?(\S[^\n]*)", front[1], flags=re.MULTILINE)

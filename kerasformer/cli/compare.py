@@ -7,6 +7,55 @@ from kerasformer.cli.options import add_data
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.settings import DTYPES, QUICK
 
+_OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
+    (
+        "--pretrained",
+        "SOURCE",
+        "pretrained encoder: a folder in the Hugging Face layout, hf://owner/name, or a preset "
+        "(default: all-MiniLM-L6-v2)",
+        {},
+    ),
+    ("--arms", "ARM", f"arms to run, out of {', '.join(ARMS)} (default: all)", {"nargs": "+"}),
+    (
+        "--seeds",
+        "N",
+        "train each arm N times, with the seeds 0 to N - 1 (default: 3, or fewer where they do "
+        "not fit in --minutes)",
+        {"type": int},
+    ),
+    (
+        "--minutes",
+        "M",
+        "time budget: train an arm again, after its first seed, only if that is expected to end "
+        "within M minutes (default: 8, or no limit with --seeds)",
+        {"type": float},
+    ),
+    ("--limit", "N", "use about N examples over all splits", {"type": int}),
+    (
+        "--test-limit",
+        "N",
+        "test on at most about N examples; --limit then counts the others",
+        {"type": int},
+    ),
+    ("--epochs", "N", "training epochs of the scratch and the fine-tuned arm", {"type": int}),
+    (
+        "--dtype",
+        "POLICY",
+        f"{' or '.join(DTYPES)}, for the pretrained arms (default: the faster one here)",
+        {},
+    ),
+    ("--output", "DIR", "output folder (default: a new one under results/)", {}),
+)
+_FLAGS = (
+    ("--keep-models", "save the model of each arm's first seed in DIR/models"),
+    (
+        "--quick",
+        f"a first look: {QUICK['limit']:,} texts to train on, at most {QUICK['test_limit']:,} to "
+        "test on, one seed",
+    ),
+    ("--resume", "continue the interrupted comparison in --output, or else the latest one"),
+)
+
 
 def add_to(commands):
     """Adds the command to the parser of commands."""
@@ -21,50 +70,11 @@ def add_to(commands):
     )
     command.set_defaults(run=_compare)
 
-    def add(option, metavar, help, **kwargs):
-        command.add_argument(option, metavar=metavar, help=help, **kwargs)
-
-    def add_flag(option, help):
-        command.add_argument(option, action="store_true", help=help)
-
     add_data(command)
-    add(
-        "--pretrained",
-        "SOURCE",
-        "pretrained encoder: a folder in the Hugging Face layout, hf://owner/name, or a preset "
-        "(default: all-MiniLM-L6-v2)",
-    )
-    add("--arms", "ARM", f"arms to run, out of {', '.join(ARMS)} (default: all)", nargs="+")
-    add(
-        "--seeds",
-        "N",
-        "train each arm N times, with the seeds 0 to N - 1 (default: 3, or fewer where they do "
-        "not fit in --minutes)",
-        type=int,
-    )
-    add(
-        "--minutes",
-        "M",
-        "time budget: train an arm again, after its first seed, only if that is expected to end "
-        "within M minutes (default: 8, or no limit with --seeds)",
-        type=float,
-    )
-    add("--limit", "N", "use about N examples over all splits", type=int)
-    add("--test-limit", "N", "test on about N examples; --limit then counts the others", type=int)
-    add("--epochs", "N", "training epochs of the scratch and the fine-tuned arm", type=int)
-    add(
-        "--dtype",
-        "POLICY",
-        f"{' or '.join(DTYPES)}, for the pretrained arms (default: the faster one here)",
-    )
-    add("--output", "DIR", "output folder (default: a new one under results/)")
-    add_flag("--keep-models", "save the model of each arm's first seed in DIR/models")
-    add_flag(
-        "--quick",
-        f"a first look: {QUICK['limit']:,} texts to train on, at most {QUICK['test_limit']:,} to "
-        "test on, one seed",
-    )
-    add_flag("--resume", "continue the interrupted comparison in --output, or else the latest one")
+    for option, metavar, help, kwargs in _OPTIONS:
+        command.add_argument(option, metavar=metavar, help=help, **kwargs)
+    for option, help in _FLAGS:
+        command.add_argument(option, action="store_true", help=help)
 
 
 def _compare(arguments):

@@ -1,5 +1,6 @@
 """`kerasformer context`."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def add_to(commands):
         "context",
         help="show how a word's vector changes with its context, layer by layer",
         description="Compares the vectors of a word in different contexts, by their cosines in "
-        'every layer: "bank" of a river and of robbers.',
+        'every layer, such as the "bank" of a river and the "bank" that is robbed.',
     )
     command.set_defaults(run=_run)
     command.add_argument("word", metavar="WORD", help="the word")
@@ -108,16 +109,7 @@ def _record(contexts, layer, files):
     pairs, others = contexts.pairs(), contexts.others
     return {
         "word": contexts.word,
-        "occurrences": [
-            {
-                "text": occurrence.text,
-                "start": occurrence.start,
-                "end": occurrence.end,
-                "tokens": list(occurrence.tokens),
-                "snippet": occurrence.snippet,
-            }
-            for occurrence in contexts.occurrences
-        ],
+        "occurrences": [dataclasses.asdict(occurrence) for occurrence in contexts.occurrences],
         "more": contexts.more,
         "without": contexts.without,
         "layer": layer,
@@ -145,7 +137,7 @@ def _occurrences(contexts):
         table([[str(i), f"text {o.text + 1}", o.snippet] for i, o in enumerate(found, 1)], {0}),
     ]
     if contexts.more:
-        lines += ["", f"There are more: --limit takes more than {len(found):,}."]
+        lines += ["", f"There are more: raise --limit above {len(found):,}."]
     if contexts.without:
         from kerasformer.analysis.occurrences import numbers
 

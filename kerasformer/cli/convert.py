@@ -19,8 +19,8 @@ def add_to(commands):
     command = commands.add_parser(
         "convert",
         help="write a model in another format",
-        description="Reads a model in any format that can be read, and writes it in another one. "
-        "What was written is read back and compared before it takes its place.",
+        description="Reads a model in any supported format, and writes it in another one. The "
+        "result is read back and compared before it takes its place.",
     )
     command.set_defaults(run=_run)
     command.add_argument(
@@ -29,7 +29,7 @@ def add_to(commands):
         help="a folder or file, a preset's name such as all-MiniLM-L6-v2, hf://owner/name, "
         "https://tfhub.dev/..., kaggle://...",
     )
-    command.add_argument("target", metavar="TARGET", help="the folder or .keras file to write")
+    command.add_argument("target", metavar="TARGET", help="output folder or .keras file")
     command.add_argument(
         "--to",
         required=True,
@@ -102,9 +102,9 @@ def _check_target(target: Path, source: Path, to: str, overwrite: bool):
         raise UserError(f"{target} holds the source itself: give another place to write to.")
     marks = {"hf": "config.json", "tfhub": "encoder/saved_model.pb", "keras": ""}
     if not (target / marks[to]).is_file():
-        raise UserError(f"{target} is there, and is none of the format {to}: give another place.")
+        raise UserError(f"{target} exists and is not of the format {to}: give another place.")
     if not overwrite:
-        raise UserError(f"{target} is there already: give --overwrite to replace it.")
+        raise UserError(f"{target} exists: give --overwrite to replace it.")
 
 
 def _format(target, written, result, notes):

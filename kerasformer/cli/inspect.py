@@ -25,9 +25,9 @@ def add_to(commands):
     """Adds the command to the parser of commands."""
     command = commands.add_parser(
         "inspect",
-        help="show what a model is and holds, and whether it can be read",
+        help="show what a model is and contains, and whether it can be loaded",
         description="Shows what a model is: format, sizes, parameters by part, tokenizer, heads, "
-        "what of it would load, licence, files and their sha256. Runs none of its code.",
+        "what would load, licence, files and their sha256. Runs none of its code.",
     )
     command.set_defaults(run=_run)
     command.add_argument(

@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from kerasformer.cli.options import add_data, add_model, say_joined, take_reading
+from kerasformer.cli.options import add_data, add_model, take_reading
 from kerasformer.cli.text import table
 from kerasformer.errors import UserError
 
@@ -53,6 +53,7 @@ def add_to(commands):
 def _run(arguments):
     from kerasformer.analysis.layer_features import check_poolings
     from kerasformer.data import load_dataset
+    from kerasformer.data.columns import say_joined
     from kerasformer.errors import require
     from kerasformer.files import new_folder, only_writer, refuse_used
 
@@ -65,11 +66,14 @@ def _run(arguments):
         raise UserError(f"--seed is {arguments.seed}: give a number from 0 to {2**32 - 1}.")
     reading = take_reading(vars(arguments), "label_column")
     whole = load_dataset(arguments.data, **reading)
-    say_joined(whole)
+    say_joined(whole.text_columns)
     dataset = whole.limited(arguments.limit)
     folder = folder or new_folder("layers", dataset.name)
-    with only_writer(folder, "command"):  # found out before the work whether it can be written to
-        study = _study(dataset, whole, arguments)
+    with only_writer(folder, "command"):  # fails before the work where it cannot be written to
+        try:
+            study = _study(dataset, whole, arguments)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing was written") from None
         _write(folder, study, dataset, settings)
     _print(study, arguments.model, folder)
     return 0

@@ -1,7 +1,6 @@
 """Options that several commands have."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from kerasformer.errors import UserError
@@ -48,13 +47,13 @@ def add_reading(command, **columns):
     group.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="whether the first row of CSV and TSV files names the columns (default: detected)",
+        help="whether CSV and TSV files begin with column names (default: detected)",
     )
     group.add_argument(
         "--delimiter",
         metavar="CHAR",
-        help="what separates the cells of CSV and TSV files: a character, or comma, semicolon, tab "
-        "or pipe (default: detected)",
+        help="delimiter of CSV and TSV files: a character, or comma, semicolon, tab or pipe "
+        "(default: detected)",
     )
     add_encoding(group)
 
@@ -73,16 +72,6 @@ def take_reading(options: dict, *columns: str) -> dict:
     names = (*columns, "text_column", "header", "delimiter", "encoding")
     taken = {name: options.pop(name, None) for name in names}
     return {name: value for name, value in taken.items() if value is not None}
-
-
-def say_joined(dataset):
-    """Says on stderr where a text is made of several columns."""
-    from kerasformer.data.columns import joined
-
-    columns = dataset.provenance.get("columns", {})
-    first = columns if "text" in columns else next(iter(columns.values()), {})
-    if len(first.get("text", ())) > 1:
-        print(joined(first["text"]), file=sys.stderr)
 
 
 def output_file(path: str, *suffixes: str) -> Path:

@@ -12,7 +12,7 @@ def add_to(commands):
     """Adds the command to the parser of commands."""
     command = commands.add_parser(
         "plot",
-        help="plot texts as points in the plane, near to each other where they are alike",
+        help="plot texts as points in the plane, similar ones close together",
         description="Projects the vectors of texts into the plane, coloured by label where there "
         "are labels: a picture, and a page on which each point shows its text.",
         argument_default=argparse.SUPPRESS,  # the defaults are EmbeddingConfig's
@@ -29,8 +29,8 @@ def add_to(commands):
         "--method",
         choices=("pca", "tsne"),
         default="pca",
-        help="principal components (the default), or t-SNE, which shows groups of near texts "
-        "better and distances worse",
+        help="principal components (the default), or t-SNE, which shows groups of similar texts "
+        "better, and distances worse",
     )
     command.add_argument(
         "--limit",
@@ -43,7 +43,8 @@ def add_to(commands):
         "--output",
         metavar="PATH",
         default=".",
-        help="a .png, an .html, or a folder for both, plot.png and plot.html (default: this one)",
+        help="a .png, an .html, or a folder for both, plot.png and plot.html "
+        "(default: the current one)",
     )
     add_reading(command, label="column of the label (default: one with a usual name, if any)")
     add_vector_options(command.add_argument_group("vectors (an embedded corpus has its own)"))

@@ -16,9 +16,9 @@ def add_to(commands):
     """Adds the command to the parser of commands."""
     command = commands.add_parser(
         "tokenize",
-        help="show the tokens of texts, or a part of a vocabulary",
+        help="show the tokens of texts, or entries of a vocabulary",
         description="Shows the tokens, ids and character offsets of texts as a model gets them, "
-        "special tokens included; or the entries of its vocabulary.",
+        "special tokens included; or entries of its vocabulary.",
     )
     command.set_defaults(run=_run)
     command.add_argument(
@@ -28,16 +28,14 @@ def add_to(commands):
         "all-MiniLM-L6-v2, hf://owner/name",
     )
     command.add_argument(
-        "texts", metavar="TEXT", nargs="*", help="the texts; - for the lines of standard input"
+        "texts", metavar="TEXT", nargs="*", help="the texts; - reads lines from standard input"
     )
-    command.add_argument(
-        "--pair", metavar="TEXT", help="a second text, put behind each of the texts"
-    )
+    command.add_argument("--pair", metavar="TEXT", help="a second text, paired with each text")
     command.add_argument(
         "--max-length",
         metavar="N",
         type=int,
-        help="cut after this many tokens, special ones included",
+        help="keep at most N tokens, special tokens included",
     )
     command.add_argument(
         "--vocab",

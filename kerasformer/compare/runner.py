@@ -20,7 +20,8 @@ from kerasformer.compare.report import load_record, write_report
 from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import Settings
 from kerasformer.compare.worker import KEPT, work
-from kerasformer.data import load_dataset
+from kerasformer.data import LabeledDataset, load_dataset
+from kerasformer.data.columns import say_joined
 from kerasformer.errors import UserError, require
 from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
 from kerasformer.hardware import describe_hardware, versions
@@ -62,7 +63,7 @@ def compare(output=None, resume=False, **settings) -> Path:
     else:
         asked = Settings.make(**settings)
         refuse_used(folder, ", or --resume to go on with the comparison in it")
-    dataset = _load(asked)
+    dataset = load_data(asked)
     if any(ARMS[arm].pretrained for arm in asked.arms):
         resolve(asked.pretrained)  # fetched now, or refused before anything has run
     folder = folder or new_folder("compare", dataset.name)
@@ -77,9 +78,10 @@ def compare(output=None, resume=False, **settings) -> Path:
     return folder
 
 
-def _load(settings):
+def load_data(settings: Settings) -> LabeledDataset:
     """The data, limited to what the settings ask for."""
     dataset = load_dataset(settings.data, **settings.reading())
+    say_joined(dataset.text_columns)
     if settings.limit is None:
         return dataset
     if settings.test_limit is None:

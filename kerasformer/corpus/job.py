@@ -15,13 +15,8 @@ from kerasformer.errors import UserError
 class Job:
     """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
 
-    Attributes:
-        config: The model and the settings of the vectors.
-        input: The files and columns.
-        format: One of `FORMATS`.
-        text: Whether the texts are kept beside their vectors.
-        shard_size: Rows in a shard; fewer where texts are long.
-        limit: How many rows of the input are taken, or None for all.
+    `text` is whether the texts are kept beside their vectors; a shard has fewer than `shard_size`
+    rows where texts are long; None for `limit` takes all of the input.
     """
 
     config: EmbeddingConfig

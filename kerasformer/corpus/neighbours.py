@@ -12,13 +12,9 @@ DECIMALS = 6  # of a similarity: the others depend on the block that a vector is
 
 
 class Neighbour(NamedTuple):
-    """A text of a corpus.
-
-    Attributes:
-        id: Its id: the number of its row in the input, or what its id column says.
-        text: The text, or None where the corpus does not keep them.
-        similarity: The cosine of its vector and the query's, to six decimals. Of a "binary" corpus,
-            the cosine of their signs: 1 - 2 * (Hamming distance / bits).
+    """A text of a corpus: its id (the number of its row, or what its id column says), the text or
+    None where it was not kept, and the similarity: the cosine, to six decimals. Of a "binary"
+    corpus that is the cosine of their signs, 1 - 2 * (Hamming distance / bits).
     """
 
     id: int | str

@@ -17,7 +17,7 @@ from kerasformer.corpus.manifest import MANIFEST, Manifest
 from kerasformer.corpus.progress import WorkProgress, step
 from kerasformer.corpus.shard_plan import plan_shards
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
-from kerasformer.data.columns import joined
+from kerasformer.data.columns import say_joined
 from kerasformer.data.dialect import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import LOCK, only_writer
@@ -128,9 +128,7 @@ def _begun(folder, inputs, settings, stdin_format):
     job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
     inputs = _with_stdin(inputs, folder, stdin_format)
     # A mistake is found before the model is loaded.
-    columns = choose_columns(inputs, **groups[_OF_INPUT]).text_columns
-    if len(columns) > 1:
-        print(joined(columns), file=sys.stderr)
+    say_joined(choose_columns(inputs, **groups[_OF_INPUT]).text_columns)
     embedder = _load(config)
     width = embedder([""]).vectors.shape[-1]
     with WorkProgress("Reading the input", None) as progress:
@@ -181,7 +179,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     }
     for name, value in settings.items():
         was, now = _plain(recorded.get(name)), _plain(value)
-        if was != now:
+        if str(was) != str(now):  # a column may be given by its number
             raise UserError(
                 f"{name} was {was!r} when the job in {folder} was begun and is {now!r} now: resume "
                 "without it, or embed into a new folder."

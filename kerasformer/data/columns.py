@@ -1,6 +1,7 @@
 """Which columns of a table hold the texts and the labels."""
 
 import difflib
+import sys
 from collections.abc import Sequence
 
 from kerasformer.errors import UserError
@@ -78,8 +79,9 @@ def choose_text(
 
 
 def _unknown(what, columns, where):
-    has_lines = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-    hint = ", or give header=False (--no-header) if these are data" if has_lines else ""
+    may_be_data = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    may_be_data = may_be_data and columns[0] != "0"  # which is the name of one without a header
+    hint = ", or give header=False (--no-header) if these are data" if may_be_data else ""
     return UserError(
         f"No column of {where} is known to hold the {what}: choose one of {_listed(columns)} with "
         f"{what}_column (--{what}-column){hint}."
@@ -118,14 +120,11 @@ def divided(asked: Columns, columns: Sequence[str]) -> Sequence[str | int]:
     return [asked] if isinstance(asked, str | int) else asked
 
 
-def joined(columns: Sequence[str]) -> str:
-    """Says how a text is made of several columns.
-
-    >>> joined(["title", "body"])
-    "A text is the columns 'title' and 'body' of a row, joined by a space."
-    """
-    *most, last = map(repr, columns)
-    return f"A text is the columns {', '.join(most)} and {last} of a row, joined by a space."
+def say_joined(columns: Sequence[str]):
+    """Says on stderr how a text is made of several columns; nothing where it is made of one."""
+    if len(columns) > 1:
+        names = ", ".join(map(repr, columns))
+        print(f"A text is the columns {names} of a row, joined by a space.", file=sys.stderr)
 
 
 def _named(name, columns, where):

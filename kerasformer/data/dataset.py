@@ -82,6 +82,13 @@ class LabeledDataset:
         """What models are judged on, and never tuned on."""
         return self.splits["test"]
 
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns that each text is joined of, where it was read from columns."""
+        columns = self.provenance.get("columns", {})
+        first = columns if "text" in columns else next(iter(columns.values()), {})
+        return tuple(first.get("text", ()))
+
     def __repr__(self):
         sizes = ", ".join(f"{name}: {len(split):,}" for name, split in self.splits.items())
         return f"<LabeledDataset {self.name}: {len(self.class_names)} classes; {sizes}>"

@@ -103,8 +103,8 @@ def _features(tfds, builder, text_column, label_column):
     if label_column is None and len(classes) == 1:
         label_column = classes[0]
     if text_column is None and usual_text(strings) is None:
-        text_column = [name for name in strings if name != label_column]
-    text, label = choose_columns(list(scalars), text_column or None, label_column, where)
+        text_column = [name for name in strings if name != label_column] or None
+    text, label = choose_columns(list(scalars), text_column, label_column, where)
     for name in text:
         if name not in strings:
             raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")

@@ -1,13 +1,15 @@
 """TF Hub's text encoders as a Keras 3 layer."""
 
+import os
+from typing import Any
+
 import keras
 from keras import tree
 
 from kerasformer.errors import UserError
-from kerasformer.hub.layer import HubLayer
+from kerasformer.hub.layer import HubLayer, string_tensor
+from kerasformer.hub.saved_function import SavedFunction, is_text
 from kerasformer.hub.saved_model import read_vocabulary
-from kerasformer.hub.signature import Signature, is_text
-from kerasformer.hub.strings import as_strings
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import INPUTS, input_dict
@@ -19,13 +21,12 @@ class HubEncoder(HubLayer):
 
     It stands in for `hub.KerasLayer(encoder)`, which is a Keras 2 layer. Running a SavedModel's
     graph is running a program: use it on models that you trust. `BertEncoder.from_pretrained`
-    reads the weights of the same SavedModel, runs nothing from it, is faster, and gives more; this
-    layer is for the encoders that are no BERT, such as ALBERT, and to compare with.
+    loads the weights of the same SavedModel, runs nothing of it, is faster, and returns more; this
+    layer is for encoders that are no BERT, such as ALBERT, and for comparison.
 
     In a `.keras` file the SavedModel is named and not contained: by its source and the sha256 of
     its content. The weights, which training may have changed, are contained. A file that names a
-    SavedModel on which nobody has made a layer here before is not loaded, but with
-    `safe_mode=False`.
+    SavedModel that has not been used on this machine before is loaded only with `safe_mode=False`.
 
     The interface is
     https://www.tensorflow.org/hub/common_saved_model_apis/text#transformer-encoder.
@@ -34,7 +35,7 @@ class HubEncoder(HubLayer):
         source: The SavedModel: its folder, or a handle such as
             `"https://tfhub.dev/tensorflow/bert_en_uncased_L-12_H-768_A-12/4"` or `"kaggle://..."`.
         trainable: Whether training changes the weights, and has dropout.
-        fingerprint: The sha256 that a saved model gives; any other content is then refused.
+        fingerprint: The sha256 that the content must have; by default any.
         **kwargs: Keras arguments of the layer, such as `name` or `dtype`: the graph runs in the
             types it was saved with, mostly float32, and its outputs are cast.
 
@@ -46,13 +47,13 @@ class HubEncoder(HubLayer):
         training: Whether dropout is on; in a layer that is not trainable it never is.
 
     Returns:
-        A dict of what the SavedModel gives; from BERT's kind:
+        A dict of what the SavedModel returns; of a BERT:
 
         - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output;
         - `pooled_output` and `default`: `[batch, hidden_size]`;
         - `encoder_outputs`: a list of `[batch, seq, hidden_size]`, one for each block.
 
-        A text embedding gives `default` alone.
+        A text embedding returns `default` alone.
 
     Raises:
         UserError: The source is no SavedModel of TensorFlow 2, is broken, or is no text encoder.
@@ -67,14 +68,20 @@ class HubEncoder(HubLayer):
     TensorShape([1, 128])
     """
 
-    def __init__(self, source, trainable=False, fingerprint=None, **kwargs):
+    def __init__(
+        self,
+        source: str | os.PathLike,
+        trainable: bool = False,
+        fingerprint: str | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(source, fingerprint=fingerprint, **kwargs)
         if hasattr(self.saved_model, "bert_pack_inputs"):
             raise UserError(f"{self.source} is a preprocessor: use HubPreprocessor for it.")
-        self._encode = Signature(self.saved_model, _is_understood)
+        self._encode = SavedFunction(self.saved_model, _is_understood)
         if self._encode.inputs is None:
             raise UserError(
-                f"{self.source} takes {self._encode}, so that it is no text encoder of TF Hub: "
+                f"{self.source} takes {self._encode}, so it is no text encoder of TF Hub: "
                 f"expected a dict with {', '.join(INPUTS)}, or strings."
             )
         vocabulary = read_vocabulary(self.folder)
@@ -94,31 +101,31 @@ class HubEncoder(HubLayer):
         self.built = True
 
     @property
-    def takes_text(self):
+    def takes_text(self) -> bool:
         """Whether strings go in, as in the older text embeddings."""
         return is_text(self._encode.inputs)
 
     @property
-    def max_length(self):
+    def max_length(self) -> int | None:
         """The position table's length; None where no variable is named as BERT's is."""
         for variable in self._encode.variables:
             if variable.name.endswith("position_embedding/embeddings:0"):
                 return variable.shape[0]
         return None
 
-    def __call__(self, inputs, *args, **kwargs):
-        """As any Keras layer, and text embeddings also on lists and arrays of str."""
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As of any Keras layer; text embeddings also take lists and arrays of str."""
         inputs = (
-            as_strings(inputs, "inputs") if self.takes_text else input_dict(inputs, "HubEncoder")
+            string_tensor(inputs, "inputs") if self.takes_text else input_dict(inputs, "HubEncoder")
         )
         return super().__call__(inputs, *args, **kwargs)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """See the class."""
         import tensorflow as tf
 
         options = {}
-        if self._encode.takes_training:
+        if "training" in self._encode.defaults:
             options["training"] = bool(training and self.trainable)
         outputs = _named(self._encode.function(self._arguments(inputs), **options))
         return tree.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), outputs)
@@ -142,7 +149,7 @@ class HubEncoder(HubLayer):
             return {name: argument(name, spec) for name, spec in specs.items()}
         return [argument(name, spec) for name, spec in zip(INPUTS, specs, strict=True)]
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
         given = inputs if self.takes_text else inputs["input_word_ids"]
         if not self.takes_text:
@@ -154,10 +161,6 @@ class HubEncoder(HubLayer):
             return keras.KerasTensor((*lead, *spec.shape[len(lead) :]), dtype=self.compute_dtype)
 
         return tree.map_structure(of_call, _named(self._encode.outputs))
-
-    def get_config(self):
-        """The constructor's arguments; the SavedModel is only named."""
-        return super().get_config()  # of which `trainable` is one
 
 
 def _is_understood(spec):
@@ -183,12 +186,13 @@ def _check_shapes(inputs, max_length):
     shape = inputs["input_word_ids"].shape
     for name, tensor in inputs.items():
         if keras.backend.standardize_dtype(tensor.dtype) == "string":
-            raise ValueError(f"{name} holds strings, not ids: put a HubPreprocessor before it.")
+            raise ValueError(f"{name} holds strings: expected ids, as from a HubPreprocessor.")
         check_rank(name, tensor, "[batch, seq]")
         pairs = zip(tensor.shape, shape, strict=True)
         if any(None not in pair and pair[0] != pair[1] for pair in pairs):
             raise ValueError(
-                f"{name} has the shape {tuple(tensor.shape)}, and input_word_ids {tuple(shape)}."
+                f"{name} has the shape {tuple(tensor.shape)}: expected that of input_word_ids, "
+                f"{tuple(shape)}."
             )
     if max_length is not None:
         check_length(shape[1], max_length)

@@ -1,21 +1,23 @@
 """What both layers share: a SavedModel, held by reference when the layer is saved."""
 
 import os
+from typing import Any, Self
 
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.hub.known import is_known, remember
 from kerasformer.hub.saved_model import content_fingerprint, find_saved_model, load_saved_model
+from kerasformer.hub.trust import is_trusted, trust
+from kerasformer.layers.arguments import check_rank
 from kerasformer.private_api import in_safe_mode
+from kerasformer.text.texts import check_texts
 
 
 class HubLayer(keras.layers.Layer):
     """A layer that runs a SavedModel's graph as it is.
 
-    Its configuration names the SavedModel and the sha256 of its content, and a saved model is
-    loaded only where both hold true and a person has made a layer on this content before: see
-    `kerasformer.hub.known`.
+    Its configuration names the SavedModel and the sha256 of its content. A saved model is loaded
+    only where that content is there and trusted, see `kerasformer.hub.trust`.
 
     Args:
         source: The SavedModel: its folder, or a handle that `kerasformer.resolve` takes.
@@ -23,12 +25,12 @@ class HubLayer(keras.layers.Layer):
         **kwargs: Keras arguments of the layer, such as `name`.
     """
 
-    def __init__(self, source, fingerprint=None, **kwargs):
+    def __init__(self, source: str | os.PathLike, fingerprint: str | None = None, **kwargs: Any):
         if keras.backend.backend() != "tensorflow":
             raise UserError(
-                f"{type(self).__name__} runs a TensorFlow graph, and Keras runs on "
-                f"{keras.backend.backend()} here: set KERAS_BACKEND=tensorflow, or read the "
-                "weights into a BertEncoder, which runs on any backend."
+                f"{type(self).__name__} runs a TensorFlow graph, but Keras uses the backend "
+                f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or load the weights "
+                "into a BertEncoder, which runs on any backend."
             )
         super().__init__(**kwargs)
         self.folder = find_saved_model(source)
@@ -37,36 +39,53 @@ class HubLayer(keras.layers.Layer):
         if fingerprint not in (None, self.fingerprint):
             raise UserError(
                 f"{self.source} has changed: its content has the fingerprint "
-                f"{self.fingerprint[:12]}..., and {str(fingerprint)[:12]}... was saved; bring back "
-                "the earlier SavedModel, or make the model anew."
+                f"{self.fingerprint[:12]}..., expected {str(fingerprint)[:12]}...: restore the "
+                "earlier SavedModel, or build the model again."
             )
         self.saved_model = load_saved_model(self.folder)
-        remember(self.fingerprint)
+        trust(self.fingerprint)
         self.autocast = False  # ids given as floats do not fit into float16
         self.supports_jit = False  # strings and hash tables are not for XLA; nothing is rewritten
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer on the same SavedModel.
 
         Raises:
-            UserError: The SavedModel is not there, has changed, or no person has made a layer on
-                it here before, except with `safe_mode=False`.
+            UserError: The SavedModel is not there or has changed; or it is not trusted, unless
+                Keras loads with `safe_mode=False`.
         """
-        known = is_known(config.get("fingerprint"))
-        if not known and in_safe_mode() is not False:
+        if not is_trusted(config.get("fingerprint")) and in_safe_mode() is not False:
             source = config.get("source")
             raise UserError(
-                f"The saved model would run the SavedModel {source!r}, which nobody has used here "
-                f"before: if you trust it, make {cls.__name__}({source!r}) once yourself, or load "
-                "with safe_mode=False."
+                f"The saved model would run the SavedModel {source!r}, which has not been used on "
+                f"this machine before: if you trust it, call {cls.__name__}({source!r}) once "
+                "yourself, or load with safe_mode=False."
             )
         return cls(**config)  # super() would turn errors into a TypeError with the whole config
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the SavedModel is only named."""
         return {
             **super().get_config(),
             "source": self.source,
             "fingerprint": self.fingerprint,
         }
+
+
+def string_tensor(texts: Any, name: str = "texts") -> Any:
+    """Texts as a tensor of strings `[batch]`; such a tensor, symbolic too, as it is.
+
+    Raises:
+        ValueError: They are something else; `name` is what the message calls them.
+    """
+    import tensorflow as tf
+
+    if not (tf.is_tensor(texts) or isinstance(texts, keras.KerasTensor)):
+        if getattr(getattr(texts, "dtype", None), "kind", None) != "S":  # an array of bytes
+            texts = check_texts(texts, name)
+        texts = tf.constant(texts, tf.string)
+    if texts.dtype != "string":
+        raise ValueError(f"{name} has the dtype {tf.as_dtype(texts.dtype).name}: expected string.")
+    check_rank(name, texts, "[batch]")
+    return texts

@@ -1,12 +1,14 @@
 """TF Hub's text preprocessors as a Keras 3 layer."""
 
+import os
+from typing import Any
+
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.hub.layer import HubLayer
+from kerasformer.hub.layer import HubLayer, string_tensor
+from kerasformer.hub.saved_function import SavedFunction, is_text
 from kerasformer.hub.saved_model import read_vocabulary
-from kerasformer.hub.signature import Signature, is_text
-from kerasformer.hub.strings import as_strings
 from kerasformer.layers.arguments import check_sizes
 
 
@@ -20,8 +22,8 @@ class HubPreprocessor(HubLayer):
     nothing from a download.
 
     In a `.keras` file the SavedModel is named and not contained: by its source and the sha256 of
-    its content. A file that names a SavedModel on which nobody has made a layer here before is
-    not loaded, but with `safe_mode=False`.
+    its content. A file that names a SavedModel that has not been used on this machine before is
+    loaded only with `safe_mode=False`.
 
     The interface is
     https://www.tensorflow.org/hub/common_saved_model_apis/text#text_preprocessing. Most of these
@@ -30,8 +32,9 @@ class HubPreprocessor(HubLayer):
     Args:
         source: The SavedModel: its folder, or a handle such as
             `"https://tfhub.dev/tensorflow/bert_en_uncased_preprocess/3"` or `"kaggle://..."`.
-        seq_length: Every row is padded or cut to this many tokens, as the SavedModel does it.
-        fingerprint: The sha256 that a saved model gives; any other content is then refused.
+        seq_length: The length that every row is padded or truncated to, as the SavedModel does it;
+            by default the SavedModel's own, as with `hub.KerasLayer`.
+        fingerprint: The sha256 that the content must have; by default any.
         **kwargs: Keras arguments of the layer, such as `name`.
 
     Call arguments:
@@ -43,8 +46,8 @@ class HubPreprocessor(HubLayer):
         and `input_type_ids`.
 
     Raises:
-        UserError: The source is no SavedModel of TensorFlow 2, is broken, or is no preprocessor;
-            or tensorflow_text is not installed.
+        UserError: The source is no SavedModel of TensorFlow 2, is broken, is no preprocessor, or
+            has no default `seq_length` and none is given; or tensorflow_text is not installed.
         ValueError: Inputs that are no texts, more than two segments, or a `seq_length` that is no
             positive integer.
 
@@ -57,25 +60,38 @@ class HubPreprocessor(HubLayer):
     array([[ 101, 2023,  102,    0,    0,    0]], dtype=int32)
     """
 
-    def __init__(self, source, seq_length=128, fingerprint=None, **kwargs):
-        check_sizes(seq_length=seq_length)
+    def __init__(
+        self,
+        source: str | os.PathLike,
+        seq_length: int | None = None,
+        fingerprint: str | None = None,
+        **kwargs: Any,
+    ):
+        if seq_length is not None:
+            check_sizes(seq_length=seq_length)
         super().__init__(source, fingerprint=fingerprint, **kwargs)
-        self.seq_length = seq_length
-        self._tokenize = Signature(getattr(self.saved_model, "tokenize", None), is_text)
+        self._tokenize = SavedFunction(getattr(self.saved_model, "tokenize", None), is_text)
         pack = getattr(self.saved_model, "bert_pack_inputs", None)
-        self._pack = Signature(pack, lambda segments: isinstance(segments, list | tuple))
+        self._pack = SavedFunction(pack, lambda segments: isinstance(segments, list | tuple))
         if self._tokenize.inputs is None or self._pack.inputs is None:
             raise UserError(
-                f"{self.source} is no text preprocessor of TF Hub, for it has no tokenize and "
+                f"{self.source} is no text preprocessor of TF Hub, as it has no tokenize and "
                 "bert_pack_inputs: use HubEncoder if it is an encoder."
             )
+        self.seq_length = self._default_length() if seq_length is None else seq_length
         self.built = True
 
-    def __call__(self, inputs, *args, **kwargs):
-        """As any Keras layer, and also on lists and arrays of str."""
+    def _default_length(self) -> int:
+        length = self._pack.defaults.get("seq_length")
+        if not isinstance(length, int):
+            raise UserError(f"{self.source} has no default seq_length: give one.")
+        return length
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As of any Keras layer; also takes lists and arrays of str."""
         return super().__call__(_segments(inputs), *args, **kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> dict[str, Any]:
         """See the class."""
         import tensorflow as tf
 
@@ -86,7 +102,7 @@ class HubPreprocessor(HubLayer):
             for name, tensor in packed.items()
         }
 
-    def tokenize(self, texts):
+    def tokenize(self, texts: Any) -> Any:
         """The token ids of texts, without special tokens, neither cut nor padded.
 
         Args:
@@ -100,33 +116,33 @@ class HubPreprocessor(HubLayer):
             ValueError: `texts` are no texts.
         """
         if isinstance(texts, keras.KerasTensor):
-            raise ValueError("tokenize takes texts; in a functional model, call the layer itself.")
-        return self._tokenize.function(as_strings(texts))
+            raise ValueError("tokenize takes texts: in a functional model, call the layer itself.")
+        return self._tokenize.function(string_tensor(texts))
 
     @property
-    def special_tokens_dict(self):
+    def special_tokens_dict(self) -> dict[str, int]:
         """Ids by role, as the SavedModel names them: `start_of_sequence_id`, `padding_id`..."""
         get_dict = getattr(self.saved_model.tokenize, "get_special_tokens_dict", None)
         if get_dict is None:
-            raise UserError(f"{self.source} does not tell its special tokens.")
+            raise UserError(f"{self.source} does not say its special tokens.")
         return {name: int(value) for name, value in sorted(get_dict().items())}
 
     @property
-    def vocabulary(self):
+    def vocabulary(self) -> list[str]:
         """The entries of the vocabulary, in the order of their ids."""
         vocabulary = read_vocabulary(self.folder)
         if not vocabulary:
             raise UserError(f"{self.source} carries no vocabulary as a text file.")
         return vocabulary
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
         return {
             name: keras.KerasTensor((inputs[0].shape[0], self.seq_length), dtype=spec.dtype.name)
             for name, spec in self._pack.outputs.items()
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the SavedModel is only named."""
         return {**super().get_config(), "seq_length": self.seq_length}
 
@@ -135,14 +151,14 @@ def _segments(inputs):
     """The list of one or two tensors of strings that a call is about."""
     is_list = isinstance(inputs, list | tuple)
     if not is_list or not inputs or isinstance(inputs[0], str | bytes):
-        return [as_strings(inputs, "inputs")]
+        return [string_tensor(inputs, "inputs")]
     if len(inputs) > 2:
-        raise ValueError(f"There are {len(inputs)} segments, and one or two is what BERT takes.")
-    segments = [as_strings(segment, f"inputs[{i}]") for i, segment in enumerate(inputs)]
+        raise ValueError(f"inputs has {len(inputs)} segments: expected one or two.")
+    segments = [string_tensor(segment, f"inputs[{i}]") for i, segment in enumerate(inputs)]
     sizes = {segment.shape[0] for segment in segments} - {None}
     if len(sizes) > 1:
         raise ValueError(
-            f"The first segments are {segments[0].shape[0]} texts and the second ones "
-            f"{segments[1].shape[0]}: each first text needs its second."
+            f"inputs[0] has {segments[0].shape[0]} texts and inputs[1] {segments[1].shape[0]}: "
+            "expected a second segment for each first one."
         )
     return segments

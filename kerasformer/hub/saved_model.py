@@ -18,19 +18,8 @@ def find_saved_model(source: str | os.PathLike) -> Path:
     Args:
         source: The folder, or a handle that `kerasformer.resolve` takes.
 
-    Returns:
-        The folder.
-
     Raises:
         UserError: There is none, or it holds something else.
-
-    Example:
-
-    >>> import tempfile, tensorflow as tf
-    >>> folder = tempfile.mkdtemp()
-    >>> tf.saved_model.save(tf.Module(), folder)
-    >>> find_saved_model(folder) == Path(folder)
-    True
     """
     folder = resolve(source)
     if (folder / "tfhub_module.pb").exists():
@@ -49,15 +38,8 @@ def find_saved_model(source: str | os.PathLike) -> Path:
 def content_fingerprint(folder: Path) -> str:
     """A SavedModel's sha256: of the names and contents of all that running it reads.
 
-    Args:
-        folder: The SavedModel's folder.
-
-    Returns:
-        The sha256 of the lines `<sha256 of a file> <its name>`, sorted by name, over the graph,
-        the variables and the assets, as 64 hexadecimal digits.
-
-    Raises:
-        UserError: A file cannot be read.
+    It is that of the lines `<sha256 of a file> <its name>`, sorted by name, over the graph, the
+    variables and the assets. A UserError where a file cannot be read.
     """
     paths = {path for pattern in _ALL_THAT_RUNS for path in folder.glob(pattern)}
     files = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
@@ -71,13 +53,7 @@ def content_fingerprint(folder: Path) -> str:
 
 
 def load_saved_model(folder: Path):
-    """Loads a SavedModel with TensorFlow, so that its functions can be run.
-
-    Args:
-        folder: The SavedModel's folder.
-
-    Returns:
-        What `tf.saved_model.load` returns.
+    """What `tf.saved_model.load` returns.
 
     Raises:
         UserError: TensorFlow cannot load it, or it needs operations of tensorflow_text, which is
@@ -109,17 +85,9 @@ def first_line(error: Exception) -> str:
 
 
 def read_vocabulary(folder: Path) -> list[str]:
-    """The vocabulary that a SavedModel carries as its one text file.
+    """The vocabulary that a SavedModel carries as its one text file, in the order of the ids.
 
-    Args:
-        folder: The SavedModel's folder.
-
-    Returns:
-        The entries, in the order of their ids; none where it carries no text file, as with a
-        SentencePiece model.
-
-    Raises:
-        UserError: The file is not UTF-8.
+    Empty where it carries no text file, as with a SentencePiece model.
     """
     files = list((folder / "assets").glob("*.txt"))
     if len(files) != 1:

@@ -77,7 +77,7 @@ class BertEncoder(ServingExport):
             config.vocab_size,
             config.max_length,
             config.type_vocab_size,
-            config.embedding_size,
+            config.embedding_size or config.hidden_size,
             dropout=config.dropout,
             layer_norm_epsilon=config.layer_norm_epsilon,
             embeddings_initializer=initializer,
@@ -129,7 +129,9 @@ class BertEncoder(ServingExport):
     ) -> tuple[Self, "LoadReport"]: ...
 
     @classmethod
-    def from_pretrained(cls, source, *, strict: bool = True, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, source: str | os.PathLike, *, strict: bool = True, **kwargs: Any
+    ) -> Any:
         """Loads a published encoder, of any format, into native layers.
 
         All weights, float16 and bfloat16 too, become variables of the dtype that `kwargs` ask for,
@@ -144,8 +146,7 @@ class BertEncoder(ServingExport):
             **kwargs: Keras arguments of the model, such as `dtype` or `name`.
 
         Returns:
-            A `BertEncoder` with the published weights; with `strict=False`, the pair of it and a
-            `LoadReport`.
+            The encoder; with `strict=False`, the pair of it and a `LoadReport`.
 
         Raises:
             UserError: The source does not exist or is no BERT encoder, or a weight is missing,
@@ -171,8 +172,7 @@ class BertEncoder(ServingExport):
             tokenizer: The encoder's tokenizer, to be saved beside it.
 
         Raises:
-            UserError: The folder cannot be written to, or transformers lacks the activation or a
-                weight's type.
+            UserError: The folder cannot be written to, or transformers has no such model.
         """
         from kerasformer.checkpoints.export.huggingface import save_pretrained
 
@@ -195,8 +195,7 @@ class BertEncoder(ServingExport):
             mlm_head: A `kerasformer.layers.MaskedLMHead` on the encoder, to be its `.mlm`.
 
         Raises:
-            UserError: The encoder has no pooler, or the parts do not fit each other; see
-                `checkpoints.export.tfhub.export_tfhub`.
+            UserError: As of `checkpoints.export.tfhub.export_tfhub`: without a pooler, say.
         """
         from kerasformer.checkpoints.export.tfhub import export_tfhub
 

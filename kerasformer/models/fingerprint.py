@@ -11,12 +11,9 @@ def fingerprint(settings: dict, weights: Iterable, texts: Iterable[str]) -> str:
     """The sha256 over settings, a model's weights and texts, in their order.
 
     Args:
-        settings: What else the vectors follow from, ready for JSON.
+        settings: What else the results follow from, ready for JSON.
         weights: Keras variables.
         texts: The texts.
-
-    Returns:
-        64 hexadecimal digits.
 
     Example:
 

@@ -9,7 +9,7 @@
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
-<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.known`
+<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.trust`
 ```
 
 A file's sha256 is checked while it is written and again when a folder first links it. After that
@@ -47,11 +47,7 @@ def default_root() -> Path:
 
 
 class Cache:
-    """The blobs, and the folders that show them under their names.
-
-    Args:
-        root: The cache's folder; it is made when something is first written.
-    """
+    """The blobs, and the folders that show them under their names; made when first written to."""
 
     def __init__(self, root: Path):
         self.root = Path(root)
@@ -76,15 +72,10 @@ class Cache:
         return sound
 
     def add(self, file: File, chunks: Iterable[bytes], scratch: Path) -> None:
-        """Writes content into the cache, if it is what `file` says.
-
-        Args:
-            file: What is expected.
-            chunks: The content, piece by piece; reading stops at the first byte too many.
-            scratch: A folder on the same file system for the unfinished file.
+        """Writes content into the cache, by way of a scratch folder on the same file system.
 
         Raises:
-            FetchError: The content differs.
+            FetchError: It is not what `file` says; it is read up to the first byte too many.
         """
         if self.holds(file):
             return  # and other folders may be linked to it
@@ -141,12 +132,7 @@ class CachedFolder:
         )
 
     def link(self, files: Iterable[File], about: Mapping[str, str]) -> None:
-        """Shows `files`, which the cache holds, in the cache's own folder, and records them.
-
-        Args:
-            files: What the folder holds.
-            about: What else the manifest says, such as where the files are from.
-        """
+        """Shows `files`, which the cache holds, in the cache's own folder, and records them."""
         for file in files:
             path = self._own / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +140,13 @@ class CachedFolder:
         self.record(self._own, files, about)
 
     def record(self, folder: Path, files: Iterable[File], about: Mapping[str, str]) -> None:
-        """Writes the manifest of a folder whose files have just been checked."""
+        """Writes the manifest of a folder whose files have just been checked.
+
+        Args:
+            folder: The folder.
+            files: What it holds.
+            about: What else the manifest says, such as where the files are from.
+        """
         entries = [
             {**asdict(file), "mtime_ns": (folder / file.name).stat().st_mtime_ns} for file in files
         ]

@@ -38,15 +38,9 @@ _CHILD = (
 
 
 def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -> dict[str, Any]:
-    """Calls a function that downloads, in a child process.
+    """Calls a function, `"module:name"`, that downloads, in a child process.
 
-    Args:
-        function: Where it is, as `"module:name"`.
-        arguments: Its keyword arguments, as JSON can write them.
-        progress: Follows what it announces.
-
-    Returns:
-        The function's result.
+    Its arguments and its result pass as JSON.
 
     Raises:
         UnreachableError: Nobody answers, or too slowly.
@@ -133,10 +127,7 @@ def _tell(kind: str, value: Any) -> None:
 class Watch:
     """How far a child's download is, and when to end it.
 
-    Args:
-        progress: Follows the bytes.
-        folder: Where they arrive, if that is known before the child says so.
-        size: How many, likewise.
+    The child announces where how many bytes arrive, unless `folder` and `size` say it beforehand.
     """
 
     def __init__(
@@ -174,7 +165,8 @@ class Watch:
     def _begin(self, folder: Path, size: int | None) -> None:
         self._folder, self._allowed = folder, PATIENCE
         self._base, self._count = _bytes_under(folder), 0
-        self._progress.start(size)
+        if size != 0:
+            self._progress.start(size)
 
     def _renew(self) -> None:
         self._since, self._before = time.monotonic(), self._count
@@ -183,11 +175,7 @@ class Watch:
 def run(
     command: Sequence[str], watch: Watch, environment: dict[str, str] | None = None
 ) -> tuple[str, list[tuple[str, Any]]]:
-    """Runs a command that downloads, until it ends or the watch ends it.
-
-    Returns:
-        What it printed; and what it told, where it is a child of `call`.
-    """
+    """Runs a command until it ends, or the watch ends it: what it printed, and what it told."""
     with tempfile.TemporaryDirectory() as folder:
         log, told = Path(folder, "log"), Path(folder, "events")
         told.touch()

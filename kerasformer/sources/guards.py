@@ -8,12 +8,7 @@ from kerasformer.sources.places import FetchError
 
 
 def require_https(url: str, origin: str) -> None:
-    """Refuses an address that is not https, but for a mirror that is on this machine.
-
-    Args:
-        url: Where a request is about to go.
-        origin: Where the first one went: over https nothing leads back to http.
-    """
+    """Refuses an address that is not https, but where `origin`, a local mirror, is not either."""
     try:
         target, began = urlsplit(url), urlsplit(origin)
         here = target.scheme == began.scheme == "http" and target.hostname == "127.0.0.1"

@@ -39,11 +39,7 @@ _BESIDE = (
 
 
 def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
-    """The files that a model needs, out of all that its repository holds; never a pickle.
-
-    Args:
-        names: What the repository holds.
-        read: The content of one of them.
+    """The files that a model needs, out of the names in its repository; never a pickle.
 
     Raises:
         FetchError: There is no configuration, or there are no weights in safetensors.
@@ -113,10 +109,6 @@ def cached(place: Hub) -> Path | None:
 def download(model: str, version: str | None) -> dict[str, Any]:
     """Downloads the files that are read of a model into the person's Hugging Face cache.
 
-    Args:
-        model: The repository, `owner/name`.
-        version: A branch, tag or commit.
-
     Returns:
         The `folder`, the `version` (a commit), and the `files`: their names, sha256 and sizes.
 
@@ -153,7 +145,7 @@ class _Repository:
             size = -1
         if size < 0 or not re.fullmatch("[0-9a-f]{40}", self.commit):
             raise FetchError("the list of its files is not as the hub writes it")
-        self._cache = Path(constants.HF_HUB_CACHE)
+        self._cache = Path(constants.HF_HUB_CACHE).absolute()
         self._folder = self._cache / f"models--{model.replace('/', '--')}"
         self.snapshot = self._folder / "snapshots" / self.commit
 
@@ -165,8 +157,7 @@ class _Repository:
         free = shutil.disk_usage(self._cache).free
         if known > free:  # the library only warns
             raise FetchError(f"it needs {known:,} bytes, and {self._cache} has {free:,} free")
-        if sizes:
-            announce(self._folder, None if None in sizes else known)
+        announce(self._folder, None if None in sizes else known)
 
     def get(self, name: str) -> Path:
         """A file's path in the cache, downloaded where it is not there yet."""
@@ -181,9 +172,9 @@ class _Repository:
             endpoint=self._endpoint,
             etag_timeout=TIMEOUT,
         )
-        if Path(path) != self.snapshot / name:
+        if Path(path).absolute() != self.snapshot / name:
             raise FetchError(f"{name} is said to be of another commit")
-        return Path(path)
+        return self.snapshot / name
 
     def verified(self, name: str) -> tuple[str, int]:
         """A file's sha256 and size, once it is what the hub's list says."""

@@ -28,7 +28,7 @@ _TFHUB = "https://tfhub.dev"
 TIMEOUT = 5  # seconds of silence of tfhub.dev
 _CHUNK = 1 << 16  # bytes, so that a slow download is seen to move
 _MARKS = ("saved_model.pb", "config.json")  # of a SavedModel, and of a KerasHub preset
-_MOST_FILES = 10_000
+_MOST_PAGES = 100  # of the list of a model's files, each of up to 100
 _PAGE = re.compile(  # the address of a model's version on Kaggle, in its two forms
     r"/models/([\w-]+/[\w.-]+)/(?:frameworks/)?([\w-]+)/(?:variations/)?([\w.-]+)"
     r"/(?:versions/)?(\d+)(?=[/?]|$)",
@@ -46,11 +46,7 @@ def cached(place: Hub) -> Path | None:
 
 
 def download(model: str, version: str | None) -> dict[str, Any]:
-    """Downloads a model of Kaggle into kagglehub's cache.
-
-    Args:
-        model: `owner/model/framework/variation`.
-        version: The version, or the current one.
+    """Downloads a model of Kaggle, at its current version or another, into kagglehub's cache.
 
     Returns:
         The `folder`, the `version`, and the `files`: their names, sha256 and sizes.
@@ -102,12 +98,13 @@ def _list(model: str, version: str | None) -> tuple[str, dict[str, int]]:
             version = str(int(api.get_model_instance(asked).version_number))
         fields |= {"version_number": int(version), "page_size": 100}
         asked = _filled(types.ApiListModelInstanceVersionFilesRequest(), fields)
-        token = "first"
-        while token and len(sizes) < _MOST_FILES:
+        for _ in range(_MOST_PAGES):
             asking("the list of its files")
             page = api.list_model_instance_version_files(asked)
             sizes |= {file.name: file.size for file in page.files}
-            token = asked.page_token = page.next_page_token
+            asked.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
     check_names(sizes)
     if not any(name in _MARKS for name in sizes):
         raise FetchError("it is no SavedModel: there is no saved_model.pb")
@@ -141,14 +138,15 @@ def _get(
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub")
+    chosen = os.environ.get("KAGGLEHUB_CACHE")
+    return Path(chosen or Path.home() / ".cache" / "kagglehub").absolute()
 
 
 def _tfhub_folder(place: Hub) -> Path | None:
     """Where tensorflow_hub keeps this model, if the person has chosen a folder for its cache."""
     chosen = os.environ.get("TFHUB_CACHE_DIR")
     name = hashlib.sha1(str(place).encode(), usedforsecurity=False).hexdigest()
-    return Path(chosen).expanduser() / name if chosen else None
+    return Path(chosen).absolute() / name if chosen else None
 
 
 def _on_kaggle(url: str) -> tuple[str, str]:

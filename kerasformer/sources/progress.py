@@ -43,6 +43,8 @@ class FetchProgress:
 
     def move_to(self, count: int) -> None:
         """Sets the bytes of the present download that have come."""
+        if not self._started:
+            return
         whole = f" of {_megabytes(self._size)}" if self._size else ""
         self._bars.update(completed=count, sizes=f"{_megabytes(count)}{whole}")
 

@@ -87,7 +87,7 @@ def resolve(source: str | os.PathLike, *, offline: bool | None = None) -> Path:
 
 def _resolve_path(source: str | os.PathLike) -> Path:
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):
-        raise UserError(f"{source!r} is no source: give {_ACCEPTED}.")
+        raise UserError(f"{source!r} is not a source: give {_ACCEPTED}.")
     path = os.path.expanduser(source)
     if os.path.exists(path) or os.path.exists(f"{path}.index"):  # or a checkpoint's prefix
         return Path(path)

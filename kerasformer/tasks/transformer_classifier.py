@@ -195,13 +195,6 @@ class TransformerClassifier(StringClassifier):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "vocab_size": self.vocab_size,
-            "hidden_size": self.hidden_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "intermediate_size": self.intermediate_size,
-            "dropout": self.dropout,
-            "activation": self.activation,
-        }
+        names = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
+        names += ("dropout", "activation")
+        return super().get_config() | {name: getattr(self, name) for name in names}

@@ -95,7 +95,7 @@ def test_mistakes(embedder):
         layer_features(embedder, ["fine"], ["cls", "cls"])
     with pytest.raises(UserError, match="different ones"):
         layer_features(embedder, ["fine"], [])
-    with pytest.raises(UserError, match="There is not a text"):
+    with pytest.raises(UserError, match="No texts given"):
         layer_features(embedder, [])
     with pytest.raises(UserError, match="must be a str"):
         layer_features(embedder, ["fine", None])

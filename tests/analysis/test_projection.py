@@ -75,9 +75,9 @@ def test_vectors_on_a_line(size):
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        (np.zeros((0, 4)), "There are 0 vectors to project: give at least 3 texts"),
-        (np.ones((1, 4)), "There is 1 vector to project"),
-        (np.ones((2, 4)), "There are 2 vectors to project"),
+        (np.zeros((0, 4)), "takes 3 texts or more: got 0"),
+        (np.ones((1, 4)), "takes 3 texts or more: got 1"),
+        (np.ones((2, 4)), "takes 3 texts or more: got 2"),
         (np.ones((5, 4)), "All 5 vectors are the same"),
         (np.full((5, 4), 7.0) + 1e-6 * np.eye(5, 4), "All 5 vectors are the same"),
         (np.ones((5, 1)), r"have the shape \[5, 1\]"),

@@ -344,7 +344,6 @@ def test_wrong_sizes_are_refused(write, tensors, key, value):
         ("add_cross_attention", True),
         ("model_type", "roberta"),
         ("model_type", ["bert"]),
-        ("model_type", ...),
         ("num_attention_heads", 7),
     ],
 )
@@ -358,8 +357,31 @@ def test_wrong_values_are_refused_by_name(write, tensors, key, value):
     assert "\n" not in message
 
 
+def test_a_missing_model_type_is_seen_by_keys_and_tensors(write, tensors, plain):
+    for names in (tensors, {f"bert.{name}": tensor for name, tensor in tensors.items()}):
+        found = BertEncoder.from_pretrained(write(names, model_type=...))
+        for mine, other in zip(found.get_weights(), plain.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pad_token_id": 1},  # RoBERTa's
+        {"architectures": ["RobertaModel"]},
+        {"architectures": ["BertGenerationEncoder"]},
+        {"hidden_size": ...},
+        {"architectures": ["ElectraModel"]},  # has another key
+    ],
+    ids=str,
+)
+def test_a_missing_model_type_that_could_be_another(write, tensors, changes):
+    with pytest.raises(UserError, match='add "model_type": "bert", "distilbert" or "electra" to'):
+        BertEncoder.from_pretrained(write(tensors, model_type=..., **changes))
+
+
 def test_unknown_names_are_told_what_is_known(write, tensors):
-    with pytest.raises(UserError, match=r"'roberta'.*'bert'"):
+    with pytest.raises(UserError, match=r"'roberta': expected 'bert'"):
         BertEncoder.from_pretrained(write(tensors, model_type="roberta"))
     with pytest.raises(UserError, match=r"quick_gelu.*gelu_new"):
         BertEncoder.from_pretrained(write(tensors, hidden_act="quick_gelu"))

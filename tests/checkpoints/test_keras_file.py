@@ -236,7 +236,10 @@ def _itself(file):
         ),
         (_virtual, "in another file"),
         (lambda f: f.__setitem__("x", h5py.ExternalLink("other.h5", "/")), "the link 'x'"),
-        (lambda f: f.__setitem__("x", h5py.SoftLink("/nowhere")), "the link 'x' to another place"),
+        (
+            lambda f: f.__setitem__("x", h5py.SoftLink("/nowhere")),
+            "the link 'x': expected weights",
+        ),
         (_itself, "'a/b/again' twice"),
         (lambda f: f.create_dataset("x", data="text"), "'x' in .* is no array of numbers"),
         (lambda f: f.create_dataset("x", data=np.void(b"abc")), "is no array of numbers"),

@@ -100,13 +100,13 @@ def test_its_tokenizer(folder, settings, tokens):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "DistilBertBackbone"}, "describes a 'DistilBertBackbone', and only"),
+        ({"kind": "DistilBertBackbone"}, "describes a 'DistilBertBackbone': expected"),
         ({"hidden_dim": 0}, "hidden_dim is 0 in .*: expected an integer from 1"),
         ({"hidden_dim": 10**9}, "hidden_dim is 1000000000 in"),
         ({"num_layers": 10**9}, "num_layers is 1000000000 in .* to 1,000"),
         ({"num_heads": True}, "num_heads is True"),
         ({"num_heads": 5}, "is not a multiple of num_heads=5"),
-        ({"vocabulary_size": "9" * 1000}, "vocabulary_size is 999"),
+        ({"vocabulary_size": "9" * 1000}, "vocabulary_size is '999"),
         ({"dropout": "none"}, "dropout='none' is not a number"),
     ],
     ids=str,

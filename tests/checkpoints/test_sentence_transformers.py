@@ -69,7 +69,7 @@ def test_maximum_length(folder, settings, tokenizer, length):
 @pytest.mark.parametrize("length", [0, -5, 2, "256", True, [3]], ids=str)
 def test_a_maximum_length_without_sense(folder, length):
     write(folder / "sentence_bert_config.json", {"max_seq_length": length})
-    with pytest.raises(UserError, match=r"sentence_bert_config.json gives .* for the most tokens"):
+    with pytest.raises(UserError, match=r"sentence_bert_config.json has .* as the most tokens"):
         read_modules(folder)
 
 
@@ -80,7 +80,7 @@ def test_the_prompt_that_is_the_default(folder):
     write(path, {"prompts": {"query": "query: "}, "default_prompt_name": "query"})
     assert read_modules(folder).prompt == "query: "
     write(path, {"prompts": [], "default_prompt_name": "query"})
-    with pytest.raises(UserError, match="names the default prompt 'query', and has no such"):
+    with pytest.raises(UserError, match="names the default prompt 'query', but has no such"):
         read_modules(folder)
 
 
@@ -171,10 +171,10 @@ def test_dense(dense):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"in_features": "4"}, "no sensible in_features"),
-        ({"out_features": 10**12}, "no sensible in_features and out_features"),
+        ({"in_features": "4"}, "in_features is '4' in"),
+        ({"out_features": 10**12}, "out_features is 1000000000000 in"),
         ({"activation_function": "os.system"}, "has the activation_function 'os.system'"),
-        ({"activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax', and what can be read"),
+        ({"activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax': expected"),
         ({"use_residual": True}, "asks for use_residual"),
     ],
     ids=str,

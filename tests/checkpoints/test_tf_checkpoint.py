@@ -360,7 +360,7 @@ def test_wrong_values_are_named(write, tensors, key, value):
         ("bert/encoder/transformer/group_0/inner_group_0/ffn_1/kernel", "an ALBERT"),
         ("electra/embeddings/word_embeddings", "an ELECTRA"),
         ("generator/encoder/layer_0/output/dense/bias", "an ELECTRA"),
-        ("model/layer1/conv/kernel", "no BERT encoder"),
+        ("model/layer1/conv/kernel", "no known BERT encoder"),
     ],
 )
 def test_other_models(write, name, words):

@@ -76,7 +76,7 @@ def test_a_file_of_lines(context, tmp_path):
 
 def test_more_than_the_limit_and_than_a_terminal_is_wide(context):
     _, out, _ = context("film", "--texts", "film " * 15, "--limit", "13")
-    assert "There are more: --limit takes more than 13." in out
+    assert "There are more: raise --limit above 13." in out
     assert "Cosines in layer" not in out
     assert "–" in out  # no other words
 

@@ -143,7 +143,7 @@ def test_a_model_that_is_there_is_replaced_when_asked(convert, refused, model, t
     target = tmp_path / "out"
     convert(model, target, "hf")
     (target / "old.txt").write_text("old")
-    assert "is there already: give --overwrite" in refused(model, target, "hf")
+    assert "exists: give --overwrite" in refused(model, target, "hf")
     assert (target / "old.txt").exists()
     convert(model, target, "hf", "--overwrite")
     assert not (target / "old.txt").exists()
@@ -161,8 +161,8 @@ def test_other_things_are_never_replaced(refused, model, tmp_path, options):
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "cat.jpg").write_text("miaow")
-    assert "is there, and is none of the format hf" in refused(model, photos, "hf", *options)
-    assert "is none of the format tfhub" in refused(model, photos, "tfhub", *options)
+    assert "exists and is not of the format hf" in refused(model, photos, "hf", *options)
+    assert "is not of the format tfhub" in refused(model, photos, "tfhub", *options)
     assert "has another suffix than .keras" in refused(model, photos / "cat.jpg", "keras", *options)
     assert "holds the source itself" in refused(model, model, "hf", *options)
     assert "holds the source itself" in refused(model, tmp_path, "hf", *options)

@@ -99,7 +99,7 @@ def test_a_file_of_another_dialect(layers, texts, data, tmp_path, capsys):
     data.write_text("\n".join(row.replace(",", ";é;") for row in rows), encoding="utf-16")
     options = ["--text-column", "0,1", "--label-column", "2", "--no-header"]
     assert layers("--poolings", "max", *options) == 0
-    assert "the columns '0' and '1' of a row, joined by a space" in capsys.readouterr().err
+    assert "the columns '0', '1' of a row, joined by a space" in capsys.readouterr().err
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert record["data"]["class_names"] == ["no", "yes"]
     assert record["settings"]["header"] is False
@@ -114,12 +114,13 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(
     assert "Cannot write to" in capsys.readouterr().err
 
 
-def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch):
+def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kerasformer.analysis.layer_probe.LinearProbe", interrupted)
     assert layers("--poolings", "cls") == 130
+    assert capsys.readouterr().err.endswith("interrupted; nothing was written.\n")
     assert not (tmp_path / "out").exists()
 
 

@@ -13,6 +13,7 @@ import kerasformer.compare
 from kerasformer.cli import _parser, main
 from kerasformer.compare import ARMS, Settings, compare
 from kerasformer.compare.report import load_record
+from kerasformer.compare.runner import load_data
 from kerasformer.compare.settings import DTYPES
 from kerasformer.errors import UserError
 
@@ -28,6 +29,7 @@ SETTINGS = st.fixed_dictionaries(
         "seeds": st.none() | st.integers(1, 5) | st.lists(st.integers(0, 9), min_size=1),
         "minutes": st.none() | st.sampled_from([0.5, 8, 20]),
         "limit": COUNT,
+        "test_limit": COUNT,
         "epochs": COUNT,
         "dtype": st.sampled_from([None, *DTYPES]),
         "keep_models": st.booleans(),
@@ -53,6 +55,10 @@ def parsed(command, monkeypatch):
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(SETTINGS)
 def test_the_command_runs_with_the_same_settings(values):
+    if values["test_limit"] and not (values["limit"] or values["quick"]):
+        with pytest.raises(UserError, match="without a limit"):
+            Settings.make(**values)
+        return
     settings = Settings.make(**values)
     with pytest.MonkeyPatch.context() as monkeypatch:
         assert parsed(settings.command(), monkeypatch) == settings
@@ -96,14 +102,16 @@ def test_every_option_that_a_text_names_exists():
 def test_quick_keeps_the_test_split_whole(tmp_path):
     lines = [f"{'fine' if i % 2 else 'dull'} film {i},{i % 2}" for i in range(3_000)]
     (tmp_path / "films.csv").write_text("\n".join(["text,label", *lines]))
-    data = {"data": str(tmp_path / "films.csv"), "arms": ["majority"]}
-    record = load_record(compare(**data, quick=True, output=tmp_path / "quick"))
-    sizes = {name: split["examples"] for name, split in record["data"]["splits"].items()}
-    assert sizes["train"] == 800
-    assert 500 < sizes["test"] < 700  # a fifth, as without --quick
-    capped = compare(**data, limit=100, test_limit=50, seeds=1, output=tmp_path / "capped")
-    splits = load_record(capped)["data"]["splits"]
-    assert (splits["train"]["examples"], splits["test"]["examples"]) == (100, 50)
+    data = str(tmp_path / "films.csv")
+    whole, quick = (
+        load_data(Settings.make(data=data)),
+        load_data(Settings.make(data=data, quick=True)),
+    )
+    assert len(quick.train) == 800
+    assert quick.test.texts == whole.test.texts
+    capped = load_data(Settings.make(data=data, limit=100, test_limit=50))
+    assert (len(capped.train), len(capped.test)) == (100, 50)
+    assert list(capped.splits) == list(whole.splits)
 
 
 def test_quick_with_too_many_classes_speaks_of_itself(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from kerasformer import progress as bars
 from kerasformer.corpus import progress
-from kerasformer.corpus.progress import WorkProgress
+from kerasformer.corpus.progress import WorkProgress, step
 
 
 class Terminal(io.StringIO):
@@ -68,3 +68,18 @@ def test_nobody_knows_how_many(embed, capsys):
     embed(total=None)
     first, _ = capsys.readouterr().err.splitlines()
     assert first == "Embedding: 400,400 texts, 7 texts/s"
+
+
+def test_a_step_of_unknown_length_is_named(capsys):
+    with step("Loading"):
+        assert capsys.readouterr().err == "Loading ...\n"
+
+
+def test_until_the_first_report_nothing_is_estimated(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with WorkProgress("Embedding", 100):
+        pass
+    assert "left" not in terminal.getvalue()
+    assert "%" not in terminal.getvalue()

@@ -316,7 +316,7 @@ def test_a_row_that_cannot_be_read_leaves_nothing(source):
 def test_semicolons_by_number_in_another_encoding_resumed_with_the_same_options(source, stand_in):
     rows = [f"k{n};né {n}" for n in range(20)]
     Path("a.csv").write_bytes("\n".join(["key;verse", *rows]).encode("cp1252"))
-    options = {"text_column": "1", "id_column": "0", "delimiter": "semicolon"}
+    options = {"text_column": 1, "id_column": "0", "delimiter": "semicolon"}
     options |= {"encoding": "windows-1252", **SETTINGS, "shard_size": 4}
     call, left = stand_in.__call__, [3]
 
@@ -340,7 +340,7 @@ def test_semicolons_by_number_in_another_encoding_resumed_with_the_same_options(
 def test_columns_that_are_joined_are_named(source, capsys):
     Path("a.csv").write_text("a,b\none,two\n")
     embed_corpus(["a.csv"], "out", text_column="a,b", **SETTINGS)
-    assert "the columns 'a' and 'b' of a row, joined by a space" in capsys.readouterr().err
+    assert "the columns 'a', 'b' of a row, joined by a space" in capsys.readouterr().err
 
 
 def test_broken_manifests(source):

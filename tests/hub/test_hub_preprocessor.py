@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from kerasformer.errors import UserError
 from kerasformer.hub import HubPreprocessor
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.text import WordPieceTokenizer
 
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.backend("tensorflow")
@@ -30,6 +32,30 @@ def golden_case(arrays, case):
 def test_one_segment(golden, arrays):
     layer = HubPreprocessor(golden["preprocessor"], seq_length=16)
     assert_equal(layer(arrays["first"].tolist()), golden_case(arrays, "one"))
+
+
+def test_the_length_is_by_default_the_saved_models_own(golden, arrays):
+    layer = HubPreprocessor(golden["preprocessor"])
+    assert layer.seq_length == layer.get_config()["seq_length"] == 16
+    raw = layer.saved_model(tf.constant(arrays["first"].tolist()))  # as hub.KerasLayer calls it
+    assert_equal(layer(arrays["first"].tolist()), raw)
+    assert_equal(raw, golden_case(arrays, "one"))
+
+
+def test_the_default_length_of_what_we_export(tmp_path):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film"]
+    encoder = BertEncoder(EncoderConfig(len(words), 4, 1, 1, 4, max_length=64))
+    encoder.export_tfhub(tmp_path, WordPieceTokenizer.from_vocabulary(words), seq_length=48)
+    texts, layer = tf.constant(["a good film"]), HubPreprocessor(tmp_path / "preprocessor")
+    assert layer(texts)["input_word_ids"].shape == (1, 48)
+    assert_equal(layer(texts), layer.saved_model(texts))
+    again = HubPreprocessor.from_config(layer.get_config())
+    assert (again.seq_length, layer.compute_output_spec([texts])["input_mask"].shape) == (
+        48,
+        (1, 48),
+    )
+    shorter = HubPreprocessor(tmp_path / "preprocessor", seq_length=5)
+    assert shorter([["good"], ["film"]])["input_word_ids"].numpy().tolist() == [[2, 4, 3, 5, 3]]
 
 
 def test_two_segments(preprocessor, arrays):
@@ -123,10 +149,10 @@ def test_wrong_inputs_are_named(preprocessor):
         (["a", None], r"inputs\[1\] is None"),
         ([None, "a"], r"inputs\[0\] is None, but must be a list of str"),
         (np.array([1, 2]), r"inputs\[0\] is np.int64\(1\)"),
-        (tf.constant([1, 2]), "inputs has the dtype int32, not string"),
+        (tf.constant([1, 2]), "inputs has the dtype int32: expected string"),
         (tf.constant([["a"], ["b"]]), r"Expected inputs of shape \[batch\], got \(2, 1\)"),
-        ([["a"], ["b"], ["c"]], "There are 3 segments"),
-        ([["a", "b"], ["c"]], "The first segments are 2 texts and the second ones 1"),
+        ([["a"], ["b"], ["c"]], "inputs has 3 segments: expected one or two"),
+        ([["a", "b"], ["c"]], r"inputs\[0\] has 2 texts and inputs\[1\] 1"),
         (keras.Input((), dtype="int32"), "inputs has the dtype int32"),
         (keras.Input((1,), dtype="string"), r"got \(None, 1\)"),
     ]
@@ -137,7 +163,7 @@ def test_wrong_inputs_are_named(preprocessor):
         preprocessor.tokenize(keras.Input((), dtype="string"))
 
 
-@pytest.mark.parametrize("seq_length", [0, -1, 1.5, "8", True, None])
+@pytest.mark.parametrize("seq_length", [0, -1, 1.5, "8", True])
 def test_wrong_seq_length(golden, seq_length):
     with pytest.raises(ValueError, match=r"seq_length=.* is not a positive integer"):
         HubPreprocessor(golden["preprocessor"], seq_length=seq_length)
@@ -161,12 +187,15 @@ def test_preprocessor_without_extras(save_module):
         return {"input_word_ids": tokens[0].to_tensor(shape=tf.stack([-1, seq_length]))}
 
     parts = {"tokenize": Part(tokenize), "bert_pack_inputs": Part(pack)}
-    layer = HubPreprocessor(save_module(tokenize, **parts), seq_length=3)
+    folder = save_module(tokenize, **parts)
+    with pytest.raises(UserError, match="has no default seq_length: give one"):
+        HubPreprocessor(folder)
+    layer = HubPreprocessor(folder, seq_length=3)
     assert layer(["ab", "日bcd"])["input_word_ids"].numpy().tolist() == [
         [97, 98, 0],
         [26085, 98, 99],
     ]
-    with pytest.raises(UserError, match="does not tell its special tokens"):
+    with pytest.raises(UserError, match="does not say its special tokens"):
         _ = layer.special_tokens_dict
     with pytest.raises(UserError, match="carries no vocabulary"):
         _ = layer.vocabulary

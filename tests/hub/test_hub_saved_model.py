@@ -114,7 +114,7 @@ def test_each_for_the_other(golden):
 @pytest.mark.backend("jax")
 @pytest.mark.parametrize("layer_class", [HubEncoder, HubPreprocessor])
 def test_other_backends(golden, layer_class):
-    with pytest.raises(UserError, match=f"{layer_class.__name__} runs a TensorFlow graph, and"):
+    with pytest.raises(UserError, match=f"{layer_class.__name__} runs a TensorFlow graph, but"):
         layer_class(golden["encoder"])
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras.src.backend.common.global_state import set_global_attribute
 
 from kerasformer.errors import UserError
-from kerasformer.hub import HubEncoder, HubPreprocessor, known
+from kerasformer.hub import HubEncoder, HubPreprocessor, trust
 
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.backend("tensorflow")
@@ -103,7 +103,7 @@ cache, os.environ["KERASFORMER_CACHE"] = os.environ["KERASFORMER_CACHE"], empty_
 try:
     keras.saving.load_model(model)
 except kerasformer.errors.UserError as error:
-    assert "nobody has used here before" in str(error), error
+    assert "has not been used on this machine before" in str(error), error
 else:
     raise AssertionError("a stranger's model was loaded")
 os.environ["KERASFORMER_CACHE"] = cache
@@ -150,7 +150,7 @@ def small(embedding, tmp_path):
 @pytest.fixture
 def stranger(small, monkeypatch, tmp_path):
     """Makes the test somebody who has used nothing yet; gives the SavedModels loaded since."""
-    monkeypatch.setattr(known, "_known_to_this_process", set())
+    monkeypatch.setattr(trust, "_trusted_by_this_process", set())
     monkeypatch.setenv("KERASFORMER_CACHE", str(tmp_path / "cache"))
     loads, load = [], tf.saved_model.load
     monkeypatch.setattr(tf.saved_model, "load", lambda folder: loads.append(folder) or load(folder))
@@ -159,8 +159,8 @@ def stranger(small, monkeypatch, tmp_path):
 
 def test_what_nobody_has_used_is_not_run(small, stranger):
     message = (
-        r"would run the SavedModel '.*embedding', which nobody has used here before: if you "
-        r"trust it, make HubEncoder\('.*'\) once yourself, or load with safe_mode=False"
+        r"would run the SavedModel '.*embedding', which has not been used on this machine before: "
+        r"if you trust it, call HubEncoder\('.*'\) once yourself, or load with safe_mode=False"
     )
     with pytest.raises(UserError, match=message) as error:
         keras.saving.load_model(small)
@@ -170,7 +170,7 @@ def test_what_nobody_has_used_is_not_run(small, stranger):
 
 def test_making_the_layer_once_allows_it(small, embedding, stranger, monkeypatch):
     HubEncoder(embedding)
-    monkeypatch.setattr(known, "_known_to_this_process", set())  # as in the next process
+    monkeypatch.setattr(trust, "_trusted_by_this_process", set())  # as in the next process
     model = keras.saving.load_model(small)
     assert model(tf.constant(["ab"]))["default"].numpy().tolist() == [[1, 4]]
 
@@ -193,7 +193,7 @@ def test_hostile_fingerprints(layer_class, fingerprint, embedding, stranger, tmp
     (tmp_path / "cache" / "run-as-is").mkdir(parents=True)
     (tmp_path / "x").touch()
     config = {"source": str(embedding), "fingerprint": fingerprint, "name": "a"}
-    with pytest.raises(UserError, match="nobody has used here before"):
+    with pytest.raises(UserError, match="has not been used on this machine before"):
         layer_class.from_config(config)
     assert stranger == []
 
@@ -212,7 +212,7 @@ def test_changed_and_missing_content(embedding):
     for build in (HubEncoder.from_config, lambda config: HubEncoder(**config)):
         with pytest.raises(UserError, match="embedding has changed") as error:
             build(config)
-        assert "bring back the earlier SavedModel" in str(error.value)
+        assert "restore the earlier SavedModel" in str(error.value)
     shutil.rmtree(embedding)
     with pytest.raises(UserError, match="There is no file or folder"):
         HubEncoder.from_config(config)

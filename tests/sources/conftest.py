@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from huggingface_hub import constants, set_client_factory
 from huggingface_hub.utils import _http
 
-from kerasformer.sources import child, folders, huggingface, kaggle
+from kerasformer.sources import child, folders, kaggle
 from kerasformer.sources.cache import Cache
 
 sleep = time.sleep  # the server's own, whatever a test makes of the module's
@@ -182,8 +183,6 @@ def web(monkeypatch, tmp_path):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
-    monkeypatch.setattr(huggingface, "TIMEOUT", 0.2)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving() as web:
         monkeypatch.setenv("HF_ENDPOINT", web.url)
@@ -201,6 +200,8 @@ def in_process(monkeypatch):
 
     monkeypatch.setattr(folders, "call", call)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the libraries' pauses
+    # Reading a hundred certificates for each client takes longer than the test.
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
 
 
 @pytest.fixture

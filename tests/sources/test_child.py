@@ -106,13 +106,13 @@ def test_what_gets_nowhere_or_has_no_end_is_ended(download, monkeypatch, where):
 
 
 def test_a_slow_download_is_left_in_peace(download, monkeypatch, capsys):
-    monkeypatch.setattr(child, "PATIENCE", 0.2)
+    monkeypatch.setattr(child, "PATIENCE", 0.4)
     body = """
         announce(folder, 60_000)
         for part in range(30):
             with open(f"{folder}/{part}", "wb") as file:
                 file.write(bytes(2000))
-            time.sleep(0.02)
+            time.sleep(0.03)
         return {}
         """
     assert download(body) == {}

@@ -1,7 +1,9 @@
 """The Hugging Face hub as a place, against a small server of the same manners on 127.0.0.1."""
 
+import contextlib
 import hashlib
 import json
+import random
 import shutil
 import time
 from pathlib import Path
@@ -165,7 +167,9 @@ def test_large_files_come_by_a_redirect(hub, cache, secure_name):
         (("redirect", "file:///etc/passwd"), "leads to 'file://.*/etc/passwd', and only https"),
     ],
 )
-def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason):
+def test_a_fault_is_one_sentence_and_finishes_nothing(hub, cache, fault, reason, monkeypatch):
+    if fault[0] == "silence":
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.misbehave("model.safetensors", getattr(hub.web, fault[0])(*fault[1:]))
     with pytest.raises(UserError, match=reason) as caught:
         preset_folder(preset(), cache, offline=False)
@@ -235,6 +239,8 @@ def test_a_model_without_a_revision_stays_at_the_commit_that_was_fetched_first(h
     assert hub_folder(TINY, cache, offline=False) == folder
     assert content(folder) == CONTENT
     assert hub.web.asked[0] == f"{API}/{COMMIT}?blobs=true"
+    manifest = json.loads((cache.root / "models/acme--tiny@main.json").read_text())
+    assert (manifest["source"], manifest["commit"]) == ("hf://acme/tiny", COMMIT)
 
 
 def spoil(path):
@@ -424,6 +430,14 @@ def test_the_list_need_not_tell_sizes(hub, cache):
 
 
 @in_process
+def test_a_cache_of_the_hub_that_cannot_be_written_is_named_by_its_variable(hub, cache):
+    Path(constants.HF_HUB_CACHE).parent.mkdir()
+    Path(constants.HF_HUB_CACHE).touch()
+    with pytest.raises(UserError, match=r"hf://acme/tiny cannot be written .*with HF_HOME\."):
+        hub_folder(TINY, cache, offline=False)
+
+
+@in_process
 def test_what_the_disk_cannot_hold_is_not_begun(hub, cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(90, 0, 90))
     with pytest.raises(UserError, match=r"it needs \d+ bytes, and .* has 90 free"):
@@ -483,25 +497,24 @@ def test_offline_a_model_that_other_tools_have_fetched_is_found(hub, cache, monk
     assert hub.web.asked == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (
-            ("endless", b"HTTP/1.0 200 OK\r\n\r\n", b"x" * 65536, 10**5),
-            "it brings more than the 218 bytes expected",
-        ),
-        (("drip", 3.0), "it brings less than 1,000 bytes a second"),
-    ],
-)
-def test_what_has_no_end_is_ended_from_outside(hub, cache, monkeypatch, fault, reason):
+UNENDING = {
+    "bytes": (lambda web: web.endless(most=10**5), "it brings more than the 218 bytes expected"),
+    "a drip": (lambda web: web.drip(3.0), "it brings less than 1,000 bytes a second"),
+    "tomorrow": (lambda web: web.status(429, Retry_After="86400"), "less than 1,000 bytes a sec"),
+}
+
+
+@pytest.mark.parametrize("kind", UNENDING)
+def test_what_has_no_end_is_ended_from_outside(hub, cache, monkeypatch, kind):
     monkeypatch.setattr(child, "PATIENCE", 0.6)
-    hub.misbehave("model.safetensors", getattr(hub.web, fault[0])(*fault[1:]))
+    fault, reason = UNENDING[kind]
+    hub.misbehave("model.safetensors", fault(hub.web))
     began = time.monotonic()
     with pytest.raises(UserError, match=reason):
         hub_folder(TINY, cache, offline=False)
     assert time.monotonic() - began < 10
     assert not left(cache)
-    assert len(in_hub_cache()) <= 1  # nothing of the weights
+    assert not in_hub_cache()
 
 
 def test_a_list_without_end_is_not_waited_for(hub, cache, monkeypatch):
@@ -509,3 +522,25 @@ def test_a_list_without_end_is_not_waited_for(hub, cache, monkeypatch):
     hub.web.faults[f"{API}/main"] = hub.web.drip(3.0)
     with pytest.raises(UserError, match=r"no answer within 0\.4 seconds"):
         hub_folder(TINY, cache, offline=False)
+
+
+@in_process
+def test_whatever_a_server_says_is_the_model_or_an_error(hub, cache, monkeypatch):
+    rng, came = random.Random(7), 0
+    length, etag = len(CONTENT["config.json"]), hashlib.sha256(CONTENT["config.json"]).hexdigest()
+    head = (
+        f'HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: "{etag}"\r\n'
+        f"X-Repo-Commit: {COMMIT}\r\n\r\n"
+    ).encode()
+    for _ in range(20):
+        for method, body in (("HEAD ", b""), ("", CONTENT["config.json"])):
+            data = bytearray(head + body)
+            for _ in range(rng.randint(0, 2)):
+                data[rng.randrange(len(data))] = rng.choice(b"\0 \r\n:;=/09x\xff%")
+            fault = lambda web, request, _, data=data: request.wfile.write(data)  # noqa: E731
+            hub.web.faults[f"{method}{FILES}/config.json"] = fault
+        shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
+        with contextlib.suppress(UserError):
+            assert content(hub_folder(TINY, cache, offline=False)) == CONTENT
+            came += 1
+    assert 0 < came < 20

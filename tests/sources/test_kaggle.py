@@ -8,10 +8,11 @@ import sys
 import pytest
 
 pytest.importorskip("kagglehub")
+import kagglehub
 from kagglesdk import kaggle_env
 
 from kerasformer.errors import UserError
-from kerasformer.sources import child, folders, kaggle, resolve
+from kerasformer.sources import kaggle, resolve
 from kerasformer.sources.folders import hub_folder
 from kerasformer.sources.places import FetchError, Kaggle, TFHub
 
@@ -72,6 +73,8 @@ class Hub:
 @pytest.fixture
 def hub(web, monkeypatch):
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, web.url)
+    # It reads the source of every function on the stack, for each request.
+    monkeypatch.setattr(kagglehub.clients, "get_user_agent", lambda: "a test")
     return Hub(web)
 
 
@@ -208,9 +211,7 @@ def test_a_file_that_was_damaged_on_the_way(hub, cache):
         hub_folder(BERT, cache, offline=False)
 
 
-@pytest.mark.parametrize(
-    "name", ["../../evil", "/tmp/evil", "a/../../evil", "C:\\evil", "a//evil", "evil\0", "."]
-)
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil"])
 def test_names_cannot_lead_out_of_the_folder(hub, cache, name, tmp_path):
     hub.files[name] = b"evil"
     with pytest.raises(UserError, match=r"the name '.*' of one of its files is not safe") as caught:
@@ -226,12 +227,13 @@ def test_what_is_no_saved_model(hub, cache, listed):
         hub_folder(BERT, cache, offline=False)
 
 
-def test_lists_without_end(hub, cache, monkeypatch):
-    monkeypatch.setattr(kaggle, "_MOST_FILES", 20)
+@pytest.mark.parametrize("grows", [True, False])
+def test_lists_without_end(hub, cache, monkeypatch, grows):
+    monkeypatch.setattr(kaggle, "_MOST_PAGES", 20)
 
     def endless(web, request, content):
         token = int(hub.asked_for().get("pageToken", "0")) + 1
-        files = [{"name": f"{token}.txt", "size": 1}]
+        files = [{"name": f"{token}.txt", "size": 1}] if grows else []
         hub.tell(request, {"files": files, "nextPageToken": str(token)})
 
     hub.web.faults[f"{API}/ListModelInstanceVersionFiles"] = endless
@@ -302,10 +304,3 @@ def test_a_silent_tfhub_dev_is_given_up(hub, cache, monkeypatch):
     hub.web.faults["/acme/bert_tiny/2"] = hub.web.silence(0.5)
     with pytest.raises(UserError, match="no answer in time"):
         hub_folder(BERT, cache, offline=False)
-
-
-def test_kaggle_is_called_in_a_child(cache, web, monkeypatch):
-    """Which does not know of the server here; so it asks for a framework that there is none of."""
-    monkeypatch.setattr(folders, "call", child.call)
-    with pytest.raises(UserError, match="'unheardof' is not a valid ModelFramework"):
-        hub_folder(Kaggle("acme/bert/unheardof/tiny"), cache, offline=False)

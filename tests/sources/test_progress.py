@@ -53,6 +53,6 @@ def test_a_failure_is_not_called_fetched(capsys):
 
 
 def test_what_was_there_already_is_not_called_fetched(capsys):
-    with FetchProgress("a model"):
-        pass
+    with FetchProgress("a model") as progress:
+        progress.move_to(0)
     assert capsys.readouterr().err == ""

@@ -50,7 +50,7 @@ def save_pretrained(
     written beside a `BertModel`, under a name of its own.
 
     Args:
-        folder: The folder, made if it is not there.
+        folder: Output folder, created if missing.
         encoder: The encoder.
         heads: Its heads' layers, by their names in the tables.
         tokenizer: The tokenizer; none is written where None.
@@ -62,7 +62,7 @@ def save_pretrained(
         UserError: The folder cannot be written to; or transformers has no such model; or a weight
             is no floating-point number's, or none of the encoder's own (as from LoRA).
     """
-    folder, config, heads = Path(folder), encoder.config, dict(heads or {})
+    folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     model_type = "bert" if config.embedding_size == config.hidden_size else "electra"
     kind = MODEL_TYPES[model_type]
     # What is not BertForSequenceClassification has a name of its own beside a plain encoder.
@@ -74,11 +74,10 @@ def save_pretrained(
         _check_known(kind, config, heads, suffix)
     tensors = list(_encoder_tensors(kind, encoder, suffix))
     for head, layer in heads.items():
-        lines = kind.table
+        table = kind.table
         if is_own:
-            lines = dataclasses.replace(lines, heads={head: own_classifier(layer.kernel.shape[0])})
-        lines = lines.head_weights(head, config, len(class_names or ()))
-        tensors += _tensors(lines, layer)
+            table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
+        tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
     values = config_values(config, model_type)
     values |= {"architectures": [kind.class_name + suffix], "dtype": encoder.variable_dtype}
@@ -106,14 +105,14 @@ def _check_known(kind: ModelType, config, heads, suffix: str):
     """Raises a UserError where transformers has no class that computes the same."""
     if not heads.keys() <= kind.table.heads.keys():
         raise UserError(
-            f"transformers has no {kind.class_name}{suffix}, which this encoder, with embeddings "
-            f"of another width ({config.embedding_size}) than its blocks ({config.hidden_size}), "
-            "would be there: save the encoder alone, by its own save_pretrained."
+            f"transformers has no {kind.class_name}{suffix}, which a model with embeddings of "
+            f"another width ({config.embedding_size}) than its blocks ({config.hidden_size}) would "
+            "be there: save the encoder alone, by its own save_pretrained."
         )
     if "masked_lm" in heads and kind.class_name == "Electra" and config.activation != "gelu":
         raise UserError(
-            f"transformers' {kind.class_name}{suffix} has a head with the activation 'gelu', and "
-            f"this model {config.activation!r}: save the encoder alone, by its own "
+            f"transformers' {kind.class_name}{suffix} has a head with the activation 'gelu', but "
+            f"this model has {config.activation!r}: save the encoder alone, by its own "
             "save_pretrained."
         )
 
@@ -133,14 +132,14 @@ def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[P
         UserError: The layer has other variables than the table.
     """
     variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
-    weights = {weight.ours: weight for weight in weights}
-    others = sorted(variables.keys() ^ weights.keys())
+    by_name = {weight.ours: weight for weight in weights}
+    others = sorted(variables.keys() ^ by_name.keys())
     if others:
         raise UserError(
-            f"{layer.name} is not as it was made, as {others[0]!r} shows (quantized, or with "
-            "LoRA?), and cannot be written: save it by its own save, as a .keras file."
+            f"{layer.name} cannot be saved in this format, as {others[0]!r} shows (quantized, or "
+            "with LoRA?): save it by its own save, as a .keras file."
         )
-    for name, weight in weights.items():
+    for name, weight in by_name.items():
         value = functools.partial(_value, weight, variables[name])
         yield PendingTensor(weight.theirs, variables[name].dtype, weight.shape, value)
 

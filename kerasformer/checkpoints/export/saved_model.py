@@ -12,13 +12,8 @@ from kerasformer.errors import UserError
 
 
 def check_can_write(*folders: Path):
-    """Refuses, before any work, what cannot be written.
-
-    Args:
-        folders: Where SavedModels are to be.
-
-    Raises:
-        UserError: A path is taken by what is no SavedModel, or Keras does not run on TensorFlow.
+    """Raises a UserError where a folder has something else than a SavedModel, or TensorFlow is not
+    the backend: before any work.
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError(
@@ -35,14 +30,8 @@ def check_can_write(*folders: Path):
 def replacing(folder: Path) -> Iterator[str]:
     """A new folder beside its place, renamed there at the end of the `with` block.
 
-    Args:
-        folder: The place; a folder that is there is replaced.
-
-    Yields:
-        The path to write the new folder to, in an empty folder of its own.
-
-    Raises:
-        OSError: It cannot be written; nothing is left beside it.
+    Yields the path to write to. A folder that is there is replaced; after an error it is left as it
+    was, with nothing beside it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:

@@ -12,14 +12,14 @@ from kerasformer.models.config import INPUTS
 
 
 def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
-    """Writes a SavedModel with a signature for ids and, with a tokenizer, one for strings.
+    """Exports a SavedModel with a signature for ids and, with a tokenizer, one for strings.
 
     TensorFlow Serving and plain TensorFlow run it, without Keras and kerasformer; where it takes
     strings, `import tensorflow_text` must come first (TensorFlow Serving has it built in):
 
     - `ids`, which is `serving_default` too, takes `input_word_ids`, `input_mask` and
       `input_type_ids`, int32 `[batch, seq]`;
-    - `strings` takes `texts`, string `[batch]`, cut to `max_length` tokens and padded to the
+    - `strings` takes `texts`, string `[batch]`, truncated to `max_length` tokens and padded to the
       longest of the batch; see `kerasformer.text.in_graph` for how near their ids are to the
       tokenizer's.
 
@@ -29,31 +29,18 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
 
     Args:
         model: A Keras model that takes the dict of three inputs: `BertEncoder`, `TextClassifier`.
-        folder: The SavedModel's folder; a SavedModel that is there is replaced.
+        folder: Output folder; a SavedModel that is there is replaced.
         tokenizer: The model's `WordPieceTokenizer`, or None.
-        max_length: The most tokens of a text, special tokens included. None: those of the model's
-            `max_length` or, if it is an encoder, of its positions.
+        max_length: The most tokens of a text, special tokens included; by default the model's
+            `max_length` or, of an encoder, its positions.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: The tokenizer is another model's or none that a graph can hold, `max_length` is
+        UserError: The tokenizer is another model's or cannot be built into a graph, `max_length` is
             more than the positions, tensorflow-text is missing, Keras does not run on TensorFlow,
-            or the folder is no SavedModel's.
-
-    Example:
-
-    >>> from kerasformer.models import BertEncoder, EncoderConfig
-    >>> from kerasformer.text import WordPieceTokenizer
-    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"]
-    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words), num_layers=1))
-    >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
-    >>> folder = export_serving(encoder, "served", tokenizer)
-    >>> import tensorflow as tf
-    >>> served = tf.saved_model.load("served")
-    >>> served.strings(tf.constant(["Good films"]))["sequence_output"].shape
-    TensorShape([1, 5, 128])
+            or the folder has something else than a SavedModel.
     """
     import tensorflow as tf
 
@@ -79,11 +66,11 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
 
 
 def export_onnx(model, path) -> Path:
-    """Writes a model for ONNX Runtime: ids in, what `export_serving` returns out.
+    """Exports a model for ONNX Runtime: ids in, what `export_serving` returns out.
 
     Args:
         model: A Keras model that takes the dict of three inputs: `BertEncoder`, `TextClassifier`.
-        path: The file, such as `model.onnx`.
+        path: Output file, such as `model.onnx`.
 
     Returns:
         The path.
@@ -91,13 +78,6 @@ def export_onnx(model, path) -> Path:
     Raises:
         UserError: tf2onnx is not installed, Keras does not run on TensorFlow, or the model has
             an operation that ONNX lacks.
-
-    Example:
-
-    >>> from kerasformer.models import BertEncoder, EncoderConfig
-    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=100))
-    >>> export_onnx(encoder, "encoder.onnx")  # doctest: +SKIP
-    PosixPath('encoder.onnx')
     """
     import tensorflow as tf
 

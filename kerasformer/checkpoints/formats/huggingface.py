@@ -5,13 +5,15 @@ https://github.com/huggingface/transformers/tree/main/src/transformers/models
 """
 
 import dataclasses
+import re
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.huggingface_config import encoder_config
+from kerasformer.checkpoints.formats.huggingface_config import encoder_config, size_keys
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
-from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
+from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, ModelType
 from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
+from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.text import WordPieceTokenizer
@@ -39,28 +41,17 @@ def open_path(folder: Path) -> Checkpoint:
 
     The encoder's weights are those of a `BertModel` (`DistilBertModel`, `ElectraModel`), or those
     under `bert.` in a model with a head.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UserError: A file is missing or not sound, or the model is none that can be read.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file: give the folder that holds it and its config.json.")
+        raise UserError(f"{folder} is a file: give the folder with it and its config.json.")
     path = folder / "config.json"
     values = read_json(path)
+    if values.get("model_type") is None:
+        values["model_type"] = _infer_model_type(values, _open_weights(folder), path)
     config = encoder_config(values, path)
     kind = MODEL_TYPES[values["model_type"]]
-    if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
-        raise UserError(
-            f"{folder} has its weights as a pickle ({_PICKLES[0]}), which can run any code and is "
-            "not read: where you trust it, let transformers write them as safetensors, by "
-            f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted')."
-        )
-    tensors = open_tensors(folder)
-    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in tensors) else ""
-    names = _by_table_name(tensors, prefix)
+    tensors = _open_weights(folder)
+    prefix, names = _table_names(tensors, kind)
     # Where the file has no pooler, one made of random weights would pass for a trained one.
     has_pooler = any(weight.theirs in names for weight in kind.table.pooler)
     config = dataclasses.replace(config, pooler=has_pooler)
@@ -87,12 +78,45 @@ def _has_any(folder: Path, names) -> bool:
     return any((folder / name).is_file() for name in names)
 
 
-def _by_table_name(tensors, prefix: str) -> dict[str, str]:
-    """The file's names by their names in the table."""
-    named = {}
+def _open_weights(folder: Path) -> Tensors:
+    if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
+        raise UserError(
+            f"{folder} has its weights as a pickle ({_PICKLES[0]}), which can run any code and is "
+            "not read: if you trust it, let transformers save them as safetensors, by "
+            f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted')."
+        )
+    return open_tensors(folder)
+
+
+def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
+    """The type of a model whose `config.json` lacks it, by its keys and the tensors' names."""
+    architectures = values.get("architectures")
+    for model_type in ("electra", "distilbert", "bert"):  # an ELECTRA has all that a BERT has
+        kind = MODEL_TYPES[model_type]
+        prefix, names = _table_names(tensors, kind)
+        block = (weight.within("", kind.table.block_name.format(0)) for weight in kind.table.block)
+        if isinstance(architectures, list) and architectures:
+            pattern = rf"{kind.class_name}(Model|For\w+)"
+            is_it = re.fullmatch(pattern, str(architectures[0])) is not None
+        else:
+            # RoBERTa has BERT's names, but counts positions from its padding id, 1.
+            is_it = bool(prefix) or not values.get("pad_token_id")
+        has_names = all(weight.theirs in names for weight in (*kind.table.embeddings, *block))
+        if is_it and has_names and size_keys(model_type) <= values.keys():
+            return model_type
+    raise UserError(
+        f"{path} has no model_type, and neither its keys nor the tensors show a model that can be "
+        'read: if it is one, add "model_type": "bert", "distilbert" or "electra" to the file.'
+    )
+
+
+def _table_names(tensors: Tensors, kind: ModelType) -> tuple[str, dict[str, str]]:
+    """What is before the encoder's names, and the file's names by those in the table."""
+    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in tensors) else ""
+    named: dict[str, str] = {}
     for name in tensors:
         bare = name.removeprefix(prefix)
         for old, new in _OLD_NAMES.items():
             bare = bare.removesuffix(old) + new if bare.endswith(old) else bare
         named.setdefault(bare, name)
-    return named
+    return prefix, named

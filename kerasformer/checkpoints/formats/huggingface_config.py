@@ -5,6 +5,7 @@ The keys and their defaults are those of transformers' `BertConfig`, `DistilBert
 """
 
 from pathlib import Path
+from typing import Any
 
 from kerasformer.errors import UserError
 from kerasformer.models.config import ACTIVATIONS, EncoderConfig
@@ -70,6 +71,11 @@ _ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != _OUR_GELU)
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 
+def size_keys(model_type: str) -> set[str]:
+    """The keys that a `config.json` of a type must have."""
+    return {key for attribute, key in _KEYS[model_type].items() if attribute in _SIZES}
+
+
 def encoder_config(values: dict, path: Path) -> EncoderConfig:
     """The encoder's configuration out of the values of a `config.json`.
 
@@ -78,55 +84,43 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
         path: The file, for messages.
 
     Returns:
-        The configuration, with a pooler: whether there is one, only the weights tell.
+        The configuration, with a pooler: whether there is one, only the weights show.
 
     Raises:
         UserError: The model is none that can be read; or a value is missing, of a wrong type or
             out of bounds.
-
-    Example:
-
-    >>> sizes = {"vocab_size": 100, "hidden_size": 8, "num_hidden_layers": 2}
-    >>> sizes |= {"num_attention_heads": 2, "intermediate_size": 32}
-    >>> sizes |= {"max_position_embeddings": 64, "type_vocab_size": 2}
-    >>> values = {"model_type": "bert", "hidden_act": "gelu_new", **sizes}
-    >>> encoder_config(values, Path("config.json")).activation
-    'gelu_new'
     """
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in _KEYS:
         raise UserError(
-            f"{path} describes a model of type {str(model_type)[:80]!r}, and only those of type "
-            f"{', '.join(map(repr, _KEYS))} can be read."
+            f"{path} describes a model of type {str(model_type)[:80]!r}: expected "
+            f"{' or '.join(map(repr, _KEYS))}."
         )
     for key, supported in _FIXED.items():
         if values.get(key) not in (None, supported):
-            raise UserError(
-                f"{key} is {str(values[key])[:80]!r} in {path}, and only models with "
-                f"{supported!r} can be read."
-            )
+            raise _out_of_bounds(values, key, path, repr(supported))
     keys = _KEYS[model_type]
-    attributes = {"activation": _activation(values, keys["activation"], path)}
+    attributes: dict[str, Any] = {"activation": _activation(values, keys["activation"], path)}
     for attribute, key in keys.items():
         if attribute in _SIZES:
-            attributes[attribute] = _size(values, key, path, _SIZES[attribute])
+            attributes[attribute] = read_integer(values, key, path, 1, _SIZES[attribute])
         elif attribute in _NUMBERS:
             attributes[attribute] = read_number(values, key, path, *_NUMBERS[attribute])
     heads, hidden = attributes["num_heads"], attributes["hidden_size"]
     if hidden % heads:
         raise UserError(
-            f"{keys['hidden_size']} is {hidden} in {path}, which is no multiple of "
+            f"{keys['hidden_size']} is {hidden} in {path}: expected a multiple of "
             f"{keys['num_heads']}, {heads}."
         )
-    return EncoderConfig(**attributes, pad_token_id=_pad_token_id(values, path))
+    if values.get("pad_token_id") is not None:
+        attributes["pad_token_id"] = read_integer(
+            values, "pad_token_id", path, 0, values["vocab_size"] - 1
+        )
+    return EncoderConfig(**attributes)
 
 
 def config_values(config: EncoderConfig, model_type: str) -> dict:
     """The values of a `config.json`, the inverse of `encoder_config`.
-
-    Args:
-        config: The encoder's configuration.
-        model_type: `"bert"` or `"electra"`.
 
     Raises:
         UserError: transformers has no such activation.
@@ -135,28 +129,25 @@ def config_values(config: EncoderConfig, model_type: str) -> dict:
     name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
     if name not in _ACTIVATIONS:
         raise UserError(
-            f"The activation {name!r} cannot be written for transformers: expected one of "
+            f"The activation {name!r} cannot be saved for transformers: expected one of "
             f"{', '.join((_OUR_GELU, *_ACTIVATIONS))}."
         )
     return {"model_type": model_type, **values, _KEYS[model_type]["activation"]: name}
 
 
 def read_number(values: dict, key: str, path: Path, default, lowest, highest) -> float:
-    """A number of a `config.json`, by default where the key is missing or null.
-
-    Raises:
-        UserError: The value is no number from the lowest to the highest.
-    """
+    """A number of a `config.json`, the default where it is null; as `read_integer` else."""
     value = default if values.get(key) is None else values[key]
     if not _is(int | float, value) or not lowest <= value <= highest:
         raise _out_of_bounds(values, key, path, f"a number from {lowest} to {highest}")
     return float(value)
 
 
-def _size(values: dict, key: str, path: Path, highest: int) -> int:
-    value = values.get(key)
-    if not _is(int, value) or not 1 <= value <= highest:
-        raise _out_of_bounds(values, key, path, f"an integer from 1 to {highest:,}")
+def read_integer(values: dict, key: str, path: Path, lowest: int, highest: int) -> int:
+    """An integer of a `config.json`; a UserError where it is missing or out of bounds."""
+    value: Any = values.get(key)
+    if not _is(int, value) or not lowest <= value <= highest:
+        raise _out_of_bounds(values, key, path, f"an integer from {lowest} to {highest:,}")
     return value
 
 
@@ -167,15 +158,6 @@ def _activation(values: dict, key: str, path: Path) -> str:
     return name
 
 
-def _pad_token_id(values: dict, path: Path) -> int:
-    value, highest = values.get("pad_token_id"), values["vocab_size"] - 1
-    if value is None:
-        return 0
-    if not _is(int, value) or not 0 <= value <= highest:
-        raise _out_of_bounds(values, "pad_token_id", path, f"an integer from 0 to {highest:,}")
-    return value
-
-
 def _is(kind, value) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)  # True is an int in Python
 
@@ -183,4 +165,4 @@ def _is(kind, value) -> bool:
 def _out_of_bounds(values: dict, key: str, path: Path, expected: str) -> UserError:
     if key not in values:
         return UserError(f"{path} has no {key}: expected {expected}.")
-    return UserError(f"{key} is {str(values[key])[:80]} in {path}: expected {expected}.")
+    return UserError(f"{key} is {repr(values[key])[:80]} in {path}: expected {expected}.")

@@ -43,16 +43,13 @@ class Heads:
 def find_heads(
     values: dict, path: Path, config: EncoderConfig, shapes: Mapping[str, tuple[int, ...]]
 ) -> Heads:
-    """Finds the heads of a model, by the names in its files and its configuration.
+    """Finds the heads of a model.
 
     Args:
-        values: The values of its `config.json`.
+        values: The values of its `config.json`, with `model_type`.
         path: That file, for messages.
         config: The encoder's configuration out of it.
         shapes: The shapes of the tensors by their names in the table.
-
-    Raises:
-        UserError: The classifier's dropout, or what `save_pretrained` wrote, is of a wrong type.
     """
     kind = MODEL_TYPES[values["model_type"]]
     architecture = _architecture(values, kind, config, shapes)
@@ -63,11 +60,12 @@ def find_heads(
         refused["masked_lm"] = "transformers computes it with GELU, whatever hidden_act is"
 
     settings = _own_settings(values, path)
-    names, name = None, OWN_CLASSIFIER
+    names, name = None, ""
     if f"{OWN_CLASSIFIER}.weight" in shapes:
         # Its width follows from the settings; `TextClassifier` compares it.
         heads["classifier"] = own_classifier((*shapes[f"{OWN_CLASSIFIER}.weight"], 0)[1])
         del heads["token_classifier"]
+        name = OWN_CLASSIFIER
     elif any(tensor.startswith("classifier.") for tensor in shapes):
         suffix, name = architecture.removeprefix(kind.class_name), "classifier"
         if suffix != _TOKENS:
@@ -75,8 +73,6 @@ def find_heads(
         if suffix != _SEQUENCES or "classifier" not in heads:
             refused["classifier"] = f"it is that of a {architecture}"
         settings = {"pooling": "pooled", **settings}
-    else:
-        name = None
     if name:
         rows = (shapes.get(f"{name}.weight") or (0,))[0]
         names = _class_names(values.get("id2label"), rows)

@@ -48,14 +48,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(path: Path) -> Checkpoint:
-    """Opens a `.keras` file of a `BertEncoder`.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: It is no sound `.keras` file, or holds another model.
-    """
+    """Opens a `.keras` file of a `BertEncoder`."""
     try:
         with zipfile.ZipFile(path) as archive:
             config = _read_config(archive, path)

@@ -7,8 +7,10 @@ https://github.com/keras-team/keras-hub/blob/master/keras_hub/src/models/bert/be
 
 import re
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.formats.huggingface_config import read_integer
 from kerasformer.checkpoints.formats.keras_file import KERAS
 from kerasformer.checkpoints.io.hdf5 import open_h5
 from kerasformer.checkpoints.names import HIDDEN, NameTable
@@ -40,7 +42,8 @@ KERASHUB = NameTable(
     ),
     block_name="layers/transformer_encoder_{}/",
     block=KERAS.block(
-        *(f"_self_attention_layer/{name}_dense" for name in ("query", "key", "value", "output")),
+        *("_self_attention_layer/query_dense", "_self_attention_layer/key_dense"),
+        *("_self_attention_layer/value_dense", "_self_attention_layer/output_dense"),
         "_self_attention_layer_norm",
         *("_feedforward_intermediate_dense", "_feedforward_output_dense"),
         "_feedforward_layer_norm",
@@ -55,16 +58,9 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens a preset's backbone; the head of a task, in other files, is not read.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        UserError: A file is missing or not sound, or the model is no BERT.
-    """
+    """Opens a preset's backbone; the head of a task, in other files, is not read."""
     if not (folder / _WEIGHTS).is_file():
-        raise UserError(f"{folder} has its weights in several files, which cannot be read yet.")
+        raise UserError(f"{folder} has its weights in several files: save them in one.")
     config = _read_config(folder / _CONFIG)
     tensors = open_h5(folder / _WEIGHTS)
     return Checkpoint(
@@ -88,22 +84,16 @@ def _read_values(path: Path, kind: str) -> dict:
     described = read_json(path)
     if described.get("class_name") != kind or not isinstance(described.get("config"), dict):
         raise UserError(
-            f"{path} describes a {described.get('class_name')!r}, and only KerasHub's {kind!r} can "
-            "be read."
+            f"{path} describes a {described.get('class_name')!r}: expected KerasHub's {kind!r}."
         )
     return described["config"]
 
 
 def _read_config(path: Path) -> EncoderConfig:
     values = _read_values(path, "BertBackbone")
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for key, (name, highest) in _SIZES.items():
-        size = values.get(key)
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= highest:
-            raise UserError(
-                f"{key} is {str(size)[:80]} in {path}: expected an integer from 1 to {highest:,}."
-            )
-        sizes[name] = size
+        sizes[name] = read_integer(values, key, path, 1, highest)
     dropout = values.get("dropout", 0.1)
     try:
         return EncoderConfig(
@@ -120,7 +110,6 @@ def _read_tokenizer(folder: Path) -> WordPieceTokenizer:
     settings = [values.get(name, False) for name in ("lowercase", "strip_accents")]
     if not all(isinstance(value, bool) for value in settings):
         raise UserError(f"{folder / _TOKENIZER} has a lowercase or strip_accents that is no bool.")
-    lowercase, strip_accents = settings
     return WordPieceTokenizer.from_vocabulary(
-        folder / _VOCABULARY, lowercase=lowercase, strip_accents=strip_accents
+        folder / _VOCABULARY, lowercase=settings[0], strip_accents=settings[1]
     )

@@ -8,6 +8,7 @@ epsilon, stands in the graph as the names and constants of its operations.
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats.tf_names import (
@@ -19,7 +20,7 @@ from kerasformer.checkpoints.formats.tf_names import (
     prefix_of,
 )
 from kerasformer.checkpoints.io.tf_bundle import open_tensors
-from kerasformer.checkpoints.io.tf_graph import Graph, read_graph
+from kerasformer.checkpoints.io.tf_graph import GraphTraits, read_graph
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
@@ -36,14 +37,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(path: Path) -> Checkpoint:
-    """Opens a SavedModel of tf-models-official's BERT encoder.
-
-    Args:
-        path: The folder, or the `saved_model.pb` in it.
-
-    Raises:
-        UserError: A file is missing or not sound, or the SavedModel is no such encoder.
-    """
+    """Opens the folder of tf-models-official's BERT encoder, or the `saved_model.pb` in it."""
     folder = path.parent if path.is_file() else path
     graph = read_graph(folder / _FILE)
     _check_members(graph, folder)
@@ -70,7 +64,7 @@ def open_path(path: Path) -> Checkpoint:
     )
 
 
-def _check_members(graph: Graph, folder: Path):
+def _check_members(graph: GraphTraits, folder: Path):
     if not graph.members:
         raise UserError(
             f"{folder} is a SavedModel of TensorFlow 1, which cannot be read: look for a version "
@@ -83,28 +77,28 @@ def _check_members(graph: Graph, folder: Path):
         )
 
 
-def _constants(graph: Graph, folder: Path) -> dict:
-    """The arguments of EncoderConfig that only the graph tells."""
+def _constants(graph: GraphTraits, folder: Path) -> dict:
+    """The arguments of EncoderConfig that only the graph shows."""
     if graph.norm_first:
         raise UserError(
-            f"{folder} normalizes before each layer (norm_first), which native layers read from a "
-            f"file do not: {_AS_IT_IS}."
+            f"{folder} normalizes before each layer (norm_first), which BertEncoder does not: "
+            f"{_AS_IT_IS}."
         )
-    constants = {}
+    constants: dict[str, Any] = {}
     for name, found in (
         ("activation", graph.activations),
         ("layer_norm_epsilon", graph.epsilons),
     ):
         if len(found) != 1:
             raise UserError(
-                f"{folder} has a graph that does not tell one {name} ({sorted(found)}), so that it "
-                f"cannot be read into native layers: {_AS_IT_IS}."
+                f"{folder} has a graph with not one {name} ({sorted(found)}), and cannot be read "
+                f"into native layers: {_AS_IT_IS}."
             )
         (constants[name],) = found
     return constants
 
 
-def _read_tokenizer(folder: Path, graph: Graph, tensors: Tensors) -> WordPieceTokenizer:
+def _read_tokenizer(folder: Path, graph: GraphTraits, tensors: Tensors) -> WordPieceTokenizer:
     name = graph.assets.get(_VOCABULARY)
     if name is None:
         raise UserError(

@@ -23,15 +23,7 @@ KINDS = ("WeightedLayerPooling", "LayerPooling")
 
 
 def read_layers(kind: str, folder: Path) -> LayerPooling:
-    """Reads a module that combines layers.
-
-    Args:
-        kind: One of `KINDS`.
-        folder: The module's folder.
-
-    Raises:
-        UserError: A file is missing or damaged, or its values are not those of such a module.
-    """
+    """Reads a module of one of `KINDS` that combines layers; a UserError where it is not sound."""
     config = read_json(folder / "config.json")
     tensors: Mapping[str, np.ndarray] = {}
     if (folder / WEIGHTS).is_file():

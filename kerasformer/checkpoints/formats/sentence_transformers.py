@@ -15,6 +15,7 @@ from tokenizers import normalizers
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import huggingface, sentence_layers
+from kerasformer.checkpoints.formats.huggingface_config import read_integer
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
@@ -71,19 +72,19 @@ class DenseModule:
         """
         if not (self.folder / WEIGHTS).is_file():
             raise UserError(
-                f"{self.folder} has no {WEIGHTS}, and other files of weights are not read: save "
-                "the model again with a newer sentence-transformers."
+                f"{self.folder} has no {WEIGHTS}: save the model again with a newer "
+                "sentence-transformers, which writes one."
             )
         tensors = open_tensors(self.folder)
-        shapes = {"linear.weight": (self.outputs, self.inputs)}
+        shapes: dict[str, tuple[int, ...]] = {"linear.weight": (self.outputs, self.inputs)}
         if self.bias:
             shapes["linear.bias"] = (self.outputs,)
         for name, shape in shapes.items():
             found = tensors.shape(name) if name in tensors else None
             if found != shape:
                 raise UserError(
-                    f"{self.folder / WEIGHTS} has {name!r} of shape {found and list(found)}, and "
-                    f"its config.json asks for {list(shape)}."
+                    f"{self.folder / WEIGHTS} has {name!r} of shape {found and list(found)}: "
+                    f"expected {list(shape)}, as in its config.json."
                 )
         return [tensors[name].T for name in shapes]
 
@@ -119,11 +120,7 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens the Transformer of such a folder, without the modules after it.
-
-    Raises:
-        UserError: A file is missing or damaged, or the Transformer is of a kind that is not read.
-    """
+    """Opens the Transformer of such a folder; what follows it does not matter here."""
     transformer = _transformer(_list_modules(folder), folder)
     checkpoint = huggingface.open_path(transformer)
 
@@ -145,18 +142,7 @@ def read_modules(folder: Path) -> SentenceModules:
     sentence-transformers.
 
     Raises:
-        UserError: A file is missing or damaged, or a module cannot be read.
-
-    Example:
-
-    >>> folder = getfixture("tmp_path")
-    >>> text = '[{"path": "", "type": "sentence_transformers.models.Transformer"}]'
-    >>> _ = (folder / "modules.json").write_text(text.replace("]", ', {"path": "1_Pooling", '
-    ...     '"type": "sentence_transformers.models.Pooling"}]'))
-    >>> (folder / "1_Pooling").mkdir()
-    >>> _ = (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
-    >>> read_modules(folder).pooling
-    ('cls',)
+        UserError: A file is missing or not sound, or a module cannot be read; the message names it.
     """
     if not is_here(folder):
         return SentenceModules(folder, max_length=_read_settings(folder)[0])
@@ -224,12 +210,11 @@ def _read_settings(transformer: Path) -> tuple[int | None, bool]:
     else:
         length = settings["max_seq_length"]
     # Where there is no limit, transformers writes 10**30, in older versions as a float.
-    if length is not None and (isinstance(length, bool) or not isinstance(length, int | float)):
+    is_number = isinstance(length, int | float) and not isinstance(length, bool)
+    if length is not None and not (is_number and length >= 3):
         raise UserError(
-            f"{path} gives {length!r} for the most tokens of a text, which is no number."
+            f"{path} has {str(length)[:80]!r} as the most tokens of a text: expected 3 or more."
         )
-    if length is not None and not length >= 3:
-        raise UserError(f"{path} gives {length} for the most tokens of a text: expected 3 or more.")
     return length and int(min(length, 10**9)), bool(settings.get("do_lower_case"))
 
 
@@ -254,32 +239,30 @@ def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
     modes = [modes] if isinstance(modes, str) else modes
     if not isinstance(modes, list) or not modes or not all(mode in POOLINGS for mode in modes):
         raise UserError(
-            f"{folder / 'config.json'} asks for the pooling {modes}, and what can be done is "
+            f"{folder / 'config.json'} asks for the pooling {modes}: expected some of "
             f"{', '.join(POOLINGS)}."
         )
     return tuple(POOLINGS[mode] for mode in modes), config.get("include_prompt") is not False
 
 
 def _read_dense(folder: Path) -> DenseModule:
-    config = read_json(folder / "config.json")
     path = folder / "config.json"
-    sizes = [config.get(name) for name in ("in_features", "out_features")]
-    if not all(isinstance(size, int) and 0 < size <= 10**6 for size in sizes):
-        raise UserError(f"{path} has no sensible in_features and out_features: {sizes}.")
+    config = read_json(path)
+    inputs, outputs = (read_integer(config, f"{n}_features", path, 1, 10**6) for n in ("in", "out"))
     name = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     package, _, kind = name.rpartition(".")
     if not package.startswith("torch.nn") or kind not in ACTIVATIONS:
         raise UserError(
-            f"{path} has the activation_function {name!r}, and what can be read is "
+            f"{path} has the activation_function {name!r}: expected "
             f"{', '.join(ACTIVATIONS)} of torch.nn."
         )
     if config.get("use_residual"):
-        raise UserError(f"{path} asks for use_residual, and only plain dense layers can be read.")
-    return DenseModule(folder, *sizes, ACTIVATIONS[kind], config.get("bias") is not False)
+        raise UserError(f"{path} asks for use_residual: expected a plain dense layer.")
+    return DenseModule(folder, inputs, outputs, ACTIVATIONS[kind], config.get("bias") is not False)
 
 
 def _read_prompt(folder: Path) -> str:
-    """The prompt that sentence-transformers uses where it is not told another."""
+    """The prompt that sentence-transformers uses by default."""
     config = _read_optional(folder / "config_sentence_transformers.json")
     prompts, name = config.get("prompts"), config.get("default_prompt_name")
     if name is None:
@@ -288,6 +271,6 @@ def _read_prompt(folder: Path) -> str:
     if not isinstance(prompt, str):
         raise UserError(
             f"{folder / 'config_sentence_transformers.json'} names the default prompt {name!r}, "
-            "and has no such prompt."
+            "but has no such prompt."
         )
     return prompt

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats.huggingface_config import encoder_config
@@ -43,22 +44,15 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(path: Path) -> Checkpoint:
-    """Opens a checkpoint.
-
-    Args:
-        path: Its prefix, such as `.../bert_model.ckpt`, one of its files, or the folder of the only
-            one.
-
-    Raises:
-        UserError: A file is missing or not sound, the folder holds several checkpoints, or the
-            model is none that can be read.
+    """Opens a checkpoint by its prefix, such as `.../bert_model.ckpt`, one of its files, or the
+    folder of the only one.
     """
     prefix, *others = _prefixes(path)
     if others:
-        names = ", ".join(p.name for p in [prefix, *others][:5])
+        found = ", ".join(p.name for p in [prefix, *others][:5])
         raise UserError(
-            f"The folder {path} holds {len(others) + 1} checkpoints ({names}...): give the path of "
-            "one, without what comes after its name (.index)."
+            f"The folder {path} holds {len(others) + 1} checkpoints ({found}...): give the path of "
+            "one, without its suffix (.index)."
         )
     tensors = open_tensors(prefix)
     table, before = _name_table(tensors, prefix)
@@ -96,8 +90,8 @@ def _name_table(tensors: Tensors, prefix: Path) -> tuple[NameTable, str]:
         if before is not None and kind is None:
             return table, before
     raise UserError(
-        f"The checkpoint {prefix} holds {kind or 'no BERT encoder that is known'}, which cannot be "
-        f"read: expected tensors like {GOOGLE.embeddings[0].theirs!r} or "
+        f"The checkpoint {prefix} holds {kind or 'no known BERT encoder'}, which cannot be read: "
+        f"expected tensors like {GOOGLE.embeddings[0].theirs!r} or "
         f"{TF_MODELS.embeddings[0].theirs!r}."
     )
 
@@ -107,12 +101,12 @@ def _read_config(prefix: Path, table: NameTable, tensors: Tensors, names) -> Enc
     if not path.is_file():
         if table is GOOGLE:
             raise UserError(
-                f"There is no {_CONFIG} beside {prefix}, and without it the number of heads is not "
-                "known: put the one that came with the checkpoint there."
+                f"There is no {_CONFIG} beside {prefix}, which has the number of heads: add the "
+                "one that came with the checkpoint."
             )
         return config_of_shapes(tensors, names, prefix, activation=_GELU)
     config = encoder_config({"model_type": "bert", **read_json(path)}, path)
-    changes = {
+    changes: dict[str, Any] = {
         "activation": _GELU if config.activation == "gelu" else config.activation,
         "pooler": any(weight.theirs in names for weight in table.pooler),
     }

@@ -9,6 +9,7 @@ https://github.com/google-research/bert/blob/master/modeling.py
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from kerasformer.checkpoints.names import (
     EMBEDDING,
@@ -108,7 +109,7 @@ def names_of(tensors: Tensors, prefix: str) -> dict[str, str]:
     Others are single numbers and an optimizer's slots, whose names are those of the weights with
     more behind (`kernel/adam_m`) or before them (`Adam/m/dense/kernel`).
     """
-    names = {}
+    names: dict[str, str] = {}
     for name in tensors:
         bare = name.removeprefix(prefix)
         head = re.search(r"(^|/)((cls|next_sentence)/.*)", name)
@@ -136,22 +137,19 @@ def config_of_shapes(
     Args:
         tensors: The tensors.
         names: Their names by those of `TF_MODELS`, whose kernels have an axis for the heads.
-        path: What is read, for messages.
-        **constants: What the shapes do not tell, such as `activation`.
-
-    Raises:
-        UserError: They are no encoder's.
+        path: What is read, for the UserError where it is no encoder.
+        **constants: What the shapes do not show, such as `activation`.
     """
     first = [weight.within("", TF_MODELS.block_name.format(0)) for weight in TF_MODELS.block]
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for weight in (*TF_MODELS.embeddings, *first):
         if weight.theirs not in names:
             raise UserError(f"{path} has no {weight.theirs!r}, which every BERT encoder has.")
         shape = tensors.shape(names[weight.theirs])
         if len(shape) != len(weight.shape):
             raise UserError(
-                f"{path} has {weight.theirs!r} of shape {list(shape)}, and a BERT encoder has it "
-                f"with {len(weight.shape)} axes."
+                f"{path} has {weight.theirs!r} of shape {list(shape)}: expected "
+                f"{len(weight.shape)} axes, as in a BERT encoder."
             )
         sizes = dict(zip(weight.shape, shape, strict=True)) | sizes
     sizes.pop("head_size")

@@ -58,28 +58,15 @@ def _opened(path: Path, start: int, size: int):
 
 
 def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) -> H5Tensors:
-    """Opens an HDF5 file of weights; links out of the file and filters are refused.
+    """Opens an HDF5 file of weights; links and filters are refused.
 
     Args:
         path: The file, or one that holds it as it is.
         start: Where it begins, in bytes.
         size: Its bytes; by default up to the end.
 
-    Returns:
-        A mapping of names to numpy arrays, read when asked for.
-
     Raises:
         UserError: It is no sound HDF5 file, or a tensor in it is not plain numbers in one piece.
-
-    Example:
-
-    >>> import h5py
-    >>> folder = getfixture("tmp_path")
-    >>> with h5py.File(folder / "model.weights.h5", "w") as file:
-    ...     file["layers/dense/vars/0"] = np.zeros((3, 2), "float32")
-    >>> tensors = open_h5(folder / "model.weights.h5")
-    >>> {name: array.shape for name, array in tensors.items()}
-    {'layers/dense/vars/0': (3, 2)}
     """
     path = Path(path)
     rest = path.stat().st_size - start if path.is_file() else 0
@@ -91,17 +78,18 @@ def open_h5(path: str | os.PathLike, start: int = 0, size: int | None = None) ->
 def _entries(path, file, size) -> Iterator[tuple[str, _Entry]]:
     import h5py
 
-    pending, seen = [("", file)], set()
+    pending = [("", file)]
+    seen: set[int] = set()
     while pending:
         prefix, group = pending.pop()
         for key in group:
             name = f"{prefix}{key}"
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-                raise UserError(f"{path} has the link {name!r} to another place, which is refused.")
+                raise UserError(f"{path} has the link {name!r}: expected weights without links.")
             item = group[key]
             place = h5py.h5o.get_info(item.id).addr
             if place in seen or len(seen) >= _MOST_OBJECTS:
-                raise UserError(f"{path} has {name!r} twice, or far too many objects.")
+                raise UserError(f"{path} has {name!r} twice, or too many objects to be a model.")
             seen.add(place)
             if isinstance(item, h5py.Group):
                 pending.append((f"{name}/", item))

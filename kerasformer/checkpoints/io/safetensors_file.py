@@ -60,7 +60,7 @@ class SafetensorsTensors(Tensors):
         array = empty_aligned(entry.shape, np.uint16 if is_bfloat16 else entry.dtype)
         with open(entry.file, "rb") as stream:
             stream.seek(entry.start)
-            if stream.readinto(array.reshape(-1).view(np.uint8)) < array.nbytes:
+            if stream.readinto(array.reshape(-1).view(np.uint8).data) < array.nbytes:
                 raise UserError(f"{entry.file} has become shorter while {name!r} was read.")
         return widen(array) if is_bfloat16 else array
 
@@ -72,20 +72,9 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
         path: `model.safetensors`, `model.safetensors.index.json`, or their folder; any other
             name of a single safetensors file will do.
 
-    Returns:
-        A mapping of names to numpy arrays, read when asked for.
-
     Raises:
         UserError: There is no such file, it is no sound safetensors file, or a shard of the
             index is missing, outside the folder or without a tensor that the index promises.
-
-    Example:
-
-    >>> import numpy, safetensors.numpy, tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> safetensors.numpy.save_file({"bias": numpy.zeros(3)}, f"{folder}/model.safetensors")
-    >>> {name: array.shape for name, array in open_tensors(folder).items()}
-    {'bias': (3,)}
     """
     path = Path(path)
     if path.is_dir():
@@ -99,9 +88,7 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
     if path.suffix != ".json":
         return SafetensorsTensors(_read_header(path))
     shard_of = read_shard_index(path)
-    shards = {
-        shard: _read_header(path.with_name(shard)) for shard in sorted(set(shard_of.values()))
-    }
+    shards = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
     for name, shard in shard_of.items():
         if name not in shards[shard]:
             raise UserError(f"{shard} lacks the tensor {name!r} that {path} says it holds.")
@@ -134,11 +121,7 @@ def _read_header(path: Path) -> dict[str, _Entry]:
 
 
 def read_shard_index(path: Path) -> dict[str, str]:
-    """Reads the index of a sharded model: each tensor's name to the file beside it that has it.
-
-    Raises:
-        UserError: The file is no such index, or it names a file that is not beside it.
-    """
+    """The index of a sharded model: for each tensor's name the file beside it that has it."""
     try:
         shard_of = read_json(path)["weight_map"]
         shards = set(shard_of.values())
@@ -165,15 +148,10 @@ class PendingTensor(NamedTuple):
 def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[None]:
     """Writes a safetensors file, one tensor after another, and puts it in place at the end.
 
-    The library's `save_file` takes all tensors at once, and most of ours are transposed copies: to
-    save BERT base takes 180 MB of memory here, and 400 MB with it.
-
-    Args:
-        path: The file.
-        tensors: What it is to hold; each is asked for when its turn has come.
-
-    Yields:
-        None, once all is written beside the place; what fails now leaves the old file there.
+    Each tensor is asked for when its turn has come. The library's `save_file` takes all at once,
+    and most of ours are transposed copies: to save BERT base takes 180 MB of memory here, and
+    400 MB with it. Yields once all is written beside the place; what fails then leaves the old
+    file there.
 
     Raises:
         UserError: A type is no floating-point number's.
@@ -186,9 +164,8 @@ def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[No
                 f"{tensor.name} is of type {tensor.dtype}, and only floating-point weights can be "
                 f"written to {path}."
             )
-    header: dict[str, Any] = {
-        "__metadata__": {"format": "pt"}
-    }  # as if by torch: transformers looks at it
+    # As if written by torch: transformers looks at it.
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     # The widest first, as the library does it: then each is aligned to its own width.
     tensors = sorted(tensors, key=lambda tensor: (-_WRITABLE[tensor.dtype][1], tensor.name))

@@ -102,21 +102,11 @@ def open_tensors(prefix: str | os.PathLike) -> BundleTensors:
     more memory than they have.
 
     Args:
-        prefix: What comes before `.index` in the path of its index.
-
-    Returns:
-        A mapping of names to numpy arrays, read when asked for.
+        prefix: The path of its index without `.index`.
 
     Raises:
         UserError: A file is missing or not sound, or the checkpoint is of a kind that cannot be
             read: with variables in parts, or of a big-endian machine.
-
-    Example:
-
-    >>> import tensorflow as tf
-    >>> bias = tf.Variable([1.0, 2.0], name="dense/bias")
-    >>> open_tensors(tf.train.Checkpoint(b=bias).write("saved"))["dense/bias"]
-    array([1., 2.], dtype=float32)
     """
     prefix = Path(prefix)
     index = prefix.with_name(f"{prefix.name}.index")
@@ -197,7 +187,8 @@ def _is_possible(entry: _Entry) -> bool:
 
 def _check_files(entries, index: Path):
     """Refuses files that are missing, and tensors that overlap or lie beyond their file's end."""
-    sizes, ends = {}, {}
+    sizes: dict[Path, int] = {}
+    ends: dict[Path, int] = {}
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.size)):
         file = entry.file
         if file not in sizes:
@@ -227,7 +218,7 @@ def _variable_names(graph: bytes, index: Path) -> dict[str, str]:
         nodes = TrackableObjectGraph.FromString(graph).nodes
     except DecodeError:
         raise UserError(f"The object graph of {index} is damaged: fetch it again.") from None
-    keys = {}
+    keys: dict[str, set[str]] = {}
     for node in nodes:
         for attribute in node.attributes:
             key, name = attribute.checkpoint_key, attribute.full_name

@@ -1,4 +1,4 @@
-"""What the graph of a SavedModel tells of an encoder beside its weights; nothing of it is run."""
+"""What the graph of a SavedModel shows of an encoder beside its weights; nothing of it is run."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ _ACTIVATIONS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Graph:
-    """A SavedModel's graph, as far as it tells of an encoder; made by `read_graph`.
+class GraphTraits:
+    """What a SavedModel's graph shows of an encoder; made by `read_graph`.
 
     Attributes:
         members: The names of the root object's members; none in a SavedModel of TensorFlow 1.
@@ -38,15 +38,8 @@ class Graph:
     norm_first: bool
 
 
-def read_graph(path: Path) -> Graph:
-    """Reads a `saved_model.pb`.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: It cannot be read, or is no sound SavedModel.
-    """
+def read_graph(path: Path) -> GraphTraits:
+    """Reads a `saved_model.pb`; a UserError where it is no sound SavedModel."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -70,7 +63,7 @@ def read_graph(path: Path) -> Graph:
     activations = {_ACTIVATIONS[op] for op in operations & _ACTIVATIONS.keys()}
     if not activations and "Square" in operations:  # which is in this package's own GELU
         activations = {"gelu_tanh"}
-    return Graph(
+    return GraphTraits(
         members=frozenset(members),
         assets=assets,
         activations=frozenset(activations),

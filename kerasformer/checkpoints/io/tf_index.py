@@ -23,16 +23,8 @@ _MAGIC = bytes.fromhex("57fb808b247547db")
 
 
 def read_index(path: Path) -> dict[bytes, bytes]:
-    """Reads all keys and values of an index.
-
-    Args:
-        path: The checkpoint's `.index` file.
-
-    Returns:
-        The values by their keys, in the order of the keys.
-
-    Raises:
-        UserError: There is no such file, or it is not sound.
+    """The values of an index by their keys, in the order of the keys; a UserError where the file
+    is not sound.
     """
     try:
         if not path.is_file():

@@ -1,0 +1,74 @@
+"""Small files read as data: each way in which one is not sound is told in one sentence."""
+
+import json
+import os
+
+import pytest
+
+from kerasformer import files
+from kerasformer.errors import UserError
+from kerasformer.files import read_json, read_text
+
+
+def test_what_json_wrote_comes_back(tmp_path):
+    path, value = tmp_path / "a.json", {"é": [1, None, {"\u2028": 2.5}]}
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        for bom in (b"", b"\xef\xbb\xbf"):
+            path.write_bytes(bom + text.encode())
+            assert read_json(path) == value
+    path.write_text("[1, 2]")
+    assert read_json(path, list) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not valid JSON"),
+        (b'{"a": 1', "is not valid JSON"),
+        (b'{"a": 1} b', "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+        (b'{"a": "\xff"}', r"is not UTF-8 text \(byte 7\)"),
+        (b"[1]", "holds a JSON array: expected an object"),
+        (b"null", "holds a JSON null: expected an object"),
+        (b"true", "holds a JSON boolean"),
+        (b'"a"', "holds a JSON string"),
+        (b"1.5", "holds a JSON number"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_json_object_is_named(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"a\.json {message}") as error:
+        read_json(path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_object_where_a_list_belongs(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(UserError, match="holds a JSON object: expected an array"):
+        read_json(tmp_path / "a.json", list)
+
+
+def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"There is no file .*a\.json"):
+        read_text(tmp_path / "a.json")
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer, for ever
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(UserError, match="is no regular file"):
+            read_text(path)
+    monkeypatch.setattr(files, "_MAX_TEXT", 3 << 20)
+    (tmp_path / "a.json").write_bytes(b" " * (3 << 20))
+    assert len(read_text(tmp_path / "a.json")) == 3 << 20
+    (tmp_path / "a.json").write_bytes(b" " * (3 << 20) + b"1")
+    with pytest.raises(UserError, match="is larger than 3 MiB"):
+        read_text(tmp_path / "a.json")
+
+
+def test_line_ends_are_one(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a\r\nb\rc\n\x85")
+    with pytest.raises(UserError, match="byte 7"):
+        read_text(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_bytes("a\r\nb\rc\n\x85".encode())
+    assert read_text(tmp_path / "a.txt") == "a\nb\nc\n\x85"
