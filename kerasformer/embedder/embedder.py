@@ -53,8 +53,7 @@ class TextEmbedder:
         dense: Built `keras.layers.Dense` layers that a sentence's vector goes through, in order.
 
     Attributes:
-        size: The width of the sentence vectors. The arguments are attributes too: the defaults
-            of `encode`.
+        size: The width of the sentence vectors; the arguments are attributes, too.
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
