@@ -20,6 +20,9 @@ def pytest_configure(config):
     # A shell's background job ignores Ctrl-C, and so would the processes that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "backend(name): runs on this Keras backend only")
+    # xdist would begin with the files that have most tests, and end with the few slow ones.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
 
 
 def pytest_runtest_setup(item):

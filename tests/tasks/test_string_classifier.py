@@ -13,6 +13,8 @@ from kerasformer.tasks import TextClassifier, TransformerClassifier
 from kerasformer.tasks.examples import hold_strings, read_examples
 from kerasformer.text import WordPieceTokenizer, WordTokenizer, pack
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 TEXTS = ["a fine film", "so dull", "fine", "truly dull acting", "fine acting", "dull film indeed"]
 LABELS = ["good", "bad"] * 3
 IDS = np.array([1, 0] * 3)

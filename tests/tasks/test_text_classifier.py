@@ -57,7 +57,7 @@ def test_the_head_is_dense_over_the_pooled_vector(tokenizer, pooling):
 def test_it_learns_and_a_frozen_encoder_stays_as_it_is(tokenizer, frozen):
     classifier = make(tokenizer, freeze_encoder=frozen)
     before = [np.asarray(w.value) for w in classifier.encoder.weights]
-    options = {"epochs": 300, "learning_rate": 0.1} if frozen else {"epochs": 30}
+    options = {"epochs": 60, "learning_rate": 0.5} if frozen else {"epochs": 30}
     classifier.fit(TEXTS, LABELS, **{"batch_size": 5, "learning_rate": 0.02, **options}, verbose=0)
     assert classifier.evaluate(TEXTS, LABELS, return_dict=True)["accuracy"] == 1.0
     same = [
@@ -67,6 +67,7 @@ def test_it_learns_and_a_frozen_encoder_stays_as_it_is(tokenizer, frozen):
     assert all(same) is frozen
 
 
+@pytest.mark.usefixtures("eager")
 def test_training_the_head_on_vectors_is_training_with_the_encoder_frozen(tokenizer):
     """One step of plain gradient descent, once through the cached vectors, once through it all."""
     cached = make(tokenizer, freeze_encoder=True, dropout=0.0)
@@ -89,6 +90,7 @@ def test_a_frozen_encoder_has_no_dropout_in_training(tokenizer):
     )
 
 
+@pytest.mark.usefixtures("eager")
 def test_every_trainable_weight_gets_a_gradient(tokenizer, recwarn):
     """Also where the encoder has a pooler that is not used."""
     make(tokenizer, pooling="mean").fit(TEXTS, LABELS, epochs=1, verbose=0)
@@ -121,6 +123,7 @@ def test_several_layers_are_concatenated(tokenizer):
     np.testing.assert_allclose(classifier.features(TEXTS), np.hstack(means), atol=1e-5)
 
 
+@pytest.mark.usefixtures("eager")
 def test_two_heads_share_a_frozen_encoder(tokenizer):
     first = make(tokenizer, pooling="pooled", freeze_encoder=True)
     second = TextClassifier(2, first.encoder, tokenizer, layers="all", freeze_encoder=True)
@@ -129,6 +132,7 @@ def test_two_heads_share_a_frozen_encoder(tokenizer):
         assert classifier.predict(["w1"], verbose=0).shape == (1, 2)
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_head_starts_anew_on_features_and_a_seed_repeats_it(tokenizer):
     classifier = make(tokenizer, freeze_encoder=True)
     features = classifier.features(TEXTS)
@@ -140,6 +144,7 @@ def test_the_head_starts_anew_on_features_and_a_seed_repeats_it(tokenizer):
     assert np.abs(kernels[0] - kernels[1]).max() > 1e-4
 
 
+@pytest.mark.usefixtures("eager")
 def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
     tokenizer, tmp_path, monkeypatch
 ):
@@ -187,6 +192,7 @@ def test_texts_are_cut_to_the_positions(tokenizer):
     ids=str,
 )
 @pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.usefixtures("eager")
 def test_it_comes_back_from_its_folder_and_from_keras(
     tokenizer, tmp_path, options, architecture, head, frozen
 ):

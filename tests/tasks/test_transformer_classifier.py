@@ -48,6 +48,7 @@ def test_names_and_indices_are_the_same_labels(trained):
     assert by_index == trained.evaluate(TEXTS, LABELS)
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_vocabulary_is_that_of_the_training_texts_alone():
     classifier = make()
     classifier.fit(TEXTS, LABELS, epochs=1, verbose=0, validation_data=(["unheard words"], ["bad"]))
@@ -151,6 +152,7 @@ def test_class_weights_by_name_index_and_balance():
         weights("equal")
 
 
+@pytest.mark.usefixtures("eager")
 def test_class_weights_pull_the_prediction():
     keras.utils.set_random_seed(0)
     tokenizer = WordTokenizer.train(["same"], vocab_size=10)
@@ -161,6 +163,7 @@ def test_class_weights_pull_the_prediction():
     assert classifier.predict_proba(["same"])[0, 1] > 0.8
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_model_compiled_by_hand_keeps_its_optimizer():
     classifier = make()
     optimizer = keras.optimizers.SGD(0.1)
@@ -185,6 +188,7 @@ def learning_rates(classifier, **options):
     return rates
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_second_fit_goes_on_where_the_first_ended():
     classifier = make()
     first = learning_rates(classifier)
@@ -198,6 +202,7 @@ def test_a_second_fit_goes_on_where_the_first_ended():
     assert int(classifier.optimizer.iterations) == 4
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_documented_hyperparameters_are_used():
     classifier = make()
     rates = learning_rates(classifier, epochs=None, batch_size=None)
@@ -208,6 +213,7 @@ def test_the_documented_hyperparameters_are_used():
     assert "trains for 4 epochs in batches of 32 at a learning rate of 1e-3" in text
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_same_seed_gives_the_same_model():
     def predictions():
         keras.utils.set_random_seed(3)
