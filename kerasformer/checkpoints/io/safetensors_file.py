@@ -87,7 +87,7 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
         path /= names[0]
     if path.suffix != ".json":
         return SafetensorsTensors(_read_header(path))
-    shard_of = read_shard_index(path)
+    shard_of = _read_shard_index(path)
     shards = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
     for name, shard in shard_of.items():
         if name not in shards[shard]:
@@ -120,7 +120,7 @@ def _read_header(path: Path) -> dict[str, _Entry]:
     }
 
 
-def read_shard_index(path: Path) -> dict[str, str]:
+def _read_shard_index(path: Path) -> dict[str, str]:
     """The index of a sharded model: for each tensor's name the file beside it that has it."""
     try:
         shard_of = read_json(path)["weight_map"]
