@@ -1,4 +1,4 @@
-"""What a source is and holds, told from its small files and the headers of its large ones."""
+"""What a source is and holds, from its small files and the headers of its large ones."""
 
 import glob
 import math

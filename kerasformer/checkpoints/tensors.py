@@ -1,4 +1,4 @@
-"""What every reader of a file of tensors gives, whatever the file's format."""
+"""The interface of the readers of tensors, whatever the file's format."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping

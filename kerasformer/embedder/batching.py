@@ -22,12 +22,8 @@ def packed_batches(
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """The batches of rows of similar lengths, as inputs of the encoder.
 
-    A call with a single batch gets its own shape on TensorFlow: there is no other to share.
-
-    Args:
-        tokenized: The rows.
-        encoder: The encoder.
-        batch_size: Rows in a batch; None for as many as make a fixed number of tokens.
+    Without a `batch_size` they have about the same number of tokens. A call with a single batch
+    gets its own shape on TensorFlow: there is no other to share.
 
     Yields:
         The indices of the batch's rows, some of which may be repeated, and the inputs.
@@ -52,11 +48,6 @@ def batch_tokens(total: int, most: int, at_once: int) -> int:
 
     In a long job the batches of one length have the same shape each time, for which oneDNN has its
     code ready.
-
-    Args:
-        total: The tokens of the job.
-        most: The most tokens of a batch.
-        at_once: How many batches are computed side by side.
 
     Example:
 

@@ -12,7 +12,6 @@ from kerasformer.embedder.documents import TextOrWords, checked
 from kerasformer.embedder.options import (
     EncodeOptions,
     Layers,
-    as_poolings,
     check_whole_number,
     choose_options,
 )
@@ -54,8 +53,7 @@ class TextEmbedder:
         dense: Built `keras.layers.Dense` layers that a sentence's vector goes through, in order.
 
     Attributes:
-        size: The width of the sentence vectors. The arguments are attributes too: the defaults
-            of `encode`.
+        size: The width of the sentence vectors; the arguments are attributes, too.
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
@@ -93,7 +91,7 @@ class TextEmbedder:
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
-        self.pooling = as_poolings(pooling)
+        self.pooling = pooling
         self.special_tokens = special_tokens
         self.max_length = encoder.config.max_length
         if max_length is not None:
@@ -104,7 +102,9 @@ class TextEmbedder:
         self.include_prompt = include_prompt
         self.dense = tuple(dense)
         self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
-        self.size = self._pipeline.shape(self._options())[-1]
+        options = self._options()
+        self.pooling = options.pooling
+        self.size = self._pipeline.shape(options)[-1]
         self._pipeline.prompt_tokens(prompt)
 
     @property

@@ -12,8 +12,8 @@ class FeatureExtractor(keras.Model):
     """An encoder, then a mix of its layers, then a pooling of its tokens.
 
     Args:
-        encoder: A `BertEncoder`.
-        layers: A `LayerPooling`.
+        encoder: The encoder.
+        layers: The layers to take.
         poolings: Each one of `SequencePooling` or `"pooled"`, whose vectors are concatenated;
             without any, the tokens' vectors are the output.
         cls_position: The position of the token that `"cls"` takes.

@@ -46,14 +46,7 @@ class TracedModel:
         self._prepared, self._prepared_weights = None, None
 
     def for_tokens(self, count: int) -> Callable:
-        """The function for a job.
-
-        Args:
-            count: The job's tokens.
-
-        Returns:
-            A function from the dict of int32 arrays `[batch, seq]` to the output as an array.
-        """
+        """The function of int32 arrays `[batch, seq]`, a dict, for a job of so many tokens."""
         dtype = self._model.encoder.compute_dtype
         if count < _WORTH_TOKENS or dtype not in _HALF or has_gpu():
             return functools.partial(_call, self._live)

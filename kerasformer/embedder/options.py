@@ -36,7 +36,7 @@ class EncodeOptions:
     batch_size: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "pooling", as_poolings(self.pooling))
+        object.__setattr__(self, "pooling", _as_poolings(self.pooling))
         _check_choice("output", self.output, OUTPUTS)
         _check_choice("word_pooling", self.word_pooling, WORD_POOLINGS)
         _check_choice("dtype", self.dtype, DTYPES)
@@ -88,18 +88,14 @@ def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
     if given.get("output") == "hidden_states":
         given |= {"layers": "all", "combine": "stack"}
     layers = given.pop("layers", embedder.layers)
-    combine = given.pop("combine", None) or default_combine(layers, embedder.combine)
+    combine = given.pop("combine", None) or _default_combine(layers, embedder.combine)
     own = {name: getattr(embedder, name) for name in ("pooling", "special_tokens", "prompt")}
     own["normalize"] = embedder.normalize and is_sentence
-    return EncodeOptions(as_layer_pooling(layers, combine), **own | given)
+    return EncodeOptions(_as_layer_pooling(layers, combine), **own | given)
 
 
-def as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:
-    """The `LayerPooling` of `layers` and `combine`; None leaves `combine` to a named choice.
-
-    Raises:
-        UserError: An unknown layer or combination.
-    """
+def _as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:
+    """The `LayerPooling`; without `combine`, a named choice defines it."""
     if isinstance(layers, LayerPooling):
         if combine not in (None, layers.combine):
             raise UserError(
@@ -113,18 +109,14 @@ def as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:
         raise UserError(str(error)) from None
 
 
-def default_combine(layers: Layers, combine: str) -> str | None:
+def _default_combine(layers: Layers, combine: str) -> str | None:
     """None where `layers` defines itself how they are combined, else `combine`."""
     is_named = isinstance(layers, str) and layers in NAMED_LAYERS
     return None if (is_named or isinstance(layers, LayerPooling)) and combine == "mean" else combine
 
 
-def as_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
-    """The poolings, one or several, as a tuple.
-
-    Raises:
-        UserError: There is none, or an unknown one.
-    """
+def _as_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
+    """The poolings, one or several, checked."""
     poolings = (pooling,) if isinstance(pooling, str) else tuple(pooling)
     if not poolings:
         raise UserError(f"pooling is {pooling!r}: give at least one.")

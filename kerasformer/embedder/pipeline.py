@@ -31,23 +31,16 @@ _POOL_CHARACTERS = 5_000_000
 _POOL_BYTES = 2**30
 
 
+@dataclasses.dataclass
 class Pipeline:
     """Computes the vectors that `EncodeOptions` ask for; the arguments are `TextEmbedder`'s."""
 
-    def __init__(
-        self,
-        encoder: BertEncoder,
-        tokenizer: WordPieceTokenizer,
-        max_length: int,
-        include_prompt: bool,
-        dense: Sequence[keras.layers.Dense],
-    ):
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-        self.max_length = max_length
-        self.include_prompt = include_prompt
-        self.dense = dense
-        self._models: dict[Any, TracedModel | KerasModel] = {}
+    encoder: BertEncoder
+    tokenizer: WordPieceTokenizer
+    max_length: int
+    include_prompt: bool
+    dense: Sequence[keras.layers.Dense]
+    _models: dict[Any, TracedModel | KerasModel] = dataclasses.field(default_factory=dict)
 
     def prompt_tokens(self, prompt: str) -> int:
         """How many tokens the prompt has, without special tokens.

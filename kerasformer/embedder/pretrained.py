@@ -10,7 +10,7 @@ import keras
 
 from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
 from kerasformer.checkpoints.formats.sentence_transformers import DenseModule, read_modules
-from kerasformer.embedder.options import as_layer_pooling, default_combine
+from kerasformer.embedder.options import choose_options
 from kerasformer.errors import UserError
 
 if TYPE_CHECKING:  # it imports this module
@@ -51,9 +51,7 @@ def save_embedder(embedder: TextEmbedder, folder: str | os.PathLike):
         Path(folder),
         embedder.encoder,
         embedder.tokenizer,
-        layers=as_layer_pooling(
-            embedder.layers, default_combine(embedder.layers, embedder.combine)
-        ),
+        layers=choose_options(embedder, {}).layers,
         pooling=embedder.pooling,
         dense=embedder.dense,
         normalize=embedder.normalize,

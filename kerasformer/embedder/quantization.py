@@ -26,8 +26,6 @@ def quantize(
     >>> vectors = np.array([[3.0, -4.0, 1.0], [0.0, 0.0, 0.0]], "float32")
     >>> quantize(vectors, dimensions=2, normalize=True, dtype="float32").tolist()
     [[0.6000000238418579, -0.800000011920929], [0.0, 0.0]]
-    >>> quantize(vectors, dimensions=None, normalize=False, dtype="int8").tolist()
-    [[95, -127, 32], [0, 0, 0]]
     """
     vectors = vectors[..., :dimensions]
     if normalize:

@@ -1,5 +1,6 @@
 """The vectors of a text's tokens, and of the words that these make up."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,18 +40,12 @@ def token_vectors(
         parts = (encoding.tokens, encoding.ids, encoding.offsets)
         for token, token_id, (start, end) in zip(*(part[:count] for part in parts), strict=True):
             is_prompt = before > 0 and end <= before
-            offsets = None if is_prompt else (max(start - before, 0), end - before)
-            rows.append((token, token_id, offsets, segment, include_prompt or not is_prompt))
+            place = None if is_prompt else (max(start - before, 0), end - before)
+            rows.append((token, token_id, place, segment, include_prompt or not is_prompt))
         rows.append((sep, tokenizer.sep_id, None, segment, special_tokens))
-    stay = np.array([row[-1] for row in rows])
-    tokens, ids, offsets, segments = zip(*[row[:-1] for row in rows], strict=True)
-
-    def chosen(values):
-        return [value for value, stays in zip(values, stay, strict=True) if stays]
-
-    return TokenVectors(
-        chosen(tokens), chosen(ids), chosen(offsets), chosen(segments), vectors[stay]
-    )
+    *columns, stay = zip(*rows, strict=True)
+    tokens, ids, offsets, segments = (list(itertools.compress(c, stay)) for c in columns)
+    return TokenVectors(tokens, ids, offsets, segments, vectors[np.array(stay)])
 
 
 def word_vectors(

@@ -213,13 +213,6 @@ def merge_windows(
 
     Returns:
         `[texts, size]`.
-
-    Example:
-
-    >>> vectors = np.array([[1.0, 1.0], [4.0, 2.0], [7.0, 7.0]])
-    >>> merge_windows(vectors, np.array([2, 1, 5]), np.array([0, 0, 1]), ("mean", "max"))
-    array([[2., 2.],
-           [7., 7.]])
     """
     firsts = np.flatnonzero(np.diff(texts, prepend=-1))
     if len(firsts) == len(texts):

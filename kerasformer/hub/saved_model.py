@@ -25,11 +25,11 @@ def find_saved_model(source: str | os.PathLike) -> Path:
     if (folder / "tfhub_module.pb").exists():
         raise UserError(
             f"{source} is in TF Hub's format for TensorFlow 1 (it has a tfhub_module.pb), which "
-            "Keras 3 cannot call: take the model's TensorFlow 2 version."
+            "Keras 3 cannot call: use the model's TensorFlow 2 version."
         )
     if not (folder / _GRAPH).is_file():
         raise UserError(
-            f"{source} is no SavedModel, for it has no {_GRAPH}: give the folder or the handle of "
+            f"{source} is no SavedModel, as it has no {_GRAPH}: give the folder or the handle of "
             "a TensorFlow 2 SavedModel."
         )
     return folder

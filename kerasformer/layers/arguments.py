@@ -31,14 +31,7 @@ def check_positive(**numbers: float):
 
 
 def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
-    """Raises a ValueError where a tensor has another number of axes than it should.
-
-    Args:
-        name: The tensor's name in the message.
-        tensor: The tensor, or None, which passes.
-        axes: The axes' names, such as `"[batch, seq]"`.
-        *other_axes: Other shapes that are accepted.
-    """
+    """Raises a ValueError for a tensor without such axes as `"[batch, seq]"`; None passes."""
     choices = (axes, *other_axes)
     if tensor is None or len(tensor.shape) in [choice.count(",") + 1 for choice in choices]:
         return
@@ -47,14 +40,7 @@ def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
 
 
 def constructor_config(layer: keras.layers.Layer) -> dict[str, Any]:
-    """The constructor's arguments, each kept under its name, as `get_config` returns them.
-
-    Example:
-
-    >>> from kerasformer.layers import SequencePooling
-    >>> constructor_config(SequencePooling("max"))
-    {'pooling': 'max'}
-    """
+    """The constructor's arguments, each an attribute of its name, for `get_config`."""
     config = {}
     for name in inspect.signature(type(layer).__init__).parameters:
         if name not in ("self", "kwargs"):

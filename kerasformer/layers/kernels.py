@@ -22,14 +22,9 @@ class Kernels:
         return keras.layers.LayerNormalization.call(layer, inputs)
 
     def attention_probabilities(self, scores: Tensor, allowed: Tensor | None) -> Tensor:
-        """The softmax over the last axis, in float32 at least.
+        """The softmax of scores `[batch, heads, seq, seq]` over the last axis, in float32 at least.
 
-        Args:
-            scores: `[batch, heads, seq, seq]`.
-            allowed: Which positions each attends to, boolean, broadcast to the scores; or None.
-
-        Returns:
-            The probabilities, in float32 where the scores are narrower.
+        `allowed`, a boolean that broadcasts to the scores, is which positions each attends to.
         """
         dtype = keras.backend.result_type(scores.dtype, "float32")
         if allowed is None:

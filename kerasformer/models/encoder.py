@@ -203,7 +203,7 @@ class BertEncoder(ServingExport):
 
     @property
     def available_outputs(self) -> tuple[str, ...]:
-        """The names that a call may ask for."""
+        """The names that `outputs` of a call may have."""
         # Not `output_names`: Keras takes that for the names of what a call returns.
         pooled = ("pooled_output", "default") if self.pooler else ()
         return ("sequence_output", *pooled, "encoder_outputs", *_ON_REQUEST)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -123,7 +123,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             if indices != (count - 1,):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
         states = [(None, encoder.config.hidden_size)] * count
-        self.feature_size: int = self.layer_pooling.compute_output_shape(states)[-1]
+        self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
         self.dropout = dropout
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)

@@ -12,11 +12,6 @@ def special_tokens(config: Mapping, roles: Iterable[str], source) -> dict[str, s
 
     Raises:
         UserError: A token is not a string.
-
-    Example:
-
-    >>> special_tokens({"pad_token": "<pad>"}, ["pad_token", "unk_token"], "here")
-    {'pad_token': '<pad>', 'unk_token': '[UNK]'}
     """
     tokens = {}
     for role in roles:

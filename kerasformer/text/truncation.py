@@ -6,11 +6,6 @@ def longest_first(length: int, pair_length: int, room: int | None) -> tuple[int,
 
     Once both are equally long they share the room, and an odd token goes to the longer text, or
     to the second of two that are equally long: as in tokenizers, strategy "longest_first".
-
-    Example:
-
-    >>> longest_first(9, 2, room=6), longest_first(9, 7, room=6)
-    ((4, 2), (3, 3))
     """
     if room is None or length + pair_length <= room:
         return length, pair_length

@@ -135,7 +135,7 @@ def test_another_number_of_names_is_refused(write, task):
 @pytest.mark.parametrize(
     ("classes", "changes", "reason"),
     [
-        (1, {}, "it gives one number, as regression"),
+        (1, {}, "it returns one number, as regression"),
         (3, {"problem_type": "multi_label_classification"}, "'multi_label_classification'"),
         (3, {"problem_type": ["x"]}, "problem_type"),
     ],

@@ -185,7 +185,7 @@ def test_what_fails_on_the_way_leaves_the_old_weights(tmp_path):
     encoder.save_pretrained(tmp_path)
 
     class Broken:
-        def save(self, folder):
+        def save_pretrained(self, folder):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="No space left on device"):

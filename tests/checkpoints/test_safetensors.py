@@ -1,6 +1,7 @@
 """Reading safetensors files: every type, shards, and files that are not sound."""
 
 import json
+import os
 import struct
 
 import ml_dtypes
@@ -71,6 +72,14 @@ def test_an_8_bit_float_says_so(tmp_path):
     path = write_raw(tmp_path / "f.safetensors", {"w": entry("F8_E4M3", [2], 0, 2)}, b"ab")
     with pytest.raises(UserError, match=r"'w' in .*f\.safetensors has the type F8_E4M3"):
         open_tensors(path)["w"]
+
+
+def test_a_file_that_shrinks_after_it_was_opened(tmp_path):
+    save_file({"w": np.zeros(1000)}, tmp_path / "model.safetensors")
+    tensors = open_tensors(tmp_path)
+    os.truncate(tmp_path / "model.safetensors", 5000)
+    with pytest.raises(UserError, match="has become shorter while 'w' was read"):
+        tensors["w"]
 
 
 def test_a_name_that_is_not_there_is_a_key_error(tmp_path):

@@ -125,9 +125,9 @@ def test_replaces_a_savedmodel_and_nothing_else(tmp_path):
 
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
-    with pytest.raises(UserError, match="is there and is no SavedModel"):
+    with pytest.raises(UserError, match="exists and is no SavedModel"):
         export_serving(encoder, tmp_path / "notes")
-    with pytest.raises(UserError, match="is there and is no SavedModel"):
+    with pytest.raises(UserError, match="exists and is no SavedModel"):
         export_serving(encoder, tmp_path / "notes" / "mine.txt")
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 

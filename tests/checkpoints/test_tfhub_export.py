@@ -289,6 +289,6 @@ def test_mistakes(tokenizer, encoder, head, tmp_path):
         export_tfhub(encoder, tokenizer, tmp_path / "a")
     assert not list(tmp_path.iterdir())
     (tmp_path / "encoder").write_text("mine")
-    with pytest.raises(UserError, match="is no SavedModel"):
+    with pytest.raises(UserError, match="exists and is no SavedModel"):
         export_tfhub(encoder, tokenizer, tmp_path, seq_length=9)
     assert (tmp_path / "encoder").read_text() == "mine"

@@ -373,6 +373,16 @@ def test_arguments_that_do_not_fit(embedder, options, message):
         embedder.stream(TEXTS, **options)
 
 
+def test_unknown_arguments_are_refused(embedder, parts):
+    for call in (
+        embedder.encode,
+        embedder.stream,
+        lambda _, **given: TextEmbedder(*parts, **given),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'normalise'"):
+            call(TEXTS, normalise=True)
+
+
 def test_settings_that_do_not_fit(parts):
     _, tokenizer = parts
     with pytest.raises(UserError, match="pooling='median' is not one of"):

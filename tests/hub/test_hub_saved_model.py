@@ -39,7 +39,7 @@ def copy_of(golden, tmp_path):
 
 def test_no_saved_model(tmp_path):
     (tmp_path / "weights.h5").write_bytes(b"")
-    with pytest.raises(UserError, match=r"is no SavedModel, for it has no saved_model.pb") as error:
+    with pytest.raises(UserError, match=r"is no SavedModel, as it has no saved_model.pb") as error:
         find_saved_model(tmp_path)
     one_sentence(error)
     with pytest.raises(UserError, match="is no SavedModel"):

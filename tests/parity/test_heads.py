@@ -109,7 +109,7 @@ def test_a_sequence_classifiers_strings_and_names(torch, transformers, random_mo
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("BertForSequenceClassification", {"num_labels": 1}, "gives one number, as regression"),
+        ("BertForSequenceClassification", {"num_labels": 1}, "returns one number, as regression"),
         (
             "BertForSequenceClassification",
             {"num_labels": 3, "problem_type": "multi_label_classification"},

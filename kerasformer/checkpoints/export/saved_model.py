@@ -23,7 +23,7 @@ def check_can_write(*folders: Path):
     for folder in folders:
         taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
         if taken and not (folder / "saved_model.pb").is_file():
-            raise UserError(f"{folder} is there and is no SavedModel: give another folder.")
+            raise UserError(f"{folder} exists and is no SavedModel: give another folder.")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A native encoder and its tokenizer written as SavedModels in TF Hub's format.
+"""Exporting a native encoder and its tokenizer as SavedModels in TF Hub's format.
 
 The format is that of https://www.tensorflow.org/hub/common_saved_model_apis/text, as
 `official/nlp/tools/export_tfhub_lib.py` of https://github.com/tensorflow/models wrote BERT's
@@ -28,7 +28,7 @@ _HEADS = "bert/"
 
 
 def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -> Path:
-    """Writes `encoder` and `preprocessor`, two SavedModels as TF Hub has them for BERT.
+    """Exports `encoder` and `preprocessor`, two SavedModels as TF Hub has them for BERT.
 
     Plain TensorFlow runs both, without Keras and kerasformer; for the preprocessor
     `import tensorflow_text` must come first. `hub.KerasLayer` of Keras 2 takes them too, to
@@ -37,11 +37,11 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
     - The encoder takes the dict of `input_word_ids`, `input_mask` and `input_type_ids`, int32
       `[batch, seq]`, and `training=`, which switches dropout on. It returns `pooled_output`,
       `default`, `sequence_output` and the list `encoder_outputs`, float32. Its variables have TF
-      Hub's names and are float32; `.vocab_file` and `.do_lower_case` tell of the tokenizer. With
+      Hub's names and are float32; `.vocab_file` and `.do_lower_case` are the tokenizer's. With
       `mlm_head`, `.mlm` takes `masked_lm_positions` too and also returns `mlm_logits`.
     - The preprocessor takes strings `[batch]` and returns the encoder's inputs. `.tokenize` gives
-      ids, int32 `[batch, (words), (pieces)]`, `.tokenize.get_special_tokens_dict()` what its name
-      says, and `.bert_pack_inputs(segments, seq_length=)` packs the ids of one or two texts.
+      ids, int32 `[batch, (words), (pieces)]`, `.tokenize.get_special_tokens_dict()` the special
+      ones, and `.bert_pack_inputs(segments, seq_length=)` packs the ids of one or two texts.
       Its ids are this tokenizer's, see `kerasformer.text.in_graph`. TF Hub's own differ from them
       for special tokens typed out in a text, control characters and spaces beyond ASCII's and,
       lower-cased, for characters with a compatibility or folded form (ß, …, ﬁ).
@@ -49,8 +49,8 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
     Args:
         encoder: A `BertEncoder` with a pooler.
         tokenizer: Its `WordPieceTokenizer`.
-        folder: The folder to write the two into; SavedModels that are there are replaced.
-        seq_length: The length that the preprocessor pads and cuts to, if not told another.
+        folder: Output folder for the two; SavedModels that are there are replaced.
+        seq_length: Default length that the preprocessor pads and truncates to.
         mlm_head: A `kerasformer.layers.MaskedLMHead` on the encoder, or None.
 
     Returns:
@@ -58,21 +58,8 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
 
     Raises:
         UserError: The encoder has no pooler, the vocabularies or `seq_length` do not fit, the
-            tokenizer is none that a graph can hold, tensorflow-text is missing, Keras does not run
+            tokenizer cannot be built into a graph, tensorflow-text is missing, Keras does not run
             on TensorFlow, or the folder has something else under these names.
-
-    Example:
-
-    >>> from kerasformer.models import BertEncoder, EncoderConfig
-    >>> from kerasformer.text import WordPieceTokenizer
-    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"]
-    >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=len(words), num_layers=1))
-    >>> folder = export_tfhub(encoder, WordPieceTokenizer.from_vocabulary(words), "hub")
-    >>> import tensorflow as tf
-    >>> preprocessor = tf.saved_model.load("hub/preprocessor")
-    >>> encoder = tf.saved_model.load("hub/encoder")
-    >>> encoder(preprocessor(tf.constant(["Good films"])))["pooled_output"].shape
-    TensorShape([1, 128])
     """
     import tensorflow as tf
 
@@ -101,8 +88,8 @@ def _check(encoder, tokenizer, seq_length, mlm_head):
     config = encoder.config
     if encoder.pooler is None:
         raise UserError(
-            "The encoder has no pooler, and TF Hub's format asks for pooled_output: "
-            "give an encoder with one."
+            "The encoder has no pooler, but TF Hub's format has pooled_output: give an encoder "
+            "with one."
         )
     for name, size in (("tokenizer", tokenizer), ("mlm_head", mlm_head)):
         if size is not None and size.vocab_size != config.vocab_size:
@@ -210,7 +197,7 @@ def _with_variables(mapping):
 
 
 def _add_call(root, function, spec):
-    """Makes an object callable as Keras does, with `training` and `mask`, which may be left out.
+    """Makes an object callable as Keras does, with optional `training` and `mask`.
 
     Returns:
         The function with `training` True and False, each traced once for all that call it.

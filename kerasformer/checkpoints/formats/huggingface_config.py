@@ -55,8 +55,8 @@ _SIZES = {
     "type_vocab_size": 10**6,
     "embedding_size": 10**6,
 }
-# Default, lowest, highest. These may be left out, as in the files of Google's own BERT models;
-# what is then meant is the layout's default, not a guess.
+# Default, lowest, highest. These keys are optional, as in the files of Google's own BERT models,
+# and the defaults those of transformers.
 _NUMBERS = {
     "layer_norm_epsilon": (1e-12, 1e-30, 0.1),
     "initializer_range": (0.02, 0.0, 10.0),
@@ -87,8 +87,8 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
         The configuration, with a pooler: whether there is one, only the weights show.
 
     Raises:
-        UserError: The model is none that can be read; or a value is missing, of a wrong type or
-            out of bounds.
+        UserError: The model is of another type; or a value is missing, of a wrong type or out of
+            bounds.
     """
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in _KEYS:

@@ -86,7 +86,7 @@ def find_heads(
 
 
 def _architecture(values, kind: ModelType, config, shapes) -> str:
-    """The name of the model's class; where it is not told, that of the class with its heads."""
+    """The name of the model's class; by default that of the class with its heads."""
     architectures = values.get("architectures")
     if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
         return architectures[0][:80]
@@ -135,9 +135,9 @@ def _class_names(id2label, count: int) -> tuple[str, ...] | None:
 
 
 def _no_classes(values: dict, count: int, names) -> str | None:
-    """Why a classification head does not give the probabilities of classes."""
+    """Why a classification head does not return the probabilities of classes."""
     if count == 1:
-        return "it gives one number, as regression and cross-encoders do, and no classes"
+        return "it returns one number, as regression and cross-encoders do, and no classes"
     if values.get("problem_type") not in (None, "single_label_classification"):
         return f"its problem_type is {str(values['problem_type'])[:80]!r}, not one class of many"
     if names is None:

@@ -8,7 +8,7 @@ _TORCH = Convention(
     *(".weight", ".bias", ".weight", ".bias", ".weight"), transposed=True, heads=(HIDDEN,)
 )
 # A classifier of sequences and one of tokens have the same names; `architectures` in config.json
-# tells which it is.
+# distinguishes them.
 _CLASSIFIER = _TORCH.dense("", "classifier", HIDDEN, "num_classes")
 _SPAN = _TORCH.dense("", "qa_outputs", HIDDEN, 2)
 # A classifier of ours that transformers has no class for, over other vectors than the pooler's.

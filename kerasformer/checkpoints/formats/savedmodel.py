@@ -2,8 +2,8 @@
 
 The variables lie in an object-based checkpoint beside the graph, as tf-models-official wrote them:
 https://github.com/tensorflow/models/blob/master/official/nlp/tools/export_tfhub_lib.py
-The sizes are those of the variables. What these do not tell, the activation and LayerNorm's
-epsilon, stands in the graph as the names and constants of its operations.
+The sizes are those of the variables. What these do not show, the activation and LayerNorm's
+epsilon, is in the graph as the names and constants of its operations.
 """
 
 import functools

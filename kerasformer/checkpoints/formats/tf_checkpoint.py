@@ -3,7 +3,7 @@
 The first have names as in https://github.com/google-research/bert/blob/master/modeling.py and need
 the `bert_config.json` that came with them. The second were written by
 `tf.train.Checkpoint(encoder=...)` or with the items of a `BertPretrainerV2`; without a
-`bert_config.json`, the shapes tell the sizes.
+`bert_config.json`, the sizes follow from the shapes.
 """
 
 import dataclasses

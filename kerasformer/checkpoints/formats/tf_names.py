@@ -87,7 +87,7 @@ GOOGLE = NameTable(
     },
 )
 
-# Beginnings of names that are not the encoder's; `names_of` gives the last.
+# Prefixes of names that are not the encoder's; `names_of` adds the last.
 IGNORED = ("cls/", "next_sentence/", "sentence_prediction/", "other/")
 _KINDS = {
     r"(^|/)(electra|discriminator|generator)[_\w]*/": "an ELECTRA of Google's first release",

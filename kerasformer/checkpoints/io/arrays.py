@@ -24,8 +24,8 @@ def widen(bits: np.ndarray) -> np.ndarray:
 def to_tensor(array: np.ndarray, dtype=None):
     """The array as a tensor of Keras' backend; TensorFlow takes over an aligned one as it lies.
 
-    Its usual conversion has two more copies in memory for a moment. Of a model of 430 MB whose
-    word embeddings are 385 MB of it, loading takes 460 MB like this and 1,120 MB otherwise.
+    Its usual conversion has two more copies in memory for a moment: a model of 408 MiB, of which
+    366 MiB are word embeddings, takes 459 MiB to load like this, and 1,116 MiB otherwise.
     """
     import keras
 

@@ -112,7 +112,7 @@ def _entry(path, name, dataset, size) -> _Entry:
             "with Keras, which writes each tensor in one piece."
         )
     if offset + length > size:
-        raise UserError(f"{name!r} in {path} is said to end beyond the file: it is cut short.")
+        raise UserError(f"{name!r} in {path} would end beyond the file: it is cut short.")
     return _Entry(shape, "bfloat16" if is_bfloat16 else dtype.name, path)
 
 

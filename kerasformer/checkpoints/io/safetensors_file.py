@@ -47,11 +47,11 @@ class _Entry(NamedTuple):
 class SafetensorsTensors(Tensors):
     """The tensors of one or several safetensors files; made by `open_tensors`.
 
-    The library reads the header, and the bytes are read here. The library reads through a map of
+    The library checks the header, and the bytes are read here. The library reads through a map of
     the file: its pages count as this process's memory beside the copy, and a file that becomes
-    shorter meanwhile ends the process. Nor can it be told where to put the copy, see
-    `io.arrays.to_tensor`. Loading 430 MB of float32 of which 385 MB are word embeddings takes
-    460 MB here, 1,120 MB by the library with the file opened anew for each tensor, and 1,480 MB
+    shorter meanwhile ends the process by SIGBUS. Nor can it be told where to put the copy, see
+    `io.arrays.to_tensor`. Loading 408 MiB of float32, of which 366 MiB are word embeddings, takes
+    459 MiB here, 1,116 MiB by the library with the file opened anew for each tensor, and 1,482 MiB
     with the file kept open.
     """
 
@@ -87,7 +87,7 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
         path /= names[0]
     if path.suffix != ".json":
         return SafetensorsTensors(_read_header(path))
-    shard_of = read_shard_index(path)
+    shard_of = _read_shard_index(path)
     shards = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
     for name, shard in shard_of.items():
         if name not in shards[shard]:
@@ -120,7 +120,7 @@ def _read_header(path: Path) -> dict[str, _Entry]:
     }
 
 
-def read_shard_index(path: Path) -> dict[str, str]:
+def _read_shard_index(path: Path) -> dict[str, str]:
     """The index of a sharded model: for each tensor's name the file beside it that has it."""
     try:
         shard_of = read_json(path)["weight_map"]
@@ -149,8 +149,8 @@ def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[No
     """Writes a safetensors file, one tensor after another, and puts it in place at the end.
 
     Each tensor is asked for when its turn has come. The library's `save_file` takes all at once,
-    and most of ours are transposed copies: to save BERT base takes 180 MB of memory here, and
-    400 MB with it. Yields once all is written beside the place; what fails then leaves the old
+    and most of ours are transposed copies: to save BERT base takes 179 MiB of memory here, and
+    402 MiB with it. Yields once all is written beside the place; what fails then leaves the old
     file there.
 
     Raises:

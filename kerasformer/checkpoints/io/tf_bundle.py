@@ -1,7 +1,7 @@
 """The tensors of a TensorFlow checkpoint: `PREFIX.index` and `PREFIX.data-00000-of-00001`.
 
 Both kinds of checkpoints are such files: the older, in which a tensor has its variable's name, and
-the newer, in which it has a path through Python objects and an "object graph" tells the name.
+the newer, in which it has a path through Python objects and an "object graph" has the name.
 
 The format is that of TensorFlow's `BundleWriter` and `BundleReader`:
 https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto
@@ -39,7 +39,7 @@ class _Entry(NamedTuple):
 class BundleTensors(Tensors):
     """The tensors of a checkpoint by name; made by `open_tensors`.
 
-    A name is that of the variable, where the checkpoint tells it, it has several parts, and no
+    A name is that of the variable, where the checkpoint has it, it has several parts, and no
     other has the same; otherwise it is the key in the index.
     """
 
