@@ -24,7 +24,7 @@ def main():
     history = classifier.fit(
         dataset.train.texts, dataset.train.labels, epochs=args.epochs, seed=args.seed
     )
-    metrics = classifier.evaluate(dataset.test.texts, dataset.test.labels)
+    metrics = classifier.evaluate(dataset.test.texts, dataset.test.labels, return_dict=True)
     classifier.save_pretrained("results/fine_tune")
     finish("fine_tune", args, dataset, history, metrics)
 

@@ -26,7 +26,7 @@ def main():
     history = classifier.fit(
         dataset.train.texts, dataset.train.labels, epochs=args.epochs, seed=args.seed
     )
-    metrics = classifier.evaluate(dataset.test.texts, dataset.test.labels)
+    metrics = classifier.evaluate(dataset.test.texts, dataset.test.labels, return_dict=True)
     finish("frozen_features", args, dataset, history, metrics)
 
 

@@ -58,7 +58,8 @@ def ours(connection, folder, dataset, args):
                 verbose=0,
             )
             seconds = time.perf_counter() - started
-            accuracy = model.evaluate(dataset.test.texts, dataset.test.labels)["accuracy"]
+            test = dataset.test
+            accuracy = model.evaluate(test.texts, test.labels, return_dict=True)["accuracy"]
             connection.send((seconds, accuracy))
 
 
