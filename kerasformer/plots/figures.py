@@ -1,7 +1,4 @@
-"""What the plots share: a figure on the Agg canvas, colours, markers, PNG bytes.
-
-No pyplot and no global state: a person's own style sheet neither shows in the plots nor changes.
-"""
+"""What plots share; no pyplot and no global state, so that no other style is seen or changed."""
 
 import contextlib
 import io

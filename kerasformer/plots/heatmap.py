@@ -34,27 +34,9 @@ def heat_map(
     limits=None,
     decimals: int = 2,
 ) -> bytes:
-    """A matrix as colours, with its numbers in the cells where these are few enough.
+    """A PNG of a matrix `[rows, columns]`, with its numbers in the cells where these are few.
 
-    Args:
-        values: `[rows, columns]`; NaN, a missing value, is drawn grey and empty.
-        row_labels: A label for each row, in any script; one that no font at hand can draw is
-            replaced by its number.
-        column_labels: A label for each column.
-        value_label: What the values are, with their unit, for the scale: `"Accuracy, %"`.
-        row_axis: What the rows are.
-        column_axis: What the columns are.
-        title: A line above, left out if no font at hand can draw it.
-        limits: The lowest and highest value of the scale; by default those of `values`.
-        decimals: Decimal places of the numbers in the cells.
-
-    Returns:
-        A PNG file, whose size follows from the number of cells.
-
-    Raises:
-        ValueError: `values` is not a matrix with a row and a column for each label.
-
-    Example:
+    NaN is drawn grey and empty. A label that no font at hand can draw is replaced by its number.
 
     >>> heat_map([[0.5, 0.7]], ["layer 1"], ["cls", "mean"], value_label="Accuracy")[1:4]
     b'PNG'
@@ -78,24 +60,10 @@ def heat_map_grid(
     labels=None,
     title: str = "",
     limits=None,
-    decimals: int = 2,
 ) -> bytes:
-    """Many matrices of one kind, small and side by side, on one scale.
+    """A PNG of many matrices on one scale, at most `columns` in a line.
 
-    Args:
-        panels: Matrices, read like a text: from left to right, then the next line.
-        titles: A short title for each.
-        columns: The most panels in a line.
-        labels: Short labels of the rows and columns of every panel, such as numbers.
-        value_label, title, limits, decimals: As in `heat_map`; numbers only where they fit.
-
-    Returns:
-        A PNG file.
-
-    Raises:
-        ValueError: There is no panel, not a title for each, or one is not a matrix.
-
-    Example:
+    The short `labels` are those of the rows and of the columns of every panel.
 
     >>> heads = np.full([2, 5, 5], 0.2)
     >>> heat_map_grid(heads, ["head 1", "head 2"], columns=2, value_label="Weight")[1:4]
@@ -106,7 +74,7 @@ def heat_map_grid(
     size = None if labels is None else (len(labels), len(labels))
     panels = [_matrix(panel, size) for panel in panels]
     with plot_style():
-        figure = _many(panels, titles, columns, labels, title, _norm(panels, limits), decimals)
+        figure = _many(panels, titles, columns, labels, title, _norm(panels, limits))
         figure.axes[-1].set_ylabel(value_label, loc="top")
         return _png(figure)
 
@@ -144,11 +112,13 @@ def _one(values, row_labels, column_labels, title, norm, decimals):
     return figure
 
 
-def _many(panels, titles, columns, labels, title, norm, decimals):
+def _many(panels, titles, columns, labels, title, norm):
     """The figure of a grid: the axes of each panel, and last the axes of the scale."""
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
-    side = min(_LARGEST / columns, max(1.15, *(_side(panel, labels) for panel in panels)))
+    # With labels there is room for these and for small numbers.
+    side = 0 if labels is None else min(2.6, 0.34 * max(max(panel.shape) for panel in panels))
+    side = min(_LARGEST / columns, max(1.15, side))
     between = _room_for(labels, side)
     width = columns * (side + between[0]) - between[0]
     height = lines * (side + between[1]) - between[1]
@@ -159,26 +129,16 @@ def _many(panels, titles, columns, labels, title, norm, decimals):
         top = 1 - line * (side + between[1]) / height
         axes = figure.add_axes((left, top - side / height, side / width, side / height))
         roomy = side / max(panel.shape) >= _NUMBERED[1]
-        image = draw_cells(axes, panel, norm, _numbers(panel, decimals) if roomy else None, size=6)
+        image = draw_cells(axes, panel, norm, _numbers(panel, 2) if roomy else None, size=6)
         axes.set_title(drawable(name, fallback=f"#{number}", limit=24), fontsize=7, pad=2)
         axes.set_xticks([])
         axes.set_yticks([])
         if labels:
             _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
-    figure.text(
-        0,
-        1 + 0.3 / height,
-        drawable(title, fallback="", limit=_TITLE_LIMIT),
-        ha="left",
-        va="bottom",
-    )
+    title = drawable(title, fallback="", limit=_TITLE_LIMIT)
+    figure.text(0, 1 + 0.3 / height, title, ha="left", va="bottom")
     _scale(figure, image, width, height)
     return figure
-
-
-def _side(panel, labels):
-    """The side of a panel in inches, with room for labels, if any, and small numbers."""
-    return 0 if labels is None else min(2.6, 0.34 * max(panel.shape))
 
 
 def _room_for(labels, side):
@@ -208,15 +168,9 @@ def draw_cells(axes, values, norm, write=None, size=8, colors=_MAP):
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values) if write else ():
         if np.isfinite(value):
-            axes.text(
-                column,
-                row,
-                write(row, column),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color=ink_on(colors(norm(value))),
-            )
+            style = {"ha": "center", "va": "center", "fontsize": size}
+            ink = ink_on(colors(norm(value)))
+            axes.text(column, row, write(row, column), color=ink, **style)
     return image
 
 
@@ -225,9 +179,7 @@ def _numbers(values, decimals):
 
 
 def ink_on(color) -> str:
-    """Black or white, whichever stands out more on a colour, given as red, green and blue to 1.
-
-    Its contrast is at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
+    """Black or white, whichever contrasts more: at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
 
     >>> ink_on((1, 1, 0)), ink_on((0, 0, 1))
     ('black', 'white')
@@ -244,21 +196,19 @@ def _label(axes, row_labels, column_labels, width, height, size=8, limit=_LABEL_
     labels = _drawable(column_labels, limit)
     step = math.ceil(1.3 * size / 72 * len(labels) / width)
     flat = max(map(len, labels)) * 0.65 * size / 72 <= width / len(labels)
-    slanted = {"rotation": 90 if step > 1 or len(labels) > 40 else 45, "rotation_mode": "anchor"}
-    slanted |= {"ha": "right", "va": "center" if slanted["rotation"] == 90 else "top"}
-    axes.set_xticks(
-        range(0, len(labels), step), labels[::step], fontsize=size, **({} if flat else slanted)
-    )
+    style = {"fontsize": size}
+    if not flat:
+        steep = step > 1 or len(labels) > 40
+        style |= {"rotation": 90 if steep else 45, "va": "center" if steep else "top"}
+        style |= {"rotation_mode": "anchor", "ha": "right"}
+    axes.set_xticks(range(0, len(labels), step), labels[::step], **style)
     labels = _drawable(row_labels, limit)
     step = math.ceil(1.2 * size / 72 * len(labels) / height)
     axes.set_yticks(range(0, len(labels), step), labels[::step], fontsize=size)
 
 
 def _drawable(labels, limit):
-    return [
-        drawable(str(label), fallback=f"#{number}", limit=limit)
-        for number, label in enumerate(labels, 1)
-    ]
+    return [drawable(str(label), f"#{number}", limit) for number, label in enumerate(labels, 1)]
 
 
 def _scale(figure, image, width, height):

@@ -17,10 +17,9 @@ MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
 
 
 def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
-    """Confusion matrices, counts summed over seeds, colours by share of the true class.
+    """Confusion matrices of the arms that learn, counts summed over seeds.
 
-    Up to eight classes, each cell holds its share and its count; up to 25 classes, the axes hold
-    their names; beyond that, their numbers. An arm that learns nothing is left out.
+    Colours are shares of the true class; few classes have numbers in the cells, and names.
     """
     arms = [arm for arm in arms if arm.row.learns]
     if not arms:
@@ -48,10 +47,7 @@ def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
 
 
 def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, float]]:
-    """The pairs of classes that an arm confuses most often, seeds summed.
-
-    Each is the true class, the predicted class, the count, and its share of the true class.
-    """
+    """What an arm confuses most: true and predicted class, count, share of the true class."""
     examples: Counter[int] = Counter()
     for (true, _), count in arm.confusion.items():
         examples[true] += count
@@ -66,19 +62,15 @@ def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, floa
 def _draw_matrix(axes, counts):
     totals = counts.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    norms = require("matplotlib.colors", extra="compare")
-    if len(counts) > _MOST_WITH_NUMBERS:
-        # Among many classes each confusion is rare: the square root makes it visible.
-        image = draw_cells(axes, shares, norms.PowerNorm(0.5, 0, 100), colors="Blues")
-    else:
-        image = draw_cells(
-            axes,
-            shares,
-            norms.Normalize(0, 100),
-            lambda row, column: f"{shares[row, column]:.0f} %\n{counts[row, column]:,}",
-            size=9 if len(counts) <= 5 else 7.5,
-            colors="Blues",
-        )
+
+    def write(row, column):
+        return f"{shares[row, column]:.0f} %\n{counts[row, column]:,}"
+
+    # Among many classes each confusion is rare: the square root makes it visible.
+    many = len(counts) > _MOST_WITH_NUMBERS
+    norm = require("matplotlib.colors", extra="compare").PowerNorm(0.5 if many else 1, 0, 100)
+    size = 9 if len(counts) <= 5 else 7.5
+    image = draw_cells(axes, shares, norm, None if many else write, size, colors="Blues")
     axes.set_aspect("equal")
     return image
 

@@ -1,9 +1,9 @@
 """Plots of quality against training time, and of learning curves."""
 
 import itertools
-import math
-import statistics
 import textwrap
+
+import numpy as np
 
 from kerasformer.compare.report.summary import ArmSummary, summarize
 from kerasformer.errors import require
@@ -17,10 +17,7 @@ _OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
 
 
 def quality_against_time(arms: list[ArmSummary]):
-    """Test accuracy against training seconds, an arm a point, error bars over seeds.
-
-    An arm that learns nothing, the majority class, is a line across.
-    """
+    """Test accuracy against training seconds: an arm a point, the majority class a line."""
     timed = [arm for arm in arms if arm.row.learns and arm.mean("train_seconds") is not None]
     if not timed:
         return note_figure("No arm that trains has finished.")
@@ -40,11 +37,10 @@ def quality_against_time(arms: list[ArmSummary]):
 
 
 def place_labels(axes, points, labels, colors, obstacles=()):
-    """Writes a label beside each point, at the first place that is free, and returns the labels.
+    """Writes a label beside each point, at the first free place, and returns the labels.
 
-    Call it last: the axes' limits and everything else must be there. The obstacles are the artists
-    to keep clear of, the points' markers among them. The colours are those of the lines that lead
-    to a label above or below its point.
+    Call it last, when nothing else moves. The obstacles are artists, the points' markers too; the
+    colours are those of the lines that lead to a label above or below its point.
     """
     Text = require("matplotlib.text", extra="compare").Text  # noqa: N806
     settle(axes.figure)
@@ -68,9 +64,8 @@ def place_labels(axes, points, labels, colors, obstacles=()):
             note.arrow_patch.set_visible(y != 0)
             note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer)  # without the line
-            inside = (
-                edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 <= box.y1 <= edge.y1
-            )
+            inside = edge.containsx(box.x0) and edge.containsx(box.x1)
+            inside = inside and edge.containsy(box.y0) and edge.containsy(box.y1)
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
@@ -85,11 +80,7 @@ def arm_label(arm: ArmSummary, line_width: int) -> str:
 
 
 def learning_curves(record: dict):
-    """Loss and accuracy by epoch, on the training and the validation split.
-
-    Each arm that trains in epochs is a column. Thin lines are seeds, thick lines their mean, up
-    to the last epoch that every seed reached.
-    """
+    """Loss and accuracy by epoch, a column an arm: thin lines are seeds, thick ones their mean."""
     arms = [arm for arm in summarize(record) if histories(record, arm.key)]
     if not arms:
         return note_figure("No arm that trains in epochs has finished.")
@@ -169,27 +160,16 @@ def _draw_curves(axes, runs, measure, scale):
         (measure, "training", "#0072B2", "--", "o"),
         (f"val_{measure}", "validation", "#D55E00", "-", "s"),
     ):
-        curves = [[_scaled(epoch[name], scale) for epoch in run] for run in runs]
-        if all(math.isnan(value) for value in itertools.chain(*curves)):
+        curves = [[epoch[name] for epoch in run] for run in runs]
+        curves = [scale * np.array(curve, "float64") for curve in curves]  # None is NaN
+        if np.isnan(np.concatenate(curves)).all():
             continue
         epochs = [[epoch["epoch"] for epoch in run] for run in runs]
         if len(runs) > 1:
             for x, y in zip(epochs, curves, strict=True):
                 axes.plot(x, y, style, color=color, linewidth=0.8, alpha=0.5)
-        shared = min(map(len, curves))
-        mean = [statistics.fmean(values) for values in list(zip(*curves, strict=False))[:shared]]
-        many = shared > 20  # markers would run into each other
-        axes.plot(
-            epochs[0][:shared],
-            mean,
-            style,
-            color=color,
-            linewidth=2,
-            marker=None if many else marker,
-            markersize=5,
-            label=label,
-        )
-
-
-def _scaled(value, scale):
-    return float("nan") if value is None else scale * value
+        shared = min(map(len, curves))  # the epochs that every seed reached
+        mean = np.mean([curve[:shared] for curve in curves], axis=0)
+        thick = {"color": color, "linewidth": 2, "markersize": 5, "label": label}
+        thick["marker"] = None if shared > 20 else marker  # more would run into each other
+        axes.plot(epochs[0][:shared], mean, style, **thick)

@@ -46,10 +46,7 @@ _MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
 
 def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
-    """How many points an arm's accuracy is behind the best one's: `"−6.8"`, `"best"`.
-
-    `"≈ −0.4"` is a difference that may be chance, on a test split of this many examples.
-    """
+    """How many points an arm's accuracy is behind the best: "best", "−6.8", by chance "≈ −0.4"."""
     if arm is best:
         return "best"
     gap = Gap.between(best, arm, examples)
