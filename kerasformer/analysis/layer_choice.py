@@ -13,22 +13,13 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Choice:
-    """Which probe to go by.
+    """Which probe to go by."""
 
-    Attributes:
-        usual: The probe of the last layer with the model's own pooling.
-        best: The probe with the highest accuracy.
-        chosen: The simplest probe that no other one beats by more than chance.
-        chance: The probability that, were none better than the usual one, the best of them would
-            still be as far ahead.
-        informative: Whether a probe beats the most frequent class by more than chance.
-    """
-
-    usual: Probe
-    best: Probe
-    chosen: Probe
-    chance: float
-    informative: bool
+    usual: Probe  # of the last layer with the model's own pooling
+    best: Probe  # the one with the highest accuracy
+    chosen: Probe  # the simplest one that no other beats by more than chance
+    chance: float  # the probability of such a lead over the usual one, were none better than it
+    informative: bool  # whether a probe beats the most frequent class by more than chance
 
 
 def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0) -> Choice:

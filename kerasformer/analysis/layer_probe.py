@@ -22,21 +22,13 @@ _MEMORY = 4 * 2**30  # bytes that the threads may take together
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """How well one layer and pooling separate the classes, in cross-validation.
+    """How well one layer and pooling separate the classes, in cross-validation."""
 
-    Attributes:
-        layers: As `TextEmbedder` takes it: an index or a named choice.
-        pooling: The pooling.
-        width: The size of the vectors.
-        correct: bool `[n]`, whether the probe that had not seen a text classified it correctly.
-        fold_scores: The accuracy in each fold.
-    """
-
-    layers: int | str
+    layers: int | str  # as `TextEmbedder` takes it: an index or a named choice
     pooling: str
-    width: int
-    correct: np.ndarray
-    fold_scores: tuple[float, ...]
+    width: int  # of the vectors
+    correct: np.ndarray  # bool [n]: whether the probe that had not seen a text was right
+    fold_scores: tuple[float, ...]  # accuracies
 
     @property
     def accuracy(self) -> float:
@@ -53,9 +45,6 @@ def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
     """The classes, sorted, with a different text for each fold; equal keys are of duplicates.
 
     A text with several labels counts for its first.
-
-    Raises:
-        UserError: They are fewer than two.
 
     >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
     [0, 1]
@@ -86,8 +75,7 @@ def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
 class LinearProbe:
     """Logistic regression on standardised vectors.
 
-    The penalty is chosen by the log loss in a cross-validation of its own inside the texts that it
-    is trained on, whose folds the seed makes.
+    The penalty is chosen by the log loss in a cross-validation inside the texts that it learns.
     """
 
     def __init__(self, seed: int = 0):
@@ -95,20 +83,18 @@ class LinearProbe:
 
     def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "LinearProbe":
         """Trains it on vectors `[n, width]` with labels int `[n]`, and returns it."""
+        from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
         from sklearn.preprocessing import StandardScaler
 
         self._scaler = StandardScaler().fit(vectors)
         vectors = self._scaler.transform(vectors)
         folds = StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=self._seed)
+        quick = LogisticRegression(tol=1e-3, max_iter=1000)  # near enough to choose by
         search = GridSearchCV(
-            _logistic(1.0, 1e-3),  # near enough to choose by
-            {"C": STRENGTHS},
-            scoring="neg_log_loss",
-            cv=folds,
-            refit=False,
+            quick, {"C": STRENGTHS}, scoring="neg_log_loss", cv=folds, refit=False
         ).fit(vectors, labels)
-        self._model = _logistic(search.best_params_["C"], 1e-4).fit(vectors, labels)
+        self._model = LogisticRegression(**search.best_params_, max_iter=1000).fit(vectors, labels)
         return self
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
@@ -116,17 +102,10 @@ class LinearProbe:
         return self._model.predict(self._scaler.transform(vectors))
 
 
-def _logistic(strength, tolerance):
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
-
-
 def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
-    `on_done` is called after each fold of each probe with the work that it was: 1 on average, more
-    for wider vectors.
+    `on_done` is called after each fold with its work: 1 on average, more for wider vectors.
     """
     folds = make_folds(labels, keys, seed)
 

@@ -11,55 +11,30 @@ _SNIPPET = 44  # characters of a word and what stands around it
 
 @dataclasses.dataclass(frozen=True)
 class Occurrence:
-    """A place where a word stands.
+    """A place where a word stands."""
 
-    Attributes:
-        text: The number of the text, from 0.
-        start: Where the word begins, in characters of the text.
-        end: Where it ends.
-        tokens: The word's sub-words.
-        snippet: The word in brackets between the words around it.
-    """
-
-    text: int
-    start: int
+    text: int  # the number of the text, from 0
+    start: int  # in characters of the text
     end: int
-    tokens: tuple[str, ...]
-    snippet: str
+    tokens: tuple[str, ...]  # the word's sub-words
+    snippet: str  # the word in brackets between the words around it
 
 
 @dataclasses.dataclass(frozen=True)
 class Passage:
-    """What is encoded for an occurrence: its text, or the part around it of a long one.
-
-    It has the number of the text, and where in the passage the word begins and ends.
-    """
+    """What is encoded for an occurrence: its text, or the part around it of a long one."""
 
     text: str
-    number: int
-    start: int
+    number: int  # of the whole text
+    start: int  # of the word in the passage
     end: int
 
 
 class WordFinder:
-    """Finds a word in texts: where its tokens stand, and are whole words.
+    """Finds a word in texts, where its tokens stand as whole words, with passages of `room` tokens.
 
-    So an uncased model's word is found in any case and with any accents.
-
-    Args:
-        tokenizer: A `kerasformer.text.WordPieceTokenizer`.
-        word: The word, or several that stand next to each other.
-        room: The most tokens of a passage.
-
-    Attributes:
-        word: As given.
-        near_misses: The numbers of the texts where the word's letters stand, but not the word: as
-            part of a longer word, or with other capitals.
-
-    Raises:
-        UserError: The word is empty, has more tokens than a passage, or is not a str.
-
-    Example:
+    So an uncased model's word is found in any case and with any accents. `near_misses` are the
+    numbers of the texts where its letters stand as part of a longer word, or with other capitals.
 
     >>> from kerasformer.text import WordPieceTokenizer
     >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "bank", "##s", "the"]
