@@ -87,13 +87,10 @@ class WordFinder:
             begins = index == 0 or words[index - 1] != words[index]
             ends = end >= len(ids) or words[end - 1] != words[end]
             if begins and ends and ids[index:end] == self._ids:
-                place = encoding.offsets[index][0], encoding.offsets[end - 1][1]
-                if not self._is_unknown or self._is_same(text[slice(*place)]):
+                found = text[encoding.offsets[index][0] : encoding.offsets[end - 1][1]]
+                # It may be another word that is unknown too.
+                if not self._is_unknown or self._normal(found) == self._normal(self.word):
                     yield index
-
-    def _is_same(self, found):
-        """Whether it is the word itself, and not another one that is unknown too."""
-        return self._normal(found) == self._normal(self.word)
 
     def _normal(self, text):
         normalizer = self.tokenizer.backend.normalizer
@@ -132,14 +129,14 @@ def snippet(text: str, start: int, end: int) -> str:
     return f"{before}{word}{after}".strip()
 
 
-def numbers(indices: list[int], most: int = 5) -> str:
+def numbers(indices: list[int]) -> str:
     """Numbers of texts as people count them, from 1.
 
     >>> numbers([0, 4]), numbers(list(range(8)))
     ('1, 5', '1, 2, 3, 4, 5 and 3 more')
     """
-    shown = ", ".join(str(index + 1) for index in indices[:most])
-    return shown + (f" and {len(indices) - most:,} more" if len(indices) > most else "")
+    shown = ", ".join(str(index + 1) for index in indices[:5])
+    return shown + (f" and {len(indices) - 5:,} more" if len(indices) > 5 else "")
 
 
 def _space(text):

@@ -133,11 +133,9 @@ def _label_column(table, label_column, text_column):
     """The column of the label: the one asked for, or the one that holds it by its name, if any."""
     if label_column is not None:
         return named(label_column, table.columns, table.path)[0]
-    if text_column is None:
-        text = usual_text(table.columns) or ()
-    else:
-        text = named(text_column, table.columns, table.path)
-    return usual_label(table.columns, text)
+    if text_column is not None:
+        return usual_label(table.columns, named(text_column, table.columns, table.path))
+    return usual_label(table.columns, usual_text(table.columns) or ())
 
 
 def _label(cell, column, where):

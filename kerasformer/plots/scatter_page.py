@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import json
 import math
 import textwrap
 
@@ -57,7 +56,7 @@ def scatter_page(scatter: Scatter, image: bytes) -> str:
         .render(
             title=scatter.title,
             notes=scatter.notes,
-            figure=_within_script(json.dumps(plotly_figure(scatter))),
+            figure=plotly_figure(scatter),
             plotly=plotly,
             script=_SCRIPT,
             rows=math.ceil(len(groups(scatter.labels, len(scatter.points))) / 3),
@@ -144,11 +143,6 @@ def _clean(text):
 
 def _escaped(text):
     return html.escape(text, quote=False)
-
-
-def _within_script(text):
-    """JSON that holds no HTML: neither an end of the script element nor a comment."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _hash(script):

@@ -3,8 +3,7 @@
 import base64
 from pathlib import Path
 
-from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
-from kerasformer.compare.report.plots import histories, validates
+from kerasformer.compare.report.plots import MOST_WITH_NAMES, histories, most_confused, validates
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_test_examples,

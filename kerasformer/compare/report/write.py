@@ -36,9 +36,12 @@ def write_report(record: dict, folder) -> list[Path]:
 
 def _render(record, folder):
     """The content of every file by its name."""
-    from kerasformer.compare.report.confusion import confusion_matrices
     from kerasformer.compare.report.html import render_page
-    from kerasformer.compare.report.plots import learning_curves, quality_against_time
+    from kerasformer.compare.report.plots import (
+        confusion_matrices,
+        learning_curves,
+        quality_against_time,
+    )
     from kerasformer.plots.figures import plot_style, png
 
     arms = summarize(record)
