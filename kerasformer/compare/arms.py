@@ -1,6 +1,6 @@
 """The arms of a comparison: a new one takes a row here and the class that the row names."""
 
-import importlib
+import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,7 @@ class Arm:
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
-        module = importlib.import_module("kerasformer.compare.classifiers")
-        return getattr(module, self.classifier)
+        return pkgutil.resolve_name(f"kerasformer.compare.classifiers:{self.classifier}")
 
 
 _ROWS = (

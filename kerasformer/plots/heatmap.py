@@ -43,12 +43,18 @@ def heat_map(
     """
     values = _matrix(values, (len(row_labels), len(column_labels)))
     with plot_style():
-        figure = _one(values, row_labels, column_labels, title, _norm([values], limits), decimals)
-        axes = figure.axes[0]
+        with_numbers = values.size <= _MOST_WITH_NUMBERS and max(values.shape) <= 40
+        width, height = _NUMBERED if with_numbers else (_PLAIN, _PLAIN)
+        width = min(width * len(column_labels), _LARGEST)
+        height = min(height * len(row_labels), _LARGEST)
+        axes = new_figure(height, width, layout="none").add_axes((0, 0, 1, 1))
+        write = _numbers(values, decimals) if with_numbers else None
+        image = draw_cells(axes, values, _norm([values], limits), write)
+        _label(axes, row_labels, column_labels, width, height)
+        axes.set_title(drawable(title, fallback="", limit=_TITLE_LIMIT), loc="left")
         axes.set_xlabel(column_axis)
         axes.set_ylabel(row_axis)
-        figure.axes[1].set_ylabel(value_label, loc="top")
-        return _png(figure)
+        return _png(image, value_label)
 
 
 def heat_map_grid(
@@ -74,9 +80,8 @@ def heat_map_grid(
     size = None if labels is None else (len(labels), len(labels))
     panels = [_matrix(panel, size) for panel in panels]
     with plot_style():
-        figure = _many(panels, titles, columns, labels, title, _norm(panels, limits))
-        figure.axes[-1].set_ylabel(value_label, loc="top")
-        return _png(figure)
+        image = _draw_grid(panels, titles, columns, labels, title, _norm(panels, limits))
+        return _png(image, value_label)
 
 
 def _matrix(values, shape):
@@ -97,23 +102,8 @@ def _norm(panels, limits):
     return require("matplotlib.colors", extra="compare").Normalize(low, high)
 
 
-def _one(values, row_labels, column_labels, title, norm, decimals):
-    """The figure of one map: the axes of the cells, and the axes of the scale."""
-    rows, columns = values.shape
-    with_numbers = values.size <= _MOST_WITH_NUMBERS and max(rows, columns) <= 40
-    width, height = _NUMBERED if with_numbers else (_PLAIN, _PLAIN)
-    width, height = min(width * columns, _LARGEST), min(height * rows, _LARGEST)
-    figure = _figure(width, height)
-    axes = figure.add_axes((0, 0, 1, 1))
-    image = draw_cells(axes, values, norm, _numbers(values, decimals) if with_numbers else None)
-    _label(axes, row_labels, column_labels, width, height)
-    axes.set_title(drawable(title, fallback="", limit=_TITLE_LIMIT), loc="left")
-    _scale(figure, image, width, height)
-    return figure
-
-
-def _many(panels, titles, columns, labels, title, norm):
-    """The figure of a grid: the axes of each panel, and last the axes of the scale."""
+def _draw_grid(panels, titles, columns, labels, title, norm):
+    """Draws the panels, and returns the last one's image."""
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
     # With labels there is room for these and for small numbers.
@@ -122,7 +112,7 @@ def _many(panels, titles, columns, labels, title, norm):
     between = _room_for(labels, side)
     width = columns * (side + between[0]) - between[0]
     height = lines * (side + between[1]) - between[1]
-    figure = _figure(width, height)
+    figure = new_figure(height, width, layout="none")
     for number, (panel, name) in enumerate(zip(panels, titles, strict=True)):
         line, column = divmod(number, columns)
         left = column * (side + between[0]) / width
@@ -137,8 +127,7 @@ def _many(panels, titles, columns, labels, title, norm):
             _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
     title = drawable(title, fallback="", limit=_TITLE_LIMIT)
     figure.text(0, 1 + 0.3 / height, title, ha="left", va="bottom")
-    _scale(figure, image, width, height)
-    return figure
+    return image
 
 
 def _room_for(labels, side):
@@ -148,13 +137,6 @@ def _room_for(labels, side):
     widest = max(map(len, _drawable(labels, _SMALL_LABEL_LIMIT))) * 0.65 * 6 / 72
     flat = widest <= side / len(labels)
     return 0.2 + widest, 0.3 + (0.07 if flat else 0.7 * widest)
-
-
-def _figure(width, height):
-    """A figure that is all cells; what stands around them is added to the file by `_png`."""
-    figure = new_figure(height, layout="none")
-    figure.set_size_inches(width, height)
-    return figure
 
 
 def draw_cells(axes, values, norm, write=None, size=8, colors=_MAP):
@@ -211,17 +193,16 @@ def _drawable(labels, limit):
     return [drawable(str(label), f"#{number}", limit) for number, label in enumerate(labels, 1)]
 
 
-def _scale(figure, image, width, height):
-    """Draws the scale to the right of the cells, from the top down."""
+def _png(image, value_label):
+    """The file: the figure, which is all cells, with all that stands around it and a scale."""
+    figure = image.figure
+    width, height = figure.get_size_inches()
     length = min(max(height, 1.0), _LONGEST_SCALE)
     place = (1 + 0.15 / width, 1 - length / height, 0.14 / width, length / height)
     bar = figure.colorbar(image, cax=figure.add_axes(place))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=8)
-
-
-def _png(figure):
-    """The file: the figure with all that stands around it."""
+    bar.ax.set_ylabel(value_label, loc="top")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.1)
     return buffer.getvalue()

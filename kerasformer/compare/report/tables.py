@@ -59,16 +59,13 @@ def notes(record: dict) -> list[str]:
         if len(arm.seeds) < len(settings.seeds) and not arm.row.deterministic
     ]
     if short:
-        sentences.append(
-            f"Not trained with all {len(settings.seeds)} seeds, which are repetitions from other "
-            f"random starts: {', '.join(short)}"
-            + (
-                f". More would have taken longer than {settings.minutes:g} minutes; "
-                f"--seeds {len(settings.seeds)} trains them all."
-                if settings.minutes is not None and record["status"] == "complete"
-                else "."
-            )
-        )
+        seeds = len(settings.seeds)
+        text = f"Not trained with all {seeds} seeds, which are repetitions from other random starts"
+        text += f": {', '.join(short)}."
+        if settings.minutes is not None and record["status"] == "complete":
+            text += f" More would have taken longer than {settings.minutes:g} minutes;"
+            text += f" --seeds {seeds} trains them all."
+        sentences.append(text)
     if settings.test_limit:
         sentences.append(
             f"Only about {settings.limit:,} examples were used to train, and at most "
@@ -98,16 +95,11 @@ def markdown_table(record: dict) -> str:
     if arms:
         best = rank(arms)[0]
         rows = [["Arm", "Seeds", *(column[2] for column in _COLUMNS), "Behind, points"]]
-        rows += [
-            [
-                _escape(arm.title),
-                str(len(arm.seeds)),
-                *(write(arm.measures[measure]) for measure, write, *_ in _COLUMNS),
-                behind(arm, best, examples),
-            ]
-            for arm in arms
-        ]
-        rows.insert(1, ["---", *["---:"] * (len(rows[0]) - 1)])
+        rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+        for arm in arms:
+            cells = _cells(arm, _COLUMNS)
+            name, seeds = _escape(arm.title), str(len(arm.seeds))
+            rows.append([name, seeds, *cells, behind(arm, best, examples)])
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     parts.append(
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
@@ -131,19 +123,18 @@ def format_summary(record: dict) -> str:
     if arms:
         columns = [column for column in _COLUMNS if column[3]]
         rows = [["", *(column[3] for column in columns)]]
-        rows += [
-            [
-                shorten(printable(arm.title), _TITLE_WIDTH),
-                *(write(arm.measures[measure]) for measure, write, *_ in columns),
-            ]
-            for arm in arms
-        ]
+        for arm in arms:
+            rows.append([shorten(printable(arm.title), _TITLE_WIDTH), *_cells(arm, columns)])
         lines += [*_align(rows), ""]
     sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
     lines += map(printable, sentences)
     if arms:
         lines += _describe_errors(rank(arms)[0], record["data"]["class_names"])
     return "\n".join(lines)
+
+
+def _cells(arm, columns):
+    return [write(arm.measures[measure]) for measure, write, *_ in columns]
 
 
 def _describe_errors(arm, class_names):
