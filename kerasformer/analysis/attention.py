@@ -61,9 +61,6 @@ class HeadSummary:
     entropy: float
 
 
-MEASURES = tuple(field.name for field in dataclasses.fields(HeadSummary))[2:]
-
-
 def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> AttentionMaps:
     """The attention weights of every block and head for a text, or a pair of texts.
 
@@ -127,21 +124,18 @@ def summarize_heads(maps: AttentionMaps) -> list[HeadSummary]:
     (0.25, 0.25, 1.3863)
     """
     weights = maps.weights.astype("float64")
-    before = np.diagonal(weights, -1, axis1=-2, axis2=-1)
-    behind = np.diagonal(weights, 1, axis1=-2, axis2=-1)
+    before, same, behind = (np.diagonal(weights, k, axis1=-2, axis2=-1) for k in (-1, 0, 1))
     logarithms = np.log(weights, where=weights > 0, out=np.zeros_like(weights))
-    measures = {
-        "cls": weights[..., maps.cls].sum(-1).mean(-1),
-        "sep": weights[..., maps.sep].sum(-1).mean(-1),
-        "previous": before.mean(-1),
-        "same": np.diagonal(weights, 0, axis1=-2, axis2=-1).mean(-1),
-        "next": behind.mean(-1),
-        "entropy": -(weights * logarithms).sum(-1).mean(-1),
-    }
+    measures = [
+        weights[..., maps.cls].sum(-1).mean(-1),
+        weights[..., maps.sep].sum(-1).mean(-1),
+        before.mean(-1),
+        same.mean(-1),
+        behind.mean(-1),
+        -(weights * logarithms).sum(-1).mean(-1),
+    ]
     return [
-        HeadSummary(
-            block + 1, head + 1, **{name: float(measures[name][block, head]) for name in MEASURES}
-        )
+        HeadSummary(block + 1, head + 1, *(float(measure[block, head]) for measure in measures))
         for block, head in np.ndindex(weights.shape[:2])
     ]
 

@@ -109,12 +109,8 @@ def _too_few(finder, occurrences, without):
             "two occurrences or more, to compare them."
         )
     where = f"any of the {len(without):,} texts" if len(without) > 1 else "the text"
-    near = (
-        f" (in text {numbers(finder.near_misses)} it is part of a longer word, or has other "
-        "capitals, which this model tells apart)"
-        if finder.near_misses
-        else ""
-    )
+    near = f" (in text {numbers(finder.near_misses)} it is part of a longer word, or has other "
+    near = f"{near}capitals, which this model tells apart)" if finder.near_misses else ""
     return f"{finder.word!r} is not in {where}{near}: give texts that have it."
 
 
@@ -154,11 +150,10 @@ def _mean_cosine(sums, counts):
 
 def plot_layers(contexts: WordContexts) -> bytes:
     """A PNG of the cosines of all pairs of occurrences, a small map a layer."""
-    labels = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
-    layers = range(1, len(contexts.cosines))
+    labels = list(range(1, len(contexts.occurrences) + 1))
     return heat_map_grid(
         contexts.cosines,
-        ["layer 0 (embeddings)", *(f"layer {layer}" for layer in layers)],
+        ["layer 0 (embeddings)", *(f"layer {i}" for i in range(1, len(contexts.cosines)))],
         columns=5,
         labels=labels,
         value_label="Cosine",
@@ -168,12 +163,11 @@ def plot_layers(contexts: WordContexts) -> bytes:
 
 def plot_layer(contexts: WordContexts, layer: int) -> bytes:
     """A PNG of the cosines of all pairs of occurrences in one layer, with a snippet of each."""
-    labels = [str(number) for number in range(1, len(contexts.occurrences) + 1)]
-    snippets = [occurrence.snippet for occurrence in contexts.occurrences]
+    numbered = list(enumerate((found.snippet for found in contexts.occurrences), 1))
     return heat_map(
         contexts.cosines[layer],
-        [f"{snippet}  {label}" for snippet, label in zip(snippets, labels, strict=True)],
-        labels,
+        [f"{snippet}  {number}" for number, snippet in numbered],
+        [number for number, _ in numbered],
         value_label="Cosine",
         title=f"“{contexts.word}” in layer {layer}",
     )

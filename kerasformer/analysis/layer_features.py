@@ -20,16 +20,11 @@ _CONCAT = "concat_last_four"
 
 @dataclass(frozen=True, eq=False)
 class LayerFeatures:
-    """Pooled vectors of texts from every layer.
+    """Pooled vectors of texts from every layer."""
 
-    Attributes:
-        pooled: For each pooling float32 `[n, layers + sums, hidden]`: the embeddings, each block,
-            then the sums of layers.
-        sums: The names of these sums.
-    """
-
+    # For each pooling float32 [n, layers + sums, hidden]: embeddings, blocks, sums of layers.
     pooled: dict[str, np.ndarray]
-    sums: tuple[str, ...]
+    sums: tuple[str, ...]  # their names
 
     @property
     def num_layers(self) -> int:
@@ -38,8 +33,8 @@ class LayerFeatures:
 
     def choices(self) -> list[int | str]:
         """What there are vectors of, each as `TextEmbedder` takes it for `layers`."""
-        combined = [*self.sums, _CONCAT] if self.num_layers >= 4 else list(self.sums)
-        return [*range(self.num_layers + 1), *combined]
+        concat = [_CONCAT] if self.num_layers >= 4 else []
+        return [*range(self.num_layers + 1), *self.sums, *concat]
 
     def cells(self) -> list[tuple[int | str, str]]:
         """Each choice of layers with each pooling, layer by layer."""
@@ -64,11 +59,6 @@ def layer_features(embedder, texts, poolings=("mean", "cls", "max"), verbose=Non
     """Runs the encoder once over texts, and pools the tokens of all its layers in several ways.
 
     Special tokens are pooled too. `verbose` is as in `TextEmbedder.encode`.
-
-    Raises:
-        UserError: There is no text, something is not a str, or a pooling is unknown.
-
-    Example:
 
     >>> from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
     >>> from kerasformer.text import WordPieceTokenizer

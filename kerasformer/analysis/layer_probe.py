@@ -1,4 +1,4 @@
-"""How well each layer and pooling separate the classes of labelled texts: a linear probe on each.
+"""How well each layer and pooling separate the classes of labelled texts, and which to go by.
 
 A probe (Alain & Bengio, https://arxiv.org/abs/1610.01644; Tenney et al.,
 https://arxiv.org/abs/1905.05950) is a linear classifier on frozen vectors: it shows what
@@ -18,25 +18,20 @@ _INNER_FOLDS = 3
 # C, the inverse of the L2 penalty's weight.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 _MEMORY = 4 * 2**30  # bytes that the threads may take together
+# A lead that chance produces more often than this counts as none.
+SIGNIFICANCE = 0.05
+_RESAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """How well one layer and pooling separate the classes, in cross-validation.
+    """How well one layer and pooling separate the classes, in cross-validation."""
 
-    Attributes:
-        layers: As `TextEmbedder` takes it: an index or a named choice.
-        pooling: The pooling.
-        width: The size of the vectors.
-        correct: bool `[n]`, whether the probe that had not seen a text classified it correctly.
-        fold_scores: The accuracy in each fold.
-    """
-
-    layers: int | str
+    layers: int | str  # as `TextEmbedder` takes it: an index or a named choice
     pooling: str
-    width: int
-    correct: np.ndarray
-    fold_scores: tuple[float, ...]
+    width: int  # of the vectors
+    correct: np.ndarray  # bool [n]: whether the probe that had not seen a text was right
+    fold_scores: tuple[float, ...]  # accuracies
 
     @property
     def accuracy(self) -> float:
@@ -53,9 +48,6 @@ def usable_classes(labels: np.ndarray, keys) -> np.ndarray:
     """The classes, sorted, with a different text for each fold; equal keys are of duplicates.
 
     A text with several labels counts for its first.
-
-    Raises:
-        UserError: They are fewer than two.
 
     >>> usable_classes(np.array([0] * 5 + [1] * 5 + [2] * 5), [*"abcdefghijkkkkk"]).tolist()
     [0, 1]
@@ -86,8 +78,7 @@ def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
 class LinearProbe:
     """Logistic regression on standardised vectors.
 
-    The penalty is chosen by the log loss in a cross-validation of its own inside the texts that it
-    is trained on, whose folds the seed makes.
+    The penalty is chosen by the log loss in a cross-validation inside the texts that it learns.
     """
 
     def __init__(self, seed: int = 0):
@@ -95,20 +86,18 @@ class LinearProbe:
 
     def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "LinearProbe":
         """Trains it on vectors `[n, width]` with labels int `[n]`, and returns it."""
+        from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
         from sklearn.preprocessing import StandardScaler
 
         self._scaler = StandardScaler().fit(vectors)
         vectors = self._scaler.transform(vectors)
         folds = StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=self._seed)
+        quick = LogisticRegression(tol=1e-3, max_iter=1000)  # near enough to choose by
         search = GridSearchCV(
-            _logistic(1.0, 1e-3),  # near enough to choose by
-            {"C": STRENGTHS},
-            scoring="neg_log_loss",
-            cv=folds,
-            refit=False,
+            quick, {"C": STRENGTHS}, scoring="neg_log_loss", cv=folds, refit=False
         ).fit(vectors, labels)
-        self._model = _logistic(search.best_params_["C"], 1e-4).fit(vectors, labels)
+        self._model = LogisticRegression(**search.best_params_, max_iter=1000).fit(vectors, labels)
         return self
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
@@ -116,17 +105,10 @@ class LinearProbe:
         return self._model.predict(self._scaler.transform(vectors))
 
 
-def _logistic(strength, tolerance):
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=strength, tol=tolerance, max_iter=1000)
-
-
 def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
     """Probes every choice of layers with every pooling, all in the same folds.
 
-    `on_done` is called after each fold of each probe with the work that it was: 1 on average, more
-    for wider vectors.
+    `on_done` is called after each fold with its work: 1 on average, more for wider vectors.
     """
     folds = make_folds(labels, keys, seed)
 
@@ -152,17 +134,69 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> l
 
 
 def _in_threads(function, tasks, task_bytes):
-    """The results, in order, of a thread for each core, as the matrix products are too small for
-    several; or of fewer threads.
-    """
+    """The results, in order, of at most a thread a core: the products are too small for several."""
     from threadpoolctl import threadpool_limits
 
     most = max(1, _MEMORY // (4 * task_bytes))  # the vectors, both sides of a split, standardised
     with threadpool_limits(1), ThreadPoolExecutor(min(cores(), most)) as threads:
-        futures = [threads.submit(function, *task) for task in tasks]
-        try:
-            for future in futures:
-                yield future.result()
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
+        yield from threads.map(function, *zip(*tasks, strict=True))  # an error cancels the rest
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which probe to go by."""
+
+    usual: Probe  # of the last layer with the model's own pooling
+    best: Probe  # the one with the highest accuracy
+    chosen: Probe  # the simplest one that no other beats by more than chance
+    chance: float  # the probability of such a lead over the usual one, were none better than it
+    informative: bool  # whether a probe beats the most frequent class by more than chance
+
+
+def choose(probes: list[Probe], labels: np.ndarray, pooling: str, seed: int = 0) -> Choice:
+    """The simplest probe that nothing beats beyond chance.
+
+    The best of many probes is ahead by chance alone. So each, from the simplest on, is compared
+    with all others at once: texts are resampled, and the largest lead, in standard errors, that
+    results is what chance produces (a studentised form of White's reality check, "A Reality Check
+    for Data Snooping", Econometrica 68, 2000). The first that is not beaten at the level
+    `SIGNIFICANCE` is chosen; as the order is fixed beforehand, that level holds for the whole.
+
+    Single layers are simpler than sums of layers, these than concatenations; later layers than
+    earlier ones; the model's own `pooling` than others.
+    """
+    order = sorted(range(len(probes)), key=lambda i: _complexity(probes[i], pooling))
+    most_frequent = labels == np.bincount(labels).argmax()
+    correct = np.stack([*(probe.correct for probe in probes), most_frequent], axis=1)
+    means, resampled = correct.mean(axis=0), _resampled_means(correct, seed)
+
+    def chance(i):
+        """How often chance alone produces such a lead of a probe over the i-th column."""
+        leads = (resampled - resampled[:, [i]])[:, : len(probes)]
+        errors = leads.std(axis=0)
+        errors[errors == 0] = np.inf  # the column itself, and those equal to it
+        largest = ((leads - leads.mean(axis=0)) / errors).max(axis=1)
+        seen = ((means[: len(probes)] - means[i]) / errors).max()
+        return float((1 + (largest >= seen).sum()) / (1 + _RESAMPLES))
+
+    return Choice(
+        usual=probes[order[0]],
+        best=probes[max(order, key=lambda i: means[i])],  # the simplest of equals
+        chosen=probes[next(i for i in order if chance(i) >= SIGNIFICANCE)],  # the best one is
+        chance=chance(order[0]),
+        informative=chance(len(probes)) < SIGNIFICANCE,
+    )
+
+
+def _complexity(probe, pooling):
+    combined = isinstance(probe.layers, str)
+    earlier = 0 if combined else -probe.layers
+    return combined, probe.width, earlier, probe.pooling != pooling
+
+
+def _resampled_means(correct, seed):
+    """Means over texts drawn with replacement, `[_RESAMPLES, columns]`."""
+    rng, count = np.random.default_rng(seed), len(correct)
+    even = np.full(count, 1 / count)
+    parts = [rng.multinomial(count, even, 100) @ correct for _ in range(_RESAMPLES // 100)]
+    return np.concatenate(parts) / count

@@ -1,7 +1,6 @@
 """What a study of layers says: the answer in a sentence, the table, the heat map, the record."""
 
-from kerasformer.analysis.layer_choice import SIGNIFICANCE
-from kerasformer.analysis.layer_probe import FOLDS, STRENGTHS, Probe
+from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS
 from kerasformer.analysis.layer_study import LayerStudy
 from kerasformer.formatting import joined, percent, points, printable
 from kerasformer.plots.heatmap import heat_map
@@ -21,7 +20,8 @@ def answer(study: LayerStudy, model: str) -> list[str]:
     """Sentences: which layer to use, what that rests on, and how to have it done."""
     sentences, chosen = [_advice(study)], study.choice.chosen
     if study.choice.informative:
-        layers = _argument(study, chosen)
+        words: dict[int | str, str] = {0: "embeddings", study.num_layers: "last"}
+        layers = words.get(chosen.layers, chosen.layers)
         sentences.append(
             f"In Python: TextEmbedder.from_pretrained({model!r}, layers={layers!r}, "
             f"pooling={chosen.pooling!r}); for kerasformer embed: --layers {layers} --pooling "
@@ -81,12 +81,6 @@ def _where(study, probe):
     return f"{place} with {probe.pooling} pooling"
 
 
-def _argument(study, probe):
-    """What `TextEmbedder` and `--layers` take: a name where there is one."""
-    names = {0: "embeddings", study.num_layers: "last"}
-    return names.get(probe.layers, probe.layers)
-
-
 def _tested(study):
     chosen, usual, count = study.test["chosen"], study.test["usual"], study.test_examples
     text = f"On the {count:,} test texts, which took no part in the choice: {percent(chosen)} %"
@@ -110,14 +104,14 @@ def row_label(study: LayerStudy, layers: int | str) -> str:
 
 def table_rows(study: LayerStudy) -> list[list[str]]:
     """The table: a row for each choice of layers, a column for each pooling, in percent."""
-    rows = [["layers", *study.poolings]]
-    for layers, probes in _by_layers(study).items():
-        cells = []
-        for probe in probes:
-            mark = "* " if probe is study.choice.chosen else ""
-            cells.append(f"{mark}{percent(probe.accuracy)} ± {percent(probe.std)}")
-        rows.append([row_label(study, layers), *cells])
-    return rows
+
+    def cell(probe):
+        mark = "* " if probe is study.choice.chosen else ""
+        return f"{mark}{percent(probe.accuracy)} ± {percent(probe.std)}"
+
+    rows = _by_layers(study).items()
+    cells = [[row_label(study, layers), *map(cell, probes)] for layers, probes in rows]
+    return [["layers", *study.poolings], *cells]
 
 
 def markdown(study: LayerStudy, data: str, model: str) -> str:
@@ -137,10 +131,10 @@ def markdown(study: LayerStudy, data: str, model: str) -> str:
 def layers_map(study: LayerStudy, title: str) -> bytes:
     """The heat map, a PNG: layers by poolings, the last layer on top."""
     by_layers = _by_layers(study)
-    single = sorted((name for name in by_layers if isinstance(name, int)), reverse=True)
+    last = study.num_layers
+    order = [*list(by_layers)[last + 1 :], *range(last, -1, -1)]  # the combined ones first
     # The first token's embedding is the same in every text: it would stretch the scale.
-    shown = [probe.accuracy for p in by_layers.values() for probe in p if _can_tell(probe)]
-    order: list[int | str] = [*(name for name in by_layers if isinstance(name, str)), *single]
+    shown = [p.accuracy for p in study.probes if (p.layers, p.pooling) != (0, "cls")]
     return heat_map(
         [[100 * probe.accuracy for probe in by_layers[layers]] for layers in order],
         [row_label(study, layers) for layers in order],
@@ -152,10 +146,6 @@ def layers_map(study: LayerStudy, title: str) -> bytes:
         limits=(100 * min(shown), 100 * max(shown)),
         decimals=1,
     )
-
-
-def _can_tell(probe):
-    return not (probe.layers == 0 and probe.pooling == "cls")
 
 
 def record(study: LayerStudy) -> dict:
@@ -171,7 +161,12 @@ def record(study: LayerStudy) -> dict:
             "left_out": list(study.left_out),
         },
         "majority": study.majority,
-        "probes": [_entry(probe) for probe in study.probes],
+        "probes": [
+            _place(probe)
+            | {"accuracy": probe.accuracy, "std": probe.std, "width": probe.width}
+            | {"fold_accuracies": list(probe.fold_scores)}
+            for probe in study.probes
+        ],
         "choice": {
             **{name: _place(getattr(choice, name)) for name in ("usual", "best", "chosen")},
             "chance": choice.chance,
@@ -180,11 +175,6 @@ def record(study: LayerStudy) -> dict:
         "test": study.test,
         "seconds": study.seconds,
     }
-
-
-def _entry(probe: Probe):
-    measures = {"accuracy": probe.accuracy, "std": probe.std, "width": probe.width}
-    return {**_place(probe), **measures, "fold_accuracies": list(probe.fold_scores)}
 
 
 def _place(probe):

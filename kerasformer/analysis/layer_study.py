@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasformer.analysis.layer_choice import Choice, choose
 from kerasformer.analysis.layer_features import check_poolings, layer_features
 from kerasformer.analysis.layer_probe import (
     FOLDS,
+    Choice,
     LinearProbe,
     Probe,
+    choose,
     probe_layers,
     usable_classes,
 )
@@ -110,13 +111,14 @@ def _test(choice, learning, labels, testing, test_labels, seed):
 
     if not len(test_labels):
         return {}
-    accuracy = {}
-    for name, probe in (("chosen", choice.chosen), ("usual", choice.usual)):
-        with threadpool_limits(1):  # the matrix products are too small for several threads
-            fitted = LinearProbe(seed).fit(learning.of(probe.layers, probe.pooling), labels)
-            predicted = fitted.predict(testing.of(probe.layers, probe.pooling))
-        accuracy[name] = float((predicted == test_labels).mean())
-    return accuracy
+
+    def accuracy(probe):
+        cell = probe.layers, probe.pooling
+        fitted = LinearProbe(seed).fit(learning.of(*cell), labels)
+        return float((fitted.predict(testing.of(*cell)) == test_labels).mean())
+
+    with threadpool_limits(1):  # the matrix products are too small for several threads
+        return {"chosen": accuracy(choice.chosen), "usual": accuracy(choice.usual)}
 
 
 @contextlib.contextmanager

@@ -11,55 +11,30 @@ _SNIPPET = 44  # characters of a word and what stands around it
 
 @dataclasses.dataclass(frozen=True)
 class Occurrence:
-    """A place where a word stands.
+    """A place where a word stands."""
 
-    Attributes:
-        text: The number of the text, from 0.
-        start: Where the word begins, in characters of the text.
-        end: Where it ends.
-        tokens: The word's sub-words.
-        snippet: The word in brackets between the words around it.
-    """
-
-    text: int
-    start: int
+    text: int  # the number of the text, from 0
+    start: int  # in characters of the text
     end: int
-    tokens: tuple[str, ...]
-    snippet: str
+    tokens: tuple[str, ...]  # the word's sub-words
+    snippet: str  # the word in brackets between the words around it
 
 
 @dataclasses.dataclass(frozen=True)
 class Passage:
-    """What is encoded for an occurrence: its text, or the part around it of a long one.
-
-    It has the number of the text, and where in the passage the word begins and ends.
-    """
+    """What is encoded for an occurrence: its text, or the part around it of a long one."""
 
     text: str
-    number: int
-    start: int
+    number: int  # of the whole text
+    start: int  # of the word in the passage
     end: int
 
 
 class WordFinder:
-    """Finds a word in texts: where its tokens stand, and are whole words.
+    """Finds a word in texts, where its tokens stand as whole words, with passages of `room` tokens.
 
-    So an uncased model's word is found in any case and with any accents.
-
-    Args:
-        tokenizer: A `kerasformer.text.WordPieceTokenizer`.
-        word: The word, or several that stand next to each other.
-        room: The most tokens of a passage.
-
-    Attributes:
-        word: As given.
-        near_misses: The numbers of the texts where the word's letters stand, but not the word: as
-            part of a longer word, or with other capitals.
-
-    Raises:
-        UserError: The word is empty, has more tokens than a passage, or is not a str.
-
-    Example:
+    So an uncased model's word is found in any case and with any accents. `near_misses` are the
+    numbers of the texts where its letters stand as part of a longer word, or with other capitals.
 
     >>> from kerasformer.text import WordPieceTokenizer
     >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "bank", "##s", "the"]
@@ -112,13 +87,10 @@ class WordFinder:
             begins = index == 0 or words[index - 1] != words[index]
             ends = end >= len(ids) or words[end - 1] != words[end]
             if begins and ends and ids[index:end] == self._ids:
-                place = encoding.offsets[index][0], encoding.offsets[end - 1][1]
-                if not self._is_unknown or self._is_same(text[slice(*place)]):
+                found = text[encoding.offsets[index][0] : encoding.offsets[end - 1][1]]
+                # It may be another word that is unknown too.
+                if not self._is_unknown or self._normal(found) == self._normal(self.word):
                     yield index
-
-    def _is_same(self, found):
-        """Whether it is the word itself, and not another one that is unknown too."""
-        return self._normal(found) == self._normal(self.word)
 
     def _normal(self, text):
         normalizer = self.tokenizer.backend.normalizer
@@ -157,14 +129,14 @@ def snippet(text: str, start: int, end: int) -> str:
     return f"{before}{word}{after}".strip()
 
 
-def numbers(indices: list[int], most: int = 5) -> str:
+def numbers(indices: list[int]) -> str:
     """Numbers of texts as people count them, from 1.
 
     >>> numbers([0, 4]), numbers(list(range(8)))
     ('1, 5', '1, 2, 3, 4, 5 and 3 more')
     """
-    shown = ", ".join(str(index + 1) for index in indices[:most])
-    return shown + (f" and {len(indices) - most:,} more" if len(indices) > most else "")
+    shown = ", ".join(str(index + 1) for index in indices[:5])
+    return shown + (f" and {len(indices) - 5:,} more" if len(indices) > 5 else "")
 
 
 def _space(text):

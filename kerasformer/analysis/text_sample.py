@@ -20,18 +20,13 @@ from kerasformer.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class TextSample:
-    """Some of the `total` texts of a source, in its order.
-
-    Attributes:
-        labels: A label or None for each text; or None where there are no labels.
-        vectors: float32 `[n, size]`, where the source has them; or None.
-    """
+    """Some of the `total` texts of a source, in its order."""
 
     name: str
     texts: list[str]
-    labels: list[str | None] | None
+    labels: list[str | None] | None  # None for a text without one, or for all of them
     total: int
-    vectors: np.ndarray | None = None
+    vectors: np.ndarray | None = None  # float32 [n, size], where the source has them
 
 
 def is_corpus(source: str) -> bool:
@@ -49,12 +44,8 @@ def sample_texts(
 ) -> TextSample:
     """Takes a sample of the texts of a data set, each text with the same chance, repeatably.
 
-    Files are read row by row, and no more than the sample is kept. The source is a file or folder
-    that `kerasformer embed` takes, labelled or not, or another one of `load_dataset`, whose
-    settings the others are; but there need not be a label.
-
-    Raises:
-        UserError: There is no such source or column, or it cannot be read.
+    The source is a file or folder that `kerasformer embed` takes, which is read row by row, or
+    another one of `load_dataset`, whose settings the others are; labels may be missing.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "films.csv")
@@ -67,10 +58,11 @@ def sample_texts(
     if source in REVIEWS or source.startswith("tfds:"):
         return _of_data_set(source, limit, **columns, **dialect)
     files, read = list_files([source]), Dialect(**dialect)
-    unnamed = text_column is None and label_column is None
-    if unnamed and any(_has_no_names(open_table(file, read)) for file in files):
-        # Which column is what is then for load_dataset to detect.
-        return _of_data_set(source, limit, **dialect)
+    if text_column is None and label_column is None:
+        tables = (open_table(file, read) for file in files)
+        if any(table.sample and len(table.columns) > 1 for table in tables):
+            # The columns have no names: load_dataset detects which is which.
+            return _of_data_set(source, limit, **dialect)
     rows = (row for file in files for row in _rows(open_table(file, read), **columns))
     kept, total = _reservoir(rows, limit)
     texts, labels = [text for text, _ in kept], [label for _, label in kept]
@@ -82,12 +74,8 @@ def sample_texts(
 def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -> TextSample:
     """Takes a sample of an embedded corpus: texts, vectors as of `plain_numbers`, and labels.
 
-    The labels are those of the files that were embedded, if they are still there. A text that was
-    not kept is its id.
-
-    Raises:
-        UserError: There is no corpus, or a shard is broken; a label column was asked for that the
-            files lack, or they have changed.
+    The labels are those of the files that were embedded, if they are still there and the same,
+    which they must be for a given label column. A text that was not kept is its id.
     """
     corpus = EmbeddedCorpus(folder)
     chosen = np.arange(len(corpus))
@@ -115,10 +103,7 @@ def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -
 
 
 def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
-    """Vectors as stored in a dtype, as float32 `[n, size]`.
-
-    Those of "int8" and "binary" are scaled to length 1, for their lengths mean nothing.
-    """
+    """Stored vectors as float32 `[n, size]`; "int8" and "binary" have no lengths, and get 1."""
     vectors = np.asarray(vectors)
     return directions(vectors, dtype) if dtype in ("int8", "binary") else vectors.astype("float32")
 
@@ -132,10 +117,6 @@ def _of_data_set(source, limit, **options):
         [dataset.class_names[label] for split in splits for label in split.labels],
         dataset.provenance["rows"],
     )
-
-
-def _has_no_names(table):
-    return bool(table.sample) and len(table.columns) > 1
 
 
 def _rows(table, text_column, label_column) -> Iterator[tuple[str, str | None]]:
@@ -152,11 +133,9 @@ def _label_column(table, label_column, text_column):
     """The column of the label: the one asked for, or the one that holds it by its name, if any."""
     if label_column is not None:
         return named(label_column, table.columns, table.path)[0]
-    if text_column is None:
-        text = usual_text(table.columns) or ()
-    else:
-        text = named(text_column, table.columns, table.path)
-    return usual_label(table.columns, text)
+    if text_column is not None:
+        return usual_label(table.columns, named(text_column, table.columns, table.path))
+    return usual_label(table.columns, usual_text(table.columns) or ())
 
 
 def _label(cell, column, where):
@@ -166,12 +145,11 @@ def _label(cell, column, where):
 def _reservoir(rows: Iterable, limit):
     """At most `limit` rows, each with the same chance, in their order; and how many there are."""
     rng, kept, total = random.Random(0), [], 0
-    for number, row in enumerate(rows):
-        total = number + 1
-        if number < limit:
-            kept.append((number, row))
+    for total, row in enumerate(rows, 1):
+        if total <= limit:
+            kept.append((total, row))
         elif (place := rng.randrange(total)) < limit:
-            kept[place] = (number, row)
+            kept[place] = (total, row)
     return [row for _, row in sorted(kept, key=lambda pair: pair[0])], total
 
 
@@ -179,11 +157,8 @@ def _labels_of(corpus, chosen, label_column):
     """The labels of rows of a corpus, in the files that it was made of."""
     source, manifest = corpus.manifest.job.input, corpus.manifest
     source.check()
-    made = [
-        np.arange(shard.first_row, shard.first_row + shard.rows)
-        for shard in manifest.planned
-        if shard.index in manifest.done
-    ]
+    done = [shard for shard in manifest.planned if shard.index in manifest.done]
+    made = [np.arange(shard.first_row, shard.first_row + shard.rows) for shard in done]
     wanted = np.concatenate(made)[chosen] if made else chosen
     labels, first = [], 0
     for file in source.files:
@@ -192,9 +167,8 @@ def _labels_of(corpus, chosen, label_column):
         if column is None:
             raise UserError(f"{file.path} has no column with the name of a label.")
         rows, count = set((wanted - first).tolist()), 0
-        for number, (cell,) in table.read([column]):
-            if count in rows:
+        for count, (number, (cell,)) in enumerate(table.read([column]), 1):
+            if count - 1 in rows:
                 labels.append(_label(cell, column, f"{file.path}, {table.unit} {number}"))
-            count += 1
         first += count
     return labels

@@ -1,42 +1,26 @@
-"""The arms of a comparison, one row each.
+"""The arms of a comparison: a new one takes a row here and the class that the row names."""
 
-Adding an arm takes a row here and the class that the row names.
-"""
-
-import importlib
+import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What is known of an arm before it runs.
+    """What is known of an arm before it runs."""
 
-    Attributes:
-        key: Its name in commands and in the record.
-        title: Its name for people; `{pretrained}` stands for the pretrained model's name.
-        classifier: The class in `kerasformer.compare.classifiers` that trains and measures it.
-        color: Its colour in plots, of Okabe and Ito, who chose them for any colour vision.
-        marker: Its marker in plots.
-        learns: Whether it learns from the texts.
-        pretrained: Whether it starts from pretrained weights.
-        deterministic: Whether every seed gives the same result, so that one run is enough to know
-            its spread: zero.
-    """
-
-    key: str
-    title: str
-    classifier: str
-    color: str
+    key: str  # its name in commands and in the record
+    title: str  # {pretrained} stands for the name of the pretrained model
+    classifier: str  # the class in kerasformer.compare.classifiers
+    color: str  # of Okabe and Ito, who chose them for any colour vision
     marker: str
-    learns: bool = True
+    learns: bool = True  # from the texts
     pretrained: bool = False
-    deterministic: bool = False
+    deterministic: bool = False  # every seed gives the same result, so one run is enough
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
-        module = importlib.import_module("kerasformer.compare.classifiers")
-        return getattr(module, self.classifier)
+        return pkgutil.resolve_name(f"kerasformer.compare.classifiers:{self.classifier}")
 
 
 _ROWS = (

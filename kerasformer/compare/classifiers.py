@@ -5,8 +5,8 @@ learns has `imports` and `code`; one whose `model` can be saved has `task`, its 
 the folder `kept` serves further runs of the arm, in a later process too.
 """
 
-import dataclasses
 import time
+from dataclasses import asdict
 from typing import ClassVar
 
 import numpy as np
@@ -21,13 +21,15 @@ _MOST_ERRORS, _LONGEST_TEXT = 10, 300  # of the test errors that the record keep
 _TOKENS = r"(?u)\b\w+\b|[^\w\s]"
 
 
-class Majority:
+class _Arm:
+    def __init__(self, dataset, settings, events, kept):
+        self.dataset, self.events = dataset, events
+
+
+class Majority(_Arm):
     """Always the most frequent class of the training texts."""
 
     settings: ClassVar[dict] = {"strategy": "most_frequent"}
-
-    def __init__(self, dataset, settings, events, kept):
-        self.dataset = dataset
 
     def run(self, seed):
         """Trains and measures once."""
@@ -36,7 +38,7 @@ class Majority:
         return _run_sklearn(DummyClassifier(**self.settings), self.dataset, parameters=0)
 
 
-class Tfidf:
+class Tfidf(_Arm):
     """TF-IDF of words, and scikit-learn's logistic regression."""
 
     settings: ClassVar[dict] = {"C": 4.0}
@@ -46,9 +48,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from kerasformer import load_dataset"""
-
-    def __init__(self, dataset, settings, events, kept):
-        self.dataset = dataset
 
     def run(self, seed):
         """Trains and measures once."""
@@ -68,22 +67,58 @@ vectorizer = TfidfVectorizer(token_pattern=r"{_TOKENS}")
 model = make_pipeline(vectorizer, LogisticRegression(C={cls.settings["C"]}, max_iter=1000))"""
 
 
-class Scratch:
+class _KerasArm(_Arm):
+    """An arm whose `new_model` makes an untrained model and the recipe to train it by."""
+
+    def __init__(self, dataset, settings, events, kept):
+        from kerasformer import tasks
+
+        super().__init__(dataset, settings, events, kept)
+        self.epochs = settings.epochs
+        self.make = getattr(tasks, self.task)  # loads TensorFlow, here where it is silenced
+
+    def run(self, seed):
+        """Trains and measures once."""
+        import keras
+
+        self.events.phase("loading the model")
+        keras.utils.set_random_seed(seed)  # before the weights are drawn
+        self.model, recipe = self.new_model()
+        train, validation = self.dataset.train, self.dataset.splits.get("validation")
+        progress = self.events.keras_callback(recipe.epochs)
+        self.events.phase(f"tokenizing {len(train):,} texts")
+        started = time.perf_counter()
+        self.model.fit(
+            train.texts,
+            train.labels,
+            validation_data=validation and (validation.texts, validation.labels),
+            epochs=recipe.epochs,
+            seed=seed,
+            callbacks=[progress],
+            verbose=0,
+        )
+        return self.measure(time.perf_counter() - started, progress.history, recipe.epochs)
+
+    def measure(self, seconds, history, epochs):
+        """The result of a run that trained for `seconds`."""
+
+        def predict(texts):
+            return self.model.predict_proba(texts, verbose=0)
+
+        self.events.phase(f"measuring on {len(self.dataset.test):,} test texts")
+        predict(self.dataset.test.texts[:2])  # traces the graph
+        parameters = {
+            "trainable": sum(int(np.prod(w.shape)) for w in self.model.trainable_weights),
+            "total": self.model.count_params(),
+        }
+        return _measure(predict, self.dataset, seconds, history, epochs, parameters)
+
+
+class Scratch(_KerasArm):
     """A `TransformerClassifier` trained on the data set alone."""
 
     task = "TransformerClassifier"
     imports = "from kerasformer import TransformerClassifier, load_dataset"
-
-    def __init__(self, dataset, settings, events, kept):
-        from kerasformer.tasks import TransformerClassifier
-
-        self.dataset, self.events = dataset, events
-        self.make = TransformerClassifier
-        self.epochs = settings.epochs
-
-    def run(self, seed):
-        """Trains and measures once."""
-        return _run_keras(self, seed)
 
     def new_model(self):
         """An untrained model and the recipe to train it by."""
@@ -91,8 +126,7 @@ class Scratch:
         recipe = model.recipe.change(epochs=self.epochs)
         sizes = ("vocab_size", "max_length", "hidden_size", "num_layers", "num_heads")
         sizes += ("intermediate_size", "dropout")
-        self.settings = {name: getattr(model, name) for name in sizes}
-        self.settings |= dataclasses.asdict(recipe)
+        self.settings = {name: getattr(model, name) for name in sizes} | asdict(recipe)
         return model, recipe
 
     @staticmethod
@@ -101,7 +135,7 @@ class Scratch:
         return "model = TransformerClassifier(data.class_names)"
 
 
-class FineTuned:
+class FineTuned(_KerasArm):
     """A pretrained encoder with a new head, all of it trained."""
 
     task = "TextClassifier"
@@ -109,28 +143,20 @@ class FineTuned:
     arguments: ClassVar[dict] = {"pooling": "mean"}  # of TextClassifier
 
     def __init__(self, dataset, settings, events, kept):
-        from kerasformer.tasks import TextClassifier
-
-        self.dataset, self.events = dataset, events
-        self.load = TextClassifier.from_pretrained
-        self.epochs = settings.epochs
+        super().__init__(dataset, settings, events, kept)
         dtype = settings.dtype or ("mixed_bfloat16" if has_quick_bfloat16() else "float32")
         self.settings = {"pretrained": settings.pretrained, **self.arguments, "dtype": dtype}
 
-    def run(self, seed):
-        """Trains and measures once."""
-        return _run_keras(self, seed)
-
     def new_model(self):
         """An untrained model and the recipe to train it by."""
-        model = self.load(
+        model = self.make.from_pretrained(
             self.settings["pretrained"],
             self.dataset.class_names,
             dtype=self.settings["dtype"],
             **self.arguments,
         )
         recipe = model.recipe.change(epochs=self.epochs)
-        self.settings |= dataclasses.asdict(recipe)
+        self.settings |= asdict(recipe)
         return model, recipe
 
     @classmethod
@@ -146,7 +172,7 @@ model = TextClassifier.from_pretrained(source, data.class_names, {arguments})"""
 class Frozen(FineTuned):
     """A linear head on the vectors of all layers of a pretrained encoder that stays as it is.
 
-    The vectors are computed once for all seeds; each run's training time contains that time, also
+    The vectors are computed once for all seeds; each run's training time contains that time, even
     where an interrupted process has kept them.
     """
 
@@ -181,7 +207,7 @@ class Frozen(FineTuned):
             verbose=0,
         )
         seconds = self.cache.seconds + time.perf_counter() - started
-        return _measure_keras(self, seconds, progress.history, epochs=1)
+        return self.measure(seconds, progress.history, epochs=1)
 
 
 def _run_sklearn(model, dataset, parameters=None):
@@ -193,42 +219,6 @@ def _run_sklearn(model, dataset, parameters=None):
         parameters = int(model[-1].coef_.size + model[-1].intercept_.size)
     counts = {"trainable": parameters, "total": parameters}
     return _measure(model.predict_proba, dataset, seconds, history=[], epochs=1, parameters=counts)
-
-
-def _run_keras(arm, seed):
-    import keras
-
-    arm.events.phase("loading the model")
-    keras.utils.set_random_seed(seed)  # before the weights are drawn
-    arm.model, recipe = arm.new_model()
-    train, validation = arm.dataset.train, arm.dataset.splits.get("validation")
-    progress = arm.events.keras_callback(recipe.epochs)
-    arm.events.phase(f"tokenizing {len(train):,} texts")
-    started = time.perf_counter()
-    arm.model.fit(
-        train.texts,
-        train.labels,
-        validation_data=validation and (validation.texts, validation.labels),
-        epochs=recipe.epochs,
-        seed=seed,
-        callbacks=[progress],
-        verbose=0,
-    )
-    seconds = time.perf_counter() - started
-    return _measure_keras(arm, seconds, progress.history, recipe.epochs)
-
-
-def _measure_keras(arm, seconds, history, epochs):
-    def predict(texts):
-        return arm.model.predict_proba(texts, verbose=0)
-
-    arm.events.phase(f"measuring on {len(arm.dataset.test):,} test texts")
-    predict(arm.dataset.test.texts[:2])  # traces the graph
-    parameters = {
-        "trainable": sum(int(np.prod(w.shape)) for w in arm.model.trainable_weights),
-        "total": arm.model.count_params(),
-    }
-    return _measure(predict, arm.dataset, seconds, history, epochs, parameters)
 
 
 def _measure(predict, dataset, train_seconds, history, epochs, parameters):

@@ -3,38 +3,26 @@
 from kerasformer.progress import Bars
 
 
-class Progress:
-    """Shows what a comparison is doing: a live line on a terminal, else a line for each phase.
+class Progress(Bars):
+    """A live line on a terminal, else a line for each phase; `total` and `done` count runs."""
 
-    Args:
-        total: Number of runs (arms times seeds) of the whole comparison.
-        done: Number of them that are finished already.
-    """
-
-    def __init__(self, total, done=0):
+    def __init__(self, total: int, done: int = 0):
+        super().__init__()
         self.total, self.done = total, done
-        self.bars = Bars()
-        self.bars.add("starting")
-
-    def __enter__(self):
-        self.bars.__enter__()
-        return self
-
-    def __exit__(self, *_):
-        self.bars.__exit__()
+        self.add("starting")
 
     def start(self, title, seed):
         """A run begins."""
         self.title = title
         self.run = f"[{self.done + 1}/{self.total}] {title}, seed {seed}"
-        self.bars.restart(f"{self.run}: starting")
+        self.restart(f"{self.run}: starting")
 
     def phase(self, name):
         """A part of the run begins whose end cannot be foreseen."""
         self.training = False
-        self.bars.restart(f"{self.run}: {name}")
-        if not self.bars.shown:
-            self.bars.say(f"{self.run}: {name}")
+        self.restart(f"{self.run}: {name}")
+        if not self.shown:
+            self.say(f"{self.run}: {name}")
 
     def progress(self, epoch, epochs, done, loss):
         """Some batches of an epoch are done; `done` counts epochs, with their parts."""
@@ -42,13 +30,13 @@ class Progress:
         text += "" if loss is None else f", loss {loss:.3f}"
         if not self.training:  # the clock starts behind the first batch, which builds the graph
             self.training = True
-            self.bars.restart(text, total=epochs, completed=done)
-        self.bars.update(completed=done, description=text)
+            self.restart(text, total=epochs, completed=done)
+        self.update(completed=done, description=text)
 
     def finish(self, run):
         """A run is done."""
         self.done += 1
-        self.bars.say(
+        self.say(
             f"{self.run}: accuracy {run['metrics']['accuracy']:.3f}, "
             f"macro F1 {run['metrics']['f1']:.3f}, trained in {run['train_seconds']:.1f} s"
         )
@@ -56,6 +44,4 @@ class Progress:
     def leave_out(self, count):
         """Some further runs of an arm would take too long."""
         self.total -= count
-        self.bars.say(
-            f"{self.title}: {count} more seeds would take too long; --seeds has them run."
-        )
+        self.say(f"{self.title}: {count} more seeds would take too long; --seeds has them run.")

@@ -23,7 +23,7 @@ from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import LabeledDataset, load_dataset
 from kerasformer.data.columns import say_joined
 from kerasformer.errors import UserError, require
-from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole
+from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole, writing
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.sources import resolve
 
@@ -103,7 +103,11 @@ def load_data(settings: Settings) -> LabeledDataset:
 
 def _run_arms(record, dataset, settings, folder):
     deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-    todo = {arm: _seeds_left(record, arm, settings.seeds) for arm in settings.arms}
+    done = {key: {run["seed"] for run in arm["runs"]} for key, arm in record["arms"].items()}
+    todo = {
+        arm: [seed for seed in settings.seeds if seed not in done.get(arm, ())]
+        for arm in settings.arms
+    }
     total = len(settings.arms) * len(settings.seeds)
     record["status"] = "interrupted"  # until the last run is done
     try:
@@ -179,17 +183,11 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
 
 
 def _add_run(record, arm, title, settings, run, peak_memory_mib):
-    entry = record["arms"].setdefault(arm, {"runs": []})
+    entry = record["arms"].setdefault(arm, {"runs": [], "title": title})
     peaks = [entry.get("peak_memory_mib"), peak_memory_mib]
-    entry["title"] = title
     entry["settings"] = settings
     entry["peak_memory_mib"] = max((peak for peak in peaks if peak is not None), default=None)
     entry["runs"].append(run)
-
-
-def _seeds_left(record, arm, seeds):
-    done = {run["seed"] for run in record["arms"].get(arm, {"runs": []})["runs"]}
-    return [seed for seed in seeds if seed not in done]
 
 
 def _new_record(settings, dataset):
@@ -207,13 +205,8 @@ def _new_record(settings, dataset):
 
 
 def _write_record(record, folder):
-    try:
+    with writing(folder / "record.json"):
         write_whole(folder / "record.json", json.dumps(record, separators=(",", ":")))
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {folder / 'record.json'} ({error.strerror}): make room or give another "
-            "--output."
-        ) from None
 
 
 def _settings_to_resume(record, given):

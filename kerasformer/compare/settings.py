@@ -68,9 +68,8 @@ class Settings:
 
     def __post_init__(self):
         object.__setattr__(self, "arms", tuple(self.arms))
-        for arm in self.arms:
-            if arm not in ARMS:
-                raise UserError(f"There is no arm {arm!r}; choose from {', '.join(ARMS)}.")
+        if unknown := [arm for arm in self.arms if arm not in ARMS]:
+            raise UserError(f"There is no arm {unknown[0]!r}; choose from {', '.join(ARMS)}.")
         if not self.arms:
             raise UserError(f"No arm was given; choose from {', '.join(ARMS)}.")
         if self.dtype not in (None, *DTYPES):
@@ -102,8 +101,7 @@ class Settings:
     def reading(self) -> dict:
         """How the data is read, as `load_dataset` takes it: what is given of it."""
         names = ("text_column", "label_column", "header", "delimiter", "encoding")
-        given = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def command(self) -> str:
         """The shell command that runs the same comparison.
@@ -121,8 +119,10 @@ class Settings:
             given["seeds"] = self.seeds  # no time budget, as where seeds are given
         elif minutes != Settings.make(**given).minutes:
             given["minutes"] = minutes
-        if self.seeds != tuple(range(len(self.seeds))):
-            return _python(given)
+        if self.seeds != tuple(range(len(self.seeds))):  # the command has no option for them
+            arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            call = f"from kerasformer.compare import compare; compare({arguments})"
+            return shlex.join(["python", "-c", call])
         words = ["kerasformer", "compare"]
         for name, value in given.items():
             words.append(f"--{'no-' if value is False else ''}{name.replace('_', '-')}")
@@ -131,12 +131,3 @@ class Settings:
             elif not isinstance(value, bool):
                 words += map(str, value) if isinstance(value, tuple) else [str(value)]
         return shlex.join(words)
-
-
-def _python(given):
-    """A call of `compare`, for settings that the command has no options for."""
-    values = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
-    arguments = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    return shlex.join(
-        ["python", "-c", f"from kerasformer.compare import compare; compare({arguments})"]
-    )

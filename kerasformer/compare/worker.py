@@ -1,5 +1,6 @@
 """An arm in a process of its own, so that its peak memory is its own too."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -26,7 +27,7 @@ class Events:
         self.connection.send((kind, content))
 
     def phase(self, name):
-        """A part of the run begins whose end cannot be foreseen, such as loading the model."""
+        """A part of the run begins whose end cannot be foreseen."""
         self.send("phase", name=name)
 
     def keras_callback(self, epochs):
@@ -36,8 +37,6 @@ class Events:
         events = self
 
         class Progress(keras.callbacks.Callback):
-            """Collects `history`, a list with one dict for each epoch."""
-
             def __init__(self):
                 super().__init__()
                 self.history = []
@@ -72,14 +71,7 @@ class Events:
 def work(connection, arm, dataset, settings, seeds, folder):
     """Runs one arm for some seeds; the main function of the process.
 
-    Args:
-        connection: The pipe's end to send `(kind, content)` events to.
-        arm: The arm's key.
-        dataset: A `LabeledDataset`.
-        settings: The comparison's `Settings`.
-        seeds: The seeds still to run.
-        folder: The comparison's folder, in which are `KEPT`, for what the arm's further runs need
-            if this one is interrupted, and `MODELS`.
+    In `folder`, that of the comparison, `KEPT` holds what later processes of the arm can reuse.
     """
     # TensorFlow's own messages would break the live line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -112,20 +104,14 @@ def work(connection, arm, dataset, settings, seeds, folder):
 def peak_memory_mib():
     """The largest resident memory of this process so far, in MiB, or None where it is unknown.
 
-    Not `ru_maxrss` on Linux, which a process inherits from the one that started it.
-
-    Example:
-
     >>> peak_memory_mib() > 1
     True
     """
-    try:
-        with open("/proc/self/status") as status:
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) / 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open("/proc/self/status") as status:
+        # Not `ru_maxrss` on Linux, which a process inherits from the one that started it.
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
     try:
         import resource
     except ImportError:  # Windows

@@ -1,7 +1,4 @@
-"""What the plots share: a figure on the Agg canvas, colours, markers, PNG bytes.
-
-No pyplot and no global state: a person's own style sheet neither shows in the plots nor changes.
-"""
+"""What plots share; no pyplot and no global state, so that no other style is seen or changed."""
 
 import contextlib
 import io
@@ -53,11 +50,10 @@ def plot_style():
         log.setLevel(level)
 
 
-def new_figure(height: float, layout: str = "constrained"):
-    """An empty figure, `WIDTH` by `height` inches, with one of matplotlib's layout engines."""
-    figure = require("matplotlib.figure", extra="compare").Figure(
-        figsize=(WIDTH, height), dpi=_DPI, layout=layout
-    )
+def new_figure(height: float, width: float = WIDTH, layout: str = "constrained"):
+    """An empty figure of a size in inches, with one of matplotlib's layout engines."""
+    figures = require("matplotlib.figure", extra="compare")
+    figure = figures.Figure(figsize=(width, height), dpi=_DPI, layout=layout)
     require("matplotlib.backends.backend_agg", extra="compare").FigureCanvasAgg(figure)
     return figure
 

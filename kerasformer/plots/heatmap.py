@@ -34,39 +34,27 @@ def heat_map(
     limits=None,
     decimals: int = 2,
 ) -> bytes:
-    """A matrix as colours, with its numbers in the cells where these are few enough.
+    """A PNG of a matrix `[rows, columns]`, with its numbers in the cells where these are few.
 
-    Args:
-        values: `[rows, columns]`; NaN, a missing value, is drawn grey and empty.
-        row_labels: A label for each row, in any script; one that no font at hand can draw is
-            replaced by its number.
-        column_labels: A label for each column.
-        value_label: What the values are, with their unit, for the scale: `"Accuracy, %"`.
-        row_axis: What the rows are.
-        column_axis: What the columns are.
-        title: A line above, left out if no font at hand can draw it.
-        limits: The lowest and highest value of the scale; by default those of `values`.
-        decimals: Decimal places of the numbers in the cells.
-
-    Returns:
-        A PNG file, whose size follows from the number of cells.
-
-    Raises:
-        ValueError: `values` is not a matrix with a row and a column for each label.
-
-    Example:
+    NaN is drawn grey and empty. A label that no font at hand can draw is replaced by its number.
 
     >>> heat_map([[0.5, 0.7]], ["layer 1"], ["cls", "mean"], value_label="Accuracy")[1:4]
     b'PNG'
     """
     values = _matrix(values, (len(row_labels), len(column_labels)))
     with plot_style():
-        figure = _one(values, row_labels, column_labels, title, _norm([values], limits), decimals)
-        axes = figure.axes[0]
+        with_numbers = values.size <= _MOST_WITH_NUMBERS and max(values.shape) <= 40
+        width, height = _NUMBERED if with_numbers else (_PLAIN, _PLAIN)
+        width = min(width * len(column_labels), _LARGEST)
+        height = min(height * len(row_labels), _LARGEST)
+        axes = new_figure(height, width, layout="none").add_axes((0, 0, 1, 1))
+        write = _numbers(values, decimals) if with_numbers else None
+        image = draw_cells(axes, values, _norm([values], limits), write)
+        _label(axes, row_labels, column_labels, width, height)
+        axes.set_title(drawable(title, fallback="", limit=_TITLE_LIMIT), loc="left")
         axes.set_xlabel(column_axis)
         axes.set_ylabel(row_axis)
-        figure.axes[1].set_ylabel(value_label, loc="top")
-        return _png(figure)
+        return _png(image, value_label)
 
 
 def heat_map_grid(
@@ -78,24 +66,10 @@ def heat_map_grid(
     labels=None,
     title: str = "",
     limits=None,
-    decimals: int = 2,
 ) -> bytes:
-    """Many matrices of one kind, small and side by side, on one scale.
+    """A PNG of many matrices on one scale, at most `columns` in a line.
 
-    Args:
-        panels: Matrices, read like a text: from left to right, then the next line.
-        titles: A short title for each.
-        columns: The most panels in a line.
-        labels: Short labels of the rows and columns of every panel, such as numbers.
-        value_label, title, limits, decimals: As in `heat_map`; numbers only where they fit.
-
-    Returns:
-        A PNG file.
-
-    Raises:
-        ValueError: There is no panel, not a title for each, or one is not a matrix.
-
-    Example:
+    The short `labels` are those of the rows and of the columns of every panel.
 
     >>> heads = np.full([2, 5, 5], 0.2)
     >>> heat_map_grid(heads, ["head 1", "head 2"], columns=2, value_label="Weight")[1:4]
@@ -106,9 +80,8 @@ def heat_map_grid(
     size = None if labels is None else (len(labels), len(labels))
     panels = [_matrix(panel, size) for panel in panels]
     with plot_style():
-        figure = _many(panels, titles, columns, labels, title, _norm(panels, limits), decimals)
-        figure.axes[-1].set_ylabel(value_label, loc="top")
-        return _png(figure)
+        image = _draw_grid(panels, titles, columns, labels, title, _norm(panels, limits))
+        return _png(image, value_label)
 
 
 def _matrix(values, shape):
@@ -129,56 +102,32 @@ def _norm(panels, limits):
     return require("matplotlib.colors", extra="compare").Normalize(low, high)
 
 
-def _one(values, row_labels, column_labels, title, norm, decimals):
-    """The figure of one map: the axes of the cells, and the axes of the scale."""
-    rows, columns = values.shape
-    with_numbers = values.size <= _MOST_WITH_NUMBERS and max(rows, columns) <= 40
-    width, height = _NUMBERED if with_numbers else (_PLAIN, _PLAIN)
-    width, height = min(width * columns, _LARGEST), min(height * rows, _LARGEST)
-    figure = _figure(width, height)
-    axes = figure.add_axes((0, 0, 1, 1))
-    image = draw_cells(axes, values, norm, _numbers(values, decimals) if with_numbers else None)
-    _label(axes, row_labels, column_labels, width, height)
-    axes.set_title(drawable(title, fallback="", limit=_TITLE_LIMIT), loc="left")
-    _scale(figure, image, width, height)
-    return figure
-
-
-def _many(panels, titles, columns, labels, title, norm, decimals):
-    """The figure of a grid: the axes of each panel, and last the axes of the scale."""
+def _draw_grid(panels, titles, columns, labels, title, norm):
+    """Draws the panels, and returns the last one's image."""
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
-    side = min(_LARGEST / columns, max(1.15, *(_side(panel, labels) for panel in panels)))
+    # With labels there is room for these and for small numbers.
+    side = 0 if labels is None else min(2.6, 0.34 * max(max(panel.shape) for panel in panels))
+    side = min(_LARGEST / columns, max(1.15, side))
     between = _room_for(labels, side)
     width = columns * (side + between[0]) - between[0]
     height = lines * (side + between[1]) - between[1]
-    figure = _figure(width, height)
+    figure = new_figure(height, width, layout="none")
     for number, (panel, name) in enumerate(zip(panels, titles, strict=True)):
         line, column = divmod(number, columns)
         left = column * (side + between[0]) / width
         top = 1 - line * (side + between[1]) / height
         axes = figure.add_axes((left, top - side / height, side / width, side / height))
         roomy = side / max(panel.shape) >= _NUMBERED[1]
-        image = draw_cells(axes, panel, norm, _numbers(panel, decimals) if roomy else None, size=6)
+        image = draw_cells(axes, panel, norm, _numbers(panel, 2) if roomy else None, size=6)
         axes.set_title(drawable(name, fallback=f"#{number}", limit=24), fontsize=7, pad=2)
         axes.set_xticks([])
         axes.set_yticks([])
         if labels:
             _label(axes, labels, labels, side, side, size=6, limit=_SMALL_LABEL_LIMIT)
-    figure.text(
-        0,
-        1 + 0.3 / height,
-        drawable(title, fallback="", limit=_TITLE_LIMIT),
-        ha="left",
-        va="bottom",
-    )
-    _scale(figure, image, width, height)
-    return figure
-
-
-def _side(panel, labels):
-    """The side of a panel in inches, with room for labels, if any, and small numbers."""
-    return 0 if labels is None else min(2.6, 0.34 * max(panel.shape))
+    title = drawable(title, fallback="", limit=_TITLE_LIMIT)
+    figure.text(0, 1 + 0.3 / height, title, ha="left", va="bottom")
+    return image
 
 
 def _room_for(labels, side):
@@ -188,13 +137,6 @@ def _room_for(labels, side):
     widest = max(map(len, _drawable(labels, _SMALL_LABEL_LIMIT))) * 0.65 * 6 / 72
     flat = widest <= side / len(labels)
     return 0.2 + widest, 0.3 + (0.07 if flat else 0.7 * widest)
-
-
-def _figure(width, height):
-    """A figure that is all cells; what stands around them is added to the file by `_png`."""
-    figure = new_figure(height, layout="none")
-    figure.set_size_inches(width, height)
-    return figure
 
 
 def draw_cells(axes, values, norm, write=None, size=8, colors=_MAP):
@@ -208,15 +150,9 @@ def draw_cells(axes, values, norm, write=None, size=8, colors=_MAP):
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values) if write else ():
         if np.isfinite(value):
-            axes.text(
-                column,
-                row,
-                write(row, column),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color=ink_on(colors(norm(value))),
-            )
+            style = {"ha": "center", "va": "center", "fontsize": size}
+            ink = ink_on(colors(norm(value)))
+            axes.text(column, row, write(row, column), color=ink, **style)
     return image
 
 
@@ -225,9 +161,7 @@ def _numbers(values, decimals):
 
 
 def ink_on(color) -> str:
-    """Black or white, whichever stands out more on a colour, given as red, green and blue to 1.
-
-    Its contrast is at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
+    """Black or white, whichever contrasts more: at least 4.5 : 1, as WCAG 2.2 (1.4.3) asks for.
 
     >>> ink_on((1, 1, 0)), ink_on((0, 0, 1))
     ('black', 'white')
@@ -244,34 +178,31 @@ def _label(axes, row_labels, column_labels, width, height, size=8, limit=_LABEL_
     labels = _drawable(column_labels, limit)
     step = math.ceil(1.3 * size / 72 * len(labels) / width)
     flat = max(map(len, labels)) * 0.65 * size / 72 <= width / len(labels)
-    slanted = {"rotation": 90 if step > 1 or len(labels) > 40 else 45, "rotation_mode": "anchor"}
-    slanted |= {"ha": "right", "va": "center" if slanted["rotation"] == 90 else "top"}
-    axes.set_xticks(
-        range(0, len(labels), step), labels[::step], fontsize=size, **({} if flat else slanted)
-    )
+    style = {"fontsize": size}
+    if not flat:
+        steep = step > 1 or len(labels) > 40
+        style |= {"rotation": 90 if steep else 45, "va": "center" if steep else "top"}
+        style |= {"rotation_mode": "anchor", "ha": "right"}
+    axes.set_xticks(range(0, len(labels), step), labels[::step], **style)
     labels = _drawable(row_labels, limit)
     step = math.ceil(1.2 * size / 72 * len(labels) / height)
     axes.set_yticks(range(0, len(labels), step), labels[::step], fontsize=size)
 
 
 def _drawable(labels, limit):
-    return [
-        drawable(str(label), fallback=f"#{number}", limit=limit)
-        for number, label in enumerate(labels, 1)
-    ]
+    return [drawable(str(label), f"#{number}", limit) for number, label in enumerate(labels, 1)]
 
 
-def _scale(figure, image, width, height):
-    """Draws the scale to the right of the cells, from the top down."""
+def _png(image, value_label):
+    """The file: the figure, which is all cells, with all that stands around it and a scale."""
+    figure = image.figure
+    width, height = figure.get_size_inches()
     length = min(max(height, 1.0), _LONGEST_SCALE)
     place = (1 + 0.15 / width, 1 - length / height, 0.14 / width, length / height)
     bar = figure.colorbar(image, cax=figure.add_axes(place))
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=8)
-
-
-def _png(figure):
-    """The file: the figure with all that stands around it."""
+    bar.ax.set_ylabel(value_label, loc="top")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.1)
     return buffer.getvalue()

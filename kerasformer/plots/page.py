@@ -6,11 +6,7 @@ from kerasformer.errors import require
 
 
 def environment(extra, *folders):
-    """A jinja2 environment that escapes all values, of templates in `folders` and this one.
-
-    Raises:
-        UserError: jinja2 is not installed; `extra` brings it.
-    """
+    """A jinja2 environment that escapes all values, of templates in `folders` and this one."""
     jinja2 = require("jinja2", extra=extra)
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),

@@ -1,5 +1,6 @@
 """Texts as points in the plane, a colour and a marker for each label."""
 
+import itertools
 import math
 import textwrap
 from collections import Counter
@@ -26,44 +27,26 @@ _LEGEND_ROW = 0.2  # inches
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
-    """What there is to plot.
+    """What there is to plot."""
 
-    Attributes:
-        points: float `[n, 2]`.
-        texts: The text of each point.
-        labels: The label of each point, None for a point without; or None where there are none.
-        axes: What the two axes are.
-        title: What the points are.
-        notes: Sentences that stand beneath the plot.
-    """
-
-    points: np.ndarray
+    points: np.ndarray  # float [n, 2]
     texts: Sequence[str]
     labels: Sequence[str | None] | None
     axes: tuple[str, str]
     title: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences beneath the plot
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The points that share a colour and a marker.
+    """The points that share a colour and a marker."""
 
-    Attributes:
-        number: From 1, in the order of the legend.
-        name: The label, in full.
-        drawn: The label shortened for matplotlib; "" if it cannot draw it.
-        indices: int `[m]`, the points.
-        color: As `"#rrggbb"`.
-        marker: Matplotlib's.
-    """
-
-    number: int
+    number: int  # from 1, in the order of the legend
     name: str
-    drawn: str
-    indices: np.ndarray
+    drawn: str  # the name shortened for matplotlib; "" if it cannot draw it
+    indices: np.ndarray  # int [m], the points
     color: str
-    marker: str
+    marker: str  # matplotlib's
 
 
 def groups(labels: Sequence[str | None] | None, points: int) -> list[Group]:
@@ -71,12 +54,6 @@ def groups(labels: Sequence[str | None] | None, points: int) -> list[Group]:
 
     Of more than 16 labels the 15 with the most points have groups of their own, and all others
     share one. Points without a label are the last group.
-
-    Args:
-        labels: The label of each point or None; or None for a plot without labels.
-        points: The number of points.
-
-    Example:
 
     >>> for group in groups(["10", "9", None, "9"], 4):
     ...     print(group.name, group.indices, group.color, group.marker)
@@ -124,12 +101,16 @@ def _shown(counts):
 def scatter_figure(scatter: Scatter):
     """The points on two axes of one scale, so that distances are what they seem."""
     found = groups(scatter.labels, len(scatter.points))
-    columns = _legend_columns(found)
+    widest = max(len(_legend_label(group)) for group in found) + 6
+    columns = min(len(found), max(1, _LEGEND_LINE // widest))
     figure = new_figure(6.4 + _LEGEND_ROW * math.ceil(len(found) / columns))
     axes = figure.subplots()
-    for turn in range(_TURNS):
-        for group in found:
-            _draw(axes, group, scatter.points, turn)
+    style = {"alpha": 0.7, "linewidths": 0}
+    style["s"] = np.clip(12_000 / len(scatter.points), 9, 40)  # square points
+    for turn, group in itertools.product(range(_TURNS), found):
+        points = scatter.points[group.indices[turn::_TURNS]]
+        below = 1 if group.marker == REST_MARKER else 2
+        axes.scatter(*points.T, c=group.color, marker=group.marker, zorder=below, **style)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(scatter.axes[0])
     axes.set_ylabel(scatter.axes[1])
@@ -142,36 +123,9 @@ def scatter_figure(scatter: Scatter):
     return figure
 
 
-def _draw(axes, group, points, turn):
-    """Draws every tenth point of a group; grey ones below the others."""
-    indices = group.indices[turn::_TURNS]
-    if not len(indices):
-        return
-    axes.scatter(
-        *points[indices].T,
-        s=_area(len(points)),
-        c=group.color,
-        marker=group.marker,
-        alpha=0.7,
-        linewidths=0,
-        zorder=1 if group.marker == REST_MARKER else 2,
-    )
-
-
-def _area(points):
-    """Of a marker, in square points."""
-    return float(np.clip(12_000 / points, 9, 40))
-
-
 def _lines(text, width):
     """A text on lines of a width, as far as matplotlib can draw it."""
     return "\n".join(textwrap.wrap(drawable(text, fallback="", limit=4 * width), width))
-
-
-def _legend_columns(found):
-    """As many as the longest label leaves room for."""
-    widest = max(len(_legend_label(group)) for group in found) + 6
-    return min(len(found), max(1, _LEGEND_LINE // widest))
 
 
 def _legend_label(group):

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import json
 import math
 import textwrap
 
@@ -45,34 +44,32 @@ Plotly.newPlot("plot", figure.data, figure.layout, {
 
 
 def scatter_page(scatter: Scatter, image: bytes) -> str:
-    """A self-contained page, which works offline.
+    """A self-contained page, with the PNG of `scatter_figure` for readers without scripts.
 
     Texts and labels come from anywhere: they are data in the page, escaped, and its content
-    security policy lets no script run but plotly's and the few lines that call it. The image, a PNG
-    of `scatter_figure`, is for readers without scripts.
-
-    Raises:
-        UserError: The extra `plot` is not installed.
+    security policy lets no script run but plotly's and the few lines that call it.
     """
     plotly = require("plotly.offline", extra="plot").get_plotlyjs()
-    pages = environment(extra="plot")
-    return pages.get_template("scatter.html.j2").render(
-        title=scatter.title,
-        notes=scatter.notes,
-        figure=_within_script(json.dumps(plotly_figure(scatter))),
-        plotly=plotly,
-        script=_SCRIPT,
-        rows=math.ceil(len(groups(scatter.labels, len(scatter.points))) / 3),
-        hashes=[_hash(plotly), _hash(_SCRIPT)],
-        image=base64.b64encode(image).decode("ascii"),
+    return (
+        environment("plot")
+        .get_template("scatter.html.j2")
+        .render(
+            title=scatter.title,
+            notes=scatter.notes,
+            figure=plotly_figure(scatter),
+            plotly=plotly,
+            script=_SCRIPT,
+            rows=math.ceil(len(groups(scatter.labels, len(scatter.points))) / 3),
+            hashes=[_hash(plotly), _hash(_SCRIPT)],
+            image=base64.b64encode(image).decode("ascii"),
+        )
     )
 
 
 def plotly_figure(scatter: Scatter) -> dict:
-    """The points as `data` and `layout` of plotly, ready for JSON.
+    """`data` and `layout` as in https://plotly.com/javascript/reference/, ready for JSON.
 
-    See https://plotly.com/javascript/reference/. What comes from people is escaped, because plotly
-    reads some of HTML's tags in every string.
+    What comes from people is escaped, because plotly reads some of HTML's tags in every string.
     """
     found = groups(scatter.labels, len(scatter.points))
     return {
@@ -131,8 +128,7 @@ def _legend(group):
 def _hover(scatter, index):
     """A point's label and the beginning of its text, on lines."""
     text = _clean(scatter.texts[index])
-    if len(text) > _HOVERED:
-        text = text[: _HOVERED - 1] + "…"
+    text = text if len(text) <= _HOVERED else text[: _HOVERED - 1] + "…"
     lines = [_escaped(line) for line in textwrap.wrap(text, _LINE)] or ["<i>(no text)</i>"]
     label = scatter.labels[index] if scatter.labels is not None else None
     if label is not None:
@@ -147,11 +143,6 @@ def _clean(text):
 
 def _escaped(text):
     return html.escape(text, quote=False)
-
-
-def _within_script(text):
-    """JSON that holds no HTML: neither an end of the script element nor a comment."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _hash(script):

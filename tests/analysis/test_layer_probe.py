@@ -9,12 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
-from kerasformer.analysis.layer_choice import choose
 from kerasformer.analysis.layer_features import LayerFeatures
 from kerasformer.analysis.layer_probe import (
     FOLDS,
     STRENGTHS,
     Probe,
+    choose,
     make_folds,
     probe_layers,
     usable_classes,

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kerasformer.analysis.layer_choice import Choice, choose
-from kerasformer.analysis.layer_probe import FOLDS, Probe
+from kerasformer.analysis.layer_probe import FOLDS, Choice, Probe, choose
 from kerasformer.analysis.layer_report import answer, layers_map, markdown, record, table_rows
 from kerasformer.analysis.layer_study import LayerStudy
 

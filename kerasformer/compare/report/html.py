@@ -3,8 +3,7 @@
 import base64
 from pathlib import Path
 
-from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
-from kerasformer.compare.report.plots import histories, validates
+from kerasformer.compare.report.plots import MOST_WITH_NAMES, histories, most_confused, validates
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_test_examples,
@@ -21,24 +20,12 @@ from kerasformer.plots.page import environment
 
 _MOST_CLASSES = 20  # rows of the table of classes
 _MOST_PAIRS = 10
-_MOST_COUNTED = 8  # classes whose examples the table of splits counts one by one
 
 
 def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
-    """The whole of `report.html`, in which everything that comes from people's data is escaped.
-
-    Args:
-        record: A valid record.
-        plots: PNG files by name: `"quality_vs_time"`, `"learning_curves"`, `"confusion_matrices"`.
-        folder: The folder of the comparison.
-    """
+    """The whole of `report.html`, with the PNG files by their names, all of it escaped."""
     pages = environment("compare", Path(__file__).parent)
-    pages.filters |= {
-        "estimate": percent_estimate,
-        "percent": percent,
-        "plain": plain,
-        "shorten": shorten,
-    }
+    pages.filters.update(estimate=percent_estimate, percent=percent, plain=plain, shorten=shorten)
     arms, examples = summarize(record), count_test_examples(record)
     ranked = rank(arms)
     verdict = judge(arms, examples)
@@ -60,7 +47,6 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
         classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
         numbered=_are_numbered(record["data"]["class_names"]),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
-        splits=_splits(record["data"]),
         rules=record["data"]["provenance"].get("rules", []),
         command=Settings.make(**record["settings"]).command(),
         usage=usage(record, folder),
@@ -89,11 +75,10 @@ def _tiles(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
-    """The classes to show: all, or those where the best arm's F1 is lowest, in class order."""
+    """The classes where the best arm's F1 is lowest, in order."""
     if not ranked:
         return []
-    scores = [entry["f1"].mean for entry in ranked[0].per_class]
-    hardest = sorted(range(classes), key=lambda number: (scores[number], number))
+    hardest = sorted(range(classes), key=lambda number: ranked[0].per_class[number]["f1"].mean)
     return sorted(hardest[:_MOST_CLASSES])
 
 
@@ -101,13 +86,3 @@ def _are_numbered(names):
     """Whether the plot of confusions shows the numbers of classes in place of names."""
     undrawn = not all(drawable(name, fallback="", limit=80) for name in names)
     return len(names) > MOST_WITH_NAMES or undrawn
-
-
-def _splits(data):
-    """For each split its name, its examples, and how they spread over the classes."""
-    for name, split in data["splits"].items():
-        counts = split["class_counts"]
-        if len(counts) <= _MOST_COUNTED:
-            yield name, split["examples"], list(zip(data["class_names"], counts, strict=True))
-        else:
-            yield name, split["examples"], f"{min(counts):,} to {max(counts):,} a class"

@@ -1,26 +1,28 @@
-"""Plots of quality against training time, and of learning curves."""
+"""The plots: quality against training time, learning curves, confusion matrices."""
 
 import itertools
 import math
-import statistics
 import textwrap
+from collections import Counter
+
+import numpy as np
 
 from kerasformer.compare.report.summary import ArmSummary, summarize
 from kerasformer.errors import require
-from kerasformer.plots.figures import new_figure, note_figure, settle
+from kerasformer.plots.figures import WIDTH, new_figure, note_figure, settle
+from kerasformer.plots.heatmap import draw_cells
 from kerasformer.plots.labels import drawable
 
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
+_MOST_WITH_NUMBERS = 8  # classes; in more cells, numbers are too small to read
+MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
 # Where a label may stand, in points from its own point: to the right, to the left, or centred.
 _OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
 _OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
 
 
 def quality_against_time(arms: list[ArmSummary]):
-    """Test accuracy against training seconds, an arm a point, error bars over seeds.
-
-    An arm that learns nothing, the majority class, is a line across.
-    """
+    """Test accuracy against training seconds: an arm a point, the majority class a line."""
     timed = [arm for arm in arms if arm.row.learns and arm.mean("train_seconds") is not None]
     if not timed:
         return note_figure("No arm that trains has finished.")
@@ -40,11 +42,10 @@ def quality_against_time(arms: list[ArmSummary]):
 
 
 def place_labels(axes, points, labels, colors, obstacles=()):
-    """Writes a label beside each point, at the first place that is free, and returns the labels.
+    """Writes a label beside each point, at the first free place, and returns the labels.
 
-    Call it last: the axes' limits and everything else must be there. The obstacles are the artists
-    to keep clear of, the points' markers among them. The colours are those of the lines that lead
-    to a label above or below its point.
+    Call it last, when nothing else moves. The obstacles are artists, the points' markers too; the
+    colours are those of the lines that lead to a label above or below its point.
     """
     Text = require("matplotlib.text", extra="compare").Text  # noqa: N806
     settle(axes.figure)
@@ -68,9 +69,8 @@ def place_labels(axes, points, labels, colors, obstacles=()):
             note.arrow_patch.set_visible(y != 0)
             note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer)  # without the line
-            inside = (
-                edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 <= box.y1 <= edge.y1
-            )
+            inside = edge.containsx(box.x0) and edge.containsx(box.x1)
+            inside = inside and edge.containsy(box.y0) and edge.containsy(box.y1)
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
@@ -85,11 +85,7 @@ def arm_label(arm: ArmSummary, line_width: int) -> str:
 
 
 def learning_curves(record: dict):
-    """Loss and accuracy by epoch, on the training and the validation split.
-
-    Each arm that trains in epochs is a column. Thin lines are seeds, thick lines their mean, up
-    to the last epoch that every seed reached.
-    """
+    """Loss and accuracy by epoch, a column an arm: thin lines are seeds, thick ones their mean."""
     arms = [arm for arm in summarize(record) if histories(record, arm.key)]
     if not arms:
         return note_figure("No arm that trains in epochs has finished.")
@@ -169,27 +165,92 @@ def _draw_curves(axes, runs, measure, scale):
         (measure, "training", "#0072B2", "--", "o"),
         (f"val_{measure}", "validation", "#D55E00", "-", "s"),
     ):
-        curves = [[_scaled(epoch[name], scale) for epoch in run] for run in runs]
-        if all(math.isnan(value) for value in itertools.chain(*curves)):
+        curves = [[epoch[name] for epoch in run] for run in runs]
+        curves = [scale * np.array(curve, "float64") for curve in curves]  # None is NaN
+        if np.isnan(np.concatenate(curves)).all():
             continue
         epochs = [[epoch["epoch"] for epoch in run] for run in runs]
         if len(runs) > 1:
             for x, y in zip(epochs, curves, strict=True):
                 axes.plot(x, y, style, color=color, linewidth=0.8, alpha=0.5)
-        shared = min(map(len, curves))
-        mean = [statistics.fmean(values) for values in list(zip(*curves, strict=False))[:shared]]
-        many = shared > 20  # markers would run into each other
-        axes.plot(
-            epochs[0][:shared],
-            mean,
-            style,
-            color=color,
-            linewidth=2,
-            marker=None if many else marker,
-            markersize=5,
-            label=label,
-        )
+        shared = min(map(len, curves))  # the epochs that every seed reached
+        mean = np.mean([curve[:shared] for curve in curves], axis=0)
+        thick = {"color": color, "linewidth": 2, "markersize": 5, "label": label}
+        thick["marker"] = None if shared > 20 else marker  # more would run into each other
+        axes.plot(epochs[0][:shared], mean, style, **thick)
 
 
-def _scaled(value, scale):
-    return float("nan") if value is None else scale * value
+def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
+    """Confusion matrices of the arms that learn, counts summed over seeds.
+
+    Colours are shares of the true class; few classes have numbers in the cells, and names.
+    """
+    arms = [arm for arm in arms if arm.row.learns]
+    if not arms:
+        return note_figure("No arm that trains has finished.")
+    columns = min(max(2, len(arms)), 4 if len(class_names) <= 3 else 2)
+    rows = math.ceil(len(arms) / columns)
+    figure = new_figure(height=1.0 + rows * (WIDTH / columns + 0.1), layout="compressed")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    used, empty = list(grid.flat)[: len(arms)], list(grid.flat)[len(arms) :]
+    for axes, arm in zip(used, arms, strict=True):
+        counts = np.zeros((len(class_names), len(class_names)), int)
+        for cell, count in arm.confusion.items():
+            counts[cell] = count
+        image = _draw_matrix(axes, counts)
+        axes.set_title(arm_label(arm, line_width=64 // columns))
+        leftmost, lowest = axes in grid[:, 0], axes in used[-columns:]
+        _label_axes(axes, class_names, leftmost, lowest)
+    for axes in empty:
+        axes.remove()
+    if len(class_names) > _MOST_WITH_NUMBERS:
+        bar = figure.colorbar(image, ax=used, location="bottom", shrink=0.5, aspect=40)
+        bar.set_label("Share of the true class, % (square-root scale)")
+        bar.outline.set_visible(False)
+    return figure
+
+
+def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, float]]:
+    """What an arm confuses most: true and predicted class, count, share of the true class."""
+    examples: Counter[int] = Counter()
+    for (true, _), count in arm.confusion.items():
+        examples[true] += count
+    pairs = [
+        (true, predicted, count, count / examples[true])
+        for (true, predicted), count in arm.confusion.items()
+        if predicted != true
+    ]
+    return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:limit]
+
+
+def _draw_matrix(axes, counts):
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+
+    def write(row, column):
+        return f"{shares[row, column]:.0f} %\n{counts[row, column]:,}"
+
+    # Among many classes each confusion is rare: the square root makes it visible.
+    many = len(counts) > _MOST_WITH_NUMBERS
+    norm = require("matplotlib.colors", extra="compare").PowerNorm(0.5 if many else 1, 0, 100)
+    size = 9 if len(counts) <= 5 else 7.5
+    image = draw_cells(axes, shares, norm, None if many else write, size, colors="Blues")
+    axes.set_aspect("equal")
+    return image
+
+
+def _label_axes(axes, names, leftmost, lowest):
+    """Names the classes at the left and the lower edge of the grid of panels."""
+    if leftmost:
+        axes.set_ylabel("True class")
+    if lowest:
+        axes.set_xlabel("Predicted class")
+    if len(names) > MOST_WITH_NAMES:
+        return  # matplotlib's own ticks count the classes
+    labels = [drawable(name, fallback=f"#{number}", limit=14) for number, name in enumerate(names)]
+    size = 9 if len(names) <= 12 else 6.5
+    flat = max(map(len, labels)) * len(labels) <= 24
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ticks, none = range(len(names)), [""] * len(names)
+    axes.set_xticks(ticks, labels if lowest else none, fontsize=size, **({} if flat else slanted))
+    axes.set_yticks(ticks, labels if leftmost else none, fontsize=size)

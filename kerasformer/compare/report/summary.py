@@ -10,19 +10,8 @@ from kerasformer.compare.arms import ARMS, Arm
 from kerasformer.formatting import MISSING, count, decimals, number, percent
 from kerasformer.training.intervals import wilson_interval
 
-# Where a run of the record holds each measure.
-_MEASURES = {
-    "accuracy": lambda run: run["metrics"]["accuracy"],
-    "precision": lambda run: run["metrics"]["precision"],
-    "recall": lambda run: run["metrics"]["recall"],
-    "f1": lambda run: run["metrics"]["f1"],
-    "train_seconds": lambda run: run["train_seconds"],
-    "train_examples_per_second": lambda run: run["train_examples_per_second"],
-    "predict_examples_per_second": lambda run: run["predict_examples_per_second"],
-    "latency_ms": lambda run: run["latency_ms"],
-    "trainable_parameters": lambda run: run["parameters"]["trainable"],
-    "total_parameters": lambda run: run["parameters"]["total"],
-}
+_METRICS = ("accuracy", "precision", "recall", "f1")
+_COSTS = ("train_seconds", "latency_ms", "train_examples_per_second", "predict_examples_per_second")
 
 
 @dataclass(frozen=True)
@@ -52,31 +41,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ArmSummary:
-    """One arm over its seeds.
-
-    Attributes:
-        row: The arm's row in `ARMS`.
-        title: Its name for people.
-        seeds: The seeds that finished, in ascending order.
-        measures: Each measure's `Estimate`, or None where no seed has it.
-        accuracy: The mean accuracy over seeds, on the test split.
-        seed_std: The accuracy's standard deviation over seeds; None if one seed leaves it unknown.
-        interval: The 95 % Wilson interval of the accuracy for this many test examples.
-        confusion: Test examples by true and predicted class, summed over seeds; without zeros.
-        per_class: For each class, the `Estimate` of its precision, recall and f1.
-        errors: Some test errors of the first seed, as the record has them.
-    """
+    """One arm over its seeds, measured on the test split."""
 
     row: Arm
     title: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # those that finished, in ascending order
     measures: dict[str, Estimate | None]
-    accuracy: float
-    seed_std: float | None
-    interval: tuple[float, float]
-    confusion: Counter[tuple[int, int]]
-    per_class: list[dict[str, Estimate]]
-    errors: list[dict]
+    accuracy: float  # its mean
+    seed_std: float | None  # of the accuracy; None if one seed leaves it unknown
+    interval: tuple[float, float]  # the 95 % Wilson interval of the accuracy
+    confusion: Counter[tuple[int, int]]  # examples by true and predicted class, seeds summed
+    per_class: list[dict[str, Estimate]]  # precision, recall and f1
+    errors: list[dict]  # some of the first seed, as the record has them
 
     @property
     def key(self) -> str:
@@ -94,9 +70,7 @@ def summarize(record: dict) -> list[ArmSummary]:
     examples, classes = count_test_examples(record), len(record["data"]["class_names"])
     found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
     return [
-        _summarize_arm(arm, entry, examples, classes)
-        for arm, entry in found
-        if entry and entry["runs"]
+        _summarize_arm(*pair, examples, classes) for pair in found if pair[1] and pair[1]["runs"]
     ]
 
 
@@ -107,7 +81,10 @@ def count_test_examples(record: dict) -> int:
 
 def _summarize_arm(arm, entry, examples, classes):
     runs = sorted(entry["runs"], key=lambda run: run["seed"])
-    measures = {name: Estimate.of(map(read, runs)) for name, read in _MEASURES.items()}
+    measures = {name: Estimate.of(run["metrics"][name] for run in runs) for name in _METRICS}
+    measures |= {name: Estimate.of(run[name] for run in runs) for name in _COSTS}
+    for kind in ("trainable", "total"):
+        measures[f"{kind}_parameters"] = Estimate.of(run["parameters"][kind] for run in runs)
     measures["peak_memory_mib"] = Estimate.of([entry["peak_memory_mib"]])
     accuracy = measures["accuracy"]
     matrices = [

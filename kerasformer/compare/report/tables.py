@@ -11,45 +11,33 @@ from kerasformer.compare.report.summary import (
     rate_estimate,
     summarize,
 )
-from kerasformer.compare.report.verdict import Gap, Verdict, judge, rank
+from kerasformer.compare.report.verdict import Gap, judge, rank
 from kerasformer.compare.settings import Settings
 from kerasformer.formatting import percent, printable, shorten, width
 
-# Measure, heading, how to write it. Percentages and times are mean ± standard deviation.
+# Measure, how to write it, heading, and a short heading for what the terminal has room for.
 QUALITY = (
-    ("accuracy", "Accuracy, %", percent_estimate),
-    ("precision", "Macro precision, %", percent_estimate),
-    ("recall", "Macro recall, %", percent_estimate),
-    ("f1", "Macro F1, %", percent_estimate),
+    ("accuracy", percent_estimate, "Accuracy, %", "accuracy %"),
+    ("precision", percent_estimate, "Macro precision, %", ""),
+    ("recall", percent_estimate, "Macro recall, %", ""),
+    ("f1", percent_estimate, "Macro F1, %", "macro F1 %"),
 )
 COST = (
-    ("train_seconds", "Training, s", number_estimate),
-    ("train_examples_per_second", "Training, examples/s", rate_estimate),
-    ("predict_examples_per_second", "Prediction, examples/s", rate_estimate),
-    ("latency_ms", "Latency of one text, ms", number_estimate),
-    ("peak_memory_mib", "Peak memory, MiB", number_estimate),
-    ("trainable_parameters", "Trainable parameters", count_estimate),
-    ("total_parameters", "All parameters", count_estimate),
+    ("train_seconds", number_estimate, "Training, s", "train s"),
+    ("train_examples_per_second", rate_estimate, "Training, examples/s", ""),
+    ("predict_examples_per_second", rate_estimate, "Prediction, examples/s", ""),
+    ("latency_ms", number_estimate, "Latency of one text, ms", "latency ms"),
+    ("peak_memory_mib", number_estimate, "Peak memory, MiB", "memory MiB"),
+    ("trainable_parameters", count_estimate, "Trainable parameters", ""),
+    ("total_parameters", count_estimate, "All parameters", "parameters"),
 )
 _COLUMNS = QUALITY + COST
-# What the terminal has room for.
-_SHORT_HEADINGS = {
-    "accuracy": "accuracy %",
-    "f1": "macro F1 %",
-    "train_seconds": "train s",
-    "latency_ms": "latency ms",
-    "peak_memory_mib": "memory MiB",
-    "total_parameters": "parameters",
-}
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
 
 def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
-    """How many points an arm's accuracy is behind the best one's: `"−6.8"`, `"best"`.
-
-    `"≈ −0.4"` is a difference that may be chance, on a test split of this many examples.
-    """
+    """How many points an arm's accuracy is behind the best: "best", "−6.8", by chance "≈ −0.4"."""
     if arm is best:
         return "best"
     gap = Gap.between(best, arm, examples)
@@ -71,16 +59,13 @@ def notes(record: dict) -> list[str]:
         if len(arm.seeds) < len(settings.seeds) and not arm.row.deterministic
     ]
     if short:
-        sentences.append(
-            f"Not trained with all {len(settings.seeds)} seeds, which are repetitions from other "
-            f"random starts: {', '.join(short)}"
-            + (
-                f". More would have taken longer than {settings.minutes:g} minutes; "
-                f"--seeds {len(settings.seeds)} trains them all."
-                if settings.minutes is not None and record["status"] == "complete"
-                else "."
-            )
-        )
+        seeds = len(settings.seeds)
+        text = f"Not trained with all {seeds} seeds, which are repetitions from other random starts"
+        text += f": {', '.join(short)}."
+        if settings.minutes is not None and record["status"] == "complete":
+            text += f" More would have taken longer than {settings.minutes:g} minutes;"
+            text += f" --seeds {seeds} trains them all."
+        sentences.append(text)
     if settings.test_limit:
         sentences.append(
             f"Only about {settings.limit:,} examples were used to train, and at most "
@@ -102,24 +87,19 @@ def describe_data(record: dict) -> str:
 
 def markdown_table(record: dict) -> str:
     """The whole of `table.md`: the verdict, the table of arms, and how to read it."""
-    arms, verdict = _judged(record)
-    examples = count_test_examples(record)
+    arms, examples = summarize(record), count_test_examples(record)
+    verdict = judge(arms, examples)
     parts = [f"# {_escape(describe_data(record))}", f"**{_escape(verdict.headline)}**"]
     parts += [_escape(" ".join(verdict.details))] if verdict.details else []
     parts += [f"> {_escape(note)}" for note in notes(record)]
     if arms:
         best = rank(arms)[0]
-        rows = [["Arm", "Seeds", *(heading for _, heading, _ in _COLUMNS), "Behind, points"]]
-        rows += [
-            [
-                _escape(arm.title),
-                str(len(arm.seeds)),
-                *(write(arm.measures[measure]) for measure, _, write in _COLUMNS),
-                behind(arm, best, examples),
-            ]
-            for arm in arms
-        ]
-        rows.insert(1, ["---", *["---:"] * (len(rows[0]) - 1)])
+        rows = [["Arm", "Seeds", *(column[2] for column in _COLUMNS), "Behind, points"]]
+        rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
+        for arm in arms:
+            cells = _cells(arm, _COLUMNS)
+            name, seeds = _escape(arm.title), str(len(arm.seeds))
+            rows.append([name, seeds, *cells, behind(arm, best, examples)])
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     parts.append(
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
@@ -137,18 +117,14 @@ def format_summary(record: dict) -> str:
     Returns:
         Plain lines, without colours.
     """
-    arms, verdict = _judged(record)
+    arms = summarize(record)
+    verdict = judge(arms, count_test_examples(record))
     lines = [printable(describe_data(record)), ""]
     if arms:
-        written = [(key, write) for key, _, write in _COLUMNS if key in _SHORT_HEADINGS]
-        rows = [["", *_SHORT_HEADINGS.values()]]
-        rows += [
-            [
-                shorten(printable(arm.title), _TITLE_WIDTH),
-                *(write(arm.measures[key]) for key, write in written),
-            ]
-            for arm in arms
-        ]
+        columns = [column for column in _COLUMNS if column[3]]
+        rows = [["", *(column[3] for column in columns)]]
+        for arm in arms:
+            rows.append([shorten(printable(arm.title), _TITLE_WIDTH), *_cells(arm, columns)])
         lines += [*_align(rows), ""]
     sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
     lines += map(printable, sentences)
@@ -157,32 +133,28 @@ def format_summary(record: dict) -> str:
     return "\n".join(lines)
 
 
+def _cells(arm, columns):
+    return [write(arm.measures[measure]) for measure, write, *_ in columns]
+
+
 def _describe_errors(arm, class_names):
     """The errors that an arm was surest of, in a line each."""
     lines = ["", f"Test texts that {printable(arm.title)} got wrong, surest first:"]
+    names = [shorten(printable(name), 20) for name in class_names]
     for error in arm.errors[:_MOST_ERRORS]:
-        true, predicted = (
-            shorten(printable(class_names[error[key]]), 20) for key in ("true", "predicted")
-        )
+        true, predicted = names[error["true"]], names[error["predicted"]]
         text = shorten(printable(error["text"]), _ERROR_WIDTH)
         lines.append(f"  {true}, taken for {predicted} ({error['probability']:.0%}): {text}")
     return lines if arm.errors else []
-
-
-def _judged(record) -> tuple[list[ArmSummary], Verdict]:
-    arms = summarize(record)
-    return arms, judge(arms, count_test_examples(record))
 
 
 def _align(rows):
     """Pads the first column to the right and the others to the left."""
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = [
-            " " * (size - width(cell)) + cell if index else cell + " " * (size - width(cell))
-            for index, (cell, size) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+        spaces = [" " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)]
+        cells = [space + cell for cell, space in zip(row[1:], spaces[1:], strict=True)]
+        yield "  ".join([row[0] + spaces[0], *cells])
 
 
 def _escape(text):

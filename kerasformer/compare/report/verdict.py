@@ -18,28 +18,18 @@ SPREADS_TO_WIN = 2.0
 
 @dataclass(frozen=True)
 class Gap:
-    """How far one arm's accuracy is ahead of another's, and whether chance explains it.
-
-    Attributes:
-        leader: The arm ahead.
-        other: The arm behind.
-        accuracy: The lead in accuracy, 0 to 1.
-        f1: The lead in macro F1, or None where it is undefined.
-        spread: The pooled standard deviation over seeds (the root mean square of the two arms'
-            own), or None where an arm has one seed only.
-        margin: The 95 % sampling margin of the lead, for this size of the test split.
-    """
+    """How far one arm is ahead of another, and whether chance explains it."""
 
     leader: ArmSummary
     other: ArmSummary
-    accuracy: float
-    f1: float | None
-    spread: float | None
-    margin: float
+    accuracy: float  # the lead, 0 to 1
+    f1: float | None  # the lead in macro F1, None where it is undefined
+    spread: float | None  # pooled standard deviation over seeds, None where an arm has one seed
+    margin: float  # the 95 % sampling margin of the lead in accuracy
 
     @classmethod
     def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
-        """Measures the lead of one arm over another, on a test split of `examples` examples."""
+        """The lead of one arm over another on so many test examples."""
         stds = [std for std in (leader.seed_std, other.seed_std) if std is not None]
         scores = [score for score in (leader.mean("f1"), other.mean("f1")) if score is not None]
         return cls(
@@ -69,19 +59,12 @@ class Gap:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to the question of the comparison.
+    """The answer to the question of the comparison."""
 
-    Attributes:
-        answer: "yes", "no", "unclear", or "unknown" where the arms that ran cannot tell.
-        reason: One sentence.
-        details: Further sentences: by how much, beyond which chance, at what cost.
-        gap: The lead that decides, or None where the answer is "unknown".
-    """
-
-    answer: str
+    answer: str  # "yes", "no", "unclear", or "unknown" where the arms that ran cannot tell
     reason: str
     details: tuple[str, ...]
-    gap: Gap | None
+    gap: Gap | None  # the lead that decides, None where the answer is "unknown"
 
     @property
     def title(self) -> str:
@@ -104,10 +87,7 @@ def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
 
 
 def judge(arms: list[ArmSummary], examples: int) -> Verdict:
-    """Compares the best pretrained arm with the best arm that uses no pretrained model.
-
-    The order of arms and of seeds does not change the verdict; `examples` is the test split's size.
-    """
+    """Compares the best pretrained arm with the best other arm, on so many test examples."""
     ranked = rank(arms)
     pretrained = [arm for arm in ranked if arm.row.pretrained]
     others = [arm for arm in ranked if not arm.row.pretrained]
@@ -180,25 +160,19 @@ def _chance(gap, examples):
 
 def _cost(best, baseline):
     """What the pretrained arm costs, as multiples of the arm without pretraining."""
-    costs = [
-        _ratio(best, baseline, "train_seconds", "the training time", seconds),
-        _ratio(
-            best, baseline, "latency_ms", "the latency of one text", lambda v: f"{number(v)} ms"
-        ),
-        _ratio(best, baseline, "peak_memory_mib", "the peak memory", lambda v: f"{v:,.0f} MiB"),
-        _ratio(best, baseline, "total_parameters", "the parameters", count),
-    ]
-    costs = [cost for cost in costs if cost]
+    costs = []
+    for measure, name, write in (
+        ("train_seconds", "the training time", seconds),
+        ("latency_ms", "the latency of one text", lambda value: f"{number(value)} ms"),
+        ("peak_memory_mib", "the peak memory", lambda value: f"{value:,.0f} MiB"),
+        ("total_parameters", "the parameters", count),
+    ):
+        value, base = best.mean(measure), baseline.mean(measure)
+        if value and base:
+            costs.append(f"{multiple(value / base)} {name} ({write(value)} against {write(base)})")
     if not costs:
         return f"What {best.title} costs beside {baseline.title} is not known."
     return f"{best.title} takes {joined(costs)}, beside {baseline.title}."
-
-
-def _ratio(best, baseline, measure, name, write):
-    value, base = best.mean(measure), baseline.mean(measure)
-    if not value or not base:
-        return None
-    return f"{multiple(value / base)} {name} ({write(value)} against {write(base)})"
 
 
 def _alternative(best, arm, examples):

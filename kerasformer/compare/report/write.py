@@ -5,15 +5,14 @@ from pathlib import Path
 from kerasformer.compare.report.record import validate_record
 from kerasformer.compare.report.summary import summarize
 from kerasformer.compare.report.tables import markdown_table
-from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import write_whole, writing
 
 
 def write_report(record: dict, folder) -> list[Path]:
     """Writes the table, the plots and the page of one comparison.
 
-    Everything is made before the first file is written, and each file is written beside its
-    place and renamed into it, so that an interruption leaves the old file or the new one.
+    Everything is made before the first file is written, and each file is replaced as a whole, so
+    an interruption leaves the old file or the new one.
 
     Args:
         record: What `kerasformer compare` recorded; an interrupted run's record will do.
@@ -30,21 +29,19 @@ def write_report(record: dict, folder) -> list[Path]:
     validate_record(record)
     folder = Path(folder)
     files = _render(record, folder)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return [write_whole(folder / name, content) for name, content in files.items()]
-    except OSError as error:
-        raise UserError(
-            f"Cannot write the report to {folder} ({error.strerror}): give a folder that can be "
-            "written to, on a disk with room."
-        ) from error
 
 
 def _render(record, folder):
-    """Every file's name and bytes."""
-    from kerasformer.compare.report.confusion import confusion_matrices
+    """The content of every file by its name."""
     from kerasformer.compare.report.html import render_page
-    from kerasformer.compare.report.plots import learning_curves, quality_against_time
+    from kerasformer.compare.report.plots import (
+        confusion_matrices,
+        learning_curves,
+        quality_against_time,
+    )
     from kerasformer.plots.figures import plot_style, png
 
     arms = summarize(record)
@@ -55,12 +52,8 @@ def _render(record, folder):
             "confusion_matrices": png(confusion_matrices(arms, record["data"]["class_names"])),
         }
     return {
-        "table.md": _encode(markdown_table(record)),
+        # A lone surrogate, which JSON allows in a name, becomes a question mark.
+        "table.md": markdown_table(record).encode(errors="replace"),
         **{f"{name}.png": image for name, image in plots.items()},
-        "report.html": _encode(render_page(record, plots, folder)),
+        "report.html": render_page(record, plots, folder).encode(errors="replace"),
     }
-
-
-def _encode(text):
-    """UTF-8; a lone surrogate, which JSON allows in a name, becomes a question mark."""
-    return text.encode("utf-8", errors="replace")

@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_the_old_files(make_record, tmp_path, monkeypatch):
 
 def test_a_folder_that_is_a_file(make_record, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UserError, match="Cannot write the report"):
+    with pytest.raises(UserError, match="cannot be written"):
         write_report(make_record(arms=(), seeds=()), tmp_path / "taken")
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from kerasformer.compare.arms import ARMS
-from kerasformer.compare.report.confusion import confusion_matrices, most_confused
 from kerasformer.compare.report.plots import (
+    confusion_matrices,
     learning_curves,
+    most_confused,
     place_labels,
     quality_against_time,
 )
