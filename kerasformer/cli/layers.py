@@ -80,8 +80,7 @@ def _run(arguments):
 
 
 def _study(dataset, whole, arguments):
-    from kerasformer.corpus.progress import WorkProgress, step
-    from kerasformer.progress import stderr_to_nowhere
+    from kerasformer.progress import WorkProgress, stderr_to_nowhere, step
 
     with step(f"Loading {arguments.model}"):
         with stderr_to_nowhere():  # TensorFlow's first messages heed no log level

@@ -117,7 +117,7 @@ def _read_corpus(folder, limit, reading, settings):
 def _read_texts(source, limit, reading, settings):
     from kerasformer.analysis.text_sample import plain_numbers, sample_texts
     from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
-    from kerasformer.corpus.progress import WorkProgress, step
+    from kerasformer.progress import WorkProgress, step
 
     sample = sample_texts(source, limit, **reading)
     if len(sample.texts) < 3:

@@ -7,10 +7,10 @@ import json
 import numpy as np
 
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
-from kerasformer.corpus.progress import WorkProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
 from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.progress import WorkProgress
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1

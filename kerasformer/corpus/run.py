@@ -14,13 +14,13 @@ from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
 from kerasformer.corpus.job import Job
 from kerasformer.corpus.manifest import MANIFEST, Manifest
-from kerasformer.corpus.progress import WorkProgress, step
 from kerasformer.corpus.shard_plan import plan_shards
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
 from kerasformer.data.dialect import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import LOCK, only_writer
+from kerasformer.progress import WorkProgress, step
 
 ENGINES = ("local", "ray")
 _OF_INPUT = ("text_column", "id_column", "header", "delimiter", "encoding")
