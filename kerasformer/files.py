@@ -158,7 +158,7 @@ def refuse_used(folder: Path | None, remedy: str = ""):
         return
     if not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
-    if any(folder.iterdir()):
+    if any(path.name != LOCK for path in folder.iterdir()):
         raise UserError(f"The output folder {folder} is not empty; give another{remedy}.")
 
 

@@ -57,7 +57,8 @@ class Bars:
     def add(self, description: str, total: float | None = None, completed: float = 0):
         """Adds a bar, to which further updates apply; without a total it only shows life."""
         self._first, self._said = completed, time.monotonic()
-        self._task = self._progress.add_task(description, True, total, completed, status="")
+        self._task = self._progress.add_task(description, total=total, status="")
+        self._progress.update(self._task, completed=completed)
 
     def restart(self, description: str, total: float | None = None, completed: float = 0):
         """Puts a new bar, with a clock and a rate of its own, in the place of the present one."""

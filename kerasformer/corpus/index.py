@@ -30,18 +30,6 @@ class CorpusIndex:
     The index lies beside the corpus, with a note of its checksum and of the shards that it was made
     of, and is mapped into memory. If either is not as noted, it is not read but made again, which
     takes 2 bytes of memory for each number of the corpus, or a bit for each bit.
-
-    Args:
-        corpus: An `EmbeddedCorpus`.
-
-    Raises:
-        UserError: The extra `faiss` is not installed, the corpus is empty, a shard is broken, or
-            the index cannot be written.
-
-    Example:
-
-    >>> index = CorpusIndex(corpus)  # doctest: +SKIP
-    >>> (found,) = index.nearest(corpus.encode(["a dull film"]))  # doctest: +SKIP
     """
 
     def __init__(self, corpus):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import re
 import sys
@@ -12,14 +11,14 @@ from pathlib import Path
 from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
-from kerasformer.corpus.job import Job
-from kerasformer.corpus.manifest import MANIFEST, Manifest
-from kerasformer.corpus.shard_plan import plan_shards
+from kerasformer.corpus.manifest import MANIFEST, Job, Manifest, ShardRecord
+from kerasformer.corpus.shard_plan import ShardReader, plan_shards
+from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
 from kerasformer.data.dialect import Dialect
 from kerasformer.errors import UserError, require
-from kerasformer.files import LOCK, only_writer
+from kerasformer.files import only_writer, refuse_used
 from kerasformer.progress import WorkProgress, step
 
 ENGINES = ("local", "ray")
@@ -70,7 +69,6 @@ def embed_corpus(
     """
     if engine not in ENGINES:
         raise UserError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}.")
-    make_shards = importlib.import_module(f"kerasformer.corpus.{engine}_engine").run
     settings = {name: value for name, value in settings.items() if value is not None}
     dialect = Dialect(*(settings.get(name) for name in ("header", "delimiter", "encoding")))
     settings |= {name: getattr(dialect, name) for name in dialect.given()}
@@ -78,8 +76,8 @@ def embed_corpus(
     if inputs.count(STDIN) > 1:
         raise UserError("Standard input (-) can be given only once.")
     folder = Path(output).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"The output {folder} is a file; give a folder.")
+    if folder.is_file():
+        refuse_used(folder)
     with only_writer(folder, "run"), _cleared(folder):
         if resume and (folder / MANIFEST).exists():
             manifest = _resumed(folder, inputs, settings, stdin_format)
@@ -89,29 +87,47 @@ def embed_corpus(
                 return EmbeddedCorpus(folder)
             embedder = _load(manifest.job.config)
         else:
-            _refuse_used(folder)
+            if (folder / MANIFEST).exists():
+                raise UserError(
+                    f"{folder} holds an embedded corpus already: give --resume to continue it, or "
+                    "another --output."
+                )
+            refuse_used(folder)
             manifest, embedder = _begun(folder, inputs, settings, stdin_format)
-        _make(folder, manifest, embedder, make_shards)
+        _make(folder, manifest, embedder, engine)
         _clear(folder, complete=True)
     return EmbeddedCorpus(folder)
 
 
-def _make(folder, manifest, embedder, make_shards):
-    """Has the shards made that are not, and records each in the manifest."""
+def _make(folder, manifest, embedder, engine):
+    """Has the shards made that are not, writes them, and records each in the manifest."""
+    from kerasformer.corpus import ray_engine
+
+    run = ray_engine.run if engine == "ray" else _run
+    job, done = manifest.job, manifest.done_rows
     planned = [shard for shard in manifest.planned if shard.index not in manifest.done]
-    done = manifest.done_rows
-    records = make_shards(manifest.job, folder, planned, embedder)
+    shards = run(job, planned, embedder)
     with WorkProgress("Embedding", manifest.rows, done) as progress:
         embedder.advance = progress.advance
         try:
-            for record in records:
-                manifest.done[record.index] = record
+            for index, (ids, texts), (vectors, *cut) in shards:
+                shard = Shard(ids, texts if job.text else None, vectors)
+                files = write_files(folder, index, shard, job.format)
+                manifest.done[index] = ShardRecord(files, *cut)
                 manifest.save(folder)
-                done += manifest.planned[record.index].rows
+                done += len(ids)
                 progress.move_to(done)
         finally:
-            records.close()
+            shards.close()
         progress.finish()
+
+
+def _run(job, planned, embedder):
+    """The local engine, which embeds in this process; see `kerasformer.corpus.ray_engine.run`."""
+    reader = ShardReader(job.input)
+    for shard in planned:
+        rows = reader.read(shard)
+        yield shard.index, rows, embedder(rows.texts)
 
 
 def _begun(folder, inputs, settings, stdin_format):
@@ -122,10 +138,16 @@ def _begun(folder, inputs, settings, stdin_format):
     for name, value in settings.items():
         group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
         groups[group][name] = value
-    config = _config(groups[None])
-    if groups[_OF_JOB].get("format", "parquet") == "parquet":
-        _require_parquet()
+    names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
+    if unknown := ", ".join(sorted(groups[None].keys() - names)):
+        raise UserError(f"Unknown setting {unknown}: see embed_corpus.")
+    config = EmbeddingConfig(**groups[None])
     job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
+    if job.format == "parquet":
+        try:
+            require("pyarrow", extra="parquet")
+        except UserError as error:
+            raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
     inputs = _with_stdin(inputs, folder, stdin_format)
     # A mistake is found before the model is loaded.
     say_joined(choose_columns(inputs, **groups[_OF_INPUT]).text_columns)
@@ -146,25 +168,9 @@ def _load(config):
         return ConfiguredEmbedder(config)
 
 
-def _require_parquet():
-    try:
-        require("pyarrow", extra="parquet")
-    except UserError as error:
-        raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
-
-
 def _with_stdin(inputs, folder, format, known=()):
     """The inputs with the file that standard input is saved in, in its place."""
     return [spool_stdin(folder, format, known) if path == STDIN else path for path in inputs]
-
-
-def _config(settings):
-    try:
-        return EmbeddingConfig(**settings)
-    except TypeError:
-        names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
-        unknown = ", ".join(sorted(set(settings) - names))
-        raise UserError(f"Unknown setting {unknown}: see embed_corpus.") from None
 
 
 def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
@@ -206,17 +212,6 @@ def _plain(value):
     if isinstance(value, list | tuple):
         value = ",".join(map(str, value))
     return re.sub(r"\s*,\s*", ",", value) if isinstance(value, str) else value
-
-
-def _refuse_used(folder):
-    beside = {path.name for path in folder.iterdir()} - {LOCK}
-    if MANIFEST in beside:
-        raise UserError(
-            f"{folder} holds an embedded corpus already: give --resume to continue it, or "
-            "another --output."
-        )
-    if beside:
-        raise UserError(f"The output folder {folder} is not empty: give another --output.")
 
 
 @contextlib.contextmanager
