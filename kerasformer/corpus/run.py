@@ -1,6 +1,5 @@
 """`embed_corpus`: plans a job, has its shards made, and continues it after an interruption."""
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -8,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasformer.corpus import ray_engine
 from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
@@ -78,31 +78,27 @@ def embed_corpus(
     folder = Path(output).expanduser()
     if folder.is_file():
         refuse_used(folder)
-    with only_writer(folder, "run"), _cleared(folder):
-        if resume and (folder / MANIFEST).exists():
-            manifest = _resumed(folder, inputs, settings, stdin_format)
-            if manifest.complete:
+    with only_writer(folder, "run"):
+        complete = False
+        _clear(folder)
+        try:
+            if resume and (folder / MANIFEST).exists():
+                manifest = _resumed(folder, inputs, settings, stdin_format)
+                embedder = None if manifest.complete else _load(manifest.job.config)
+            else:
+                manifest, embedder = _begun(folder, inputs, settings, stdin_format)
+            if embedder is None:
                 print(f"{folder} is complete: there is nothing to resume.", file=sys.stderr)
-                _clear(folder, complete=True)
-                return EmbeddedCorpus(folder)
-            embedder = _load(manifest.job.config)
-        else:
-            if (folder / MANIFEST).exists():
-                raise UserError(
-                    f"{folder} holds an embedded corpus already: give --resume to continue it, or "
-                    "another --output."
-                )
-            refuse_used(folder)
-            manifest, embedder = _begun(folder, inputs, settings, stdin_format)
-        _make(folder, manifest, embedder, engine)
-        _clear(folder, complete=True)
+            else:
+                _make(folder, manifest, embedder, engine)
+            complete = True
+        finally:
+            _clear(folder, complete)
     return EmbeddedCorpus(folder)
 
 
 def _make(folder, manifest, embedder, engine):
     """Has the shards made that are not, writes them, and records each in the manifest."""
-    from kerasformer.corpus import ray_engine
-
     run = ray_engine.run if engine == "ray" else _run
     job, done = manifest.job, manifest.done_rows
     planned = [shard for shard in manifest.planned if shard.index not in manifest.done]
@@ -132,17 +128,23 @@ def _run(job, planned, embedder):
 
 def _begun(folder, inputs, settings, stdin_format):
     """The manifest of a new job, and its model at work."""
+    if (folder / MANIFEST).exists():
+        raise UserError(
+            f"{folder} holds an embedded corpus already: give --resume to continue it, or another "
+            "--output."
+        )
+    refuse_used(folder)
     if not inputs:
         raise UserError("No input given: name files or folders of texts, or - for standard input.")
-    groups: dict = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
-    for name, value in settings.items():
-        group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
-        groups[group][name] = value
-    names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
-    if unknown := ", ".join(sorted(groups[None].keys() - names)):
+    of_model = {field.name for field in dataclasses.fields(EmbeddingConfig)}
+    if unknown := ", ".join(sorted(settings.keys() - {*_OF_INPUT, *_OF_JOB, *of_model})):
         raise UserError(f"Unknown setting {unknown}: see embed_corpus.")
-    config = EmbeddingConfig(**groups[None])
-    job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
+    model, reading, rest = (
+        {name: value for name, value in settings.items() if name in names}
+        for names in (of_model, _OF_INPUT, _OF_JOB)
+    )
+    config = EmbeddingConfig(**model)
+    job = Job(config, CorpusInput((), ()), **rest)
     if job.format == "parquet":
         try:
             require("pyarrow", extra="parquet")
@@ -150,11 +152,11 @@ def _begun(folder, inputs, settings, stdin_format):
             raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
     inputs = _with_stdin(inputs, folder, stdin_format)
     # A mistake is found before the model is loaded.
-    say_joined(choose_columns(inputs, **groups[_OF_INPUT]).text_columns)
+    say_joined(choose_columns(inputs, **reading).text_columns)
     embedder = _load(config)
     width = embedder([""]).vectors.shape[-1]
     with WorkProgress("Reading the input", None) as progress:
-        source = CorpusInput.of(inputs, **groups[_OF_INPUT])
+        source = CorpusInput.of(inputs, **reading)
         planned = plan_shards(source, job.shard_size, job.limit, progress.move_to)
     source.check()
     job = dataclasses.replace(job, config=embedder.config, input=source)
@@ -212,16 +214,6 @@ def _plain(value):
     if isinstance(value, list | tuple):
         value = ",".join(map(str, value))
     return re.sub(r"\s*,\s*", ",", value) if isinstance(value, str) else value
-
-
-@contextlib.contextmanager
-def _cleared(folder):
-    """Removes what does not belong to a job, before something is made in its folder and after."""
-    _clear(folder)
-    try:
-        yield
-    finally:
-        _clear(folder)
 
 
 def _clear(folder, complete=False):
