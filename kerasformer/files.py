@@ -18,16 +18,10 @@ _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", ty
 
 
 def read_text(path: Path) -> str:
-    """Reads a file of UTF-8 text, with or without a byte order mark.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its text, with `\\n` for every line end.
+    """Reads UTF-8 text, with or without a byte order mark; every line end becomes `\\n`.
 
     Raises:
-        UserError: The file is missing, no regular file, too large, or not UTF-8.
+        UserError: The file is missing, no regular file, over 64 MiB, or not UTF-8.
     """
     try:
         if not path.is_file():
@@ -52,19 +46,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str | bytes, source, kind: type = dict) -> Any:
-    """Parses JSON whose outermost value is of one kind.
-
-    Args:
-        text: The JSON.
-        source: Where it came from, for the error message.
-        kind: `dict` or `list`.
-
-    Returns:
-        The value.
-
-    Raises:
-        UserError: It is not JSON, is nested too deeply or has too long a number; or another kind.
-    """
+    """Parses JSON whose outermost value is a `kind`; a `UserError` names `source` otherwise."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:  # of 5,000 digits too
@@ -76,19 +58,7 @@ def parse_json(text: str | bytes, source, kind: type = dict) -> Any:
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
-    """Reads a JSON file of at most 64 MiB.
-
-    Args:
-        path: The file.
-        kind: `dict` or `list`, the kind of its outermost value.
-
-    Returns:
-        The value.
-
-    Raises:
-        UserError: As of `read_text` and `parse_json`; the message names the file.
-
-    Example:
+    """`parse_json` of a file.
 
     >>> path = getfixture("tmp_path") / "config.json"
     >>> _ = path.write_text('{"hidden_size": 128}')
@@ -100,16 +70,9 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 @contextlib.contextmanager
 def open_whole(path):
-    """Opens a file beside the path to be written to, and renames it there at the end.
+    """A binary stream to a temporary file beside the path, renamed there at the end.
 
-    Args:
-        path: The file.
-
-    Yields:
-        The binary stream.
-
-    Raises:
-        OSError: It cannot be written; then, as after any error, nothing is left beside it.
+    After any error nothing is left beside it.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -125,19 +88,7 @@ def open_whole(path):
 
 
 def write_whole(path, content: str | bytes) -> Path:
-    """Writes a file beside its place, then renames it there.
-
-    Args:
-        path: The file.
-        content: Its text, written as UTF-8 with `\\n` for line ends, or its bytes.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: It cannot be written; nothing is left beside it.
-
-    Example:
+    """Writes bytes, or text as UTF-8, atomically; returns the path.
 
     >>> import tempfile
     >>> write_whole(Path(tempfile.mkdtemp(), "note.txt"), "whole").read_text()
@@ -150,14 +101,7 @@ def write_whole(path, content: str | bytes) -> Path:
 
 @contextlib.contextmanager
 def writing(path):
-    """Tells in a sentence that a file of the user's choice cannot be written.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: In place of an OSError.
-    """
+    """Turns an OSError into a `UserError` about a file of the user's choice."""
     try:
         yield
     except OSError as error:
@@ -168,14 +112,10 @@ def writing(path):
 
 @contextlib.contextmanager
 def only_writer(folder, what: str):
-    """Holds a folder's lock, so that no two processes write to it; it ends with the process.
-
-    Args:
-        folder: The folder, which is made where there is none.
-        what: What is written to it, for the error, such as `"comparison"`.
+    """Creates a folder and holds its lock, so that no two processes write to it.
 
     Raises:
-        UserError: Another process holds it, or it cannot be written to.
+        UserError: Another process, called `what` in the message, holds it; or it cannot be written.
     """
     import filelock
 
@@ -203,13 +143,7 @@ def only_writer(folder, what: str):
 
 
 def new_folder(command: str, name: str) -> Path:
-    """A folder under `results/` that no other run has; not made yet.
-
-    Args:
-        command: The command.
-        name: What it works on.
-
-    Example:
+    """A folder under `results/` that no other run has; not created yet.
 
     >>> new_folder("compare", "my reviews").name[:19]
     'compare-my-reviews-'
@@ -219,20 +153,12 @@ def new_folder(command: str, name: str) -> Path:
 
 
 def refuse_used(folder: Path | None, remedy: str = ""):
-    """Refuses a folder to write to that holds something.
-
-    Args:
-        folder: The folder, or None.
-        remedy: What else to do than to give another one.
-
-    Raises:
-        UserError: It is a file, or not empty.
-    """
+    """Refuses an output folder that is a file or not empty; `remedy` ends the message."""
     if folder is None or not folder.exists():
         return
     if not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
-    if any(folder.iterdir()):
+    if any(path.name != LOCK for path in folder.iterdir()):
         raise UserError(f"The output folder {folder} is not empty; give another{remedy}.")
 
 

@@ -15,28 +15,27 @@ class Bars:
     The rate and the time left are those since the bar was added or restarted.
 
     Args:
-        columns: A function of the module `rich.progress` to the columns of a bar, to replace those
-            that tell what is done, the rate, the time left and the time taken.
         unit: What is counted, such as `"texts"`; `"MB"` for bytes; `"%"` for the share alone.
 
     Attributes:
         shown: Whether there are bars.
-
-    Example:
 
     >>> with Bars(unit="texts") as bars:
     ...     bars.add("embedding", total=10)
     ...     bars.update(advance=5)
     """
 
-    def __init__(self, columns=None, unit: str = "%"):
+    def __init__(self, unit: str = "%"):
         from rich import progress
         from rich.console import Console
 
         self.shown = sys.stderr.isatty()
-        self._unit, self._says_lines = unit, not self.shown and columns is None
+        self._unit = unit
         self._progress = progress.Progress(
-            *(columns or _columns)(progress),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("{task.fields[status]}", markup=False),
+            progress.TimeElapsedColumn(),
             console=Console(
                 stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False
             ),
@@ -55,11 +54,11 @@ class Bars:
         """Prints a line."""
         self._progress.console.print(line)
 
-    def add(self, description: str, total: float | None = None, completed: float = 0, **fields):
+    def add(self, description: str, total: float | None = None, completed: float = 0):
         """Adds a bar, to which further updates apply; without a total it only shows life."""
         self._first, self._said = completed, time.monotonic()
-        fields = {"status": "", "completed": completed, **fields}
-        self._task = self._progress.add_task(description, total=total, **fields)
+        self._task = self._progress.add_task(description, total=total, status="")
+        self._progress.update(self._task, completed=completed)
 
     def restart(self, description: str, total: float | None = None, completed: float = 0):
         """Puts a new bar, with a clock and a rate of its own, in the place of the present one."""
@@ -71,7 +70,7 @@ class Bars:
         self._progress.update(self._task, **values)
         task = self._progress.tasks[-1]
         self._progress.update(self._task, status=self._status(task))
-        if self._says_lines and time.monotonic() - self._said >= _SECONDS:
+        if not self.shown and time.monotonic() - self._said >= _SECONDS:
             self._said = time.monotonic()
             self.say(f"{task.description}: {self._status(task)}")
 
@@ -92,13 +91,49 @@ class Bars:
         return ", ".join(parts)
 
 
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(bar_width=24),
-        rich.TextColumn("{task.fields[status]}", markup=False),
-        rich.TimeElapsedColumn(),
-    )
+class WorkProgress(Bars):
+    """A bar for long work, of which `done` was done before; at the end a line says how fast it was.
+
+    The rate and the time left count from the first report on, as what comes before it (reading,
+    tokenizing, compiling) is done once; until then the bar only shows life.
+    """
+
+    def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "texts"):
+        super().__init__(unit)
+        self._title, self._total = title, total
+        self._before, self._done = done, float(done)
+        self._start = time.monotonic()
+        self.add(title, completed=done)
+
+    def advance(self, count: float):
+        """Adds what is done."""
+        self.move_to(self._done + count)
+
+    def move_to(self, done: float):
+        """Sets how much is done, what was done before included."""
+        if self._done == self._before:
+            self.restart(self._title, self._total, completed=done)
+        else:
+            self.update(completed=done)
+        self._done = done
+
+    def finish(self):
+        """Says how fast it was."""
+        count, seconds = self._done - self._before, time.monotonic() - self._start
+        self.say(
+            f"{self._title}: {count:,.0f} {self._unit} in {seconds:.1f} s, "
+            f"{count / max(seconds, 1e-9):,.0f} {self._unit}/s."
+        )
+
+
+@contextlib.contextmanager
+def step(title: str):
+    """Shows that something of unknown length is going on, such as "Loading the model"."""
+    with Bars() as bars:
+        bars.add(title)
+        if not bars.shown:
+            bars.say(f"{title} ...")
+        yield
 
 
 @contextlib.contextmanager

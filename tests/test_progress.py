@@ -8,7 +8,7 @@ import pytest
 
 from kerasformer import progress as module
 from kerasformer.compare.progress import Progress
-from kerasformer.progress import Bars
+from kerasformer.progress import Bars, WorkProgress, step
 
 
 class Terminal(io.StringIO):
@@ -97,6 +97,59 @@ def test_elsewhere_there_is_a_line_every_half_minute(clock, capsys):
         "work: 90 of 100 texts, 1 texts/s, 0:00:10 left",
         "done",
     ]
+
+
+def embed(clock, total=1_000_000):
+    """1,000 texts in 50 seconds, of which a person hears after 40."""
+    with WorkProgress("Embedding", total, done=400_000) as work:
+        for seconds in (10, 30, 10):
+            clock.seconds += seconds
+            work.advance(200)
+        work.move_to(401_000)
+        work.finish()
+
+
+def test_a_terminal_shows_a_bar_for_long_work(clock, on_terminal):
+    seen = on_terminal(embed, clock)
+    assert "401,000 of 1,000,000 texts, 20 texts/s, 8:19:10 left" in seen
+    assert "Embedding: 1,000 texts in 50.0 s, 20 texts/s." in seen
+
+
+def test_anything_else_gets_a_line_now_and_then(clock, capsys):
+    embed(clock)
+    assert capsys.readouterr().err.splitlines() == [
+        "Embedding: 400,400 of 1,000,000 texts, 7 texts/s, 1 day, 0:59:00 left",
+        "Embedding: 1,000 texts in 50.0 s, 20 texts/s.",
+    ]
+
+
+def test_nobody_knows_how_many(clock, capsys):
+    embed(clock, total=None)
+    first, _ = capsys.readouterr().err.splitlines()
+    assert first == "Embedding: 400,400 texts, 7 texts/s"
+
+
+def test_a_step_of_unknown_length_is_named(capsys):
+    with step("Loading"):
+        assert capsys.readouterr().err == "Loading ...\n"
+
+
+def test_a_step_of_unknown_length_is_named_on_a_terminal(on_terminal):
+    def work():
+        with step("[Loading]"):
+            pass
+
+    assert "[Loading]" in on_terminal(work)
+
+
+def test_until_the_first_report_nothing_is_estimated(on_terminal):
+    def work():
+        with WorkProgress("Embedding", 100):
+            pass
+
+    seen = on_terminal(work)
+    assert "left" not in seen
+    assert "%" not in seen
 
 
 def compare(clock):

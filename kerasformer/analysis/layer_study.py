@@ -62,7 +62,7 @@ def study_layers(
         embedder: A `TextEmbedder`.
         poolings: Some of `kerasformer.analysis.layer_features.POOLINGS`.
         seed: Of the folds and of the resampling.
-        progress: What shows the two steps, such as `kerasformer.corpus.progress.WorkProgress`.
+        progress: What shows the two steps, such as `kerasformer.progress.WorkProgress`.
 
     Raises:
         UserError: A pooling is unknown, or fewer than two classes have texts enough.

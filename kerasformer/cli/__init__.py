@@ -1,4 +1,7 @@
-"""The `kerasformer` command: each of its commands is a module with `add_to(commands)`."""
+"""The `kerasformer` command: each of its commands is a module.
+
+Its docstring is the help; it has `add_options(parser)` and `run(arguments)`.
+"""
 
 import argparse
 import difflib
@@ -34,7 +37,7 @@ def main(argv=None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return arguments.run(arguments)
+        arguments.run(arguments)
     except UserError as error:
         print(f"kerasformer: {error}", file=sys.stderr)
         return 2
@@ -44,7 +47,7 @@ def main(argv=None) -> int:
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return 0
 
 
 def _parser():
@@ -57,7 +60,14 @@ def _parser():
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in _COMMANDS:
-        module.add_to(commands)
+        summary, _, description = (module.__doc__ or "").partition("\n\n")
+        command = commands.add_parser(
+            module.__name__.rpartition(".")[2],
+            help=summary[:1].lower() + summary[1:].rstrip("."),
+            description=description,
+        )
+        module.add_options(command)
+        command.set_defaults(run=module.run)
     return parser
 
 

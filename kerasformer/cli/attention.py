@@ -1,7 +1,14 @@
-"""`kerasformer attention`."""
+"""Show which token attends to which, in every block and head.
+
+Shows the attention of a text's tokens to each other: a table of what the heads attend to, and maps
+of all heads, of one block's heads, or of one head.
+"""
 
 import dataclasses
+import itertools
 import json
+import operator
+from statistics import fmean
 
 from kerasformer.cli.options import add_json, add_model, output_file
 from kerasformer.cli.text import readable, table
@@ -17,15 +24,8 @@ _HEADINGS = {
 }
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "attention",
-        help="show which token attends to which, in every block and head",
-        description="Shows the attention of a text's tokens to each other: a table of what the "
-        "heads attend to, and maps of all heads, of one block's heads, or of one head.",
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument("text", metavar="TEXT", help="the text")
     command.add_argument("--pair", metavar="TEXT", help="a second text")
     add_model(command)
@@ -41,18 +41,25 @@ def add_to(commands):
     add_json(command)
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     output = output_file(arguments.output, ".png", ".npz")
     if arguments.head is not None and arguments.block is None:
         raise UserError("--head is a head of a block: give --block too.")
     maps, heads = _look(arguments)
     _write(output, maps, arguments.block, arguments.head)
     if arguments.json:
-        print(json.dumps(_record(maps, heads, output)))
+        record = {
+            "tokens": maps.tokens,
+            "segments": maps.segments,
+            "left_out": maps.left_out,
+            "heads": [dataclasses.asdict(head) for head in heads],
+            "file": str(output),
+        }
+        print(json.dumps(record))
     else:
         print(_format(maps, heads, arguments.block))
         print(f"\nWritten: {output}")
-    return 0
 
 
 def _look(arguments):
@@ -92,60 +99,42 @@ def _write(output, maps, block, head):
             write_whole(output, picture)
 
 
-def _record(maps, heads, output):
-    return {
-        "tokens": maps.tokens,
-        "segments": maps.segments,
-        "left_out": maps.left_out,
-        "heads": [dataclasses.asdict(head) for head in heads],
-        "file": str(output),
-    }
-
-
 def _format(maps, heads, block) -> str:
     """The mean of each block's heads and the heads that stand out; or the heads of one block."""
     tokens = " ".join(map(readable, maps.tokens))
     text = f"{len(maps.tokens):,} tokens: {tokens}"
     if maps.left_out:
         text += f"\n{maps.left_out:,} more did not fit into the model and are cut off."
-    if block is not None:
-        chosen = [head for head in heads if head.block == block]
-        rows = [[head.head, *map(_number, _measures(head))] for head in chosen]
-        return "\n\n".join([text, f"Block {block}", _table("head", rows)])
-    blocks = sorted({head.block for head in heads})
-    rows = [[number, *map(_number, _means(heads, number))] for number in blocks]
-    return "\n\n".join([text, "Mean of the heads", _table("block", rows), _strongest(heads)])
+    if block is None:
+        title, first, rest = "Mean of the heads", "block", [_strongest(heads)]
+        blocks = itertools.groupby(heads, key=lambda head: head.block)
+        rows = [[n, *map(fmean, zip(*map(_measures, of), strict=True))] for n, of in blocks]
+    else:
+        title, first, rest = f"Block {block}", "head", []
+        rows = [[head.head, *_measures(head)] for head in heads if head.block == block]
+    rows = [[number, *map("{:.2f}".format, values)] for number, *values in rows]
+    rows.insert(0, [first, *_HEADINGS.values()])
+    return "\n\n".join([text, title, table(rows, right=set(range(len(rows[0])))), *rest])
 
 
 def _measures(head):
     return [getattr(head, name) for name in _HEADINGS]
 
 
-def _means(heads, block):
-    columns = zip(*(_measures(head) for head in heads if head.block == block), strict=True)
-    return [sum(column) / len(column) for column in columns]
-
-
-def _number(value):
-    return f"{value:.2f}"
-
-
-def _table(first, rows):
-    rows = [[first, *_HEADINGS.values()], *rows]
-    return table(rows, right=set(range(len(rows[0]))))
-
-
 def _strongest(heads):
     """The head with the most attention of each kind, and those with the least and most entropy."""
 
-    def row(heading, head, name):
-        return [heading, f"block {head.block}", f"head {head.head}", _number(getattr(head, name))]
-
-    def strongest(name):
-        return max(heads, key=lambda head: getattr(head, name))
-
-    rows = [row(heading, strongest(name), name) for name, heading in _HEADINGS.items()]
-    rows[-1][0] = "widest, entropy"
-    least = min(heads, key=lambda head: head.entropy)
-    rows.insert(-1, row("narrowest, entropy", least, "entropy"))
+    chosen = [
+        (heading, max(heads, key=operator.attrgetter(name)), name)
+        for name, heading in _HEADINGS.items()
+    ]
+    least = min(heads, key=operator.attrgetter("entropy"))
+    chosen[-1:] = [
+        ("narrowest, entropy", least, "entropy"),
+        ("widest, entropy", chosen[-1][1], "entropy"),
+    ]
+    rows = [
+        [heading, f"block {head.block}", f"head {head.head}", f"{getattr(head, name):.2f}"]
+        for heading, head, name in chosen
+    ]
     return "Heads that stand out\n\n" + table(rows, right={3})

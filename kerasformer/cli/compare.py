@@ -1,7 +1,11 @@
-"""`kerasformer compare`."""
+"""Train from scratch, on frozen features and fine-tuned, and report which is worth it.
+
+Trains and compares classifiers on one labelled data set: the majority class, TF-IDF + logistic
+regression, a transformer from scratch, a linear head on frozen pretrained features, and a
+fine-tuned pretrained model. Writes a record, a table, plots and an HTML report.
+"""
 
 import argparse
-import sys
 
 from kerasformer.cli.options import add_data
 from kerasformer.compare.arms import ARMS
@@ -57,19 +61,9 @@ _FLAGS = (
 )
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "compare",
-        help="train from scratch, on frozen features and fine-tuned, and report which is worth it",
-        description="Trains and compares classifiers on one labelled data set: the majority class, "
-        "TF-IDF + logistic regression, a transformer from scratch, a linear head on frozen "
-        "pretrained features, and a fine-tuned pretrained model. Writes a record, a table, plots "
-        "and an HTML report.",
-        argument_default=argparse.SUPPRESS,  # what is not given keeps the default of Settings
-    )
-    command.set_defaults(run=_compare)
-
+def add_options(command):
+    """Adds the options to the parser of the command."""
+    command.argument_default = argparse.SUPPRESS  # what is not given keeps the default of Settings
     add_data(command)
     for option, metavar, help, kwargs in _OPTIONS:
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
@@ -77,7 +71,8 @@ def add_to(commands):
         command.add_argument(option, action="store_true", help=help)
 
 
-def _compare(arguments):
+def run(arguments):
+    """Runs the command."""
     from kerasformer.compare import compare
     from kerasformer.compare.report import format_summary, load_record, usage
 
@@ -85,13 +80,10 @@ def _compare(arguments):
     try:
         folder = compare(**options)
     except KeyboardInterrupt as interruption:
-        outcome = str(interruption) or "nothing had run"
-        print(f"kerasformer: interrupted; {outcome}.", file=sys.stderr)
-        return 130
+        raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
     record = load_record(folder)
     print(format_summary(record))
     program = usage(record, folder)
     if program:
         print(f"\nTo use the best arm, in Python:\n\n{program}")
     print(f"\nThe report: {folder / 'report.html'}")
-    return 0

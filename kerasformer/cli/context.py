@@ -1,4 +1,8 @@
-"""`kerasformer context`."""
+"""Show how a word's vector changes with its context, layer by layer.
+
+Compares the vectors of a word in different contexts, by their cosines in every layer, such as the
+"bank" of a river and the "bank" that is robbed.
+"""
 
 import dataclasses
 import json
@@ -11,15 +15,8 @@ from kerasformer.errors import UserError
 _SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "context",
-        help="show how a word's vector changes with its context, layer by layer",
-        description="Compares the vectors of a word in different contexts, by their cosines in "
-        'every layer, such as the "bank" of a river and the "bank" that is robbed.',
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument("word", metavar="WORD", help="the word")
     texts = command.add_mutually_exclusive_group(required=True)
     texts.add_argument("--texts", metavar="TEXT", nargs="+", help="texts with the word")
@@ -51,7 +48,8 @@ def add_to(commands):
     add_json(command)
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     output = output_file(arguments.output, ".png")
     if arguments.limit < 2:
         raise UserError(f"--limit is {arguments.limit}, but a comparison takes 2 or more.")
@@ -63,10 +61,11 @@ def _run(arguments):
     _write(contexts, layer, output, beside)
     if arguments.json:
         print(json.dumps(_record(contexts, layer, [output, beside])))
-    else:
-        print(_format(contexts, layer))
-        print(f"\nWritten: {output}, {beside}")
-    return 0
+        return
+    sections = [*_occurrences(contexts), *_layers(contexts)]
+    if len(contexts.occurrences) <= _SHOWN:
+        sections.append(_matrix(contexts, layer))
+    print("\n\n".join([*sections, f"Written: {output}, {beside}"]))
 
 
 def _lines(path, encoding):
@@ -120,29 +119,20 @@ def _record(contexts, layer, files):
     }
 
 
-def _format(contexts, layer) -> str:
-    sections = [_occurrences(contexts), _layers(contexts)]
-    if len(contexts.occurrences) <= _SHOWN:
-        sections.append(_matrix(contexts, layer))
-    return "\n\n".join(sections)
-
-
 def _occurrences(contexts):
-    found = contexts.occurrences
-    tokens = found[0].tokens
+    found, tokens = contexts.occurrences, contexts.occurrences[0].tokens
     word = f"{len(tokens)} sub-words: {' '.join(tokens)}" if len(tokens) > 1 else tokens[0]
-    lines = [
+    sections = [
         f"{readable(contexts.word)} ({readable(word)}), {len(found):,} occurrences",
-        "",
         table([[str(i), f"text {o.text + 1}", o.snippet] for i, o in enumerate(found, 1)], {0}),
     ]
     if contexts.more:
-        lines += ["", f"There are more: raise --limit above {len(found):,}."]
+        sections.append(f"There are more: raise --limit above {len(found):,}.")
     if contexts.without:
         from kerasformer.analysis.occurrences import numbers
 
-        lines += ["", f"The word is not in text {numbers(contexts.without)}."]
-    return "\n".join(lines)
+        sections.append(f"The word is not in text {numbers(contexts.without)}.")
+    return sections
 
 
 def _layers(contexts):
@@ -156,14 +146,11 @@ def _layers(contexts):
         for index in (cosines.argmin(), cosines.argmax()):
             row += [f"{cosines[index]:z.2f}", f"{first[index] + 1} and {second[index] + 1}"]
         rows.append([*row, "–" if np.isnan(other) else f"{other:z.2f}"])
-    return "\n".join(
-        [
-            table(rows, right={0, 1, 2, 4, 6}),
-            "",
-            "Layer 0 is the embeddings: there the same word differs by its position alone.",
-            "Other words: mean cosine of two other tokens of different texts, to compare with.",
-        ]
-    )
+    return [
+        table(rows, right={0, 1, 2, 4, 6}),
+        "Layer 0 is the embeddings: there the same word differs by its position alone.\n"
+        "Other words: mean cosine of two other tokens of different texts, to compare with.",
+    ]
 
 
 def _matrix(contexts, layer):

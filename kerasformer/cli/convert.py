@@ -1,6 +1,9 @@
-"""`kerasformer convert`."""
+"""Write a model in another format.
 
-import os
+Reads a model in any supported format, and writes it in another one. The result is read back and
+compared before it takes its place.
+"""
+
 import sys
 from pathlib import Path
 
@@ -14,15 +17,8 @@ _FORMATS = {
 }
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "convert",
-        help="write a model in another format",
-        description="Reads a model in any supported format, and writes it in another one. The "
-        "result is read back and compared before it takes its place.",
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument(
         "source",
         metavar="SOURCE",
@@ -41,26 +37,14 @@ def add_to(commands):
     )
 
 
-def _run(arguments):
-    convert(arguments.source, arguments.target, arguments.to, overwrite=arguments.overwrite)
-    return 0
-
-
-def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
-    """Writes a model in another format, and prints what was written.
-
-    It is written beside its place, read back, compared with what was read, and only then renamed:
-    an interruption leaves nothing.
-
-    Raises:
-        UserError: The source cannot be read, the target is taken, the format cannot hold the
-            model, or what was written does not read back as it was.
-    """
+def run(arguments):
+    """Writes the model beside its place, reads it back, compares it, and only then renames it."""
     from kerasformer.progress import stderr_to_nowhere
     from kerasformer.sources.resolve import resolve
 
-    source_path, target = resolve(source), Path(os.path.expanduser(target))
-    _check_target(target, source_path, to, overwrite)
+    to, target = arguments.to, Path(arguments.target).expanduser()
+    source = resolve(arguments.source)
+    _check_target(target, source, to, arguments.overwrite)
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.checkpoints import open_checkpoint
         from kerasformer.checkpoints.export.saved_model import replacing
@@ -68,23 +52,22 @@ def convert(source, target, to: str, *, overwrite: bool = False) -> Path:
         from kerasformer.cli.model import compare_with, read_model, write_model
         from kerasformer.formatting import count
 
-    checkpoint = open_checkpoint(source_path)
+    checkpoint = open_checkpoint(source)
     total = count_parameters(checkpoint)["total"]
-    _say(f"Reading {source} ({checkpoint.format}, {count(total)} parameters) ...")
+    _say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)
     try:
         with replacing(target) as new:
+            path = Path(new)
             _say(f"Writing {target} ...")
-            write_model(model, tokenizer, Path(new), to)
+            write_model(model, tokenizer, path, to)
             _say("Reading it back ...")
-            result = compare_with(model, tokenizer, Path(new), to)
-            print(_format(target, Path(new), result, notes))
+            print(_format(target, path, compare_with(model, tokenizer, path, to), notes))
     except OSError as error:
         raise UserError(
             f"Cannot write {target} ({error.strerror or error}): give a place that can be written "
             "to, on a disk with room."
         ) from None
-    return target
 
 
 def _say(line):
@@ -108,11 +91,8 @@ def _check_target(target: Path, source: Path, to: str, overwrite: bool):
 
 
 def _format(target, written, result, notes):
-    paths = [written] if written.is_file() else sorted(p for p in written.rglob("*") if p.is_file())
-    rows = [
-        [target / path.relative_to(written) if path != written else target, path.stat().st_size]
-        for path in paths
-    ]
+    paths = sorted(path for path in (written, *written.rglob("*")) if path.is_file())
+    rows = [[target / path.relative_to(written), path.stat().st_size] for path in paths]
     lines = [
         f"Wrote a {result.name} of {result.parameters:,} parameters:",
         table(rows, right={1}, indent="  "),

@@ -1,21 +1,21 @@
-"""`kerasformer embed`."""
+"""Turn the texts of files of any size into shards of vectors.
+
+Embeds the texts of files that may be larger than memory, and writes their vectors in shards, with
+ids and a manifest. --resume continues an interrupted run.
+"""
 
 import argparse
-import re
 
 from kerasformer.cli.options import add_reading
 from kerasformer.errors import UserError
 
 
 def _layers(value):
-    if re.fullmatch(r"-?\d+(,-?\d+)*", value):
-        numbers = tuple(map(int, value.split(",")))
-        return numbers if len(numbers) > 1 else numbers[0]
-    return value
-
-
-def _names(value):
-    return tuple(name.strip() for name in value.split(","))
+    try:
+        first, *others = map(int, value.split(","))
+    except ValueError:
+        return value
+    return (first, *others) if others else first
 
 
 _VECTOR_OPTIONS = {
@@ -31,7 +31,7 @@ _VECTOR_OPTIONS = {
     "--combine": {"choices": ("sum", "mean", "concat"), "help": "how several layers are combined"},
     "--pooling": {
         "metavar": "MODE",
-        "type": _names,
+        "type": lambda value: tuple(name.strip() for name in value.split(",")),
         "help": "mean, cls, max, mean_sqrt_len or pooled; several, separated by commas, are "
         "concatenated (default: the model's own)",
     },
@@ -64,16 +64,9 @@ _VECTOR_OPTIONS = {
 }
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "embed",
-        help="turn the texts of files of any size into shards of vectors",
-        description="Embeds the texts of files that may be larger than memory, and writes their "
-        "vectors in shards, with ids and a manifest. --resume continues an interrupted run.",
-        argument_default=argparse.SUPPRESS,  # what is not given keeps the default of embed_corpus
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
+    command.argument_default = argparse.SUPPRESS  # the defaults are those of embed_corpus
     command.add_argument(
         "inputs",
         metavar="INPUT",
@@ -91,16 +84,7 @@ def add_to(commands):
     )
     add_reading(command, id="column of the ids (default: rows are numbered from 0)")
     add_vector_options(command.add_argument_group("vectors"))
-    _add_output(command.add_argument_group("output"))
-
-
-def add_vector_options(group):
-    """Adds the options of `kerasformer.corpus.embedding.EmbeddingConfig`."""
-    for option, arguments in _VECTOR_OPTIONS.items():
-        group.add_argument(option, **arguments)
-
-
-def _add_output(group):
+    group = command.add_argument_group("output")
     group.add_argument(
         "--format",
         choices=("parquet", "npy"),
@@ -121,7 +105,14 @@ def _add_output(group):
     )
 
 
-def _run(arguments):
+def add_vector_options(group):
+    """Adds the options of `kerasformer.corpus.embedding.EmbeddingConfig`."""
+    for option, arguments in _VECTOR_OPTIONS.items():
+        group.add_argument(option, **arguments)
+
+
+def run(arguments):
+    """Runs the command."""
     from kerasformer.corpus import embed_corpus
 
     options = vars(arguments)
@@ -132,7 +123,6 @@ def _run(arguments):
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_progress(output)) from None
     print(_summary(corpus))
-    return 0
 
 
 def _progress(output):
@@ -149,18 +139,17 @@ def _progress(output):
 
 def _summary(corpus) -> str:
     manifest = corpus.manifest
-    records = manifest.done.values()
-    size = sum(file.bytes for record in records for file in record.files)
+    size = sum(file.bytes for record in manifest.done.values() for file in record.files)
     done = "1 text is" if len(corpus) == 1 else f"{len(corpus):,} texts are"
-    shards = f"{len(records):,} shard{'s' * (len(records) != 1)}"
-    lines = [
+    shards = f"{len(manifest.done):,} shard{'s' * (len(manifest.done) != 1)}"
+    summary = (
         f"{done} embedded in {corpus.folder}: {shards} ({manifest.job.format}), "
         f"{corpus.width:,} numbers a text ({corpus.dtype}), {size / 1e6:,.1f} MB."
-    ]
+    )
     texts, tokens = manifest.cut
     if texts:
-        lines.append(
-            f"{texts:,} of them {'were' if texts > 1 else 'was'} too long for the model and cut: "
+        summary += (
+            f"\n{texts:,} of them {'were' if texts > 1 else 'was'} too long for the model and cut: "
             f"{tokens:,} tokens are left out (--long window takes them in)."
         )
-    return "\n".join(lines)
+    return summary

@@ -1,4 +1,8 @@
-"""`kerasformer inspect`."""
+"""Show what a model is and contains, and whether it can be loaded.
+
+Shows what a model is: format, sizes, parameters by part, tokenizer, heads, what would load,
+licence, files and their sha256. Runs none of its code.
+"""
 
 import json
 
@@ -21,15 +25,8 @@ _SIZES = {
 _SHOWN = 5  # names of tensors in a row
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "inspect",
-        help="show what a model is and contains, and whether it can be loaded",
-        description="Shows what a model is: format, sizes, parameters by part, tokenizer, heads, "
-        "what would load, licence, files and their sha256. Runs none of its code.",
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument(
         "source",
         metavar="SOURCE",
@@ -39,21 +36,20 @@ def add_to(commands):
     add_json(command)
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     from kerasformer.checkpoints.inspect import inspect
 
     found = inspect(arguments.source)
-    print(json.dumps(found, indent=1) if arguments.json else format_inspection(found))
-    return 0
+    print(json.dumps(found, indent=1) if arguments.json else _format(found))
 
 
-def format_inspection(found: dict) -> str:
-    """What `kerasformer.checkpoints.inspect.inspect` found, as sections of aligned lines."""
+def _format(found):
     sections = {
         "Source": _source(found),
-        "Sizes": [[name, found["config"][key]] for key, name in _SIZES.items()]
-        if "config" in found
-        else [],
+        "Sizes": [
+            [name, found["config"][key]] for key, name in _SIZES.items() if "config" in found
+        ],
         "Parameters": [
             [part.replace("_", " "), f"{number:,}", f"{count(number)}"]
             for part, number in found.get("parameters", {}).items()
@@ -64,14 +60,12 @@ def format_inspection(found: dict) -> str:
         "Loading": _loading(found),
         "Files": [[file["name"], f"{file['size']:,}", file["sha256"]] for file in found["files"]],
     }
+    right = {"Parameters": {1, 2}, "Files": {1}}
     return "\n\n".join(
-        f"{title}\n{_section(title, rows)}" for title, rows in sections.items() if rows
+        f"{title}\n{table(rows, right=right.get(title, set()), indent='  ')}"
+        for title, rows in sections.items()
+        if rows
     )
-
-
-def _section(title, rows):
-    right = {"Parameters": {1, 2}, "Files": {1}}.get(title, set())
-    return table(rows, right=right, indent="  ")
 
 
 def _source(found):
@@ -113,10 +107,9 @@ def _yes(value):
 def _modules(modules):
     if modules is None:
         return []
-    dense = [f"{inputs} to {outputs}, {name}" for inputs, outputs, name in modules["dense"]]
     return [
         ["pooling", " and ".join(modules["pooling"])],
-        *(["dense", layer] for layer in dense),
+        *(["dense", f"{old} to {new}, {name}"] for old, new, name in modules["dense"]),
         ["normalized", _yes(modules["normalize"])],
         ["maximum length", "unknown" if modules["max_length"] is None else modules["max_length"]],
         *([["prompt", modules["prompt"]]] if modules["prompt"] else []),
@@ -129,10 +122,7 @@ def _loading(found):
         loading = found["loading"]
         whole = not (loading["missing"] or loading["misshapen"] or loading["unexpected"])
         rows.append(["encoder", "loads" if whole else "does not load as it is"])
-        rows += [[kind, _names(names)] for kind, names in loading.items() if names]
+        for kind, names in loading.items():
+            more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+            rows += [[kind, ", ".join(list(names)[:_SHOWN]) + more]] if names else []
     return rows + [["problem", problem] for problem in found["problems"]]
-
-
-def _names(names):
-    shown = ", ".join(list(names)[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

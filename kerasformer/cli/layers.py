@@ -1,6 +1,10 @@
-"""`kerasformer layers`."""
+"""Find out which layer and pooling of a model suit your labelled texts.
 
-import contextlib
+Trains a linear probe (logistic regression) on the vectors of every layer of a pretrained model, and
+of the usual combinations of layers, with each pooling, and says which to use. Writes a record, a
+table and a heat map.
+"""
+
 import datetime
 import json
 import sys
@@ -11,46 +15,41 @@ from kerasformer.cli.options import add_data, add_model, take_reading
 from kerasformer.cli.text import table
 from kerasformer.errors import UserError
 
-_LIMIT = 2_000
 
-
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "layers",
-        help="find out which layer and pooling of a model suit your labelled texts",
-        description="Trains a linear probe (logistic regression) on the vectors of every layer of "
-        "a pretrained model, and of the usual combinations of layers, with each pooling, and says "
-        "which to use. Writes a record, a table and a heat map.",
-    )
-    command.set_defaults(run=_run)
-
-    def add(option, metavar, help, **kwargs):
-        command.add_argument(option, metavar=metavar, help=help, **kwargs)
-
+def add_options(command):
+    """Adds the options to the parser of the command."""
     add_data(command, default="rotten-tomatoes")
     add_model(command)
-    add(
+    command.add_argument(
         "--poolings",
-        "MODE",
-        "some of mean, cls, max, mean_sqrt_len (default: the first three)",
+        metavar="MODE",
         nargs="+",
         default=["mean", "cls", "max"],
+        help="some of mean, cls, max, mean_sqrt_len (default: the first three)",
     )
-    add(
+    command.add_argument(
         "--limit",
-        "N",
-        f"use about N examples (default: {_LIMIT:,}), a fifth of them as the test set where the "
-        "data has none",
+        metavar="N",
         type=int,
-        default=_LIMIT,
+        default=2000,
+        help="use about N examples (default: 2,000), a fifth of them as the test set where the "
+        "data has none",
     )
-    add("--max-length", "N", "tokens read of a text", type=int)
-    add("--seed", "N", "seed of the cross-validation's folds (default: 0)", type=int, default=0)
-    add("--output", "DIR", "output folder (default: a new one under results/)")
+    command.add_argument("--max-length", metavar="N", type=int, help="tokens read of a text")
+    command.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of the cross-validation's folds (default: 0)",
+    )
+    command.add_argument(
+        "--output", metavar="DIR", help="output folder (default: a new one under results/)"
+    )
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     from kerasformer.analysis.layer_features import check_poolings
     from kerasformer.data import load_dataset
     from kerasformer.data.columns import say_joined
@@ -76,12 +75,10 @@ def _run(arguments):
             raise KeyboardInterrupt("nothing was written") from None
         _write(folder, study, dataset, settings)
     _print(study, arguments.model, folder)
-    return 0
 
 
 def _study(dataset, whole, arguments):
-    from kerasformer.corpus.progress import WorkProgress, step
-    from kerasformer.progress import stderr_to_nowhere
+    from kerasformer.progress import WorkProgress, stderr_to_nowhere, step
 
     with step(f"Loading {arguments.model}"):
         with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
@@ -97,18 +94,11 @@ def _study(dataset, whole, arguments):
         "and poolings",
         file=sys.stderr,
     )
-    with _warnings_in_a_line():
+    with warnings.catch_warnings():  # such as that texts were cut, without the place in the code
+        warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}", file=sys.stderr)
         return study_layers(
             dataset, embedder, arguments.poolings, seed=arguments.seed, progress=WorkProgress
         )
-
-
-@contextlib.contextmanager
-def _warnings_in_a_line():
-    """Warnings such as that texts were cut, without the place in the code."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}", file=sys.stderr)
-        yield
 
 
 def _write(folder, study, dataset, settings):

@@ -19,14 +19,7 @@ _TOLERANCE = 1e-5
 
 
 class Comparison(NamedTuple):
-    """What was written, and how it compares with the model.
-
-    Attributes:
-        name: The name of the model's class.
-        parameters: The number of its parameters.
-        weights: The number of its weights, all of them equal.
-        difference: The largest of its outputs for a fixed input, relative where they are above 1.
-    """
+    """The class and size of what was written; its weights, all equal; the outputs' difference."""
 
     name: str
     parameters: int
@@ -35,11 +28,9 @@ class Comparison(NamedTuple):
 
 
 def read_model(checkpoint: Checkpoint, to: str):
-    """Reads as much of a model as the format `to` can hold.
+    """Reads as much of a model as the format `to` can hold: a `BertEncoder` or a task.
 
-    Returns:
-        A `BertEncoder` or a model of `kerasformer.tasks`; the source's tokenizer or None; and what
-        is left out, in words.
+    Returns that, the source's tokenizer or None, and what is left out, in words.
     """
     can_be = {"hf": checkpoint.heads, "tfhub": ("masked_lm",), "keras": ()}[to]
     _, taken = task_of(set(checkpoint.heads) & set(can_be))
@@ -72,12 +63,7 @@ def _read(checkpoint, heads: tuple[str, ...], tokenizer):
 
 
 def write_model(model, tokenizer, path: Path, to: str):
-    """Writes what `read_model` returned.
-
-    Raises:
-        UserError: The format cannot hold the model.
-        OSError: It cannot be written.
-    """
+    """Writes what `read_model` returned, or raises a `UserError` if the format cannot hold it."""
     encoder = _encoder(model)
     if to == "keras":
         named = path.with_name("model.keras")  # Keras asks for the suffix
@@ -91,10 +77,8 @@ def write_model(model, tokenizer, path: Path, to: str):
         length = min(128, encoder.config.max_length)
         head = None if encoder is model else model.masked_lm
         export_tfhub(encoder, tokenizer, path, seq_length=length, mlm_head=head)
-    elif encoder is model:
-        model.save_pretrained(path, tokenizer=tokenizer)
     else:
-        model.save_pretrained(path)
+        model.save_pretrained(path, **({"tokenizer": tokenizer} if encoder is model else {}))
 
 
 def _encoder(model) -> BertEncoder:
@@ -102,11 +86,7 @@ def _encoder(model) -> BertEncoder:
 
 
 def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
-    """Reads back what was written to `path`, and compares it with the model.
-
-    Raises:
-        UserError: A weight or an output is not what it was.
-    """
+    """Compares what was written to `path` with the model; what differs is a `UserError`."""
     if to == "tfhub":
         return _compare_saved_models(model, tokenizer, path)
     model = _encoder(model) if to == "keras" else model
@@ -116,19 +96,14 @@ def compare_with(model, tokenizer, path: Path, to: str) -> Comparison:
         texts, read = [_TEXT, "".join(tokenizer.vocabulary())], checkpoint.read_tokenizer()
         if read.tokenize(texts).ids != tokenizer.tokenize(texts).ids:
             raise UserError("The tokenizer that was written yields other ids than the source's.")
-    count = _compare_weights(model, again)
     difference = _largest_difference(model(_inputs(model)), again(_inputs(model)))
-    return Comparison(type(again).__name__, again.count_params(), count, difference)
-
-
-def _compare_weights(model, again) -> int:
-    weights, others = model.weights, again.weights
-    if len(others) < len(weights):  # the pooler of an encoder whose head does without
+    weights = model.weights
+    if len(again.weights) < len(weights):  # the pooler of an encoder whose head does without
         weights = [weight for weight in weights if "/pooler_transform/" not in weight.path]
-    for pair in zip(weights, others, strict=True):
+    for pair in zip(weights, again.weights, strict=True):
         if not np.array_equal(*map(keras.ops.convert_to_numpy, pair)):
             raise UserError(f"{pair[0].path} was not read back as it was written.")
-    return len(weights)
+    return Comparison(type(again).__name__, again.count_params(), len(weights), difference)
 
 
 def _inputs(model) -> dict:
@@ -175,5 +150,4 @@ def _compare_saved_models(model, tokenizer, path: Path) -> Comparison:
     expected = tokenizer.tokenize([_TEXT], max_length=len(ids)).ids[0]
     if ids[: len(expected)].tolist() != expected:
         raise UserError("The preprocessor that was written yields other ids than the tokenizer.")
-    name, parameters = type(model).__name__, model.count_params()
-    return Comparison(name, parameters, len(model.weights), difference)
+    return Comparison(type(model).__name__, model.count_params(), len(model.weights), difference)

@@ -1,4 +1,8 @@
-"""`kerasformer plot`."""
+"""Plot texts as points in the plane, similar ones close together.
+
+Projects the vectors of texts into the plane, coloured by label where there are labels: a picture,
+and a page on which each point shows its text.
+"""
 
 import argparse
 from pathlib import Path
@@ -8,16 +12,9 @@ from kerasformer.cli.options import add_reading, take_reading
 from kerasformer.errors import UserError, require
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "plot",
-        help="plot texts as points in the plane, similar ones close together",
-        description="Projects the vectors of texts into the plane, coloured by label where there "
-        "are labels: a picture, and a page on which each point shows its text.",
-        argument_default=argparse.SUPPRESS,  # the defaults are EmbeddingConfig's
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
+    command.argument_default = argparse.SUPPRESS  # the defaults are EmbeddingConfig's
     command.add_argument(
         "source",
         metavar="INPUT",
@@ -50,7 +47,8 @@ def add_to(commands):
     add_vector_options(command.add_argument_group("vectors (an embedded corpus has its own)"))
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     source, method, limit = (options.pop(name) for name in ("source", "method", "limit"))
     files = _files(Path(options.pop("output")).expanduser())
@@ -60,7 +58,6 @@ def _run(arguments):
     scatter = _scatter(source, method, limit, reading, options)
     _write(files, scatter)
     print(f"{len(scatter.texts):,} texts are plotted: {', '.join(map(str, files))}")
-    return 0
 
 
 def _files(output):
@@ -85,12 +82,15 @@ def _scatter(source, method, limit, reading, settings):
     """What to plot of a source."""
     from kerasformer.analysis.projection import project
     from kerasformer.analysis.text_sample import is_corpus
+    from kerasformer.formatting import plain
     from kerasformer.plots.scatter import Scatter
 
     read = _read_corpus if is_corpus(source) else _read_texts
     sample, vectors, config = read(source, limit, reading, settings)
     projection = project(vectors, method)
-    notes = [_made_by(config)]
+    said = {"layers": config.layers, "pooling": config.pooling, "dimensions": config.dimensions}
+    said = [f"{name} {plain(value)}" for name, value in said.items() if value is not None]
+    notes = [f"Vectors: {'; '.join([config.model, *said])}."]
     if len(sample.texts) < sample.total:
         notes.append(f"A sample of {len(sample.texts):,} of its {sample.total:,} texts.")
     if method == "tsne":
@@ -117,7 +117,7 @@ def _read_corpus(folder, limit, reading, settings):
 def _read_texts(source, limit, reading, settings):
     from kerasformer.analysis.text_sample import plain_numbers, sample_texts
     from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
-    from kerasformer.corpus.progress import WorkProgress, step
+    from kerasformer.progress import WorkProgress, step
 
     sample = sample_texts(source, limit, **reading)
     if len(sample.texts) < 3:
@@ -129,15 +129,6 @@ def _read_texts(source, limit, reading, settings):
         embedder.advance = progress.advance
         vectors = embedder(sample.texts).vectors
     return sample, plain_numbers(vectors, config.dtype), embedder.config
-
-
-def _made_by(config):
-    """The model, and what was taken of it."""
-    from kerasformer.formatting import plain
-
-    settings = {"layers": config.layers, "pooling": config.pooling, "dimensions": config.dimensions}
-    said = [f"{name} {plain(value)}" for name, value in settings.items() if value is not None]
-    return f"Vectors: {'; '.join([config.model, *said])}."
 
 
 def _write(files, scatter):

@@ -16,11 +16,9 @@ from kerasformer.private_api import OPTIONAL_KERAS_MODULES
 
 
 class QuickKeras(importlib.abc.MetaPathFinder):
-    """Finds Keras as Python does, and has it imported quicker.
+    """Finds Keras as Python does; the two corners run when first used, by Python's `LazyLoader`.
 
-    Its two corners are run when something of them is first used, by Python's own `LazyLoader`; all
-    else that uses Keras in the process sees no difference. Once Keras is imported the finder is
-    gone.
+    All else in the process sees no difference. Once Keras is imported the finder is gone.
     """
 
     @staticmethod

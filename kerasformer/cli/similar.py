@@ -1,5 +1,10 @@
-"""`kerasformer similar`."""
+"""Find the texts of an embedded corpus that are most similar to others.
 
+Finds the texts of a corpus written by `kerasformer embed` that are nearest to a query by the cosine
+of their vectors; the query is embedded as they were.
+"""
+
+import functools
 import json
 import sys
 
@@ -10,15 +15,8 @@ from kerasformer.errors import UserError
 _SHOWN = 120  # characters of a text
 
 
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "similar",
-        help="find the texts of an embedded corpus that are most similar to others",
-        description="Finds the texts of a corpus written by `kerasformer embed` that are nearest "
-        "to a query by the cosine of their vectors; the query is embedded as they were.",
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument("corpus", metavar="CORPUS", help="the folder of the corpus")
     command.add_argument("texts", metavar="QUERY", nargs="*", help="texts to find similar ones for")
     command.add_argument(
@@ -40,20 +38,28 @@ def add_to(commands):
     add_json(command)
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     from kerasformer.corpus import EmbeddedCorpus
+    from kerasformer.corpus.neighbours import nearest
 
     texts = _queries(arguments)
     if arguments.top < 1:
         raise UserError(f"--top is {arguments.top}: give how many texts to find, 1 or more.")
     corpus = EmbeddedCorpus(arguments.corpus)
     _check(corpus)
-    found = _search(corpus, texts, arguments.top, arguments.index)
-    if arguments.json:
-        print(json.dumps([_record(*pair) for pair in zip(texts, found, strict=True)]))
+    if arguments.index:
+        from kerasformer.corpus.index import CorpusIndex
+
+        find = CorpusIndex(corpus).nearest
     else:
-        print("\n\n".join(_format(*pair) for pair in zip(texts, found, strict=True)))
-    return 0
+        find = functools.partial(nearest, corpus)
+    pairs = list(zip(texts, find(corpus.encode(texts), arguments.top), strict=True))
+    if arguments.json:
+        records = [{"query": text, "neighbours": [n._asdict() for n in ns]} for text, ns in pairs]
+        print(json.dumps(records))
+    else:
+        print("\n\n".join(_format(*pair) for pair in pairs))
 
 
 def _queries(arguments):
@@ -93,20 +99,6 @@ def _check(corpus):
             "The vectors are bits: a similarity is 1 - 2 * (Hamming distance / bits).",
             file=sys.stderr,
         )
-
-
-def _search(corpus, texts, top, by_index):
-    from kerasformer.corpus.neighbours import nearest
-
-    if by_index:
-        from kerasformer.corpus.index import CorpusIndex
-
-        return CorpusIndex(corpus).nearest(corpus.encode(texts), top)
-    return nearest(corpus, corpus.encode(texts), top)
-
-
-def _record(query, found):
-    return {"query": query, "neighbours": [neighbour._asdict() for neighbour in found]}
 
 
 def _format(query, found) -> str:

@@ -1,4 +1,8 @@
-"""`kerasformer tokenize`."""
+"""Show the tokens of texts, or entries of a vocabulary.
+
+Shows the tokens, ids and character offsets of texts as a model gets them, special tokens included;
+or entries of its vocabulary.
+"""
 
 import fnmatch
 import json
@@ -9,18 +13,9 @@ from kerasformer.cli.options import add_json
 from kerasformer.cli.text import readable, table
 from kerasformer.errors import UserError
 
-_SLICE = r"(\d*):(\d*)|\d+"
 
-
-def add_to(commands):
-    """Adds the command to the parser of commands."""
-    command = commands.add_parser(
-        "tokenize",
-        help="show the tokens of texts, or entries of a vocabulary",
-        description="Shows the tokens, ids and character offsets of texts as a model gets them, "
-        "special tokens included; or entries of its vocabulary.",
-    )
-    command.set_defaults(run=_run)
+def add_options(command):
+    """Adds the options to the parser of the command."""
     command.add_argument(
         "source",
         metavar="SOURCE",
@@ -46,10 +41,11 @@ def add_to(commands):
     add_json(command)
 
 
-def _run(arguments):
+def run(arguments):
+    """Runs the command."""
     if (arguments.vocab is None) == (not arguments.texts):
         raise UserError("tokenize takes texts, or --vocab PART: give one of the two.")
-    tokenizer = read_tokenizer(arguments.source)
+    tokenizer = _read_tokenizer(arguments.source)
     if arguments.vocab is not None:
         entries = vocabulary_part(tokenizer, arguments.vocab)
         if arguments.json:
@@ -57,15 +53,14 @@ def _run(arguments):
         else:
             for i, token in entries:
                 print(f"{i:>{len(str(tokenizer.vocab_size))}}  {readable(token)}")
-        return 0
+        return
     texts = (line for text in arguments.texts for line in _lines(text))
-    each = (tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
+    each = (_tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
     if arguments.json:
         print(json.dumps(list(each)))
-        return 0
-    for number, result in enumerate(each):
-        print("\n" * (number > 0) + _format(result))
-    return 0
+    else:
+        for number, result in enumerate(each):
+            print("\n" * (number > 0) + _format(result))
 
 
 def _lines(text):
@@ -80,12 +75,8 @@ def _lines(text):
         ) from None
 
 
-def read_tokenizer(source: str):
-    """The tokenizer of a model, or of a folder or file with nothing but a tokenizer.
-
-    Raises:
-        UserError: There is no such source, or no tokenizer in it that can be read.
-    """
+def _read_tokenizer(source):
+    """The tokenizer of a model, or of a folder or file with nothing but a tokenizer."""
     from kerasformer.checkpoints import open_checkpoint
     from kerasformer.checkpoints.inspect import find_tokenizer
     from kerasformer.sources.resolve import resolve
@@ -110,7 +101,7 @@ def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
     ([(5, 'film'), (6, '##s')], [(4, 'fine'), (5, 'film')])
     """
     entries = list(enumerate(tokenizer.vocabulary()))
-    match = re.fullmatch(_SLICE, part, flags=re.ASCII)
+    match = re.fullmatch(r"(\d*):(\d*)|\d+", part, flags=re.ASCII)
     if match is None:
         # Brackets stand for themselves: [MASK] is a token, and no set of characters.
         pattern = re.compile(fnmatch.translate(part.replace("[", "[[]")))
@@ -127,23 +118,22 @@ def vocabulary_part(tokenizer, part: str) -> list[tuple[int, str]]:
     return found
 
 
-def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None = None) -> dict:
-    """The tokens of a text as a model gets them.
+def _tokens(tokenizer, text, pair, max_length):
+    """The tokens of a text as a model gets them, and how many `max_length` cuts off.
 
-    Returns:
-        `text`, `pair`, `left_out` (the number of tokens that `max_length` cuts off), and `tokens`,
-        each with its `token`, `id` and `segment`, and `start` and `end`, its place in the text or
-        the pair in characters; both are None for the special tokens around them.
+    `start` and `end` are places in the text or the pair; None for the special tokens around them.
     """
+    from kerasformer.text import WordPieceTokenizer
+
     pairs = None if pair is None else [pair]
     tokenized = tokenizer.tokenize([text], pairs, max_length=max_length)
     whole = tokenized if max_length is None else tokenizer.tokenize([text], pairs)
     ids, segments = tokenized.ids[0], tokenized.type_ids[0]
-    around = _tokens_around(tokenizer)
+    special = int(isinstance(tokenizer, WordPieceTokenizer))  # tokens before and after a text
     first = segments.count(0)
-    places = _places(tokenizer, text, around, first) if first else []
+    places = _places(tokenizer, text, special, special, first) if first else []
     if pair is not None:
-        places += _places(tokenizer, pair, (0, around[1]), len(ids) - first)
+        places += _places(tokenizer, pair, 0, special, len(ids) - first)
     return {
         "text": text,
         "pair": pair,
@@ -162,16 +152,8 @@ def tokens(tokenizer, text: str, pair: str | None = None, max_length: int | None
     }
 
 
-def _tokens_around(tokenizer) -> tuple[int, int]:
-    """How many special tokens are put before a text and after it."""
-    from kerasformer.text import WordPieceTokenizer
-
-    return (1, 1) if isinstance(tokenizer, WordPieceTokenizer) else (0, 0)
-
-
-def _places(tokenizer, text, around, count):
+def _places(tokenizer, text, before, after, count):
     """The offsets of the `count` tokens of one text, None for those around it."""
-    before, after = around
     offsets = tokenizer.offsets([text])[0][: count - before - after]
     none = (None, None)
     places = [none] * before + [tuple(place) for place in offsets] + [none] * after

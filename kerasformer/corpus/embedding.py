@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,13 +23,9 @@ _OF_ENCODE = ("dtype", "dimensions", "long")
 class EmbeddingConfig:
     """A model and all settings of the vectors: plain data. None is what the model itself says.
 
-    Attributes:
-        model: The source, as `TextEmbedder.from_pretrained` takes it.
-        sha256: The `model_fingerprint` of the model, or "" as long as it is unknown.
-        policy: Keras dtype policy of the encoder.
-
-    `layers` to `include_prompt` are as in `TextEmbedder`; `dtype`, `dimensions` and `long` as in
-    its `encode`.
+    `model` is the source, as `TextEmbedder.from_pretrained` takes it, and `sha256` its
+    `model_fingerprint`, or "" while unknown; `policy` is the Keras dtype policy of the encoder;
+    `layers` to `include_prompt` are as in `TextEmbedder`; the others as in its `encode`.
     """
 
     model: str = "all-MiniLM-L6-v2"
@@ -76,13 +72,9 @@ class Embedded(NamedTuple):
 class ConfiguredEmbedder:
     """A model with its settings, which is loaded once and then makes vectors of texts.
 
-    Attributes:
-        embedder: The `TextEmbedder`.
-        config: The given one, completed by the model's own settings and its fingerprint.
-        advance: Called now and then with the number of texts done since the last call.
-
-    Raises:
-        UserError: The model cannot be read, or is another one than `sha256` says.
+    `config` is the given one, completed by the model's own settings and its fingerprint; a model
+    that is another one than `sha256` says is a `UserError`. `advance` is called now and then with
+    the number of texts done since the last call.
     """
 
     def __init__(self, config: EmbeddingConfig):
@@ -97,10 +89,11 @@ class ConfiguredEmbedder:
                 f"The model {config.model} has changed since the job was begun (weights, "
                 "configuration or vocabulary): restore it, or embed into a new folder."
             )
-        used = {
-            name: getattr(self.embedder, name)
+        used: dict[str, Any] = {
+            name: value
             for name in _OF_EMBEDDER
-            if _is_plain(getattr(self.embedder, name, None))
+            # Else it is a trained mix of layers, which is a part of the model.
+            if isinstance(value := getattr(self.embedder, name, None), int | str | tuple | list)
         }
         self.config = dataclasses.replace(config, sha256=digest, **used)
         self.advance = lambda count: None
@@ -112,11 +105,6 @@ class ConfiguredEmbedder:
             warnings.simplefilter("always")
             vectors = self.embedder.encode(texts, show_progress_bar=self.advance, **settings)
         return Embedded(vectors, *_cut(caught))
-
-
-def _is_plain(value):
-    """Whether it is plain data; a trained mix of layers is a part of the model."""
-    return isinstance(value, int | str | tuple | list)
 
 
 def _given(config, names):

@@ -7,10 +7,10 @@ import json
 import numpy as np
 
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
-from kerasformer.corpus.progress import WorkProgress
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
 from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.progress import WorkProgress
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
 _VERSION = 1
@@ -30,18 +30,6 @@ class CorpusIndex:
     The index lies beside the corpus, with a note of its checksum and of the shards that it was made
     of, and is mapped into memory. If either is not as noted, it is not read but made again, which
     takes 2 bytes of memory for each number of the corpus, or a bit for each bit.
-
-    Args:
-        corpus: An `EmbeddedCorpus`.
-
-    Raises:
-        UserError: The extra `faiss` is not installed, the corpus is empty, a shard is broken, or
-            the index cannot be written.
-
-    Example:
-
-    >>> index = CorpusIndex(corpus)  # doctest: +SKIP
-    >>> (found,) = index.nearest(corpus.encode(["a dull film"]))  # doctest: +SKIP
     """
 
     def __init__(self, corpus):

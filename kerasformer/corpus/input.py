@@ -44,15 +44,10 @@ class InputFile:
             status = os.stat(path)
             return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(Path(path)))
 
-    def check(self):
-        """Makes sure that the file is unchanged; see `at`."""
-        self.at(self.path)
-
     def at(self, path: str | os.PathLike) -> "InputFile":
-        """The same file where it is now, with its time there; read only if it has a new time.
+        """The same file where it is now, read only if it has a new time.
 
-        Raises:
-            UserError: It has changed, is gone, or would be read as another kind of file.
+        It is a `UserError` if it has changed, is gone, or would be read as another kind of file.
         """
         try:
             status = os.stat(path)
@@ -80,15 +75,10 @@ class InputFile:
 
 @dataclasses.dataclass(frozen=True)
 class CorpusInput:
-    """The files of a job and how they are read: plain data.
+    """The files of a job, in order, and how they are read: plain data.
 
-    Attributes:
-        files: The files, in order.
-        text_columns: The columns of the text, joined by a space.
-        id_column: The column of the ids, or None: then ids are the numbers of the rows, from 0.
-        header: As in `kerasformer.data.dialect.Dialect`, like the following.
-        delimiter: As in `Dialect`.
-        encoding: As in `Dialect`.
+    A text is its columns joined by a space; without an `id_column`, ids are the numbers of the
+    rows, from 0; the others are as in `kerasformer.data.dialect.Dialect`.
     """
 
     files: tuple[InputFile, ...]
@@ -100,24 +90,14 @@ class CorpusInput:
 
     @classmethod
     def of(cls, paths: Sequence, text_column=None, id_column=None, **dialect) -> "CorpusInput":
-        """Identifies files and chooses the columns of their texts.
-
-        Args:
-            paths: Files, and folders whose files are taken in the order of their names.
-            text_column: As in `choose_text`.
-            id_column: The column of the ids.
-            **dialect: `header`, `delimiter` and `encoding`.
-
-        Raises:
-            UserError: There is no such file or column, or a file is empty or cannot be read.
-        """
+        """Identifies files, and those of folders, and chooses the columns as `choose_text` does."""
         chosen = choose_columns(paths, text_column, id_column, **dialect)
         return dataclasses.replace(chosen, files=tuple(InputFile.of(f.path) for f in chosen.files))
 
     def check(self, first: int = 0, last: int | None = None):
         """Makes sure that no file from the first to the last one (by default all) has changed."""
         for file in self.files[first : None if last is None else last + 1]:
-            file.check()
+            file.at(file.path)
 
     def open(self, file: InputFile) -> Table:
         """Opens a file as `open_table` does."""
@@ -125,11 +105,7 @@ class CorpusInput:
         return open_table(Path(file.path), dialect)
 
     def rows(self, file: int = 0, place: Place | None = None) -> Iterator[Row]:
-        """The rows from a place in a file on.
-
-        Raises:
-            UserError: A row cannot be read, has no id, or a text that is not a str.
-        """
+        """The rows from a place in a file on."""
         asked = [*self.text_columns, *([] if self.id_column is None else [self.id_column])]
         for index in range(file, len(self.files)):
             table = self.open(self.files[index])
@@ -137,7 +113,11 @@ class CorpusInput:
             start = () if place is None else (place,)
             for at, cells in table.walk(wanted, *start):
                 where = f"{table.path}, {table.unit} {at.number}"
-                id = None if self.id_column is None else _id(cells[-1], self.id_column, where)
+                id = None if self.id_column is None else str(cells[-1])
+                if id is not None and not _is_there(cells[-1]):
+                    raise UserError(
+                        f"{where}, has no id in the column {self.id_column!r}: fill it."
+                    )
                 texts = cells[: len(self.text_columns)]
                 yield Row(index, at, id, join_texts(filter(_is_there, texts), where))
             place = None
@@ -197,8 +177,6 @@ def open_table(path: Path, dialect: Dialect = DETECTED) -> Table:
 def kind_of(path: str | os.PathLike) -> str:
     """How a file is read: the suffix of a table or ".txt", and ".gz" where it is compressed.
 
-    Example:
-
     >>> kind_of("a.log"), kind_of("A.CSV.gz")
     ('.txt', '.csv.gz')
     """
@@ -208,19 +186,10 @@ def kind_of(path: str | os.PathLike) -> str:
 
 def _is_data(path):
     name = path.name.lower().removesuffix(".gz")
-    return (
-        path.is_file()
-        and not name.startswith(".")
-        and (bool(suffix_of(path)) or name.endswith(".txt"))
-    )
+    known = bool(suffix_of(path)) or name.endswith(".txt")
+    return known and path.is_file() and not name.startswith(".")
 
 
 def _is_there(cell):
     """Whether a cell holds something; the word "nan" is a text like any other."""
     return bool(cell) if isinstance(cell, str) else not is_missing(cell)
-
-
-def _id(cell, column, where):
-    if not _is_there(cell):
-        raise UserError(f"{where}, has no id in the column {column!r}: fill it.")
-    return str(cell)

@@ -3,13 +3,12 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, InputFile
-from kerasformer.corpus.job import Job, ShardRecord
 from kerasformer.corpus.shard_plan import PlannedShard
-from kerasformer.corpus.shards import ShardFile, is_whole
+from kerasformer.corpus.shards import FORMATS, ShardFile, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, write_whole
@@ -18,10 +17,42 @@ MANIFEST = "manifest.json"
 _VERSION = 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
+
+    `text` is whether the texts are kept beside their vectors; a shard has fewer than `shard_size`
+    rows where texts are long; None for `limit` takes all of the input.
+    """
+
+    config: EmbeddingConfig
+    input: CorpusInput
+    format: str = "parquet"
+    text: bool = True
+    shard_size: int = 8192
+    limit: int | None = None
+
+    def __post_init__(self):
+        if self.format not in FORMATS:
+            raise UserError(f"format is {self.format!r}: give one of {', '.join(FORMATS)}.")
+        for name in ("shard_size", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}: give a number of rows, 1 or more.")
+
+
+class ShardRecord(NamedTuple):
+    """The files of a shard that was written, how many texts were cut, and their tokens."""
+
+    files: tuple[ShardFile, ...]
+    cut_texts: int
+    cut_tokens: int
+
+
 @dataclasses.dataclass
 class Manifest:
-    """What `manifest.json` says: the job, the numbers in a stored vector, all planned shards, and
-    the records of those that are made, by their number.
+    """The job, the numbers in a stored vector, all planned shards, and the records of those that
+    are made, by their number.
     """
 
     job: Job
@@ -62,11 +93,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        """Reads the manifest of a folder; a shard whose files are gone or cut counts as not made.
-
-        Raises:
-            UserError: There is none, or it cannot be read.
-        """
+        """Reads the manifest of a folder; a shard whose files are gone or cut is not done."""
         path = folder / MANIFEST
         if not path.exists():
             raise UserError(
@@ -104,10 +131,8 @@ class Manifest:
 
     def _shard(self, shard):
         content = shard._asdict() | {"place": shard.place._asdict()}
-        record = self.done.get(shard.index)
-        if record is not None:
-            files = [file._asdict() for file in record.files]
-            content |= record._asdict() | {"files": files}
+        if record := self.done.get(shard.index):
+            content |= record._asdict() | {"files": [file._asdict() for file in record.files]}
         return content
 
     @classmethod
@@ -128,6 +153,5 @@ class Manifest:
             if any(Path(file.name).name != file.name for file in files):
                 raise ValueError(f"a file outside the folder, {files[0].name!r}")
             if files and is_whole(folder, files):
-                counts = shard["cut_texts"], shard["cut_tokens"]
-                done[shard["index"]] = ShardRecord(shard["index"], files, *counts)
+                done[shard["index"]] = ShardRecord(files, shard["cut_texts"], shard["cut_tokens"])
         return cls(job, content["width"], tuple(planned), done)

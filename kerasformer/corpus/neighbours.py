@@ -12,9 +12,9 @@ DECIMALS = 6  # of a similarity: the others depend on the block that a vector is
 
 
 class Neighbour(NamedTuple):
-    """A text of a corpus: its id (the number of its row, or what its id column says), the text or
-    None where it was not kept, and the similarity: the cosine, to six decimals. Of a "binary"
-    corpus that is the cosine of their signs, 1 - 2 * (Hamming distance / bits).
+    """A text of a corpus: its id, the text or None where it was not kept, and the cosine.
+
+    Of a "binary" corpus that is the cosine of the signs, 1 - 2 * (Hamming distance / bits).
     """
 
     id: int | str
@@ -23,26 +23,11 @@ class Neighbour(NamedTuple):
 
 
 def nearest(corpus, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]:
-    """The texts of a corpus nearest to vectors: exact, in memory that does not grow with it.
+    """The `top` texts of an `EmbeddedCorpus` nearest to vectors, as its `encode` gives them.
 
-    Args:
-        corpus: An `EmbeddedCorpus`.
-        vectors: `[queries, width]`, as `corpus.encode(texts)` gives them.
-        top: How many texts to find for each; all of them where the corpus has fewer.
-
-    Returns:
-        For each query its neighbours, the nearest first, and equally near ones in the order of the
-        corpus. A vector of zeros has the similarity 0 to all.
-
-    Raises:
-        UserError: `top` is below 1, the vectors do not fit the corpus, or a shard is broken.
-
-    Example:
-
-    >>> corpus = EmbeddedCorpus("vectors")  # doctest: +SKIP
-    >>> (found,) = nearest(corpus, corpus.encode(["a dull film"]), top=2)  # doctest: +SKIP
-    >>> found[0]  # doctest: +SKIP
-    Neighbour(id=17, text='a film so dull', similarity=0.912345)
+    Exact, in memory that does not grow with it. Returns for each query its neighbours, the nearest
+    first, and equally near ones in the order of the corpus; fewer where the corpus has fewer. A
+    vector of zeros has the similarity 0 to all.
     """
     queries = directions(check_queries(corpus, vectors, top), corpus.dtype)
     best = _Best(len(queries), min(top, len(corpus)))

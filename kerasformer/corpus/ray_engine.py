@@ -12,13 +12,12 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 import kerasformer
 from kerasformer.corpus.embedding import ConfiguredEmbedder, Embedded, EmbeddingConfig
-from kerasformer.corpus.job import Job, ShardRecord, write_shard
+from kerasformer.corpus.manifest import Job
 from kerasformer.corpus.shard_plan import PlannedShard, ShardReader, ShardRows
 from kerasformer.errors import UserError, require
 from kerasformer.progress import stderr_to_nowhere
@@ -31,19 +30,14 @@ _VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_C
 
 
 def run(
-    job: Job, folder: Path, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder | None
-) -> Iterator[ShardRecord]:
-    """Makes shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
+    job: Job, planned: Sequence[PlannedShard], embedder: ConfiguredEmbedder | None
+) -> Iterator[tuple[int, ShardRows, Embedded]]:
+    """Embeds shards on the cluster that `RAY_ADDRESS` names, else on one of this machine alone.
 
-    A connection that the program has already is used, and kept. Every node has to have the same
-    kerasformer with its `ray` extra, and the model: under the same path, in its cache, or from the
-    network. A shard whose actor died is made by another one. The `embedder` is not used.
-
-    Yields:
-        The record of each shard, once its files are whole in their places, in any order.
-
-    Raises:
-        UserError: The cluster does not answer or cannot make vectors; or as in the local engine.
+    Yields the number of each shard, its rows and what they became, in any order. A connection that
+    the program has already is used, and kept. Every node has to have the same kerasformer with its
+    `ray` extra, and the model: under the same path, in its cache, or from the network. A shard
+    whose actor died is made by another one. The `embedder` is not used.
     """
     ray = require("ray", extra="ray")
     require("ray.data", extra="ray")
@@ -51,8 +45,7 @@ def run(
         for shard in _embedded_shards(ray, job, planned).iter_rows():
             rows = ShardRows(shard["ids"], shard["texts"])
             vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
-            embedded = Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
-            yield write_shard(job, folder, shard["index"], rows, embedded)
+            yield shard["index"], rows, Embedded(vectors, shard["cut_texts"], shard["cut_tokens"])
 
 
 def _embedded_shards(ray, job, planned):
@@ -111,10 +104,9 @@ def _source(ray, job, planned):
 
 
 class _Actor:
-    """A model in a process somewhere in the cluster.
+    """A model in a process of the cluster.
 
-    It is loaded with the first shard, so that a process that dies of loading it has died over a
-    shard, and is replaced.
+    Loaded with the first shard: a process that dies of it has died over a shard, and is replaced.
     """
 
     def __init__(self, config: EmbeddingConfig, version: str, attempts):

@@ -1,26 +1,25 @@
 """`embed_corpus`: plans a job, has its shards made, and continues it after an interruption."""
 
-import contextlib
 import dataclasses
-import importlib
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasformer.corpus import ray_engine
 from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
-from kerasformer.corpus.job import Job
-from kerasformer.corpus.manifest import MANIFEST, Manifest
-from kerasformer.corpus.progress import WorkProgress, step
-from kerasformer.corpus.shard_plan import plan_shards
+from kerasformer.corpus.manifest import MANIFEST, Job, Manifest, ShardRecord
+from kerasformer.corpus.shard_plan import ShardReader, plan_shards
+from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
 from kerasformer.data.dialect import Dialect
 from kerasformer.errors import UserError, require
-from kerasformer.files import LOCK, only_writer
+from kerasformer.files import only_writer, refuse_used
+from kerasformer.progress import WorkProgress, step
 
 ENGINES = ("local", "ray")
 _OF_INPUT = ("text_column", "id_column", "header", "delimiter", "encoding")
@@ -70,7 +69,6 @@ def embed_corpus(
     """
     if engine not in ENGINES:
         raise UserError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}.")
-    make_shards = importlib.import_module(f"kerasformer.corpus.{engine}_engine").run
     settings = {name: value for name, value in settings.items() if value is not None}
     dialect = Dialect(*(settings.get(name) for name in ("header", "delimiter", "encoding")))
     settings |= {name: getattr(dialect, name) for name in dialect.given()}
@@ -78,61 +76,87 @@ def embed_corpus(
     if inputs.count(STDIN) > 1:
         raise UserError("Standard input (-) can be given only once.")
     folder = Path(output).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"The output {folder} is a file; give a folder.")
-    with only_writer(folder, "run"), _cleared(folder):
-        if resume and (folder / MANIFEST).exists():
-            manifest = _resumed(folder, inputs, settings, stdin_format)
-            if manifest.complete:
+    if folder.is_file():
+        refuse_used(folder)
+    with only_writer(folder, "run"):
+        complete = False
+        _clear(folder)
+        try:
+            if resume and (folder / MANIFEST).exists():
+                manifest = _resumed(folder, inputs, settings, stdin_format)
+                embedder = None if manifest.complete else _load(manifest.job.config)
+            else:
+                manifest, embedder = _begun(folder, inputs, settings, stdin_format)
+            if embedder is None:
                 print(f"{folder} is complete: there is nothing to resume.", file=sys.stderr)
-                _clear(folder, complete=True)
-                return EmbeddedCorpus(folder)
-            embedder = _load(manifest.job.config)
-        else:
-            _refuse_used(folder)
-            manifest, embedder = _begun(folder, inputs, settings, stdin_format)
-        _make(folder, manifest, embedder, make_shards)
-        _clear(folder, complete=True)
+            else:
+                _make(folder, manifest, embedder, engine)
+            complete = True
+        finally:
+            _clear(folder, complete)
     return EmbeddedCorpus(folder)
 
 
-def _make(folder, manifest, embedder, make_shards):
-    """Has the shards made that are not, and records each in the manifest."""
+def _make(folder, manifest, embedder, engine):
+    """Has the shards made that are not, writes them, and records each in the manifest."""
+    run = ray_engine.run if engine == "ray" else _run
+    job, done = manifest.job, manifest.done_rows
     planned = [shard for shard in manifest.planned if shard.index not in manifest.done]
-    done = manifest.done_rows
-    records = make_shards(manifest.job, folder, planned, embedder)
+    shards = run(job, planned, embedder)
     with WorkProgress("Embedding", manifest.rows, done) as progress:
         embedder.advance = progress.advance
         try:
-            for record in records:
-                manifest.done[record.index] = record
+            for index, (ids, texts), (vectors, *cut) in shards:
+                shard = Shard(ids, texts if job.text else None, vectors)
+                files = write_files(folder, index, shard, job.format)
+                manifest.done[index] = ShardRecord(files, *cut)
                 manifest.save(folder)
-                done += manifest.planned[record.index].rows
+                done += len(ids)
                 progress.move_to(done)
         finally:
-            records.close()
+            shards.close()
         progress.finish()
+
+
+def _run(job, planned, embedder):
+    """The local engine, which embeds in this process; see `kerasformer.corpus.ray_engine.run`."""
+    reader = ShardReader(job.input)
+    for shard in planned:
+        rows = reader.read(shard)
+        yield shard.index, rows, embedder(rows.texts)
 
 
 def _begun(folder, inputs, settings, stdin_format):
     """The manifest of a new job, and its model at work."""
+    if (folder / MANIFEST).exists():
+        raise UserError(
+            f"{folder} holds an embedded corpus already: give --resume to continue it, or another "
+            "--output."
+        )
+    refuse_used(folder)
     if not inputs:
         raise UserError("No input given: name files or folders of texts, or - for standard input.")
-    groups: dict = {name: {} for name in (_OF_INPUT, _OF_JOB, None)}
-    for name, value in settings.items():
-        group = next((names for names in (_OF_INPUT, _OF_JOB) if name in names), None)
-        groups[group][name] = value
-    config = _config(groups[None])
-    if groups[_OF_JOB].get("format", "parquet") == "parquet":
-        _require_parquet()
-    job = Job(config, CorpusInput((), ()), **groups[_OF_JOB])
+    of_model = {field.name for field in dataclasses.fields(EmbeddingConfig)}
+    if unknown := ", ".join(sorted(settings.keys() - {*_OF_INPUT, *_OF_JOB, *of_model})):
+        raise UserError(f"Unknown setting {unknown}: see embed_corpus.")
+    model, reading, rest = (
+        {name: value for name, value in settings.items() if name in names}
+        for names in (of_model, _OF_INPUT, _OF_JOB)
+    )
+    config = EmbeddingConfig(**model)
+    job = Job(config, CorpusInput((), ()), **rest)
+    if job.format == "parquet":
+        try:
+            require("pyarrow", extra="parquet")
+        except UserError as error:
+            raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
     inputs = _with_stdin(inputs, folder, stdin_format)
     # A mistake is found before the model is loaded.
-    say_joined(choose_columns(inputs, **groups[_OF_INPUT]).text_columns)
+    say_joined(choose_columns(inputs, **reading).text_columns)
     embedder = _load(config)
     width = embedder([""]).vectors.shape[-1]
     with WorkProgress("Reading the input", None) as progress:
-        source = CorpusInput.of(inputs, **groups[_OF_INPUT])
+        source = CorpusInput.of(inputs, **reading)
         planned = plan_shards(source, job.shard_size, job.limit, progress.move_to)
     source.check()
     job = dataclasses.replace(job, config=embedder.config, input=source)
@@ -146,25 +170,9 @@ def _load(config):
         return ConfiguredEmbedder(config)
 
 
-def _require_parquet():
-    try:
-        require("pyarrow", extra="parquet")
-    except UserError as error:
-        raise UserError(f"{str(error).rstrip('.')}; or give --format npy.") from None
-
-
 def _with_stdin(inputs, folder, format, known=()):
     """The inputs with the file that standard input is saved in, in its place."""
     return [spool_stdin(folder, format, known) if path == STDIN else path for path in inputs]
-
-
-def _config(settings):
-    try:
-        return EmbeddingConfig(**settings)
-    except TypeError:
-        names = {field.name for field in dataclasses.fields(EmbeddingConfig)}
-        unknown = ", ".join(sorted(set(settings) - names))
-        raise UserError(f"Unknown setting {unknown}: see embed_corpus.") from None
 
 
 def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
@@ -206,27 +214,6 @@ def _plain(value):
     if isinstance(value, list | tuple):
         value = ",".join(map(str, value))
     return re.sub(r"\s*,\s*", ",", value) if isinstance(value, str) else value
-
-
-def _refuse_used(folder):
-    beside = {path.name for path in folder.iterdir()} - {LOCK}
-    if MANIFEST in beside:
-        raise UserError(
-            f"{folder} holds an embedded corpus already: give --resume to continue it, or "
-            "another --output."
-        )
-    if beside:
-        raise UserError(f"The output folder {folder} is not empty: give another --output.")
-
-
-@contextlib.contextmanager
-def _cleared(folder):
-    """Removes what does not belong to a job, before something is made in its folder and after."""
-    _clear(folder)
-    try:
-        yield
-    finally:
-        _clear(folder)
 
 
 def _clear(folder, complete=False):

@@ -14,9 +14,7 @@ _REPORT_EVERY = 10_000  # rows
 
 
 class PlannedShard(NamedTuple):
-    """The rows of one shard: its number, that of its first row in the whole input, how many rows it
-    has, and the index of the file and the place there where they begin.
-    """
+    """Its number, that of its first row in the whole input, and the file and place of that row."""
 
     index: int  # type: ignore[assignment]  # hides `tuple.index`
     first_row: int
@@ -26,7 +24,7 @@ class PlannedShard(NamedTuple):
 
 
 class ShardRows(NamedTuple):
-    """What a shard is made of: an int or a str for each row, and the texts."""
+    """An id for each row of a shard, and its text."""
 
     ids: list[int] | list[str]
     texts: list[str]
@@ -41,10 +39,7 @@ def plan_shards(
     """Reads all of the input once, in bounded memory, and divides it.
 
     So a row that cannot be read is found now rather than after hours of work, and each shard can be
-    made by itself. A shard has fewer than `shard_size` rows where its texts are long.
-
-    Raises:
-        UserError: A row cannot be read, or there is none.
+    made by itself.
     """
     planned: list[PlannedShard] = []
     rows = characters = total = 0
@@ -76,7 +71,7 @@ class ShardReader:
         self._next = -1  # the number of the row that `_rows` gives next
 
     def read(self, shard: PlannedShard) -> ShardRows:
-        """The rows of a shard."""
+        """The rows of a shard, or a `UserError` if the input has changed."""
         if shard.first_row != self._next:
             self._rows = self._source.rows(shard.file, shard.place)
         rows = list(islice(self._rows, shard.rows))

@@ -22,9 +22,7 @@ class ShardFile(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """The content of a shard: an int or a str for each row, the texts or None where they were not
-    kept, and the vectors `[rows, width]`.
-    """
+    """An id for each row, the texts (None where not kept), and the vectors `[rows, width]`."""
 
     ids: list[int] | list[str]
     texts: list[str] | None
@@ -32,22 +30,13 @@ class Shard(NamedTuple):
 
 
 def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[ShardFile, ...]:
-    """Writes the files of a shard atomically: Parquet, or "npy" with ids and texts in a JSONL file.
-
-    The same shard gives the same bytes, so that its files can be compared by their sha256.
-
-    Raises:
-        UserError: They cannot be written, as on a full disk.
-    """
+    """Writes the files of a shard atomically: the same shard gives the same bytes, and sha256."""
     stem = f"part-{index:05d}"
     try:
         if format == "parquet":
             paths = [_write_parquet(folder / f"{stem}.parquet", shard)]
         else:
-            paths = [
-                _write_npy(folder / f"{stem}.npy", shard),
-                _write_rows(folder / f"{stem}.jsonl", shard),
-            ]
+            paths = _write_npy(folder / f"{stem}.npy", shard)
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
     except OSError as error:
         raise UserError(
@@ -57,18 +46,16 @@ def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[Sh
 
 
 def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
-    """Reads what `write_files` wrote; the vectors of a `.npy` file are memory-mapped.
-
-    Raises:
-        UserError: A file is missing, or is not what was written.
-    """
+    """Reads what `write_files` wrote; the vectors of a `.npy` file are memory-mapped."""
     paths = [folder / file.name for file in files]
     try:
         if paths[0].suffix == ".parquet":
             return _read_parquet(paths[0])
         vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
-        ids, texts = _read_rows(paths[1])
-        return Shard(ids, texts, vectors)
+        with open(paths[1], encoding="utf-8", newline="\n") as stream:
+            rows = [json.loads(line) for line in stream]
+        texts = [row["text"] for row in rows] if rows and "text" in rows[0] else None
+        return Shard([row["id"] for row in rows], texts, vectors)
     except UserError:
         raise
     except (OSError, ValueError, KeyError, EOFError) as error:  # Arrow's errors are among them
@@ -80,11 +67,8 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
 
 def is_whole(folder: Path, files: Sequence[ShardFile]) -> bool:
     """Whether all files of a shard are there with their sizes."""
-    paths = [folder / file.name for file in files]
-    return all(
-        path.is_file() and path.stat().st_size == file.bytes
-        for path, file in zip(paths, files, strict=True)
-    )
+    paths = [(folder / file.name, file.bytes) for file in files]
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
 def _write_parquet(path, shard):
@@ -115,19 +99,8 @@ def _read_parquet(path):
 def _write_npy(path, shard):
     with open_whole(path) as stream:
         np.save(stream, np.ascontiguousarray(shard.vectors), allow_pickle=False)
-    return path
-
-
-def _write_rows(path, shard):
     texts = [{}] * len(shard.ids) if shard.texts is None else [{"text": t} for t in shard.texts]
-    with open_whole(path) as stream:
+    with open_whole(path.with_suffix(".jsonl")) as stream:
         for id, text in zip(shard.ids, texts, strict=True):
             stream.write(json.dumps({"id": id, **text}, ensure_ascii=False).encode() + b"\n")
-    return path
-
-
-def _read_rows(path):
-    with open(path, encoding="utf-8", newline="\n") as stream:
-        rows = [json.loads(line) for line in stream]
-    texts = [row["text"] for row in rows] if rows and "text" in rows[0] else None
-    return [row["id"] for row in rows], texts
+    return [path, path.with_suffix(".jsonl")]

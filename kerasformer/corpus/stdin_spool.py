@@ -18,11 +18,9 @@ _BYTES = 1 << 20  # read at a time
 
 
 def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> Path:
-    """Saves standard input, to its end, in the corpus' folder, as a file of the format.
+    """Saves standard input as a file in the corpus' folder.
 
-    Raises:
-        UserError: There is no standard input, it is none of the `known` files of the job that is
-            resumed, or it cannot be saved.
+    In a job that is resumed it has to be one of the `known` files.
     """
     if format not in FORMATS:
         raise UserError(f"stdin_format is {format!r}: give one of {', '.join(FORMATS)}.")

@@ -14,13 +14,12 @@ def join_texts(cells: Iterable, where: str) -> str:
     'A title and what it heads.'
     """
     cells = tuple(cells)
-    try:
-        return " ".join(cells)
-    except TypeError:
-        wrong = next(cell for cell in cells if not isinstance(cell, str))
-        raise UserError(
-            f"{where}, has a {type(wrong).__name__} as text: name a column that holds strings."
-        ) from None
+    for cell in cells:
+        if not isinstance(cell, str):
+            raise UserError(
+                f"{where}, has a {type(cell).__name__} as text: name a column that holds strings."
+            )
+    return " ".join(cells)
 
 
 def is_missing(cell) -> bool:
@@ -33,42 +32,27 @@ def is_missing(cell) -> bool:
     return cell is None or type(cell).__name__ == "NAType"  # of pandas
 
 
-def label_name(cell) -> str:
-    """The name of the class in a cell, the same for 1, 1.0, "1" and "1.0".
+def label_in(cell, column: str, where: str) -> str:
+    """The name of the class in a cell, not a missing one: the same for 1, 1.0, "1" and "1.0".
 
-    Raises:
-        TypeError: The cell is not a string, number or bool.
-
-    Example:
-
-    >>> [label_name(cell) for cell in (1, 1.0, " 1.0", "spam ", True)]
+    >>> [label_in(cell, "label", "a.csv, line 2") for cell in (1, 1.0, " 1.0", "spam ", True)]
     ['1', '1', '1', 'spam', 'True']
     """
     if isinstance(cell, str):
         cell = cell.strip()
         return re.sub(r"^([+-]?\d+)\.0+$", r"\1", cell) if "." in cell else cell
     if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, bool | int | float):
-        return str(cell)
-    raise TypeError(f"a {type(cell).__name__}")
-
-
-def label_in(cell, column, where) -> str:
-    """The name of the class in a cell, not a missing one, of a row and its column."""
-    try:
-        return label_name(cell)
-    except TypeError as error:
+        cell = int(cell)
+    if not isinstance(cell, bool | int | float):
         raise UserError(
-            f"{where}, has {error} as label in column {column!r}: labels are strings, numbers or "
-            "bools."
-        ) from None
+            f"{where}, has a {type(cell).__name__} as label in column {column!r}: labels are "
+            "strings, numbers or bools."
+        )
+    return str(cell)
 
 
 def class_order(labels: Iterable[str]) -> list[str]:
     """The classes in their usual order: by value if all are numbers, otherwise by name.
-
-    Example:
 
     >>> class_order({"10", "9", "-1"}), class_order({"b", "a", "1"})
     (['-1', '9', '10'], ['1', 'a', 'b'])

@@ -9,17 +9,8 @@ from kerasformer.errors import UserError
 Columns = str | int | Sequence[str | int]
 # In the order of preference; the texts of several columns are joined by a space.
 TEXT_COLUMNS = (
-    ("text",),
-    ("sentence",),
-    ("review",),
-    ("title", "description"),
-    ("title", "content"),
-    ("content",),
-    ("document",),
-    ("comment",),
-    ("message",),
-    ("tweet",),
-    ("body",),
+    *(("text",), ("sentence",), ("review",), ("title", "description"), ("title", "content")),
+    *(("content",), ("document",), ("comment",), ("message",), ("tweet",), ("body",)),
 )
 LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "topic", "intent")
 KNOWN = frozenset(name for names in TEXT_COLUMNS for name in names) | frozenset(LABEL_COLUMNS)
@@ -79,9 +70,10 @@ def choose_text(
 
 
 def _unknown(what, columns, where):
-    may_be_data = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-    may_be_data = may_be_data and columns[0] != "0"  # which is the name of one without a header
-    hint = ", or give header=False (--no-header) if these are data" if may_be_data else ""
+    # A number is the name of a column without a header.
+    is_table = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    hint = ", or give header=False (--no-header) if these are data"
+    hint *= is_table and columns[0] != "0"
     return UserError(
         f"No column of {where} is known to hold the {what}: choose one of {_listed(columns)} with "
         f"{what}_column (--{what}-column){hint}."
@@ -105,11 +97,7 @@ def usual_label(columns: Sequence[str], text: Sequence[str] = ()) -> str | None:
 
 
 def named(asked: Columns, columns: Sequence[str], where: object) -> tuple[str, ...]:
-    """The names of columns that are asked for: by name or number, several separated by commas.
-
-    Raises:
-        UserError: There is no such column.
-    """
+    """The names of columns that are asked for: by name or number, several separated by commas."""
     return tuple(_named(name, columns, where) for name in divided(asked, columns))
 
 

@@ -99,7 +99,7 @@ class LabeledDataset:
         Duplicates stay on one side. A data set that came with a validation split keeps that one.
 
         Args:
-            fraction: The part of the training texts to hold out, between 0 and 1.
+            fraction: The part of the training texts to hold out.
             seed: Another seed holds out other texts.
 
         Raises:
@@ -110,14 +110,7 @@ class LabeledDataset:
         return self._carve("validation", fraction, salt=f"kerasformer:validation:{seed}")
 
     def with_test(self, fraction: float = 0.2) -> "LabeledDataset":
-        """Carves a test split out of training, where the data set came with none.
-
-        Args:
-            fraction: The part of the training texts to hold out, between 0 and 1.
-
-        Raises:
-            UserError: The fraction is not between 0 and 1, or no class has two different texts.
-        """
+        """As `with_validation`, a test split, where the data set came with none."""
         if "test" in self.splits:
             return self
         return self._carve("test", fraction, salt="kerasformer:test")
@@ -142,10 +135,7 @@ class LabeledDataset:
         return self._with(splits, f"{rule}; the hash is {RULE}; duplicates stay on one side.")
 
     def limited(self, limit: int) -> "LabeledDataset":
-        """About `limit` examples, with the balance of the splits and the classes as it is.
-
-        Args:
-            limit: Examples over all splits together; more than there are changes nothing.
+        """About `limit` examples over all splits, with the balance of splits and classes as it is.
 
         Raises:
             UserError: The limit is less than one example of each class in each split.
@@ -159,9 +149,10 @@ class LabeledDataset:
         total = sum(map(len, self.splits.values()))
         if limit >= total:
             return self
-        splits = {}
-        for name, split in self.splits.items():
-            splits[name] = split.take(sample(split.keys, split.labels, limit / total))
+        splits = {
+            name: split.take(sample(split.keys, split.labels, limit / total))
+            for name, split in self.splits.items()
+        }
         return self._with(
             splits,
             f"Of {total} examples about {limit} are used: in each class of each split, those of "
@@ -191,11 +182,7 @@ class LabeledDataset:
         return digest.hexdigest()
 
     def describe(self) -> dict:
-        """Name, classes, fingerprint, provenance, and the size of each class in each split.
-
-        Returns:
-            A dict ready for JSON.
-        """
+        """Name, classes, fingerprint, provenance, and class sizes in each split, ready for JSON."""
         classes = len(self.class_names)
         return {
             "name": self.name,

@@ -21,17 +21,9 @@ _STATEFUL = ("utf_7", "utf-7", "hz", "iso2022")  # a line cannot be decoded with
 class Dialect:
     r"""How files of texts are written; None is detected for each file.
 
-    Attributes:
-        header: Whether the first row of a CSV or TSV file names the columns.
-        delimiter: What separates the cells of a CSV or TSV file: a character, or one of "comma",
-            "semicolon", "tab", "pipe".
-        encoding: The encoding of text, CSV, TSV and JSONL files; by default that of the byte-order
-            mark, else UTF-8.
-
-    Raises:
-        UserError: The delimiter is not a single character, or the encoding is unknown.
-
-    Example:
+    `header` is whether the first row of a CSV or TSV file names the columns, `delimiter` a
+    character or one of "comma", "semicolon", "tab", "pipe"; `encoding` is by default that of the
+    byte-order mark, else UTF-8.
 
     >>> Dialect(delimiter="tab", encoding="Latin-1")
     Dialect(header=None, delimiter='\t', encoding='iso8859-1')

@@ -21,8 +21,6 @@ RULE = (
 def text_key(text: str) -> bytes:
     """The sha256 of the normalised text: equal for texts that count as duplicates.
 
-    Example:
-
     >>> text_key("A  good film\\n") == text_key("a good film")
     True
     """

@@ -22,9 +22,6 @@ def read_path(
 
     A file's rows may name their split in a column called "split". A folder has train, and perhaps
     validation and test, each a file or several numbered ones.
-
-    Raises:
-        UserError: There is nothing to read, or something in it is not a labelled text.
     """
     if not path.is_dir():
         table = read_table(path, dialect)
@@ -37,7 +34,8 @@ def read_path(
         found, columns[file.name] = _read(table, split, text_column, label_column)
         files.append(file_identity(file))
         for name, rows in found.items():
-            splits.setdefault(name, RawSplit()).extend(rows)
+            splits.setdefault(name, RawSplit()).texts.extend(rows.texts)
+            splits[name].labels.extend(rows.labels)
     return RawDataset(path.resolve().name, splits, None, {"files": files, "columns": columns})
 
 
@@ -120,7 +118,12 @@ def _read_rows(table, text_columns, label_column, split_column, split):
         elif is_missing(label):
             missing.setdefault("label", []).append(number)
         else:
-            name = _split_of(cells[-1], where) if split_column else split
+            name = split_name(str(cells[-1])) if split_column else split
+            if name is None:
+                raise UserError(
+                    f"{where}, has {cells[-1]!r} in the column 'split': write train, validation or "
+                    "test, or give the column another name if it means something else."
+                )
             rows = splits.setdefault(name, RawSplit())
             rows.texts.append(join_texts(parts, where))
             rows.labels.append(label_in(label, label_column, where))
@@ -133,16 +136,6 @@ def _read_rows(table, text_columns, label_column, split_column, split):
     if not splits:
         raise empty(table.path)
     return splits
-
-
-def _split_of(cell, where):
-    split = split_name(cell) if isinstance(cell, str) else None
-    if split is None:
-        raise UserError(
-            f"{where}, has {cell!r} in the column 'split': write train, validation or test, or "
-            "give the column another name if it means something else."
-        )
-    return split
 
 
 def file_identity(path: Path) -> dict:

@@ -3,24 +3,14 @@
 from dataclasses import dataclass, field
 
 _SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     "test": "test",
 }
 
 
 def split_name(name: str) -> str | None:
-    """The split that a file's, a data set's or a cell's name stands for, if any.
-
-    Example:
-
-    >>> split_name("Dev"), split_name("extra")
-    ('validation', None)
-    """
+    """The split that a file, a split or a cell is named after, such as "Dev", if any."""
     return _SPLIT_NAMES.get(name.strip().lower())
 
 
@@ -31,17 +21,10 @@ class RawSplit:
     texts: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
 
-    def extend(self, other: "RawSplit"):
-        """Adds the rows of another."""
-        self.texts += other.texts
-        self.labels += other.labels
-
 
 @dataclass
 class RawDataset:
-    """What a reader found: the name, the rows of "train" and perhaps "validation" and "test", the
-    labels in their order where the source has one, and the provenance, ready for JSON.
-    """
+    """What a reader found; `classes` are in their order where the source has one."""
 
     name: str
     splits: dict[str, RawSplit]

@@ -25,11 +25,10 @@ ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
 @dataclass(frozen=True)
 class Table:
-    """A file of rows with named columns.
+    """A file of rows with named columns; without a header they are "0", "1", ...
 
     Attributes:
         path: The file, or what a DataFrame is called in errors.
-        columns: The names, in the file's order; "0", "1", ... for a file without a header.
         unit: What a row's number counts, "line" or "row", from 1.
         walk: Called with names of columns and, to begin further down, the place of the first row;
             yields the place of each row and its cells.
@@ -52,9 +51,7 @@ def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
     """Opens a table by the suffix of its file: .csv, .tsv, .jsonl (and those + .gz), .parquet.
 
     A .tsv file with tabs has no quoting: a quote is a character like any other, as in GLUE's.
-
-    Raises:
-        UserError: The file cannot be read as what its suffix says; also while the rows are read.
+    What cannot be read is a `UserError` now or while the rows are read.
     """
     suffix, given = suffix_of(path), set(dialect.given())
     if not suffix:
@@ -68,11 +65,7 @@ def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Table:
-    """Opens a text file, also with `.gz`, as a table of one column, "text", with a row a line.
-
-    Raises:
-        UserError: The file is empty or cannot be read; also while the rows are read.
-    """
+    """Opens a text file, also with `.gz`, as a table of one column, "text", with a row a line."""
     if next(iter(TextLines(path, encoding=encoding)), None) is None:
         raise empty(path)
 
@@ -99,11 +92,10 @@ def read_frame(frame) -> Table:
 
 def suffix_of(path: Path) -> str:
     """The suffix that says how to read the file, such as ".csv" for "a.CSV.gz", or ""."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        suffix = Path(path.stem).suffix.lower()
-        return suffix if suffix in (".csv", ".tsv", ".jsonl") else ""
-    return suffix if suffix in (".csv", ".tsv", ".jsonl", ".parquet") else ""
+    name = path.name.lower()
+    suffix = Path(name.removesuffix(".gz")).suffix
+    known = suffix in (".csv", ".tsv", ".jsonl") or name.endswith(".parquet")
+    return suffix if known else ""
 
 
 def empty(path: Path) -> UserError:

@@ -14,11 +14,9 @@ from kerasformer.errors import UserError
 
 
 class Place(NamedTuple):
-    """Where a row of a file begins.
+    """Where a row of a file begins: its line or row, from 1, and the decompressed bytes before it.
 
-    Attributes:
-        number: Its number as errors count it, from 1: of its first line, or of the row.
-        offset: The bytes in front of it, decompressed; 0 in formats that are not text.
+    The bytes are 0 in formats that are not text.
     """
 
     number: int
@@ -31,21 +29,8 @@ BEGINNING = Place(1)
 class TextLines:
     r"""The lines of a text file, also compressed by gzip, with their ends as they are.
 
-    A line ends with `\n`, `\r\n` or `\r`. A byte-order mark is not part of the first one.
-
-    Args:
-        path: The file.
-        start: The place of the first line to read.
-        encoding: Its encoding, if it has no byte-order mark; None for UTF-8.
-
-    Attributes:
-        here: The place of the line that was read last.
-        next: The place of the line after it.
-
-    Raises:
-        UserError: While reading: the file cannot be read or decoded, or holds a NUL.
-
-    Example:
+    A line ends with `\n`, `\r\n` or `\r`. A byte-order mark is not part of the first one. `here` is
+    the place of the line that was read last, `next` that of the line after it.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.txt")
@@ -76,15 +61,12 @@ class TextLines:
                         )
                     self.here = self.next
                     number += 1
-                    offset += _bytes(line, encoding)
+                    is_bytes = encoding == "utf-8" and line.isascii()
+                    offset += len(line if is_bytes else line.encode(encoding))
                     self.next = Place(number, offset)
                     yield line
             except UnicodeDecodeError as error:
                 raise _undecodable(self._path, encoding, error) from None
-
-
-def _bytes(line, encoding):
-    return len(line) if encoding == "utf-8" and line.isascii() else len(line.encode(encoding))
 
 
 def open_bytes(path: Path):

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from kerasformer.data.cells import is_missing, label_name
+from kerasformer.data.cells import is_missing, label_in
 from kerasformer.data.columns import choose_columns, usual_text
 from kerasformer.data.raw import RawDataset, RawSplit, split_name
 from kerasformer.errors import UserError, require
@@ -21,10 +21,6 @@ def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> 
     one, all text features joined by a space, in their order. The label is the only `ClassLabel`.
     Rows without a text or a label, as the hidden labels (-1) of some test splits, are left out
     and counted, and so are whole splits under other names, such as "unsupervised".
-
-    Raises:
-        UserError: The package is missing, or there is no such set, or it cannot be fetched, or it
-            holds no labelled text.
     """
     tfds = require("tensorflow_datasets", extra="tfds")
     builder = _builder(tfds, name, data_dir)
@@ -34,11 +30,12 @@ def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> 
     names = feature.names if getattr(feature, "num_classes", None) else None
     splits, ignored, dropped = {}, [], 0
     for split in builder.info.splits:
-        rows, without = RawSplit(), 0
         usual = split_name(split)
-        if usual:
-            rows, without = _read_split(tfds, builder, split, text, label, names)
-        if usual and rows.texts:
+        if not usual:
+            ignored.append(split)
+            continue
+        rows, without = _read_split(tfds, builder, split, text, label, names)
+        if rows.texts:
             splits[usual] = rows
             dropped += without
         else:
@@ -122,12 +119,15 @@ def _read_split(tfds, builder, split, text, label, names):
     rows, without = RawSplit(), 0
     for batch in examples.batch(_BATCH).as_numpy_iterator():
         texts = [[_decoded(cell, builder.name) for cell in batch[name]] for name in text]
-        labels = [_class(cell, names, builder.name) for cell in batch[label].tolist()]
-        for parts, name in zip(zip(*texts, strict=True), labels, strict=True):
+        labels = batch[label].tolist()
+        if names is not None:  # -1 is a label that is not given
+            labels = [names[cell] if cell >= 0 else None for cell in labels]
+        for parts, cell in zip(zip(*texts, strict=True), labels, strict=True):
             parts = [part for part in parts if not is_missing(part)]
-            if parts and name is not None:
+            cell = _decoded(cell, builder.name) if isinstance(cell, bytes) else cell
+            if parts and not is_missing(cell):
                 rows.texts.append(" ".join(parts))
-                rows.labels.append(name)
+                rows.labels.append(label_in(cell, label, f"tfds:{builder.name}"))
             else:
                 without += 1
     return rows, without
@@ -140,12 +140,3 @@ def _decoded(cell: bytes, name) -> str:
         raise UserError(
             f"tfds:{name} holds a text that is not UTF-8, {cell[:40]!r}: prepare it again."
         ) from None
-
-
-def _class(cell, names, builder) -> str | None:
-    """The name of a class, None for the -1 of a label that is not given."""
-    if names is not None:
-        return names[cell] if cell >= 0 else None
-    if isinstance(cell, bytes):
-        cell = _decoded(cell, builder)
-    return None if is_missing(cell) else label_name(cell)

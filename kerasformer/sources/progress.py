@@ -5,11 +5,7 @@ import time
 from kerasformer.progress import Bars
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-class FetchProgress:
+class FetchProgress(Bars):
     """A bar for each download where stderr is a terminal, else a line at the start and the end.
 
     A context manager. The line at the end is printed only where the fetching succeeded.
@@ -19,43 +15,24 @@ class FetchProgress:
     """
 
     def __init__(self, title: str):
-        self._title = title
-        self._size: int | None = None
+        super().__init__(unit="MB")
+        self._named = self._title = title
         self._started = False
-        self._bars = Bars(_columns)
-        self.say = self._bars.say
-
-    def __enter__(self) -> "FetchProgress":
         self._start = time.monotonic()
-        self._bars.__enter__()
-        return self
 
-    def __exit__(self, kind, error, trace) -> None:
-        self._bars.__exit__()
+    def __exit__(self, kind=None, *_) -> None:
+        super().__exit__()
         if kind is None and self._started:
-            self.say(f"Fetched {self._named()} in {time.monotonic() - self._start:.1f} s.")
+            self.say(f"Fetched {self._named} in {time.monotonic() - self._start:.1f} s.")
 
     def start(self, size: int | None) -> None:
         """Begins a download of `size` bytes, or of an unknown size."""
-        self._size, self._started = size, True
-        self.say(f"Fetching {self._named()} ...")
-        self._bars.add(self._title, total=size, sizes="")
+        self._named = f"{self._title} ({size / 1e6:.1f} MB)" if size else self._title
+        self._started = True
+        self.say(f"Fetching {self._named} ...")
+        self.add(self._title, total=size)
 
     def move_to(self, count: int) -> None:
         """Sets the bytes of the present download that have come."""
-        if not self._started:
-            return
-        whole = f" of {_megabytes(self._size)}" if self._size else ""
-        self._bars.update(completed=count, sizes=f"{_megabytes(count)}{whole}")
-
-    def _named(self) -> str:
-        return f"{self._title} ({_megabytes(self._size)})" if self._size else self._title
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.TextColumn("{task.fields[sizes]}"),
-        rich.TimeRemainingColumn(),
-    )
+        if self._started:
+            self.update(completed=count)

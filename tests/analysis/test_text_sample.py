@@ -10,8 +10,7 @@ import pytest
 from kerasformer.analysis.text_sample import is_corpus, plain_numbers, sample_corpus, sample_texts
 from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput
-from kerasformer.corpus.job import Job, ShardRecord
-from kerasformer.corpus.manifest import Manifest
+from kerasformer.corpus.manifest import Job, Manifest, ShardRecord
 from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.errors import UserError
@@ -106,7 +105,7 @@ def make_corpus(tmp_path):
             content = Shard(rows.ids, rows.texts if texts else None, vectors)
             if shard.index not in leave_out:
                 files = write_files(folder, shard.index, content, "npy")
-                done[shard.index] = ShardRecord(shard.index, files, 0, 0)
+                done[shard.index] = ShardRecord(files, 0, 0)
         Manifest(job, 2, planned, done).save(folder)
         return folder
 

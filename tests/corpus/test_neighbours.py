@@ -12,8 +12,7 @@ from kerasformer.corpus import EmbeddedCorpus, index, neighbours
 from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.index import INDEX, NOTE, CorpusIndex
 from kerasformer.corpus.input import CorpusInput
-from kerasformer.corpus.job import Job, ShardRecord
-from kerasformer.corpus.manifest import Manifest
+from kerasformer.corpus.manifest import Job, Manifest, ShardRecord
 from kerasformer.corpus.neighbours import nearest
 from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import Shard, write_files
@@ -46,7 +45,7 @@ def write_corpus(folder, vectors, shard_size=10, format="npy", texts=True, leave
         if number not in leave_out:
             kept = [f"text {id}" for id in ids[part]] if texts else None
             files = write_files(folder, number, Shard(ids[part], kept, vectors[part]), format)
-            done[number] = ShardRecord(number, files, 0, 0)
+            done[number] = ShardRecord(files, 0, 0)
     Manifest(job, vectors.shape[1], tuple(planned), done).save(folder)
     return EmbeddedCorpus(folder)
 

@@ -192,7 +192,7 @@ def test_resumed_while_an_actor_is_killed_the_files_are_those_of_the_local_engin
 def test_where_it_is_closed_it_leaves_the_cluster(on_cluster, local, tmp_path, actor):
     actor(Quick)
     manifest = Manifest.load(local)
-    records = ray_engine.run(manifest.job, tmp_path, manifest.planned, None)
+    records = ray_engine.run(manifest.job, manifest.planned, None)
     next(records)
     working = processes(on_cluster, "ray::MapWorker")
     assert working
@@ -208,7 +208,7 @@ def test_actors_that_die_of_a_shard_are_an_error_in_the_end(on_cluster, local, t
     actor(Deadly)
     manifest = Manifest.load(local)
     with pytest.raises(UserError, match="died 3 times: see that the nodes have enough memory") as e:
-        list(ray_engine.run(manifest.job, tmp_path, manifest.planned[:1], None))
+        list(ray_engine.run(manifest.job, manifest.planned[:1], None))
     assert "\n" not in str(e.value)
 
 
@@ -222,7 +222,7 @@ def test_an_error_of_the_reader_is_told_in_its_sentence_alone(
     source = dataclasses.replace(manifest.job.input, files=(file,))
     job = dataclasses.replace(manifest.job, input=source)
     with pytest.raises(UserError, match=r"changed\.txt has changed since the job was begun") as e:
-        list(ray_engine.run(job, tmp_path, manifest.planned, None))
+        list(ray_engine.run(job, manifest.planned, None))
     assert "\n" not in str(e.value)
     assert capfd.readouterr() == ("", "")
 
@@ -261,7 +261,7 @@ def test_no_cluster_at_the_address(local, tmp_path, monkeypatch):
         manifest = Manifest.load(local)
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(UserError, match=f"No Ray cluster answers at RAY_ADDRESS={address} "):
-            list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))
+            list(ray_engine.run(manifest.job, manifest.planned, None))
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
     with pytest.raises(UserError, match="The Ray cluster nowhere cannot be used"):
-        list(ray_engine.run(manifest.job, tmp_path, manifest.planned, None))
+        list(ray_engine.run(manifest.job, manifest.planned, None))

@@ -190,19 +190,19 @@ def test_a_changed_file_is_told_by_its_content_not_its_time(tmp_path):
     path.write_text("one\ntwo\n")
     file = InputFile.of(path)
     path.write_text("one\ntwo\n")
-    file.check()
+    file.at(path)
     path.write_text("one\n2wo\n")
     with pytest.raises(UserError, match="its size is the same, its content is not"):
-        file.check()
+        file.at(path)
     path.write_text("one\n")
     with pytest.raises(UserError, match="it had 8 bytes and has 4 now"):
-        file.check()
+        file.at(path)
     path.write_text("one\ntwo\nthree\n")
     with pytest.raises(UserError, match=r"only added, give its first 8 bytes .*\(head -c 8\)"):
-        file.check()
+        file.at(path)
     path.unlink()
     with pytest.raises(UserError, match="can no longer be read"):
-        file.check()
+        file.at(path)
 
 
 def test_a_file_that_was_moved_is_read_as_before(tmp_path):
