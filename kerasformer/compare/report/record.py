@@ -1,11 +1,11 @@
 """Reading `record.json`."""
 
-import json
 from pathlib import Path
 
 from kerasformer.compare.report.summary import summarize
 from kerasformer.compare.settings import Settings
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 
 FORMAT = 2
 _KEYS = ("arms", "created", "data", "hardware", "settings", "status", "versions")
@@ -26,16 +26,7 @@ def load_record(path) -> dict:
     path = Path(path)
     if path.is_dir():
         path = path / "record.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {path} ({error.strerror}): give the record.json of a run, or its folder."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path} is not a whole JSON file ({error}): run kerasformer compare again to write it."
-        ) from None
+    record = read_json(path)
     validate_record(record)
     return record
 
@@ -57,7 +48,7 @@ def validate_record(record: dict) -> None:
     kerasformer.errors.UserError: The record has format 1, and this version of kerasformer reads \
 format 2: use the version that wrote it.
     """
-    if not isinstance(record, dict) or "format" not in record:
+    if "format" not in record:
         raise UserError("The record has no format: give one that kerasformer compare wrote.")
     if record["format"] != FORMAT:
         raise UserError(
