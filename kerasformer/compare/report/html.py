@@ -4,12 +4,7 @@ import base64
 from pathlib import Path
 
 from kerasformer.compare.report.plots import MOST_WITH_NAMES, histories, most_confused, validates
-from kerasformer.compare.report.summary import (
-    ArmSummary,
-    count_test_examples,
-    percent_estimate,
-    summarize,
-)
+from kerasformer.compare.report.summary import count_test_examples, percent_estimate, summarize
 from kerasformer.compare.report.tables import COST, QUALITY, behind, notes
 from kerasformer.compare.report.usage import usage
 from kerasformer.compare.report.verdict import COSTS, SPREADS_TO_WIN, Verdict, judge, rank
@@ -29,6 +24,8 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
     arms, examples = summarize(record), count_test_examples(record)
     ranked, names = rank(arms), record["data"]["class_names"]
     verdict = judge(arms, examples)
+    scores = [scores["f1"].mean for scores in ranked[0].per_class] if ranked else []
+    hardest = sorted(range(len(scores)), key=scores.__getitem__)
     return pages.get_template("report.html.j2").render(
         record=record,
         data=record["data"],
@@ -44,7 +41,7 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
         has_curves=any(histories(record, arm.key) for arm in arms),
         has_validation=any(validates(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
-        classes=_hardest_classes(ranked, len(names)),
+        classes=sorted(hardest[:_MOST_CLASSES]),
         numbered=len(names) > MOST_WITH_NAMES or not all(drawable(name, "", 80) for name in names),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
         command=Settings.make(**record["settings"]).command(),
@@ -67,11 +64,3 @@ def _tiles(verdict: Verdict) -> list[tuple[str, str]]:
         if value and base:
             tiles.append((multiple(value / base), name))
     return tiles
-
-
-def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
-    """The classes where the best arm's F1 is lowest, in order."""
-    if not ranked:
-        return []
-    hardest = sorted(range(classes), key=lambda number: ranked[0].per_class[number]["f1"].mean)
-    return sorted(hardest[:_MOST_CLASSES])

@@ -12,13 +12,10 @@ _KEYS = ("arms", "created", "data", "hardware", "settings", "status", "versions"
 
 
 def load_record(path) -> dict:
-    """Reads the record of one run of `kerasformer compare`.
+    """Reads and validates the record of a comparison.
 
     Args:
         path: A `record.json`, or the folder that holds it.
-
-    Returns:
-        The record, checked by `validate_record`.
 
     Raises:
         UserError: The file is missing, is not JSON, or is damaged.
@@ -33,9 +30,6 @@ def load_record(path) -> dict:
 
 def validate_record(record: dict) -> None:
     """Checks that a record has this version's format and that its runs can be read.
-
-    Args:
-        record: What `record.json` holds.
 
     Raises:
         UserError: It has another format, lacks a key, or is damaged.
