@@ -64,15 +64,13 @@ class HeadSummary:
 def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> AttentionMaps:
     """The attention weights of every block and head for a text, or a pair of texts.
 
+    Of what is longer than the encoder's positions, they are those of its beginning.
+
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
         text: The text.
         pair: A second text.
-
-    Returns:
-        The `AttentionMaps`; of what is longer than the encoder's positions, those of its
-        beginning.
 
     Raises:
         UserError: The text or its pair is not a str.
@@ -104,15 +102,9 @@ def attention_maps(encoder, tokenizer, text: str, pair: str | None = None) -> At
 
 
 def summarize_heads(maps: AttentionMaps) -> list[HeadSummary]:
-    """What each head attends to: special tokens, neighbours, or many tokens at once.
+    """What each head of each block attends to: special tokens, neighbours, or many tokens at once.
 
     Clark et al., "What Does BERT Look At?", https://arxiv.org/abs/1906.04341, sections 3.1 to 3.3.
-
-    Args:
-        maps: The result of `attention_maps`.
-
-    Returns:
-        A `HeadSummary` for each head of each block, in order.
 
     Example:
 

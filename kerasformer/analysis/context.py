@@ -59,9 +59,6 @@ def word_contexts(embedder, word: str, texts: Iterable[str], *, limit: int = 30)
         texts: The texts, which may be more than fit into memory.
         limit: The most occurrences to compare: the first ones. Texts behind them are not read.
 
-    Returns:
-        The `WordContexts`.
-
     Raises:
         UserError: The word is in none of the texts, or there only once; or something is not a str.
 
@@ -116,21 +113,20 @@ def _too_few(finder, occurrences, without):
 
 def _vectors(embedder, passages):
     """Unit vectors of the word, `[passages, layers, hidden]`, and `WordContexts.others`."""
-    texts = list(dict.fromkeys(passage.text for passage in passages))
-    results = embedder.stream(texts, output="hidden_states", prompt="")
-    places = {text: [] for text in texts}
+    places: dict[str, list] = {}
     for index, passage in enumerate(passages):
-        places[passage.text].append((index, passage))
+        places.setdefault(passage.text, []).append((index, passage))
+    results = embedder.stream(list(places), output="hidden_states", prompt="")
     vectors, sums, counts = [None] * len(passages), {}, {}
-    for text, result in zip(texts, results, strict=True):
+    for here, result in zip(places.values(), results, strict=True):
         states = result.vectors.astype("float64")
         spans = np.array([place or (-1, -1) for place in result.offsets])
         rest = spans[:, 1] > 0  # special tokens have no place
-        for index, passage in places[text]:
+        for index, passage in here:
             inside = (spans[:, 0] < passage.end) & (passage.start < spans[:, 1])
             vectors[index] = states[inside].mean(axis=0)
             rest &= ~inside
-        number = places[text][0][1].number
+        number = here[0][1].number
         sums[number] = sums.get(number, 0) + _unit(states[rest]).sum(axis=0)
         counts[number] = counts.get(number, 0) + rest.sum()
     return _unit(np.stack(vectors)), _mean_cosine(list(sums.values()), list(counts.values()))

@@ -75,34 +75,25 @@ def make_folds(labels: np.ndarray, keys, seed: int = 0) -> np.ndarray:
     return fold_of_group[group.ravel()]
 
 
-class LinearProbe:
-    """Logistic regression on standardised vectors.
+def fit_probe(vectors: np.ndarray, labels: np.ndarray, seed: int):
+    """Logistic regression on standardised vectors `[n, width]`.
 
     The penalty is chosen by the log loss in a cross-validation inside the texts that it learns.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    def __init__(self, seed: int = 0):
-        self._seed = seed
-
-    def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "LinearProbe":
-        """Trains it on vectors `[n, width]` with labels int `[n]`, and returns it."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
-        from sklearn.preprocessing import StandardScaler
-
-        self._scaler = StandardScaler().fit(vectors)
-        vectors = self._scaler.transform(vectors)
-        folds = StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=self._seed)
-        quick = LogisticRegression(tol=1e-3, max_iter=1000)  # near enough to choose by
-        search = GridSearchCV(
-            quick, {"C": STRENGTHS}, scoring="neg_log_loss", cv=folds, refit=False
-        ).fit(vectors, labels)
-        self._model = LogisticRegression(**search.best_params_, max_iter=1000).fit(vectors, labels)
-        return self
-
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """The labels of vectors `[n, width]`, int `[n]`."""
-        return self._model.predict(self._scaler.transform(vectors))
+    search = GridSearchCV(
+        LogisticRegression(tol=1e-3, max_iter=1000),  # near enough to choose by
+        {"C": STRENGTHS},
+        scoring="neg_log_loss",
+        cv=StratifiedKFold(_INNER_FOLDS, shuffle=True, random_state=seed),
+        refit=False,
+    ).fit(StandardScaler().fit_transform(vectors), labels)
+    final = LogisticRegression(**search.best_params_, max_iter=1000)
+    return make_pipeline(StandardScaler(), final).fit(vectors, labels)
 
 
 def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> list[Probe]:
@@ -115,7 +106,7 @@ def probe_layers(features, labels, keys, seed=0, on_done=lambda work: None) -> l
     def score(cell, fold):
         """Which texts of a fold the others' probe classifies rightly."""
         vectors, out = features.of(*cell), folds == fold
-        fitted = LinearProbe(seed).fit(vectors[~out], labels[~out])
+        fitted = fit_probe(vectors[~out], labels[~out], seed)
         return fitted.predict(vectors[out]) == labels[out]
 
     cells = features.cells()

@@ -1,5 +1,7 @@
 """What a study of layers says: the answer in a sentence, the table, the heat map, the record."""
 
+import itertools
+
 from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS
 from kerasformer.analysis.layer_study import LayerStudy
 from kerasformer.formatting import joined, percent, points, printable
@@ -183,7 +185,5 @@ def _place(probe):
 
 def _by_layers(study):
     """The probes of each choice of layers, in the order of the poolings."""
-    rows = {}
-    for probe in study.probes:
-        rows.setdefault(probe.layers, []).append(probe)
-    return rows
+    rows = itertools.groupby(study.probes, key=lambda probe: probe.layers)
+    return {layers: list(probes) for layers, probes in rows}

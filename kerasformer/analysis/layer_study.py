@@ -11,9 +11,9 @@ from kerasformer.analysis.layer_features import check_poolings, layer_features
 from kerasformer.analysis.layer_probe import (
     FOLDS,
     Choice,
-    LinearProbe,
     Probe,
     choose,
+    fit_probe,
     probe_layers,
     usable_classes,
 )
@@ -114,7 +114,7 @@ def _test(choice, learning, labels, testing, test_labels, seed):
 
     def accuracy(probe):
         cell = probe.layers, probe.pooling
-        fitted = LinearProbe(seed).fit(learning.of(*cell), labels)
+        fitted = fit_probe(learning.of(*cell), labels, seed)
         return float((fitted.predict(testing.of(*cell)) == test_labels).mean())
 
     with threadpool_limits(1):  # the matrix products are too small for several threads

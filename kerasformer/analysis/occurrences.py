@@ -63,13 +63,8 @@ class WordFinder:
             last = first + len(self._ids) - 1
             start, end = encoding.offsets[first][0], encoding.offsets[last][1]
             begin, stop = self._window(encoding, first, last) or (0, len(text))
-            occurrence = Occurrence(
-                text=number,
-                start=start,
-                end=end,
-                tokens=tuple(encoding.tokens[first : last + 1]),
-                snippet=snippet(text, start, end),
-            )
+            tokens = tuple(encoding.tokens[first : last + 1])
+            occurrence = Occurrence(number, start, end, tokens, snippet(text, start, end))
             passage = Passage(text[begin:stop], number, start - begin, end - begin)
             found.append((occurrence, passage))
         if not found and self.word.casefold() in text.casefold():

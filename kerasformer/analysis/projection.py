@@ -44,9 +44,6 @@ def project(vectors: np.ndarray, method: str = "pca", *, seed: int = 0) -> Proje
         method: "pca" or "tsne".
         seed: For t-SNE.
 
-    Returns:
-        A `Projection`.
-
     Raises:
         UserError: An unknown method, too few vectors, vectors that are all the same, or one that
             is not finite.

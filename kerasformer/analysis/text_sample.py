@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,19 +87,14 @@ def sample_corpus(folder: str, limit: int, *, label_column: str | None = None) -
         texts += [str((shard.texts or shard.ids)[place]) for place in places]
         vectors.append(plain_numbers(shard.vectors[places], corpus.dtype))
         first += len(shard.ids)
-    found = TextSample(
-        corpus.folder.resolve().name,
-        texts,
-        None,
-        len(corpus),
-        np.concatenate(vectors) if vectors else np.zeros((0, corpus.width), "float32"),
-    )
     try:
-        return replace(found, labels=_labels_of(corpus, chosen, label_column))
+        labels = _labels_of(corpus, chosen, label_column)
     except UserError:
         if label_column is not None:
             raise
-        return found
+        labels = None
+    whole = np.concatenate(vectors) if vectors else np.zeros((0, corpus.width), "float32")
+    return TextSample(corpus.folder.resolve().name, texts, labels, len(corpus), whole)
 
 
 def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
@@ -111,12 +106,9 @@ def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
 def _of_data_set(source, limit, **options):
     dataset = load_dataset(source, limit=limit, **options)
     splits = dataset.splits.values()
-    return TextSample(
-        dataset.name,
-        [text for split in splits for text in split.texts],
-        [dataset.class_names[label] for split in splits for label in split.labels],
-        dataset.provenance["rows"],
-    )
+    texts = [text for split in splits for text in split.texts]
+    labels = [dataset.class_names[label] for split in splits for label in split.labels]
+    return TextSample(dataset.name, texts, labels, dataset.provenance["rows"])
 
 
 def _rows(table, text_column, label_column) -> Iterator[tuple[str, str | None]]:

@@ -23,6 +23,7 @@ class Arm:
         return pkgutil.resolve_name(f"kerasformer.compare.classifiers:{self.classifier}")
 
 
+# From the simplest to the most costly, which is the order in which ties are broken.
 _ROWS = (
     Arm("majority", "Majority class", "Majority", "#555555", "X", learns=False, deterministic=True),
     Arm("tfidf", "TF-IDF + logistic regression", "Tfidf", "#E69F00", "s", deterministic=True),
@@ -30,5 +31,4 @@ _ROWS = (
     Arm("frozen", "Frozen {pretrained}", "Frozen", "#009E73", "D", pretrained=True),
     Arm("fine_tuned", "Fine-tuned {pretrained}", "FineTuned", "#D55E00", "o", pretrained=True),
 )
-# From the simplest to the most costly, which is the order in which ties are broken.
 ARMS = {arm.key: arm for arm in _ROWS}

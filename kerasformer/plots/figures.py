@@ -14,12 +14,9 @@ INK = "#333333"
 GRID = "#dddddd"
 
 _STYLE = {
-    "font.size": 10,
     "axes.titlesize": 10,
-    "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
-    "legend.fontsize": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#888888",
@@ -32,7 +29,6 @@ _STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
     "text.parse_math": False,  # names come from people: a $ in them is a dollar
-    "savefig.facecolor": "white",
 }
 
 

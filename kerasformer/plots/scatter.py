@@ -68,23 +68,14 @@ def groups(labels: Sequence[str | None] | None, points: int) -> list[Group]:
     number = {label: index for index, label in enumerate(shown)}
     others, none = len(shown), len(shown) + 1
     of_point = np.array([none if label is None else number.get(label, others) for label in labels])
+    looks = [(_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]) for i in range(len(shown))]
+    looks += [(grey, REST_MARKER) for grey in _REST_COLORS]
+    names = [*shown, f"{len(counts) - len(shown):,} other labels", "(no label)"]
     found = [
-        Group(
-            index + 1,
-            label,
-            drawable(label, fallback="", limit=40),
-            np.flatnonzero(of_point == index),
-            _COLORS[index % len(_COLORS)],
-            _MARKERS[index % len(_MARKERS)],
-        )
-        for index, label in enumerate(shown)
+        Group(i + 1, name, drawable(name, "", 40), np.flatnonzero(of_point == i), *look)
+        for i, (name, look) in enumerate(zip(names, looks, strict=True))
     ]
-    names = (f"{len(counts) - len(shown):,} other labels", "(no label)")
-    for index, name, color in zip((others, none), names, _REST_COLORS, strict=True):
-        indices = np.flatnonzero(of_point == index)
-        if len(indices):
-            found.append(Group(index + 1, name, name, indices, color, REST_MARKER))
-    return found
+    return [group for group in found if len(group.indices)]
 
 
 def _shown(counts):
@@ -139,11 +130,5 @@ def _add_legend(figure, found, columns):
         line([], [], color=group.color, marker=group.marker, label=_legend_label(group), **dot)
         for group in found
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.2,
-    )
+    style = {"frameon": False, "fontsize": 9, "handletextpad": 0.2}
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)

@@ -31,7 +31,7 @@ def noisy_features(rng, labels, signal, hidden=6):
 
 
 class Reference(ClassifierMixin, BaseEstimator):
-    """What `LinearProbe` says it is, step by step, for scikit-learn's cross-validation."""
+    """What `fit_probe` says it is, step by step, for scikit-learn's cross-validation."""
 
     def __init__(self, seed=0):
         self.seed = seed

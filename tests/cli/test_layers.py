@@ -118,7 +118,7 @@ def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kerasformer.analysis.layer_probe.LinearProbe", interrupted)
+    monkeypatch.setattr("kerasformer.analysis.layer_probe.fit_probe", interrupted)
     assert layers("--poolings", "cls") == 130
     assert capsys.readouterr().err.endswith("interrupted; nothing was written.\n")
     assert not (tmp_path / "out").exists()

@@ -1,10 +1,4 @@
-"""What a run of `kerasformer compare` found, as tables, plots and one page.
-
-Example:
-
->>> record = load_record("results/my-run")  # doctest: +SKIP
->>> write_report(record, "results/my-run")  # doctest: +SKIP
-"""
+"""What a run of `kerasformer compare` found, as tables, plots and one page."""
 
 from kerasformer.compare.report.record import load_record, validate_record
 from kerasformer.compare.report.tables import format_summary

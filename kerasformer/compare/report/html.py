@@ -4,15 +4,10 @@ import base64
 from pathlib import Path
 
 from kerasformer.compare.report.plots import MOST_WITH_NAMES, histories, most_confused, validates
-from kerasformer.compare.report.summary import (
-    ArmSummary,
-    count_test_examples,
-    percent_estimate,
-    summarize,
-)
+from kerasformer.compare.report.summary import count_test_examples, percent_estimate, summarize
 from kerasformer.compare.report.tables import COST, QUALITY, behind, notes
 from kerasformer.compare.report.usage import usage
-from kerasformer.compare.report.verdict import SPREADS_TO_WIN, Verdict, judge, rank
+from kerasformer.compare.report.verdict import COSTS, SPREADS_TO_WIN, Verdict, judge, rank
 from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.formatting import multiple, percent, plain, points, shorten
 from kerasformer.plots.labels import drawable
@@ -27,8 +22,10 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
     pages = environment("compare", Path(__file__).parent)
     pages.filters.update(estimate=percent_estimate, percent=percent, plain=plain, shorten=shorten)
     arms, examples = summarize(record), count_test_examples(record)
-    ranked = rank(arms)
+    ranked, names = rank(arms), record["data"]["class_names"]
     verdict = judge(arms, examples)
+    scores = [scores["f1"].mean for scores in ranked[0].per_class] if ranked else []
+    hardest = sorted(range(len(scores)), key=scores.__getitem__)
     return pages.get_template("report.html.j2").render(
         record=record,
         data=record["data"],
@@ -44,10 +41,9 @@ def render_page(record: dict, plots: dict[str, bytes], folder: Path) -> str:
         has_curves=any(histories(record, arm.key) for arm in arms),
         has_validation=any(validates(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
-        classes=_hardest_classes(ranked, len(record["data"]["class_names"])),
-        numbered=_are_numbered(record["data"]["class_names"]),
+        classes=sorted(hardest[:_MOST_CLASSES]),
+        numbered=len(names) > MOST_WITH_NAMES or not all(drawable(name, "", 80) for name in names),
         confused=most_confused(ranked[0], _MOST_PAIRS) if ranked else [],
-        rules=record["data"]["provenance"].get("rules", []),
         command=Settings.make(**record["settings"]).command(),
         usage=usage(record, folder),
         kept=bool(ranked) and (folder / MODELS / ranked[0].key).is_dir(),
@@ -63,26 +59,8 @@ def _tiles(verdict: Verdict) -> list[tuple[str, str]]:
     pretrained, other = sorted((gap.leader, gap.other), key=lambda arm: not arm.row.pretrained)
     sign = "+" if gap.leader is pretrained else "−"
     tiles = [(f"{sign}{points(gap.accuracy)}", "accuracy with pretraining")]
-    for measure, name in (
-        ("train_seconds", "training time"),
-        ("latency_ms", "latency of one text"),
-        ("peak_memory_mib", "peak memory"),
-    ):
+    for measure, name, _ in COSTS[:3]:
         value, base = pretrained.mean(measure), other.mean(measure)
         if value and base:
             tiles.append((multiple(value / base), name))
     return tiles
-
-
-def _hardest_classes(ranked: list[ArmSummary], classes: int) -> list[int]:
-    """The classes where the best arm's F1 is lowest, in order."""
-    if not ranked:
-        return []
-    hardest = sorted(range(classes), key=lambda number: ranked[0].per_class[number]["f1"].mean)
-    return sorted(hardest[:_MOST_CLASSES])
-
-
-def _are_numbered(names):
-    """Whether the plot of confusions shows the numbers of classes in place of names."""
-    undrawn = not all(drawable(name, fallback="", limit=80) for name in names)
-    return len(names) > MOST_WITH_NAMES or undrawn

@@ -1,24 +1,21 @@
 """Reading `record.json`."""
 
-import json
 from pathlib import Path
 
 from kerasformer.compare.report.summary import summarize
 from kerasformer.compare.settings import Settings
 from kerasformer.errors import UserError
+from kerasformer.files import read_json
 
 FORMAT = 2
 _KEYS = ("arms", "created", "data", "hardware", "settings", "status", "versions")
 
 
 def load_record(path) -> dict:
-    """Reads the record of one run of `kerasformer compare`.
+    """Reads and validates the record of a comparison.
 
     Args:
         path: A `record.json`, or the folder that holds it.
-
-    Returns:
-        The record, checked by `validate_record`.
 
     Raises:
         UserError: The file is missing, is not JSON, or is damaged.
@@ -26,25 +23,13 @@ def load_record(path) -> dict:
     path = Path(path)
     if path.is_dir():
         path = path / "record.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {path} ({error.strerror}): give the record.json of a run, or its folder."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path} is not a whole JSON file ({error}): run kerasformer compare again to write it."
-        ) from None
+    record = read_json(path)
     validate_record(record)
     return record
 
 
 def validate_record(record: dict) -> None:
     """Checks that a record has this version's format and that its runs can be read.
-
-    Args:
-        record: What `record.json` holds.
 
     Raises:
         UserError: It has another format, lacks a key, or is damaged.
@@ -57,7 +42,7 @@ def validate_record(record: dict) -> None:
     kerasformer.errors.UserError: The record has format 1, and this version of kerasformer reads \
 format 2: use the version that wrote it.
     """
-    if not isinstance(record, dict) or "format" not in record:
+    if "format" not in record:
         raise UserError("The record has no format: give one that kerasformer compare wrote.")
     if record["format"] != FORMAT:
         raise UserError(

@@ -69,9 +69,8 @@ def summarize(record: dict) -> list[ArmSummary]:
     """Summarises every arm with at least one finished run, in the order of `ARMS`."""
     examples, classes = count_test_examples(record), len(record["data"]["class_names"])
     found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
-    return [
-        _summarize_arm(*pair, examples, classes) for pair in found if pair[1] and pair[1]["runs"]
-    ]
+    found = [(arm, entry) for arm, entry in found if entry and entry["runs"]]
+    return [_summarize_arm(arm, entry, examples, classes) for arm, entry in found]
 
 
 def count_test_examples(record: dict) -> int:

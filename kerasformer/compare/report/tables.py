@@ -109,14 +109,7 @@ def markdown_table(record: dict) -> str:
 
 
 def format_summary(record: dict) -> str:
-    """The outcome for a terminal: the table of arms, the verdict and some errors.
-
-    Args:
-        record: A valid record.
-
-    Returns:
-        Plain lines, without colours.
-    """
+    """The outcome for a terminal, without colours: the table of arms, the verdict, some errors."""
     arms = summarize(record)
     verdict = judge(arms, count_test_examples(record))
     lines = [printable(describe_data(record)), ""]
@@ -128,7 +121,7 @@ def format_summary(record: dict) -> str:
         lines += [*_align(rows), ""]
     sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
     lines += map(printable, sentences)
-    if arms:
+    if arms and rank(arms)[0].errors:
         lines += _describe_errors(rank(arms)[0], record["data"]["class_names"])
     return "\n".join(lines)
 
@@ -145,7 +138,7 @@ def _describe_errors(arm, class_names):
         true, predicted = names[error["true"]], names[error["predicted"]]
         text = shorten(printable(error["text"]), _ERROR_WIDTH)
         lines.append(f"  {true}, taken for {predicted} ({error['probability']:.0%}): {text}")
-    return lines if arm.errors else []
+    return lines
 
 
 def _align(rows):

@@ -12,15 +12,9 @@ _PREDICT = 'print(data.class_names[model.predict(["A text of yours."])[0]])'  # 
 
 
 def usage(record: dict, folder) -> str | None:
-    """Python that classifies a text as the best arm does.
+    """Python that classifies a text as the best arm does; None where no arm learned anything.
 
-    Args:
-        record: A valid record.
-        folder: The folder of the comparison.
-
-    Returns:
-        A program that loads the model that `folder` holds, or else trains it; None where no arm
-        learned anything.
+    It loads the model that `folder`, that of the comparison, holds, or else trains it.
     """
     best = next(iter(rank(summarize(record))), None)
     if best is None or not best.row.learns:

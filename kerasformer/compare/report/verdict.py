@@ -14,6 +14,13 @@ from kerasformer.formatting import count, joined, multiple, number, percent, poi
 from kerasformer.training.intervals import sampling_margin
 
 SPREADS_TO_WIN = 2.0
+# What may cost a multiple: the measure, its name, and how to write it.
+COSTS = (
+    ("train_seconds", "training time", seconds),
+    ("latency_ms", "latency of one text", lambda value: f"{number(value)} ms"),
+    ("peak_memory_mib", "peak memory", lambda value: f"{value:,.0f} MiB"),
+    ("total_parameters", "parameters", count),
+)
 
 
 @dataclass(frozen=True)
@@ -67,17 +74,13 @@ class Verdict:
     gap: Gap | None  # the lead that decides, None where the answer is "unknown"
 
     @property
-    def title(self) -> str:
-        """The answer in a word or two, such as `"Probably yes"`."""
-        if self.answer in ("yes", "no"):  # with one seed, other seeds may turn it round
-            sure = self.gap is not None and self.gap.spread is not None
-            return self.answer.capitalize() if sure else f"Probably {self.answer}"
-        return "Not clear" if self.answer == "unclear" else "No answer"
-
-    @property
     def headline(self) -> str:
         """The answer and its reason, as one sentence."""
-        return f"{self.title}: {self.reason}"
+        title = {"unclear": "Not clear", "unknown": "No answer"}.get(self.answer)
+        # With one seed, other seeds may turn it round.
+        sure = self.gap is not None and self.gap.spread is not None
+        title = title or (self.answer.capitalize() if sure else f"Probably {self.answer}")
+        return f"{title}: {self.reason}"
 
 
 def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
@@ -161,15 +164,11 @@ def _chance(gap, examples):
 def _cost(best, baseline):
     """What the pretrained arm costs, as multiples of the arm without pretraining."""
     costs = []
-    for measure, name, write in (
-        ("train_seconds", "the training time", seconds),
-        ("latency_ms", "the latency of one text", lambda value: f"{number(value)} ms"),
-        ("peak_memory_mib", "the peak memory", lambda value: f"{value:,.0f} MiB"),
-        ("total_parameters", "the parameters", count),
-    ):
+    for measure, name, write in COSTS:
         value, base = best.mean(measure), baseline.mean(measure)
         if value and base:
-            costs.append(f"{multiple(value / base)} {name} ({write(value)} against {write(base)})")
+            values = f"{write(value)} against {write(base)}"
+            costs.append(f"{multiple(value / base)} the {name} ({values})")
     if not costs:
         return f"What {best.title} costs beside {baseline.title} is not known."
     return f"{best.title} takes {joined(costs)}, beside {baseline.title}."

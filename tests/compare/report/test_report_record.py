@@ -21,12 +21,12 @@ def test_load_record_reads_a_file_or_its_folder(record, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "Cannot read"),
-        (b"", "not a whole JSON file"),
-        (b'{"format": 1, "arms": {', "not a whole JSON file"),
-        (b"\xff\xfe\x00", "not a whole JSON file"),
-        (b"[" * 100_000, "not a whole JSON file"),
-        (b"[]", "has no format"),
+        (None, "There is no file .*record.json"),
+        (b"", "not valid JSON"),
+        (b'{"format": 1, "arms": {', "not valid JSON"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"[]", "expected an object"),
         (b"{}", "has no format"),
         (b'{"format": 1}', "has format 1"),
     ],
