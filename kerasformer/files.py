@@ -100,14 +100,13 @@ def write_whole(path, content: str | bytes) -> Path:
 
 
 @contextlib.contextmanager
-def writing(path):
-    """Turns an OSError into a `UserError` about a file of the user's choice."""
+def writing(path, remedy: str = "give another --output"):
+    """Turns an OSError into a `UserError` about a path that cannot be written, and its remedy."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): give another --output."
-        ) from None
+        reason = error.strerror or error
+        raise UserError(f"{path} cannot be written ({reason}): {remedy}.") from None
 
 
 @contextlib.contextmanager
@@ -120,18 +119,15 @@ def only_writer(folder, what: str):
     import filelock
 
     folder = Path(folder)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(
-            f"Another {what} is writing to {folder}; wait for it, or give another --output."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"Cannot write to {folder} ({error.strerror}); give another --output."
-        ) from None
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise UserError(
+                f"Another {what} is writing to {folder}; wait for it, or give another --output."
+            ) from None
     try:
         yield
     finally:

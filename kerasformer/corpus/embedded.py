@@ -19,7 +19,6 @@ class EmbeddedCorpus:
         folder: The folder.
 
     Attributes:
-        folder: The folder.
         manifest: The `Manifest`: the job with its model, settings and input, and its shards.
 
     Raises:
@@ -76,11 +75,7 @@ class EmbeddedCorpus:
             yield read_files(self.folder, self.manifest.done[index].files)
 
     def embedder(self):
-        """The `TextEmbedder` that made the vectors, with all its settings.
-
-        Raises:
-            UserError: The model cannot be read, or has changed since.
-        """
+        """The `TextEmbedder` that made the vectors, or a `UserError` if it has changed since."""
         return self._embedder.embedder
 
     def encode(self, texts: list[str]) -> np.ndarray:

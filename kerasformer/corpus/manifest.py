@@ -11,7 +11,7 @@ from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import FORMATS, ShardFile, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, write_whole
+from kerasformer.files import read_json, write_whole, writing
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -83,13 +83,9 @@ class Manifest:
 
     def save(self, folder: Path):
         """Writes it atomically."""
-        try:
-            write_whole(folder / MANIFEST, json.dumps(self._to_json(), indent=1) + "\n")
-        except OSError as error:
-            raise UserError(
-                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): free some space, "
-                "then continue with --resume."
-            ) from None
+        content = json.dumps(self._to_json(), indent=1) + "\n"
+        with writing(folder / MANIFEST, "free some space, then continue with --resume"):
+            write_whole(folder / MANIFEST, content)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":

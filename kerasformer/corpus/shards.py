@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, sha256_of
+from kerasformer.files import open_whole, sha256_of, writing
 
 FORMATS = ("parquet", "npy")
 
@@ -31,18 +31,13 @@ class Shard(NamedTuple):
 
 def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[ShardFile, ...]:
     """Writes the files of a shard atomically: the same shard gives the same bytes, and sha256."""
-    stem = f"part-{index:05d}"
-    try:
+    stem = folder / f"part-{index:05d}"
+    with writing(stem, "free some space, then continue with --resume"):
         if format == "parquet":
-            paths = [_write_parquet(folder / f"{stem}.parquet", shard)]
+            paths = [_write_parquet(stem.with_suffix(".parquet"), shard)]
         else:
-            paths = _write_npy(folder / f"{stem}.npy", shard)
+            paths = _write_npy(stem.with_suffix(".npy"), shard)
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {folder}/{stem} ({error.strerror or error}): free some space, then "
-            "continue with --resume."
-        ) from None
 
 
 def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
