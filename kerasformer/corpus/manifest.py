@@ -93,8 +93,7 @@ class Manifest:
         path = folder / MANIFEST
         if not path.exists():
             raise UserError(
-                f"{folder} holds no embedded corpus (no {MANIFEST}): give the folder that "
-                "`kerasformer embed` wrote."
+                f"{folder} holds no embedded corpus (no {MANIFEST}): expected one of `embed`."
             )
         content = read_json(path)
         if content.get("version", _VERSION) != _VERSION:
@@ -106,8 +105,7 @@ class Manifest:
             return cls._from_json(content, folder)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed the "
-                "texts again."
+                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed again."
             ) from None
 
     def _to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
-from kerasformer.data.dialect import Dialect
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used
 from kerasformer.progress import WorkProgress, step

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_columns
-from kerasformer.data.dialect import Dialect
-from kerasformer.data.raw import RawDataset, RawSplit, split_name
+from kerasformer.data.dataset import RawDataset, RawSplit, split_name
 from kerasformer.data.tables import ACCEPTED, Table, empty, read_frame, read_table, suffix_of
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
 

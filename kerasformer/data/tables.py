@@ -10,8 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from kerasformer.data.columns import KNOWN
-from kerasformer.data.dialect import Dialect
-from kerasformer.data.text_file import BEGINNING, Place, TextLines, reading
+from kerasformer.data.text_file import BEGINNING, Dialect, Place, TextLines, reading
 from kerasformer.errors import UserError, require
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
@@ -193,19 +192,19 @@ def _jsonl(path, encoding):
         for line in lines:
             if not line.strip():
                 continue
+            where = f"{path}, line {lines.here.number}"
             try:
                 row = json.loads(line)
                 if "\\u" in line:  # half of a surrogate pair is valid JSON, but no text
                     json.dumps(row, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{path}, line {lines.here.number}, is not valid JSON ({error}): write one "
-                    "object a line."
+                    f"{where}, is not valid JSON ({error}): write one object a line."
                 ) from None
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{path}, line {lines.here.number}, holds a {type(row).__name__}: write one "
-                    'JSON object a line, such as {"text": "...", "label": "..."}.'
+                    f"{where}, holds a {type(row).__name__}: write one JSON object a line, such as "
+                    '{"text": "...", "label": "..."}.'
                 )
             yield lines.here, row
 

@@ -2,6 +2,8 @@
 
 import re
 
+from rich.cells import cell_len
+
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_estimate,
@@ -13,7 +15,7 @@ from kerasformer.compare.report.summary import (
 )
 from kerasformer.compare.report.verdict import Gap, Verdict, judge, rank
 from kerasformer.compare.settings import Settings
-from kerasformer.formatting import percent, printable, shorten, width
+from kerasformer.formatting import percent, printable, shorten
 
 # Measure, heading, how to write it. Percentages and times are mean ± standard deviation.
 QUALITY = (
@@ -176,10 +178,10 @@ def _judged(record) -> tuple[list[ArmSummary], Verdict]:
 
 def _align(rows):
     """Pads the first column to the right and the others to the left."""
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            " " * (size - width(cell)) + cell if index else cell + " " * (size - width(cell))
+            " " * (size - cell_len(cell)) + cell if index else cell + " " * (size - cell_len(cell))
             for index, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
