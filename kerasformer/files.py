@@ -24,12 +24,10 @@ def read_text(path: Path) -> str:
         UserError: The file is missing, no regular file, over 64 MiB, or not UTF-8.
     """
     try:
+        if not path.exists():
+            raise UserError(f"There is no file {path}.")
         if not path.is_file():
-            raise UserError(
-                f"{path} is no regular file: give the path of a text file."
-                if path.exists()
-                else f"There is no file {path}."
-            )
+            raise UserError(f"{path} is no regular file: give the path of a text file.")
         with open(path, "rb") as stream:
             content = stream.read(_MAX_TEXT + 1)
     except OSError as error:

@@ -50,7 +50,6 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
-    from kerasformer.analysis.context import plot_layer, plot_layers
     from kerasformer.files import write_whole, writing
 
     output = output_file(arguments.output, ".png")
@@ -61,6 +60,9 @@ def run(arguments):
     texts = arguments.texts or _lines(Path(arguments.file).expanduser(), arguments.encoding)
     contexts, layer = _compare(arguments, texts)
     beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")
+
+    from kerasformer.analysis.context import plot_layer, plot_layers  # loads TensorFlow
+
     for path, picture in ((output, plot_layers(contexts)), (beside, plot_layer(contexts, layer))):
         with writing(path):
             write_whole(path, picture)

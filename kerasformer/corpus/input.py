@@ -108,8 +108,7 @@ class CorpusInput:
         for index in range(file, len(self.files)):
             table = self.open(self.files[index])
             wanted = named(asked, table.columns, table.path)
-            start = () if place is None else (place,)
-            for at, cells in table.walk(wanted, *start):
+            for at, cells in table.walk(wanted, *filter(None, [place])):
                 where = f"{table.path}, {table.unit} {at.number}"
                 id = None if self.id_column is None else str(cells[-1])
                 if id is not None and not _is_there(cells[-1]):

@@ -179,12 +179,8 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     """The manifest of a job that was begun, once it is sure that it is still the same job."""
     manifest = Manifest.load(folder)
     job = manifest.job
-    recorded = {
-        **dataclasses.asdict(job.config),
-        **{name: getattr(job, name) for name in _OF_JOB},
-        "text_column": job.input.text_columns,
-        **{name: getattr(job.input, name) for name in _OF_INPUT if name != "text_column"},
-    }
+    recorded = vars(job.config) | vars(job) | vars(job.input)
+    recorded["text_column"] = job.input.text_columns
     for name, value in settings.items():
         was, now = _plain(recorded.get(name)), _plain(value)
         if str(was) != str(now):  # a column may be given by its number
