@@ -50,6 +50,8 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
+    from kerasformer.data.tables import read_lines
+    from kerasformer.data.text_file import Dialect
     from kerasformer.files import write_whole, writing
 
     output = output_file(arguments.output, ".png")
@@ -57,7 +59,11 @@ def run(arguments):
         raise UserError(f"--limit is {arguments.limit}, but a comparison takes 2 or more.")
     if arguments.texts and arguments.encoding:
         raise UserError("--encoding is of a --file: leave it out.")
-    texts = arguments.texts or _lines(Path(arguments.file).expanduser(), arguments.encoding)
+    texts = arguments.texts
+    if not texts:
+        encoding = Dialect(encoding=arguments.encoding).encoding
+        lines = read_lines(Path(arguments.file).expanduser(), encoding)
+        texts = (text for _, (text,) in lines.read(["text"]))
     contexts, layer = _compare(arguments, texts)
     beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")
 
@@ -73,14 +79,6 @@ def run(arguments):
     if len(contexts.occurrences) <= _SHOWN:
         sections.append(_matrix(contexts, layer))
     print("\n\n".join([*sections, f"Written: {output}, {beside}"]))
-
-
-def _lines(path, encoding):
-    from kerasformer.data.tables import read_lines
-    from kerasformer.data.text_file import Dialect
-
-    table = read_lines(path, Dialect(encoding=encoding).encoding)
-    return (text for _, (text,) in table.read(["text"]))
 
 
 def _compare(arguments, texts):

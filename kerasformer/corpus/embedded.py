@@ -13,10 +13,7 @@ from kerasformer.corpus.shards import Shard, read_files
 
 
 class EmbeddedCorpus:
-    """What `kerasformer embed` wrote to a folder, also where it is still incomplete.
-
-    Args:
-        folder: The folder.
+    """What `kerasformer embed` wrote to a `folder`, also where it is still incomplete.
 
     Attributes:
         manifest: The `Manifest`: the job with its model, settings and input, and its shards.
@@ -79,11 +76,7 @@ class EmbeddedCorpus:
         return self._embedder.embedder
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """Vectors `[texts, width]` of other texts, made and stored as those of the corpus.
-
-        Raises:
-            UserError: The model cannot be read, or has changed since.
-        """
+        """Vectors `[texts, width]` of other texts, made and stored as those of the corpus."""
         return self._embedder(texts).vectors
 
     @functools.cached_property

@@ -26,9 +26,9 @@ class CorpusIndex:
     are. What is found is compared again exactly, so similarities are those of `nearest`; but a near
     text in another list is missed. In a corpus of up to 2,500 texts none is.
 
-    The index lies beside the corpus, with a note of its checksum and of the shards that it was made
-    of, and is mapped into memory. If either is not as noted, it is not read but made again, which
-    takes 2 bytes of memory for each number of the corpus, or a bit for each bit.
+    The index lies beside the corpus, with a note of its checksum and of its shards', and is mapped
+    into memory. If either is not as noted, it is made again, which takes 2 bytes of memory for each
+    number of the corpus, or a bit for each bit.
     """
 
     def __init__(self, corpus):

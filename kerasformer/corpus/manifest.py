@@ -21,8 +21,7 @@ _VERSION = 1
 class Job:
     """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
 
-    `text` is whether the texts are kept beside their vectors; a shard has fewer than `shard_size`
-    rows where texts are long; None for `limit` takes all of the input.
+    `text` keeps the texts beside their vectors; a shard has fewer rows where texts are long.
     """
 
     config: EmbeddingConfig

@@ -54,9 +54,6 @@ def embed_corpus(
             `CorpusInput.of`; `format`, `text`, `shard_size` and `limit` of `Job`; `model`, `policy`
             and the others of `EmbeddingConfig`. None is the default.
 
-    Returns:
-        The `EmbeddedCorpus`.
-
     Raises:
         UserError: A mistake in the settings or the input, a folder that is in use, or a job that
             cannot be resumed because its settings, model or input have changed.

@@ -45,7 +45,12 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
     paths = [folder / file.name for file in files]
     try:
         if paths[0].suffix == ".parquet":
-            return _read_parquet(paths[0])
+            table = require("pyarrow.parquet", extra="parquet").read_table(paths[0])
+            column = table["vector"].combine_chunks()
+            numbers = column.flatten().to_numpy(zero_copy_only=False)
+            texts = table["text"].to_pylist() if "text" in table.column_names else None
+            vectors = numbers.reshape(-1, column.type.list_size)
+            return Shard(table["id"].to_pylist(), texts, vectors)
         vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
         with open(paths[1], encoding="utf-8", newline="\n") as stream:
             rows = [json.loads(line) for line in stream]
@@ -80,15 +85,6 @@ def _write_parquet(path, shard):
         table = arrow.table(columns)
         parquet.write_table(table, stream, use_dictionary=False, compression=compression)
     return path
-
-
-def _read_parquet(path):
-    parquet = require("pyarrow.parquet", extra="parquet")
-    table = parquet.read_table(path)
-    column = table["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
-    texts = table["text"].to_pylist() if "text" in table.column_names else None
-    return Shard(table["id"].to_pylist(), texts, vectors)
 
 
 def _write_npy(path, shard):

@@ -146,10 +146,8 @@ def _sniff_delimiter(path, encoding):
 
 
 def _has_header(names, sample):
-    """Whether the first row names the columns.
-
-    It does if one of its cells is a usual name; it does not if one is a number, or stands again
-    further down in its column, as labels do.
+    """Whether the first row names the columns: one cell is a usual name, or else none is a number
+    or stands again further down in its column, as labels do.
     """
     if any(name.lower() in KNOWN for name in names):
         return True
