@@ -24,12 +24,10 @@ def read_text(path: Path) -> str:
         UserError: The file is missing, no regular file, over 64 MiB, or not UTF-8.
     """
     try:
+        if not path.exists():
+            raise UserError(f"There is no file {path}.")
         if not path.is_file():
-            raise UserError(
-                f"{path} is no regular file: give the path of a text file."
-                if path.exists()
-                else f"There is no file {path}."
-            )
+            raise UserError(f"{path} is no regular file: give the path of a text file.")
         with open(path, "rb") as stream:
             content = stream.read(_MAX_TEXT + 1)
     except OSError as error:
@@ -100,14 +98,13 @@ def write_whole(path, content: str | bytes) -> Path:
 
 
 @contextlib.contextmanager
-def writing(path):
-    """Turns an OSError into a `UserError` about a file of the user's choice."""
+def writing(path, remedy: str = "give another --output"):
+    """Turns an OSError into a `UserError` about a path that cannot be written, and its remedy."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): give another --output."
-        ) from None
+        reason = error.strerror or error
+        raise UserError(f"{path} cannot be written ({reason}): {remedy}.") from None
 
 
 @contextlib.contextmanager
@@ -120,18 +117,15 @@ def only_writer(folder, what: str):
     import filelock
 
     folder = Path(folder)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(
-            f"Another {what} is writing to {folder}; wait for it, or give another --output."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"Cannot write to {folder} ({error.strerror}); give another --output."
-        ) from None
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise UserError(
+                f"Another {what} is writing to {folder}; wait for it, or give another --output."
+            ) from None
     try:
         yield
     finally:

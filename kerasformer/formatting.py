@@ -1,7 +1,6 @@
 """Numbers and names as people read them."""
 
 import math
-import unicodedata
 
 MISSING = "–"
 
@@ -112,16 +111,6 @@ def printable(text: str) -> str:
     """
     text = " ".join(text.split())
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-def width(text: str) -> int:
-    """How many columns a text takes in a terminal.
-
-    >>> width("ab"), width("体育")
-    (2, 4)
-    """
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def decimals(value: float) -> int:

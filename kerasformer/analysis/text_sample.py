@@ -13,8 +13,8 @@ from kerasformer.corpus.manifest import MANIFEST
 from kerasformer.corpus.neighbours import directions
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_text, named, usual_label, usual_text
-from kerasformer.data.dialect import Dialect
 from kerasformer.data.load import REVIEWS, load_dataset
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 
 

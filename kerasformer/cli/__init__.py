@@ -5,27 +5,19 @@ Its docstring is the help; it has `add_options(parser)` and `run(arguments)`.
 
 import argparse
 import difflib
+import importlib
 import os
 import re
 import sys
 
 import kerasformer
-from kerasformer.cli import (
-    attention,
-    compare,
-    context,
-    convert,
-    embed,
-    inspect,
-    layers,
-    plot,
-    quick_start,
-    similar,
-    tokenize,
-)
+from kerasformer.cli import quick_start
 from kerasformer.errors import UserError
 
-_COMMANDS = (compare, inspect, convert, tokenize, embed, similar, plot, layers, attention, context)
+_COMMANDS = (
+    *("compare", "inspect", "convert", "tokenize", "embed", "similar", "plot", "layers"),
+    *("attention", "context"),
+)
 
 
 def main(argv=None) -> int:
@@ -59,13 +51,11 @@ def _parser():
         "--version", action="version", version=f"kerasformer {kerasformer.__version__}"
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in _COMMANDS:
+    for name in _COMMANDS:
+        module = importlib.import_module(f"kerasformer.cli.{name}")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
-        command = commands.add_parser(
-            module.__name__.rpartition(".")[2],
-            help=summary[:1].lower() + summary[1:].rstrip("."),
-            description=description,
-        )
+        summary = summary[:1].lower() + summary[1:].rstrip(".")
+        command = commands.add_parser(name, help=summary, description=description)
         module.add_options(command)
         command.set_defaults(run=module.run)
     return parser

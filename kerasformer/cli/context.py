@@ -50,15 +50,28 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
+    from kerasformer.data.tables import read_lines
+    from kerasformer.data.text_file import Dialect
+    from kerasformer.files import write_whole, writing
+
     output = output_file(arguments.output, ".png")
     if arguments.limit < 2:
         raise UserError(f"--limit is {arguments.limit}, but a comparison takes 2 or more.")
     if arguments.texts and arguments.encoding:
         raise UserError("--encoding is of a --file: leave it out.")
-    texts = arguments.texts or _lines(Path(arguments.file).expanduser(), arguments.encoding)
+    texts = arguments.texts
+    if not texts:
+        encoding = Dialect(encoding=arguments.encoding).encoding
+        lines = read_lines(Path(arguments.file).expanduser(), encoding)
+        texts = (text for _, (text,) in lines.read(["text"]))
     contexts, layer = _compare(arguments, texts)
     beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")
-    _write(contexts, layer, output, beside)
+
+    from kerasformer.analysis.context import plot_layer, plot_layers  # loads TensorFlow
+
+    for path, picture in ((output, plot_layers(contexts)), (beside, plot_layer(contexts, layer))):
+        with writing(path):
+            write_whole(path, picture)
     if arguments.json:
         print(json.dumps(_record(contexts, layer, [output, beside])))
         return
@@ -68,14 +81,6 @@ def run(arguments):
     print("\n\n".join([*sections, f"Written: {output}, {beside}"]))
 
 
-def _lines(path, encoding):
-    from kerasformer.data.dialect import Dialect
-    from kerasformer.data.tables import read_lines
-
-    table = read_lines(path, Dialect(encoding=encoding).encoding)
-    return (text for _, (text,) in table.read(["text"]))
-
-
 def _compare(arguments, texts):
     from kerasformer.checkpoints import open_checkpoint
     from kerasformer.progress import stderr_to_nowhere
@@ -83,8 +88,7 @@ def _compare(arguments, texts):
     layers = open_checkpoint(arguments.model).config.num_layers + 1
     if not -layers <= arguments.layer < layers:
         raise UserError(
-            f"--layer is {arguments.layer}, but the model has layers 0 to {layers - 1} (or "
-            f"{-layers} to -1)."
+            f"--layer is {arguments.layer}, but the model has 0 to {layers - 1} or {-layers} to -1."
         )
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.analysis.context import word_contexts
@@ -93,15 +97,6 @@ def _compare(arguments, texts):
         embedder = TextEmbedder.from_pretrained(arguments.model)
         contexts = word_contexts(embedder, arguments.word, texts, limit=arguments.limit)
     return contexts, arguments.layer % layers
-
-
-def _write(contexts, layer, output, beside):
-    from kerasformer.analysis.context import plot_layer, plot_layers
-    from kerasformer.files import write_whole, writing
-
-    for path, picture in ((output, plot_layers(contexts)), (beside, plot_layer(contexts, layer))):
-        with writing(path):
-            write_whole(path, picture)
 
 
 def _record(contexts, layer, files):

@@ -39,6 +39,7 @@ def add_options(command):
 
 def run(arguments):
     """Writes the model beside its place, reads it back, compares it, and only then renames it."""
+    from kerasformer.files import writing
     from kerasformer.progress import stderr_to_nowhere
     from kerasformer.sources.resolve import resolve
 
@@ -56,18 +57,13 @@ def run(arguments):
     total = count_parameters(checkpoint)["total"]
     _say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)
-    try:
-        with replacing(target) as new:
-            path = Path(new)
-            _say(f"Writing {target} ...")
-            write_model(model, tokenizer, path, to)
-            _say("Reading it back ...")
-            print(_format(target, path, compare_with(model, tokenizer, path, to), notes))
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {target} ({error.strerror or error}): give a place that can be written "
-            "to, on a disk with room."
-        ) from None
+    remedy = "give a place that can be written to, on a disk with room"
+    with writing(target, remedy), replacing(target) as new:
+        path = Path(new)
+        _say(f"Writing {target} ...")
+        write_model(model, tokenizer, path, to)
+        _say("Reading it back ...")
+        print(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
 
 
 def _say(line):
@@ -90,13 +86,13 @@ def _check_target(target: Path, source: Path, to: str, overwrite: bool):
         raise UserError(f"{target} exists: give --overwrite to replace it.")
 
 
-def _format(target, written, result, notes):
+def _format(target, written, model, weights, difference, notes):
     paths = sorted(path for path in (written, *written.rglob("*")) if path.is_file())
     rows = [[target / path.relative_to(written), path.stat().st_size] for path in paths]
     lines = [
-        f"Wrote a {result.name} of {result.parameters:,} parameters:",
+        f"Wrote a {type(model).__name__} of {model.count_params():,} parameters:",
         table(rows, right={1}, indent="  "),
-        f"Read back: {result.weights:,} weights are equal, and the outputs for a fixed input "
-        f"differ by {result.difference:.1g} at most.",
+        f"Read back: {weights:,} weights are equal, and the outputs for a fixed input "
+        f"differ by {difference:.1g} at most.",
     ]
     return "\n".join([*lines, *(f"Left out: {note}." for note in notes)])

@@ -1,9 +1,8 @@
 """A quicker start: less is done while Keras is imported.
 
-Where they are installed, Keras imports scikit-learn with most of SciPy for its `wrappers`, and
-matplotlib for its `visualization`. And Python's collector of cyclic garbage walks again and again
-through the growing heap, where next to nothing is garbage. Together they take longer than all the
-rest of Keras, and few programs have any use for them.
+Keras imports scikit-learn with most of SciPy for its `wrappers`, and matplotlib for its
+`visualization`; and Python's collector of cyclic garbage walks again and again through the growing
+heap. Together they take longer than all the rest of Keras, and few programs need them.
 """
 
 import gc

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Set
 
-from kerasformer.formatting import width
+from rich.cells import cell_len
 
 _LEFT_TO_RIGHT = "\u200e"
 
@@ -32,29 +32,15 @@ def table(rows: list[list], right: Set[int] = frozenset(), indent: str = "") -> 
     a       1
     bc  1,000
     """
-    rows = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    rows = [[f"{c:,}" if isinstance(c, int) else readable(str(c)) for c in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = []
         for index, (cell, size) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (size - _width(cell))
-            if _runs_from_the_right(cell):
+            space = " " * (size - cell_len(cell))
+            if any(unicodedata.bidirectional(character) in ("R", "AL") for character in cell):
                 cell += _LEFT_TO_RIGHT
             cells.append(space + cell if index in right else cell + space)
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
-
-
-def _cell(value):
-    return f"{value:,}" if isinstance(value, int) else readable(str(value))
-
-
-def _width(cell):
-    return len(cell) if cell.isascii() else width(cell)
-
-
-def _runs_from_the_right(cell):
-    return not cell.isascii() and any(
-        unicodedata.bidirectional(character) in ("R", "AL") for character in cell
-    )

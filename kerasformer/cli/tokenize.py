@@ -161,22 +161,21 @@ def _places(tokenizer, text, before, after, count):
 
 
 def _format(result: dict) -> str:
-    rows = [["", "id", "offsets", "token", "text"]]
+    paired = result["pair"] is not None
+    rows = [["", "id", *["segment"] * paired, "offsets", "token", "text"]]
     for index, token in enumerate(result["tokens"]):
-        start, end = token["start"], token["end"]
-        text = result["pair"] if token["segment"] else result["text"]
+        start, end, segment = token["start"], token["end"], token["segment"]
+        text = result["pair"] if segment else result["text"]
         rows.append(
             [
                 str(index),
                 str(token["id"]),
+                *[str(segment)] * paired,
                 "" if start is None else f"{start}:{end}",
                 token["token"],
                 "" if start is None else text[start:end] + ("  (unknown)" * token["unknown"]),
             ]
         )
-    if result["pair"] is not None:
-        segments = ["segment", *(str(token["segment"]) for token in result["tokens"])]
-        rows = [[*row[:2], segment, *row[2:]] for row, segment in zip(rows, segments, strict=True)]
     lines = table(rows, right=set(range(len(rows[0]) - 2)))
     if result["left_out"]:
         many = result["left_out"] > 1

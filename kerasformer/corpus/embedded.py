@@ -13,13 +13,9 @@ from kerasformer.corpus.shards import Shard, read_files
 
 
 class EmbeddedCorpus:
-    """What `kerasformer embed` wrote to a folder, also where it is still incomplete.
-
-    Args:
-        folder: The folder.
+    """What `kerasformer embed` wrote to a `folder`, also where it is still incomplete.
 
     Attributes:
-        folder: The folder.
         manifest: The `Manifest`: the job with its model, settings and input, and its shards.
 
     Raises:
@@ -76,19 +72,11 @@ class EmbeddedCorpus:
             yield read_files(self.folder, self.manifest.done[index].files)
 
     def embedder(self):
-        """The `TextEmbedder` that made the vectors, with all its settings.
-
-        Raises:
-            UserError: The model cannot be read, or has changed since.
-        """
+        """The `TextEmbedder` that made the vectors, or a `UserError` if it has changed since."""
         return self._embedder.embedder
 
     def encode(self, texts: list[str]) -> np.ndarray:
-        """Vectors `[texts, width]` of other texts, made and stored as those of the corpus.
-
-        Raises:
-            UserError: The model cannot be read, or has changed since.
-        """
+        """Vectors `[texts, width]` of other texts, made and stored as those of the corpus."""
         return self._embedder(texts).vectors
 
     @functools.cached_property

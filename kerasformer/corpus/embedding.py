@@ -100,33 +100,27 @@ class ConfiguredEmbedder:
 
     def __call__(self, texts: list[str]) -> Embedded:
         """Makes the vectors of texts, all in one call of `TextEmbedder.encode`."""
+        from kerasformer.embedder import TruncationWarning
+
         settings = _given(self.config, _OF_ENCODE)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             vectors = self.embedder.encode(texts, show_progress_bar=self.advance, **settings)
-        return Embedded(vectors, *_cut(caught))
+        cut_texts = cut_tokens = 0
+        for warning in caught:
+            message = warning.message
+            if isinstance(message, TruncationWarning):
+                cut_texts += int(message.texts)
+                cut_tokens += int(message.tokens)
+            else:
+                warnings.warn_explicit(message, warning.category, warning.filename, warning.lineno)
+        return Embedded(vectors, cut_texts, cut_tokens)
 
 
 def _given(config, names):
     defaults = EmbeddingConfig()
     values = {name: getattr(config, name) for name in names}
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
-
-
-def _cut(caught) -> tuple[int, int]:
-    """The texts and tokens that warnings say were cut; other warnings are issued again."""
-    from kerasformer.embedder import TruncationWarning
-
-    texts = tokens = 0
-    for warning in caught:
-        if isinstance(warning.message, TruncationWarning):
-            texts += int(warning.message.texts)
-            tokens += int(warning.message.tokens)
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
-    return texts, tokens
 
 
 def model_fingerprint(embedder) -> str:

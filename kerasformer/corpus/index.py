@@ -1,6 +1,5 @@
 """An approximate index of an embedded corpus, for one that is too large to compare all of it."""
 
-import contextlib
 import hashlib
 import json
 
@@ -9,7 +8,7 @@ import numpy as np
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
 from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.files import open_whole, read_json, sha256_of, write_whole, writing
 from kerasformer.progress import WorkProgress
 
 INDEX, NOTE = "neighbours.faiss", "neighbours.json"
@@ -27,9 +26,9 @@ class CorpusIndex:
     are. What is found is compared again exactly, so similarities are those of `nearest`; but a near
     text in another list is missed. In a corpus of up to 2,500 texts none is.
 
-    The index lies beside the corpus, with a note of its checksum and of the shards that it was made
-    of, and is mapped into memory. If either is not as noted, it is not read but made again, which
-    takes 2 bytes of memory for each number of the corpus, or a bit for each bit.
+    The index lies beside the corpus, with a note of its checksum and of its shards', and is mapped
+    into memory. If either is not as noted, it is made again, which takes 2 bytes of memory for each
+    number of the corpus, or a bit for each bit.
     """
 
     def __init__(self, corpus):
@@ -93,35 +92,25 @@ class CorpusIndex:
             if note != {"corpus": self._made_from(), "sha256": sha256_of(path)}:
                 return None
             read = self._faiss.read_index_binary if self._binary else self._faiss.read_index
-            with self._no_more_memory_than(path.stat().st_size):
+            limit = self._faiss.get_deserialization_vector_byte_limit()
+            # No part of a file can be longer than all of it, whatever it says.
+            self._faiss.set_deserialization_vector_byte_limit(path.stat().st_size + 1)
+            try:
                 index = read(str(path), self._faiss.IO_FLAG_MMAP)
+            finally:
+                self._faiss.set_deserialization_vector_byte_limit(limit)
         except (OSError, ValueError, RuntimeError):  # FAISS' errors are RuntimeErrors
             return None
         return index if index.ntotal == len(self._corpus) else None
 
-    @contextlib.contextmanager
-    def _no_more_memory_than(self, size):
-        """No part of a file can be longer than all of it, whatever it says."""
-        limit = self._faiss.get_deserialization_vector_byte_limit()
-        self._faiss.set_deserialization_vector_byte_limit(size + 1)
-        try:
-            yield
-        finally:
-            self._faiss.set_deserialization_vector_byte_limit(limit)
-
     def _write(self, index):
         folder = self._corpus.folder
         write = self._faiss.write_index_binary if self._binary else self._faiss.write_index
-        try:
+        with writing(folder / INDEX, "free some space, or search without an index"):
             with open_whole(folder / INDEX) as stream:
                 write(index, self._faiss.PyCallbackIOWriter(stream.write))
             note = {"corpus": self._made_from(), "sha256": sha256_of(folder / INDEX)}
             write_whole(folder / NOTE, json.dumps(note, indent=1) + "\n")
-        except OSError as error:
-            raise UserError(
-                f"Cannot write the index to {folder} ({error.strerror or error}): free some space, "
-                "or search without an index."
-            ) from None
 
     def _make(self):
         rows = len(self._corpus)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from kerasformer.data.cells import is_missing, join_texts
 from kerasformer.data.columns import choose_text, divided, named
-from kerasformer.data.dialect import Dialect
 from kerasformer.data.tables import DETECTED, Table, read_lines, read_table, suffix_of
-from kerasformer.data.text_file import Place, reading
+from kerasformer.data.text_file import Dialect, Place, reading
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
 
@@ -53,8 +52,7 @@ class InputFile:
             status = os.stat(path)
         except OSError as error:
             raise UserError(
-                f"{path} can no longer be read ({error.strerror}): put it back, or give its new "
-                "place."
+                f"{path} can no longer be read ({error.strerror}): put it back, or give its place."
             ) from None
         size, hint = status.st_size, "embed it into a new folder"
         if size > self.bytes:
@@ -78,7 +76,7 @@ class CorpusInput:
     """The files of a job, in order, and how they are read: plain data.
 
     A text is its columns joined by a space; without an `id_column`, ids are the numbers of the
-    rows, from 0; the others are as in `kerasformer.data.dialect.Dialect`.
+    rows, from 0; the others are as in `kerasformer.data.text_file.Dialect`.
     """
 
     files: tuple[InputFile, ...]
@@ -110,8 +108,7 @@ class CorpusInput:
         for index in range(file, len(self.files)):
             table = self.open(self.files[index])
             wanted = named(asked, table.columns, table.path)
-            start = () if place is None else (place,)
-            for at, cells in table.walk(wanted, *start):
+            for at, cells in table.walk(wanted, *filter(None, [place])):
                 where = f"{table.path}, {table.unit} {at.number}"
                 id = None if self.id_column is None else str(cells[-1])
                 if id is not None and not _is_there(cells[-1]):

@@ -11,7 +11,7 @@ from kerasformer.corpus.shard_plan import PlannedShard
 from kerasformer.corpus.shards import FORMATS, ShardFile, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, write_whole
+from kerasformer.files import read_json, write_whole, writing
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -21,8 +21,7 @@ _VERSION = 1
 class Job:
     """All that decides what a corpus' shards hold: plain data, to be sent to other processes.
 
-    `text` is whether the texts are kept beside their vectors; a shard has fewer than `shard_size`
-    rows where texts are long; None for `limit` takes all of the input.
+    `text` keeps the texts beside their vectors; a shard has fewer rows where texts are long.
     """
 
     config: EmbeddingConfig
@@ -83,13 +82,9 @@ class Manifest:
 
     def save(self, folder: Path):
         """Writes it atomically."""
-        try:
-            write_whole(folder / MANIFEST, json.dumps(self._to_json(), indent=1) + "\n")
-        except OSError as error:
-            raise UserError(
-                f"Cannot write {folder / MANIFEST} ({error.strerror or error}): free some space, "
-                "then continue with --resume."
-            ) from None
+        content = json.dumps(self._to_json(), indent=1) + "\n"
+        with writing(folder / MANIFEST, "free some space, then continue with --resume"):
+            write_whole(folder / MANIFEST, content)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -97,8 +92,7 @@ class Manifest:
         path = folder / MANIFEST
         if not path.exists():
             raise UserError(
-                f"{folder} holds no embedded corpus (no {MANIFEST}): give the folder that "
-                "`kerasformer embed` wrote."
+                f"{folder} holds no embedded corpus (no {MANIFEST}): expected one of `embed`."
             )
         content = read_json(path)
         if content.get("version", _VERSION) != _VERSION:
@@ -110,8 +104,7 @@ class Manifest:
             return cls._from_json(content, folder)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed the "
-                "texts again."
+                f"{path} is not a sound manifest ({type(error).__name__}: {error}): embed again."
             ) from None
 
     def _to_json(self) -> dict[str, Any]:

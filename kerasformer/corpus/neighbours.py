@@ -31,9 +31,10 @@ def nearest(corpus, vectors: np.ndarray, top: int = 10) -> list[list[Neighbour]]
     """
     queries = directions(check_queries(corpus, vectors, top), corpus.dtype)
     best = _Best(len(queries), min(top, len(corpus)))
-    first = 0
+    first, rows = 0, max(1, _BLOCK_BYTES // (4 * queries.shape[1]))
     for ids, texts, stored in corpus.shards():
-        for start, block in _blocks(stored, queries.shape[1]):
+        for start in range(0, len(stored), rows):
+            block = np.asarray(stored[start : start + rows])
             best.compare(queries, directions(block, corpus.dtype), first + start)
         best.note(first, ids, texts)
         first += len(ids)
@@ -80,13 +81,6 @@ def directions(vectors: np.ndarray, dtype: str) -> np.ndarray:
     if not np.isfinite(lengths).all():
         raise UserError("A vector holds a number that is not finite: embed the texts again.")
     return found / np.where(lengths > 0, lengths, 1)
-
-
-def _blocks(vectors, size):
-    """Parts of a shard's vectors that are small as float32, each with the number of its first."""
-    rows = max(1, _BLOCK_BYTES // (4 * size))
-    for start in range(0, len(vectors), rows):
-        yield start, np.asarray(vectors[start : start + rows])
 
 
 class _Best:

@@ -16,7 +16,7 @@ from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
-from kerasformer.data.dialect import Dialect
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used
 from kerasformer.progress import WorkProgress, step
@@ -53,9 +53,6 @@ def embed_corpus(
         **settings: `text_column`, `id_column`, `header`, `delimiter` and `encoding` of
             `CorpusInput.of`; `format`, `text`, `shard_size` and `limit` of `Job`; `model`, `policy`
             and the others of `EmbeddingConfig`. None is the default.
-
-    Returns:
-        The `EmbeddedCorpus`.
 
     Raises:
         UserError: A mistake in the settings or the input, a folder that is in use, or a job that
@@ -179,12 +176,8 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
     """The manifest of a job that was begun, once it is sure that it is still the same job."""
     manifest = Manifest.load(folder)
     job = manifest.job
-    recorded = {
-        **dataclasses.asdict(job.config),
-        **{name: getattr(job, name) for name in _OF_JOB},
-        "text_column": job.input.text_columns,
-        **{name: getattr(job.input, name) for name in _OF_INPUT if name != "text_column"},
-    }
+    recorded = vars(job.config) | vars(job) | vars(job.input)
+    recorded["text_column"] = job.input.text_columns
     for name, value in settings.items():
         was, now = _plain(recorded.get(name)), _plain(value)
         if str(was) != str(now):  # a column may be given by its number

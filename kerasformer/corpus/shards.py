@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasformer.errors import UserError, require
-from kerasformer.files import open_whole, sha256_of
+from kerasformer.files import open_whole, sha256_of, writing
 
 FORMATS = ("parquet", "npy")
 
@@ -31,18 +31,13 @@ class Shard(NamedTuple):
 
 def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[ShardFile, ...]:
     """Writes the files of a shard atomically: the same shard gives the same bytes, and sha256."""
-    stem = f"part-{index:05d}"
-    try:
+    stem = folder / f"part-{index:05d}"
+    with writing(stem, "free some space, then continue with --resume"):
         if format == "parquet":
-            paths = [_write_parquet(folder / f"{stem}.parquet", shard)]
+            paths = [_write_parquet(stem.with_suffix(".parquet"), shard)]
         else:
-            paths = _write_npy(folder / f"{stem}.npy", shard)
+            paths = _write_npy(stem.with_suffix(".npy"), shard)
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {folder}/{stem} ({error.strerror or error}): free some space, then "
-            "continue with --resume."
-        ) from None
 
 
 def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
@@ -50,7 +45,12 @@ def read_files(folder: Path, files: Sequence[ShardFile]) -> Shard:
     paths = [folder / file.name for file in files]
     try:
         if paths[0].suffix == ".parquet":
-            return _read_parquet(paths[0])
+            table = require("pyarrow.parquet", extra="parquet").read_table(paths[0])
+            column = table["vector"].combine_chunks()
+            numbers = column.flatten().to_numpy(zero_copy_only=False)
+            texts = table["text"].to_pylist() if "text" in table.column_names else None
+            vectors = numbers.reshape(-1, column.type.list_size)
+            return Shard(table["id"].to_pylist(), texts, vectors)
         vectors = np.load(paths[0], mmap_mode="r", allow_pickle=False)
         with open(paths[1], encoding="utf-8", newline="\n") as stream:
             rows = [json.loads(line) for line in stream]
@@ -85,15 +85,6 @@ def _write_parquet(path, shard):
         table = arrow.table(columns)
         parquet.write_table(table, stream, use_dictionary=False, compression=compression)
     return path
-
-
-def _read_parquet(path):
-    parquet = require("pyarrow.parquet", extra="parquet")
-    table = parquet.read_table(path)
-    column = table["vector"].combine_chunks()
-    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
-    texts = table["text"].to_pylist() if "text" in table.column_names else None
-    return Shard(table["id"].to_pylist(), texts, vectors)
 
 
 def _write_npy(path, shard):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kerasformer.corpus.input import InputFile
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole
+from kerasformer.files import open_whole, writing
 
 STDIN = "-"
 FORMATS = ("txt", "csv", "tsv", "jsonl")
@@ -27,21 +27,15 @@ def spool_stdin(folder: Path, format: str, known: Sequence[InputFile] = ()) -> P
     if sys.stdin is None:
         raise UserError("Standard input is closed: give files.")
     path, digest = folder / f".standard-input.{format}", hashlib.sha256()
-    try:
-        with open_whole(path) as stream:
-            while part := sys.stdin.buffer.read(_BYTES):
-                digest.update(part)
-                stream.write(part)
-            if known and digest.hexdigest() not in {file.sha256 for file in known}:
-                raise UserError(
-                    f"Standard input is not what the job in {folder} was begun with: give the same "
-                    "again, or embed it into a new folder."
-                )
-    except OSError as error:
-        raise UserError(
-            f"Standard input cannot be saved in {folder} ({error.strerror or error}): free some "
-            "space, or give another --output."
-        ) from None
+    with writing(path, "free some space, or give another --output"), open_whole(path) as stream:
+        while part := sys.stdin.buffer.read(_BYTES):
+            digest.update(part)
+            stream.write(part)
+        if known and digest.hexdigest() not in {file.sha256 for file in known}:
+            raise UserError(
+                f"Standard input is not what the job in {folder} was begun with: give the same "
+                "again, or embed it into a new folder."
+            )
     return path
 
 

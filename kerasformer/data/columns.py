@@ -98,7 +98,16 @@ def usual_label(columns: Sequence[str], text: Sequence[str] = ()) -> str | None:
 
 def named(asked: Columns, columns: Sequence[str], where: object) -> tuple[str, ...]:
     """The names of columns that are asked for: by name or number, several separated by commas."""
-    return tuple(_named(name, columns, where) for name in divided(asked, columns))
+    names = []
+    for name in divided(asked, columns):
+        if name not in columns and str(name).isdecimal() and int(name) < len(columns):
+            name = columns[int(name)]
+        if name not in columns:
+            near = difflib.get_close_matches(str(name), columns, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise UserError(f"{where} has no column {name!r}, only {_listed(columns)}{hint}")
+        names.append(str(name))
+    return tuple(names)
 
 
 def divided(asked: Columns, columns: Sequence[str]) -> Sequence[str | int]:
@@ -113,16 +122,6 @@ def say_joined(columns: Sequence[str]):
     if len(columns) > 1:
         names = ", ".join(map(repr, columns))
         print(f"A text is the columns {names} of a row, joined by a space.", file=sys.stderr)
-
-
-def _named(name, columns, where):
-    if name in columns:
-        return name
-    if str(name).isdecimal() and int(name) < len(columns):
-        return columns[int(name)]
-    near = difflib.get_close_matches(str(name), columns, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise UserError(f"{where} has no column {name!r}, only {_listed(columns)}{hint}")
 
 
 def _listed(columns):

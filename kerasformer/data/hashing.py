@@ -31,14 +31,9 @@ def text_key(text: str) -> bytes:
 
 def places(keys: Iterable[bytes], salt: str) -> np.ndarray:
     """The place of each key under a salt, float64 `[n]` in [0, 1); salts are independent."""
-    prefix = hashlib.sha256(f"{salt}:".encode())
-
-    def first_bytes(key):
-        digest = prefix.copy()
-        digest.update(key)
-        return digest.digest()[:8]
-
-    return np.frombuffer(b"".join(map(first_bytes, keys)), dtype=">u8") / 2.0**64
+    prefix = f"{salt}:".encode()
+    digests = (hashlib.sha256(prefix + key).digest()[:8] for key in keys)
+    return np.frombuffer(b"".join(digests), dtype=">u8") / 2.0**64
 
 
 def held_out(keys: Sequence[bytes], labels: np.ndarray, fraction: float, salt: str) -> np.ndarray:

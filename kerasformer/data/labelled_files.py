@@ -5,9 +5,9 @@ from pathlib import Path
 
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_columns
-from kerasformer.data.dialect import Dialect
-from kerasformer.data.raw import RawDataset, RawSplit, split_name
+from kerasformer.data.dataset import RawDataset, RawSplit, split_name
 from kerasformer.data.tables import ACCEPTED, Table, empty, read_frame, read_table, suffix_of
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
 
@@ -23,20 +23,18 @@ def read_path(
     A file's rows may name their split in a column called "split". A folder has train, and perhaps
     validation and test, each a file or several numbered ones.
     """
-    if not path.is_dir():
-        table = read_table(path, dialect)
-        splits, columns = _read(table, "train", text_column, label_column)
-        provenance = {"files": [file_identity(path)], "columns": columns}
-        return RawDataset(_stem(path), splits, None, provenance)
-    splits, files, columns = {}, [], {}
-    for file, split in _split_files(path):
+    folder = path.is_dir()
+    splits: dict[str, RawSplit] = {}
+    files, columns = [], {}
+    for file, split in _split_files(path) if folder else [(path, "train")]:
         table = read_table(file, dialect)
         found, columns[file.name] = _read(table, split, text_column, label_column)
         files.append(file_identity(file))
         for name, rows in found.items():
             splits.setdefault(name, RawSplit()).texts.extend(rows.texts)
             splits[name].labels.extend(rows.labels)
-    return RawDataset(path.resolve().name, splits, None, {"files": files, "columns": columns})
+    provenance = {"files": files, "columns": columns if folder else columns[path.name]}
+    return RawDataset(path.resolve().name if folder else _stem(path), splits, None, provenance)
 
 
 def read_labelled_frame(

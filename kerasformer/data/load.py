@@ -11,11 +11,10 @@ import numpy as np
 
 from kerasformer.data.cells import class_order
 from kerasformer.data.columns import Columns
-from kerasformer.data.dataset import SPLITS, LabeledDataset, Split
-from kerasformer.data.dialect import Dialect
+from kerasformer.data.dataset import SPLITS, LabeledDataset, RawDataset, RawSplit, Split
 from kerasformer.data.labelled_files import file_identity, read_labelled_frame, read_path
-from kerasformer.data.raw import RawDataset, RawSplit
 from kerasformer.data.tables import ACCEPTED, read_table
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 
 SENTIMENTS = {"0": "negative", "1": "positive"}
@@ -61,18 +60,13 @@ def load_dataset(
             header, the only column of whole numbers or, if there is none, of repeated values.
         class_names: What to call the classes, in ascending order of their labels; or the labels
             themselves in the order wanted. By default the labels, ascending.
-        header: Whether a CSV or TSV file begins with the names of its columns; by default detected
-            from its first rows. Without, columns are called "0", "1", ...
-        delimiter: What separates the cells of a CSV or TSV file, such as ";" or "tab"; by default
-            detected.
-        encoding: The encoding of files without a byte-order mark, such as "cp1252"; by default
-            UTF-8.
+        header: Whether a CSV or TSV file begins with column names, else "0", "1", ...; by default
+            detected from its first rows.
+        delimiter: Of a CSV or TSV file, such as ";" or "tab"; by default detected.
+        encoding: Of files without a byte-order mark, such as "cp1252"; by default UTF-8.
         test_size: The part of the texts for testing, where the source has no test split.
         limit: About how many examples to use, with the balance of splits and classes kept.
         data_dir: Where TensorFlow Datasets keeps its sets; by default as `TFDS_DATA_DIR` says.
-
-    Returns:
-        A `LabeledDataset` with "train", "test" and, if the source has it, "validation".
 
     Raises:
         UserError: There is no such source, it cannot be read, it holds no examples, only one

@@ -10,8 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from kerasformer.data.columns import KNOWN
-from kerasformer.data.dialect import Dialect
-from kerasformer.data.text_file import BEGINNING, Place, TextLines, reading
+from kerasformer.data.text_file import BEGINNING, Dialect, Place, TextLines, reading
 from kerasformer.errors import UserError, require
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
@@ -147,10 +146,8 @@ def _sniff_delimiter(path, encoding):
 
 
 def _has_header(names, sample):
-    """Whether the first row names the columns.
-
-    It does if one of its cells is a usual name; it does not if one is a number, or stands again
-    further down in its column, as labels do.
+    """Whether the first row names the columns: one cell is a usual name, or else none is a number
+    or stands again further down in its column, as labels do.
     """
     if any(name.lower() in KNOWN for name in names):
         return True
@@ -193,19 +190,19 @@ def _jsonl(path, encoding):
         for line in lines:
             if not line.strip():
                 continue
+            where = f"{path}, line {lines.here.number}"
             try:
                 row = json.loads(line)
                 if "\\u" in line:  # half of a surrogate pair is valid JSON, but no text
                     json.dumps(row, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{path}, line {lines.here.number}, is not valid JSON ({error}): write one "
-                    "object a line."
+                    f"{where}, is not valid JSON ({error}): write one object a line."
                 ) from None
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{path}, line {lines.here.number}, holds a {type(row).__name__}: write one "
-                    'JSON object a line, such as {"text": "...", "label": "..."}.'
+                    f"{where}, holds a {type(row).__name__}: write one JSON object a line, such as "
+                    '{"text": "...", "label": "..."}.'
                 )
             yield lines.here, row
 

@@ -86,7 +86,7 @@ def test_more_than_the_limit_and_than_a_terminal_is_wide(context):
     [
         (["good", "--texts", "bad"], "'good' is not in the text"),
         (["good", "--texts", "good"], "'good' stands only once, in text 1"),
-        (["film", "--texts", *TEXTS, "--layer", "3"], "--layer is 3, but the model has layers 0"),
+        (["film", "--texts", *TEXTS, "--layer", "3"], "--layer is 3, but the model has 0"),
         (["film", "--texts", *TEXTS, "--layer", "-4"], "--layer is -4"),
         (["film", "--texts", *TEXTS, "--limit", "1"], "--limit is 1"),
         (["film", "--texts", *TEXTS, "--output", "a.pdf"], "a.pdf, but must end in .png."),

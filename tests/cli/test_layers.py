@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(
     monkeypatch.setattr("kerasformer.cli.layers._study", None)  # would fail if it were called
     (tmp_path / "file").write_text("")
     assert layers("--output", tmp_path / "file" / "out") == 2
-    assert "Cannot write to" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch, capsys):

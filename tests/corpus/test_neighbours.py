@@ -294,6 +294,6 @@ def test_an_index_that_cannot_be_written(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("kerasformer.files.os.fsync", full)
-    with pytest.raises(UserError, match=r"Cannot write the index to .*No space left"):
+    with pytest.raises(UserError, match=r"neighbours.faiss cannot be written .*No space left"):
         CorpusIndex(corpus)
     assert not [path for path in tmp_path.iterdir() if "neighbours" in path.name]

@@ -278,7 +278,7 @@ def test_a_full_disk(source, content, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        with pytest.raises(UserError, match=r"Cannot write out.*No space left on device"):
+        with pytest.raises(UserError, match=r"out.* cannot be written .*No space left on device"):
             embed_corpus([source], "out", **SETTINGS)
     assert not Path("out").exists()  # there had been no room for anything
     embed_corpus([source], "out", resume=True, **SETTINGS)

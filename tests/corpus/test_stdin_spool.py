@@ -156,7 +156,7 @@ def test_a_full_disk(give, monkeypatch):
 
     give(b"fine\n")
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(UserError, match=r"Standard input cannot be saved in out \(No space left"):
+    with pytest.raises(UserError, match=r"\.standard-input\.txt cannot be written \(No space left"):
         embed_corpus(["-"], "out", format="npy")
     assert not Path("out").exists()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data.dialect import Dialect
 from kerasformer.data.tables import read_table, suffix_of
+from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 
 CELL = st.text(

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data.dialect import Dialect
 from kerasformer.data.tables import read_lines, read_table
-from kerasformer.data.text_file import Place, TextLines
+from kerasformer.data.text_file import Dialect, Place, TextLines
 from kerasformer.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -2,6 +2,8 @@
 
 import re
 
+from rich.cells import cell_len
+
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_estimate,
@@ -13,7 +15,7 @@ from kerasformer.compare.report.summary import (
 )
 from kerasformer.compare.report.verdict import Gap, judge, rank
 from kerasformer.compare.settings import Settings
-from kerasformer.formatting import percent, printable, shorten, width
+from kerasformer.formatting import percent, printable, shorten
 
 # Measure, how to write it, heading, and a short heading for what the terminal has room for.
 QUALITY = (
@@ -143,9 +145,9 @@ def _describe_errors(arm, class_names):
 
 def _align(rows):
     """Pads the first column to the right and the others to the left."""
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        spaces = [" " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)]
+        spaces = [" " * (size - cell_len(cell)) for cell, size in zip(row, widths, strict=True)]
         cells = [space + cell for cell, space in zip(row[1:], spaces[1:], strict=True)]
         yield "  ".join([row[0] + spaces[0], *cells])
 

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
 from scipy import stats
 from sklearn.metrics import precision_recall_fscore_support
 
 from kerasformer.compare.report.summary import Estimate, summarize
-from kerasformer.formatting import shorten, width
+from kerasformer.formatting import shorten
 from kerasformer.training.intervals import sampling_margin, wilson_interval
 
 VALUES = st.lists(st.floats(0, 1e6), min_size=2, max_size=8)
@@ -95,12 +94,6 @@ def test_the_spread_of_one_seed_is_unknown_unless_the_arm_is_deterministic(make_
     tfidf, scratch = summarize(make_record(arms=("tfidf", "scratch"), seeds=(0,)))
     assert tfidf.seed_std == 0.0
     assert scratch.seed_std is None
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.text("aé体가ア🙂e\u0301", max_size=10))
-def test_width_is_what_a_terminal_shows(text):
-    assert width(text) == cell_len(text)
 
 
 @settings(max_examples=50, deadline=None)
