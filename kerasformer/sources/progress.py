@@ -5,24 +5,14 @@ import time
 from kerasformer.progress import Bars
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
 class FetchProgress:
-    """A bar for each download where stderr is a terminal, else a line at the start and the end.
-
-    A context manager. The line at the end is printed only where the fetching succeeded.
-
-    Args:
-        title: What is being fetched.
-    """
+    """A bar for each download where stderr is a terminal, else a line at its start and its end."""
 
     def __init__(self, title: str):
         self._title = title
         self._size: int | None = None
         self._started = False
-        self._bars = Bars(_columns)
+        self._bars = Bars(unit="MB")
         self.say = self._bars.say
 
     def __enter__(self) -> "FetchProgress":
@@ -39,23 +29,12 @@ class FetchProgress:
         """Begins a download of `size` bytes, or of an unknown size."""
         self._size, self._started = size, True
         self.say(f"Fetching {self._named()} ...")
-        self._bars.add(self._title, total=size, sizes="")
+        self._bars.add(self._title, total=size)
 
     def move_to(self, count: int) -> None:
         """Sets the bytes of the present download that have come."""
-        if not self._started:
-            return
-        whole = f" of {_megabytes(self._size)}" if self._size else ""
-        self._bars.update(completed=count, sizes=f"{_megabytes(count)}{whole}")
+        if self._started:
+            self._bars.update(completed=count)
 
     def _named(self) -> str:
-        return f"{self._title} ({_megabytes(self._size)})" if self._size else self._title
-
-
-def _columns(rich):
-    return (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.TextColumn("{task.fields[sizes]}"),
-        rich.TimeRemainingColumn(),
-    )
+        return f"{self._title} ({self._size / 1e6:.1f} MB)" if self._size else self._title

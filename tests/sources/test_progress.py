@@ -28,7 +28,7 @@ def test_a_terminal_shows_a_bar_with_bytes(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     fetch()
     seen = terminal.getvalue()
-    assert "4.0 MB of 4.0 MB" in seen
+    assert "4.0 of 4.0 MB" in seen
     assert "Passing over [a place]." in seen
     assert "Fetched a model (4.0 MB) in" in seen
 
