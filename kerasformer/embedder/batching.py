@@ -20,13 +20,10 @@ _LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 def packed_batches(
     tokenized: Tokenized, encoder: BertEncoder, batch_size: int | None
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """The batches of rows of similar lengths, as inputs of the encoder.
+    """Batches of rows of similar lengths: their indices, some perhaps repeated, and the inputs.
 
     Without a `batch_size` they have about the same number of tokens. A call with a single batch
     gets its own shape on TensorFlow: there is no other to share.
-
-    Yields:
-        The indices of the batch's rows, some of which may be repeated, and the inputs.
     """
     padded = padded_length(tokenized.lengths, encoder.config.max_length)
     if batch_size is None:
@@ -48,21 +45,10 @@ def batch_tokens(total: int, most: int, at_once: int) -> int:
 
     In a long job the batches of one length have the same shape each time, for which oneDNN has its
     code ready.
-
-    Example:
-
-    >>> batch_tokens(10_000, most=2048, at_once=2), batch_tokens(3000, most=2048, at_once=2)
-    (2048, 1500)
     """
     return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
 
 
 def filled(batch: np.ndarray, full: int) -> np.ndarray:
-    """Indices, int `[n]`, repeated up to a power of two or a full batch, for fewer shapes.
-
-    Example:
-
-    >>> filled(np.array([7, 8, 9]), full=6), filled(np.array([7, 8, 9, 4, 5]), full=6)
-    (array([7, 8, 9, 7]), array([7, 8, 9, 4, 5, 7]))
-    """
+    """Indices, int `[n]`, repeated up to a power of two or a full batch, for fewer shapes."""
     return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))

@@ -16,14 +16,7 @@ TextOrWords: TypeAlias = str | list[str]
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """A text with its tokens.
-
-    Attributes:
-        text: The text as given, or the list of its words.
-        pair: The second text of a pair, or None.
-        one: The tokens of the prompt and the text.
-        two: The tokens of the pair, or None.
-    """
+    """A text and its pair as given, and the tokens `one` of prompt and text, `two` of the pair."""
 
     text: TextOrWords
     pair: TextOrWords | None
@@ -36,14 +29,7 @@ def checked(
 ) -> Iterator[tuple[TextOrWords, TextOrWords | None]]:
     """Pairs `(text, pair or None)`, each checked when it is reached.
 
-    Args:
-        texts: The texts.
-        pairs: As many second texts, or None.
-        are_words: Whether a text may be a list of words.
-
-    Raises:
-        UserError: They are not an iterable of texts, at once; or one of them is not a str, or the
-            pairs are fewer or more than the texts, when it is reached.
+    With `are_words` a text may be a list of words.
     """
     texts = check_iterable(texts, "texts")
     if pairs is None:

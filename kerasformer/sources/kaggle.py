@@ -21,8 +21,7 @@ from urllib.parse import urljoin
 
 from kerasformer.files import sha256_of
 from kerasformer.sources.child import announce, asking
-from kerasformer.sources.guards import check_names, require_https
-from kerasformer.sources.places import FetchError, Hub, TFHub
+from kerasformer.sources.places import FetchError, Hub, TFHub, check_names, require_https
 
 _TFHUB = "https://tfhub.dev"
 TIMEOUT = 5  # seconds of silence of tfhub.dev
@@ -48,11 +47,7 @@ def cached(place: Hub) -> Path | None:
 def download(model: str, version: str | None) -> dict[str, Any]:
     """Downloads a model of Kaggle, at its current version or another, into kagglehub's cache.
 
-    Returns:
-        The `folder`, the `version`, and the `files`: their names, sha256 and sizes.
-
-    Raises:
-        FetchError: There is no such model, or it is no SavedModel.
+    The result is that of `huggingface.download`.
     """
     with _redirects_over_https():
         version, sizes = _list(model, version)

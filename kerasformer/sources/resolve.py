@@ -18,22 +18,19 @@ _ACCEPTED = (
 )
 _NAME = r"\w[\w.-]*"
 _REPO = f"{_NAME}/{_NAME}"
-_HANDLES = (  # how a handle begins and goes on, the class whose arguments it gives, an example
+_HANDLES = (  # how a handle goes on, the class whose arguments that gives, how to write it
     (
-        "hf://",
         rf"({_REPO})(?:@(\w[\w./-]*))?",
         HuggingFace,
         "hf://owner/name or hf://owner/name@revision, such as hf://google-bert/bert-base-uncased",
     ),
     (
-        "https://tfhub.dev/",
         rf"({_REPO}(?:/{_NAME})*)/([1-9]\d{{0,8}})",
         TFHub,
         "https://tfhub.dev/publisher/name/version, such as "
         "https://tfhub.dev/tensorflow/bert_en_uncased_preprocess/3",
     ),
     (
-        "kaggle://",
         rf"({_REPO}/{_REPO})(?:/([1-9]\d{{0,8}}))?",
         Kaggle,
         "kaggle://owner/model/framework/variation or that and /version, such as "
@@ -121,7 +118,8 @@ def is_offline() -> bool:
 
 def _parse(handle: str) -> Hub:
     """The model that a handle names."""
-    for start, pattern, hub, form in _HANDLES:
+    for pattern, hub, form in _HANDLES:
+        start, _ = hub.written
         if handle.startswith(start):
             match = re.fullmatch(pattern, handle.removeprefix(start), flags=re.ASCII)
             if match is None or ".." in handle:

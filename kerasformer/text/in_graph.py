@@ -33,26 +33,8 @@ class InGraphTokenizer:
     several combining signs on one letter, of which one is not an accent (U+302E, U+302F and the
     note stems U+1D165 to U+1D172), keeps these in the order in which they were typed.
 
-    Args:
-        tokenizer: The `WordPieceTokenizer`.
-
-    Attributes:
-        tokenizer: As given.
-        tokenize: A `tf.function`: texts, string `[batch]`, to the ids of their pieces, int32
-            `[batch, (words), (pieces)]`, without special tokens around them.
-
-    Raises:
-        UserError: tensorflow-text is not installed, or the tokenizer does not normalize and split
-            texts as BERT's does, or has tokens beside its vocabulary.
-
-    Example:
-
-    >>> tokenizer = WordPieceTokenizer.from_vocabulary(
-    ...     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "film", "##s"])
-    >>> in_graph = InGraphTokenizer(tokenizer)
-    >>> in_graph(tf.constant(["Good films", "film"]))["input_word_ids"].numpy()
-    array([[2, 4, 5, 6, 3],
-           [2, 5, 3, 0, 0]], dtype=int32)
+    `tokenize` is a `tf.function`: texts, string `[batch]`, to the ids of their pieces, int32
+    `[batch, (words), (pieces)]`, without special tokens around them.
     """
 
     def __init__(self, tokenizer: WordPieceTokenizer):
@@ -92,16 +74,7 @@ class InGraphTokenizer:
         )
 
     def __call__(self, texts, pairs=None, *, max_length=None):
-        """The encoders' inputs, as `WordPieceTokenizer.tokenize` and `kerasformer.text.pack` do.
-
-        Args:
-            texts: string `[batch]`.
-            pairs: The second text of each pair, string `[batch]`.
-            max_length: The most tokens to keep, special tokens included.
-
-        Returns:
-            `input_word_ids`, `input_mask` and `input_type_ids`, each int32 `[batch, seq]`.
-        """
+        """The encoders' inputs, as `WordPieceTokenizer.tokenize` and `kerasformer.text.pack` do."""
         segments = [self.tokenize(texts)] + ([] if pairs is None else [self.tokenize(pairs)])
         segments = [segment.merge_dims(1, 2) for segment in segments]
         if max_length is not None:
@@ -116,12 +89,8 @@ class InGraphTokenizer:
 
         Source: `BertPackInputs` in `official/nlp/modeling/layers/text_layers.py` of
         https://github.com/tensorflow/models. It differs from `__call__` in one token: where a
-        pair is truncated to an odd number of tokens, the first text keeps one more.
-
-        Args:
-            segments: One or two int32 ragged tensors, `[batch, (pieces)]` or
-                `[batch, (words), (pieces)]`.
-            seq_length: The length of the rows, special tokens included, an int or a scalar tensor.
+        pair is truncated to an odd number of tokens, the first text keeps one more. The one or two
+        segments are ragged, `[batch, (pieces)]` or `[batch, (words), (pieces)]`.
         """
         segments = [s.merge_dims(1, 2) if s.shape.rank == 3 else s for s in segments]
         seq_length = tf.convert_to_tensor(seq_length)
@@ -226,9 +195,8 @@ def _check(tokenizer):
 def _character_table(lowercase, strip_accents, handle_chinese_chars):
     """What a BertNormalizer and the BertPreTokenizer make of each character.
 
-    Returns:
-        An int32 array with a code for each code point, and for each code what to write instead of
-        the character: a string with `\\0` for the character itself and a space where a word ends.
+    An int32 array with a code for each code point, and for each code what to write instead of the
+    character: a string with `\\0` for the character itself and a space where a word ends.
     """
     normalizer = normalizers.BertNormalizer(
         lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=handle_chinese_chars

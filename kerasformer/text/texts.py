@@ -8,39 +8,15 @@ _CHUNK_CHARACTERS = 1_000_000  # encoded at a time: bounds the memory, and keeps
 
 
 def check_texts(texts: Iterable[str], name: str = "texts") -> list[str]:
-    """The texts as a list, each of them a str that UTF-8 can hold.
-
-    Args:
-        texts: A list, a tuple, a one-dimensional array or another iterable of str.
-        name: Their name in error messages.
-
-    Raises:
-        UserError: They are a single text or no texts, or one of them is not a str.
-    """
+    """The texts as a list, each a str that UTF-8 can hold; `name` is theirs in error messages."""
     texts = list(check_iterable(texts, name))
     for index, text in enumerate(texts):
         check_text(text, f"{name}[{index}]")
     return texts
 
 
-def check_pairs(pairs: Iterable[str], count: int) -> list[str]:
-    """As `check_texts`, but of the second texts of `count` pairs.
-
-    Raises:
-        UserError: They are more or fewer, too.
-    """
-    pairs = check_texts(pairs, "pairs")
-    if len(pairs) != count:
-        raise UserError(f"There are {count} texts but {len(pairs)} pairs: give one for each text.")
-    return pairs
-
-
 def check_iterable(texts: Iterable, name: str) -> Iterator:
-    """An iterator over texts that are to be checked one by one.
-
-    Raises:
-        UserError: They are a single text or no texts.
-    """
+    """An iterator over what are neither a single text nor no texts, to be checked one by one."""
     one_dimensional = getattr(texts, "ndim", 1) == 1
     if isinstance(texts, (str, bytes, Mapping, Set)) or not one_dimensional:
         raise UserError(f"{name} is a {type(texts).__name__}, but must be a list of str.")
@@ -51,11 +27,7 @@ def check_iterable(texts: Iterable, name: str) -> Iterator:
 
 
 def check_text(text: str, name: str) -> str:
-    """The text, if it is a str that UTF-8 can hold.
-
-    Raises:
-        UserError: It is not a str, or not valid Unicode.
-    """
+    """The text, if it is a str that UTF-8 can hold."""
     if not isinstance(text, str):
         raise UserError(
             f"{name} is {text!r}, a {type(text).__name__}, but must be a str: "

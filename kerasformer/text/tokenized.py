@@ -21,7 +21,6 @@ class Tokenized:
 
     Attributes:
         lengths: The number of tokens of each text, int64 `[texts]`.
-        pad_id: As given.
 
     Raises:
         ValueError: `type_ids` is not shaped like `ids`.
@@ -87,8 +86,7 @@ def pack(
 
     Args:
         tokenized: What `Tokenizer.tokenize` returned.
-        indices: The texts to take, in this order: ints, a slice or a boolean array; by default
-            all of them.
+        indices: The texts to take, in order: ints, a slice or a boolean array; by default all.
         pad_id: The padding id; by default that of the tokenizer that made `tokenized`.
         pad_to: The length to pad to; by default that of the longest text of the batch.
 
@@ -102,12 +100,8 @@ def pack(
     Example:
 
     >>> batch = pack(Tokenized([[2, 7, 3], [2, 3], [2, 9, 8, 3]], pad_id=1), indices=[1, 0])
-    >>> batch["input_word_ids"]
-    array([[2, 3, 1],
-           [2, 7, 3]], dtype=int32)
-    >>> batch["input_mask"]
-    array([[1, 1, 0],
-           [1, 1, 1]], dtype=int32)
+    >>> batch["input_word_ids"].tolist(), batch["input_mask"].tolist()
+    ([[2, 3, 1], [2, 7, 3]], [[1, 1, 0], [1, 1, 1]])
     """
     if indices is None:
         indices = slice(None)
@@ -135,6 +129,19 @@ def pack(
         "input_mask": mask.astype(np.int32),
         "input_type_ids": type_ids,
     }
+
+
+def longest_first(length: int, pair_length: int, room: int | None) -> tuple[int, int]:
+    """How many tokens to keep of each of two texts: the longer one is truncated first.
+
+    Once both are equally long they share the room, and an odd token goes to the longer text, or
+    to the second of two that are equally long: as in tokenizers, strategy "longest_first".
+    """
+    if room is None or length + pair_length <= room:
+        return length, pair_length
+    shorter = min(length, pair_length, room // 2)
+    longer = room - shorter
+    return (longer, shorter) if length > pair_length else (shorter, longer)
 
 
 def _flatten(rows, typecode):

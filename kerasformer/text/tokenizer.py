@@ -11,18 +11,11 @@ from typing import Any, ClassVar, Self
 import tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import parse_json, read_text
+from kerasformer.files import parse_json, read_text, write_whole
 from kerasformer.sources.resolve import resolve
-from kerasformer.text.files import (
-    find_tokenizer_file,
-    parse_backend,
-    read_config,
-    write_tokenizer,
-)
-from kerasformer.text.special_tokens import check_vocabulary, special_tokens
-from kerasformer.text.texts import check_pairs, check_texts, chunks
-from kerasformer.text.tokenized import Tokenized
-from kerasformer.text.truncation import longest_first
+from kerasformer.text.files import check_vocabulary, find_tokenizer_file, read_config
+from kerasformer.text.texts import check_texts, chunks
+from kerasformer.text.tokenized import Tokenized, longest_first
 
 
 class Tokenizer:
@@ -32,13 +25,13 @@ class Tokenizer:
     whichever of the two a source holds.
 
     Args:
-        backend: The `tokenizers.Tokenizer`. Its own truncation and padding are switched off.
+        backend: The `tokenizers.Tokenizer`, also an attribute. Its own truncation and padding are
+            switched off.
         special_tokens: The token of each role, under transformers' names: `pad_token`,
             `unk_token` and, for WordPiece, `cls_token`, `sep_token`, `mask_token`.
         source: Where the tokenizer comes from, for error messages.
 
     Attributes:
-        backend: As given, for what this class does not do.
         special_tokens: As given, without those that the vocabulary lacks.
 
     Raises:
@@ -129,8 +122,16 @@ class Tokenizer:
                     f"A {type(self).__name__} takes no pairs: join the two texts, or use a "
                     "WordPieceTokenizer."
                 )
-            pairs = check_pairs(pairs, len(texts))
-        room = self._room(max_length, with_pairs=pairs is not None)
+            pairs = check_texts(pairs, "pairs")
+            if len(pairs) != len(texts):
+                raise UserError(
+                    f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
+                )
+        special = len(self._before) + len(self._after) * (1 if pairs is None else 2)
+        least = max(1, special)
+        if max_length is not None and max_length < least:
+            raise UserError(f"max_length is {max_length}, but must be at least {least}.")
+        room = None if max_length is None else max_length - special
         before, after, unknown = self._before, self._after, [self.unk_id]
         if pairs is None:
             given = ((before + ids[:room] + after) or unknown for ids in self.ids(texts))
@@ -144,16 +145,6 @@ class Tokenizer:
             type_ids.append(bytes(len(first)) + b"\1" * len(second))
         return Tokenized(rows, type_ids, pad_id=self.pad_id)
 
-    def _room(self, max_length, *, with_pairs):
-        """How many tokens besides special ones `max_length` allows."""
-        if max_length is None:
-            return None
-        special = len(self._before) + len(self._after) * (2 if with_pairs else 1)
-        least = max(1, special)
-        if max_length < least:
-            raise UserError(f"max_length is {max_length}, but must be at least {least}.")
-        return max_length - special
-
     def ids(self, texts: list[str]) -> Iterator[list[int]]:
         """The ids of each of some checked texts, not truncated and without special tokens."""
         # The backend adds neither: it keeps all that it cuts off, in as many encodings as there are
@@ -165,9 +156,7 @@ class Tokenizer:
     def encodings(self, texts: list, *, are_words: bool = False) -> Iterator[tokenizers.Encoding]:
         """As `ids`, but all that `tokenizers` gives: ids, tokens, offsets and words.
 
-        Args:
-            texts: Checked texts, or lists of checked words.
-            are_words: Whether each text is the list of its words, which `word_ids` then counts.
+        With `are_words` each text is the list of its words, which `word_ids` then counts.
         """
         for chunk in chunks(texts):
             yield from self.backend.encode_batch(
@@ -175,25 +164,11 @@ class Tokenizer:
             )
 
     def tokens(self, texts: Iterable[str]) -> list[list[str]]:
-        """The tokens of each text as strings, without special tokens.
-
-        Args:
-            texts: The texts, as for `tokenize`.
-
-        Raises:
-            UserError: A text is not a str.
-        """
+        """The tokens of each text as strings, without special tokens; errors as of `tokenize`."""
         return [encoding.tokens for encoding in self.encodings(check_texts(texts))]
 
     def offsets(self, texts: Iterable[str]) -> list[list[tuple[int, int]]]:
-        """The `(start, end)` of each of the `tokens`, made from the characters `text[start:end]`.
-
-        Args:
-            texts: The texts, as for `tokenize`.
-
-        Raises:
-            UserError: A text is not a str.
-        """
+        """The `(start, end)` of each of the `tokens`, which was made from `text[start:end]`."""
         return [encoding.offsets for encoding in self.encodings(check_texts(texts))]
 
     def decode(self, ids: Iterable[Sequence[int]], skip_special_tokens: bool = True) -> list[str]:
@@ -214,7 +189,7 @@ class Tokenizer:
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
 
     def _config(self) -> dict[str, Any]:
-        """The content of `tokenizer_config.json`: the roles of the special tokens."""
+        """The content of `tokenizer_config.json`."""
         return {"tokenizer_class": "PreTrainedTokenizerFast", **self.special_tokens}
 
     def to_json(self) -> str:
@@ -224,11 +199,7 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Makes the tokenizer of a `to_json` string.
-
-        Raises:
-            UserError: The string does not hold a tokenizer of this class.
-        """
+        """Makes the tokenizer of a `to_json` string, or raises a UserError."""
         source = "the tokenizer's JSON"
         saved = parse_json(text, source)
         backend = json.dumps(saved.get("tokenizer"), ensure_ascii=False)
@@ -237,13 +208,19 @@ class Tokenizer:
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
 
-        Args:
-            folder: Output folder, created if missing. Each file is written atomically.
-
-        Raises:
-            UserError: The folder cannot be written to.
+        The folder is created if missing, and each file written atomically; a UserError where the
+        folder cannot be written to.
         """
-        write_tokenizer(Path(folder), self.backend, self._config())
+        folder = Path(folder)
+        config = json.dumps(self._config(), ensure_ascii=False, indent=2)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "tokenizer_config.json", config + "\n")
+            write_whole(folder / "tokenizer.json", self.backend.to_str())
+        except OSError as error:
+            raise UserError(
+                f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
+            ) from None
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike) -> Self:
@@ -272,7 +249,12 @@ class Tokenizer:
     @classmethod
     def _from_backend_json(cls, text: str, config, source) -> Self:
         """The tokenizer of the text of a `tokenizer.json`."""
-        backend = parse_backend(text, source)
+        try:
+            backend = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises Exception itself
+            raise UserError(
+                f"{source} is damaged, or not a file of the tokenizers library ({error})."
+            ) from None
         return cls._kind(type(backend.model), source)._from_backend(backend, config, source)
 
     @classmethod
@@ -296,4 +278,13 @@ class Tokenizer:
 
     @classmethod
     def _roles(cls, config, source) -> dict[str, str]:
-        return special_tokens(config, (*cls.required_roles, *cls.optional_roles), source)
+        """The token of each role in a `tokenizer_config.json`, by default BERT's."""
+        tokens = {}
+        for role in (*cls.required_roles, *cls.optional_roles):
+            token = config.get(role) or f"[{role.removesuffix('_token').upper()}]"
+            if isinstance(token, Mapping):  # an AddedToken with its settings
+                token = token.get("content")
+            if not isinstance(token, str):
+                raise UserError(f"{source} has the {role} {token!r}, but it must be a string.")
+            tokens[role] = token
+        return tokens

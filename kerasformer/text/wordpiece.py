@@ -30,11 +30,10 @@ class WordPieceTokenizer(Tokenizer):
     `tokenize` gives `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]` with type ids 0 and 1.
     A special token that is typed out in a text ("[SEP]") is that token, as in transformers.
 
-    The work is done by Hugging Face's `tokenizers`, so that tokens and offsets are those of
-    transformers by construction. `tensorflow_text.FastBertTokenizer` is 8.5 times faster
-    (`experiments/benchmarks/tokenizing.py`, AG News, 2 cores), but tokenizing takes only 2 to 4 %
-    of the time of a small encoder, and tensorflow-text differs on NUL, zero-width and compatibility
-    characters, pins its own TensorFlow, and lacks wheels for some platforms.
+    Tokens and offsets are those of transformers by construction: Hugging Face's `tokenizers` does
+    the work. `tensorflow_text.FastBertTokenizer` is 8.5 times faster (on AG News, 2 cores), but
+    tokenizing takes only 2 to 4 % of the time of a small encoder, and tensorflow-text differs on
+    some characters, pins its own TensorFlow, and lacks wheels for some platforms.
 
     Source: Devlin et al., 2018, BERT (https://arxiv.org/abs/1810.04805), `tokenization.py` of
     https://github.com/google-research/bert; `transformers.BertTokenizer`.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.embedder.quantization import quantize
+from kerasformer.embedder.results import quantize
 from kerasformer.embedder.windows import merge_windows
 
 LAWS = settings(deadline=None, max_examples=50)

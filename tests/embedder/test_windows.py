@@ -1,6 +1,7 @@
 """Windows: every token in one of them, with the most context that there is."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ lengths = st.integers(0, 60)
 
 
 def windowing(max_length, **options):
-    return Windowing(CLS, SEP, PAD, max_length, **options)
+    ids = SimpleNamespace(cls_id=CLS, sep_id=SEP, pad_id=PAD)
+    return Windowing(ids, max_length, **options)
 
 
 def tokens(length, first=1):
@@ -102,7 +104,7 @@ def test_what_is_cut_is_what_the_tokenizer_cuts(one, two, max_length):
     tokenizer = WordPieceTokenizer.from_vocabulary(words)
     pairs = None if two is None else ["b " * two]
     expected = tokenizer.tokenize(["a " * one], pairs, max_length=max_length)
-    ours = Windowing(tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, max_length)
+    ours = Windowing(tokenizer, max_length)
     rows = ours.windows([([4] * one, None if two is None else [5] * two)])
     assert rows.tokenized.ids == expected.ids
     assert rows.tokenized.type_ids == expected.type_ids

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.sources.guards import check_names, require_https
-from kerasformer.sources.places import FetchError
+from kerasformer.sources.places import FetchError, check_names, require_https
 
 HUB = "https://hub.example/x"
 MIRROR = "http://127.0.0.1:99/x"
