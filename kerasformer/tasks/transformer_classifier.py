@@ -195,6 +195,6 @@ class TransformerClassifier(StringClassifier):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size")
-        names += ("dropout", "activation")
+        names = ["vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"]
+        names += ["dropout", "activation"]
         return super().get_config() | {name: getattr(self, name) for name in names}
