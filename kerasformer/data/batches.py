@@ -1,5 +1,7 @@
 """Batches of texts of similar length, so that hardly any work is spent on padding."""
 
+import numbers
+
 import keras
 import numpy as np
 
@@ -103,6 +105,9 @@ class Batches(keras.utils.PyDataset):
         steps=None,
     ):
         super().__init__()
+        for name, count in (("batch_size", batch_size), ("steps", steps)):
+            if count is not None and (not isinstance(count, numbers.Integral) or count < 1):
+                raise ValueError(f"{name}={count!r} is not a positive integer.")
         self.lengths = np.asarray(lengths)
         labels = None if labels is None else np.asarray(labels)
         is_ids = labels is not None and labels.dtype.kind in "iu"

@@ -1,6 +1,6 @@
 """Texts with their labels, from anything that Keras users train on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import keras
@@ -85,10 +85,12 @@ def hold_strings(x: Any) -> bool:
     """Whether x has texts rather than tensors: as a sequence, a column, a tensor or a data set.
 
     Raises:
-        UserError: It is one text alone.
+        UserError: It is one text alone, or nothing that holds texts in an order.
     """
-    if isinstance(x, str | bytes):
+    if isinstance(x, str | bytes) or (getattr(x, "ndim", 1) == 0 and _is_text(np.asarray(x)[()])):
         raise UserError("Expected a list of texts, got one string: put it in [ ].")
+    if isinstance(x, Set) or (isinstance(x, Mapping) and any(map(_holds_a_text, x.values()))):
+        raise UserError(f"Expected a list of texts, got a {type(x).__name__}.")
     if hasattr(x, "element_spec"):  # a tf.data.Dataset
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
         return getattr(spec, "dtype", None) == "string"
@@ -98,10 +100,18 @@ def hold_strings(x: Any) -> bool:
     if hasattr(x, "to_numpy"):  # a column of pandas or polars
         x = x.to_numpy()
     if isinstance(x, list | tuple):
-        return not len(x) or x[0] is None or isinstance(x[0], str | bytes)
+        return not x or any(one is None or _is_text(one) or _holds_a_text(one) for one in x)
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "USO"
     return getattr(x, "dtype", None) == "string"  # a tensor of TensorFlow's
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str | bytes)
+
+
+def _holds_a_text(x: Any) -> bool:
+    return isinstance(x, list | tuple) and any(map(_is_text, x))
 
 
 def read_examples(x: Any, y: Any = None, sample_weight: Any = None) -> Examples:
@@ -123,15 +133,43 @@ def read_examples(x: Any, y: Any = None, sample_weight: Any = None) -> Examples:
         x, y, sample_weight = _read_dataset(x)
     elif hasattr(x, "numpy"):  # a tensor of TensorFlow's
         x = x.numpy()
-    texts = check_texts([t.decode() if isinstance(t, bytes) else t for t in list(x)])
-    for name, column in (("labels", y), ("sample_weight", sample_weight)):
-        if column is not None and len(column) != len(texts):
-            raise UserError(
-                f"Expected one of {name} for each text, got {len(texts):,} texts and "
-                f"{len(column):,} {name}."
-            )
-    weights = None if sample_weight is None else np.asarray(sample_weight, "float32")
-    return Examples(texts, None if y is None else np.asarray(y), weights)
+    if len(shape := getattr(x, "shape", "n")) != 1:
+        raise UserError(f"Expected one column of texts, got an array of shape {tuple(shape)}.")
+    texts = check_texts([decoded(t, f"texts[{i}]") for i, t in enumerate(x)])
+    labels = _column(y, "labels", len(texts))
+    weights = _column(sample_weight, "sample_weight", len(texts))
+    if weights is not None and (weights.ndim != 1 or weights.dtype.kind not in "biuf"):
+        raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
+    return Examples(texts, labels, None if weights is None else weights.astype("float32"))
+
+
+def decoded(text: Any, name: str) -> Any:
+    """The str that bytes are in UTF-8; anything else as it is.
+
+    Raises:
+        UserError: They are not UTF-8.
+    """
+    try:
+        return text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is {text[:20]!r}, which is not UTF-8: decode it first.") from None
+
+
+def _column(values: Any, name: str, count: int) -> np.ndarray | None:
+    """Labels or weights as an array, of which there is one for each text."""
+    if values is None:
+        return None
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        array = np.asarray(None)
+    if not array.ndim:
+        raise UserError(f"Expected {name} to be a list or an array, got {type(values).__name__}.")
+    if len(array) != count:
+        raise UserError(
+            f"Expected one of {name} for each text, got {count:,} texts and {len(array):,} {name}."
+        )
+    return array
 
 
 def read_splits(
@@ -140,8 +178,14 @@ def read_splits(
     """The examples to train on, and those to evaluate on or None, as `fit` is given them."""
     train = read_examples(x, y, sample_weight)
     if validation_data is not None:
-        is_tuple = isinstance(validation_data, tuple)
-        return train, read_examples(*(validation_data if is_tuple else (validation_data,)))
+        is_list = isinstance(validation_data, list | tuple)
+        columns = list(validation_data) if is_list else [validation_data]
+        if not 1 <= len(columns) <= 3 or not hold_strings(columns[0]):
+            raise UserError(
+                "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a "
+                "data set of these."
+            )
+        return train, read_examples(*columns)
     return train.split(validation_split) if validation_split else (train, None)
 
 
@@ -154,8 +198,7 @@ def _read_dataset(dataset: Any) -> list[Any]:
     for batch in batches:
         parts = batch if isinstance(batch, tuple) else (batch,)
         for column, part in zip(columns, parts, strict=False):
-            rows = np.atleast_1d(np.asarray(part))
-            column.extend(row.decode() if isinstance(row, bytes) else row for row in rows)
+            column.extend(np.atleast_1d(np.asarray(part)))
     return [columns[0], *(column or None for column in columns[1:])]
 
 
@@ -177,7 +220,8 @@ def label_ids(labels: Any, class_names: Sequence[str]) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == len(class_names) and array.dtype.kind in "biuf":
         return array.astype("float32")
     index = {name: i for i, name in enumerate(class_names)}
-    ids = [index.get(one, one) if isinstance(one, str) else one for one in array.tolist()]
+    names = (decoded(one, "a label") for one in array.tolist())
+    ids = [index.get(one, one) if isinstance(one, str) else one for one in names]
     for label in ids:
         if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(index):
             raise UserError(
@@ -207,19 +251,20 @@ def sample_weights(
 
     Raises:
         UserError: `class_weight` names no class.
-        ValueError: `class_weight` is another string.
+        ValueError: `class_weight` is neither.
     """
     if class_weight is None:
         return sample_weight
     count = len(class_names)
     ids = labels if labels.ndim == 1 else labels.argmax(axis=-1)
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(f"class_weight={class_weight!r} is neither 'balanced' nor a dict.")
+    if isinstance(class_weight, str) and class_weight == "balanced":
         frequency = np.bincount(ids, minlength=count)
         weights = len(ids) / (count * np.maximum(frequency, 1))
-    else:
+    elif isinstance(class_weight, Mapping):
         weights = np.ones(count)
-        weights[label_ids(list(class_weight), class_names)] = list(class_weight.values())
+        for label, weight in class_weight.items():
+            weights[label_ids([label], class_names)] = weight
+    else:
+        raise ValueError(f"class_weight={class_weight!r} is neither 'balanced' nor a dict.")
     weights = weights[ids].astype("float32")
     return weights if sample_weight is None else weights * sample_weight

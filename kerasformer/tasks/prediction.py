@@ -27,7 +27,7 @@ def predict_rows(
         data: The batches, which need no labels.
         width: The width of the outputs.
         verbose: Whether to show a progress bar; `"auto"`: for many batches on a terminal.
-        callbacks: Keras callbacks, told of each batch.
+        callbacks: A `keras.callbacks.CallbackList`, told of the beginning and of each batch.
         event: What these are told of: `"predict"` or `"test"`.
 
     Returns:
@@ -35,29 +35,30 @@ def predict_rows(
     """
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
-    if callbacks and not isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = keras.callbacks.CallbackList(callbacks, model=model)
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
     outputs = np.zeros((len(data.lengths), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
     batches = ((rows, batch[0]) for rows, batch in zip(data.batches, data, strict=True))
     model.make_predict_function()  # else each thread would make its own
-    _tell(callbacks, f"on_{event}_begin")
+    if callbacks:
+        getattr(callbacks, f"on_{event}_begin")()
     with use_kernels(inference_kernels()):
         computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            _tell(callbacks, f"on_{event}_batch_begin", step)
             outputs[rows] = part
-            _tell(callbacks, f"on_{event}_batch_end", step, {"outputs": part})
+            if callbacks:
+                getattr(callbacks, f"on_{event}_batch_begin")(step)
+                getattr(callbacks, f"on_{event}_batch_end")(step, {"outputs": part})
             if bar:
                 bar.add(1)
-    _tell(callbacks, f"on_{event}_end")
     return outputs
 
 
-def _tell(callbacks: Any, event: str, *arguments: Any) -> None:
-    if callbacks:
-        getattr(callbacks, event)(*arguments)
+def callback_list(callbacks: Any, model: keras.Model, steps: int) -> keras.callbacks.CallbackList:
+    """Keras callbacks as the list that Keras makes of them."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    return keras.callbacks.CallbackList(callbacks, model=model, epochs=1, steps=steps)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

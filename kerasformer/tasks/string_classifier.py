@@ -10,7 +10,6 @@ import numpy as np
 from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import (
-    Examples,
     check_class_names,
     hold_strings,
     label_ids,
@@ -18,10 +17,11 @@ from kerasformer.tasks.examples import (
     read_splits,
     sample_weights,
 )
-from kerasformer.tasks.prediction import predict_rows, softmax
+from kerasformer.tasks.prediction import callback_list, predict_rows, softmax
 from kerasformer.tasks.task import Task
 from kerasformer.text import Tokenized
 from kerasformer.training import classification_metrics
+from kerasformer.training.losses import cross_entropy, labels_for
 
 
 class StringClassifier(Task):
@@ -71,7 +71,8 @@ class StringClassifier(Task):
         Unless the model was compiled by hand, it is trained by AdamW with linear warmup and decay
         (`kerasformer.training.adamw`) and the hyperparameters of the property `recipe`. A further
         `fit` then goes on where the last one ended: with the optimizer's state, and at the
-        learning rate that a schedule over all epochs so far has by then.
+        learning rate that a schedule over all epochs so far has by then. Only where an encoder has
+        been unfrozen in between does it start with a new optimizer.
 
         Args:
             x: The texts: a sequence, a column or a tensor of strings; or a `tf.data.Dataset` or
@@ -90,8 +91,7 @@ class StringClassifier(Task):
             initial_epoch: The epoch to start at.
             steps_per_epoch: Batches in an epoch, which starts where the last one ended.
             validation_steps, validation_batch_size: Batches to evaluate on, and texts in each.
-            learning_rate: The highest learning rate; by default that of `recipe`.
-            weight_decay: Decoupled weight decay; by default that of `recipe`.
+            learning_rate, weight_decay: Of AdamW; by default those of `recipe`.
             seed: Of the order of the batches.
             restart: Whether to start with a new optimizer and schedule.
 
@@ -107,6 +107,8 @@ class StringClassifier(Task):
         is_text = hold_strings(x)
         if self._compiled_by_hand or not is_text:
             _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
+        if not is_text and not self.compiled:
+            raise UserError(f"Expected texts, got {type(x).__name__}; for tensors, compile first.")
         if not is_text:
             return super().fit(
                 *(x, y, batch_size, 1 if epochs is None else epochs, verbose, callbacks),
@@ -118,32 +120,30 @@ class StringClassifier(Task):
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
         train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
         self._prepare(train.texts)
-        order = {"seed": seed} if shuffle else {"in_order": True}
-        data = self._batches(train, recipe.batch_size, class_weight, steps=steps_per_epoch, **order)
+        order: dict[str, Any] = {"seed": seed} if shuffle else {"in_order": True}
+        loss = self.loss if self.compiled and not restart else None
+        order["steps"] = steps_per_epoch
+        data = self._batches(train, loss, recipe.batch_size, class_weight, **order)
         if validation is not None:
             size = validation_batch_size or recipe.batch_size
-            validation = self._batches(validation.first(validation_steps, size), size)
-        return self._train(
-            data,
-            validation,
-            recipe,
-            restart=restart,
-            initial_epoch=initial_epoch,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_freq=validation_freq,
-        )
+            loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
+            validation = self._batches(validation.first(validation_steps, size), loss, size)
+        options = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
+        options |= {"restart": restart, "initial_epoch": initial_epoch}
+        return self._train(data, validation, recipe, **options)
 
     def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""
 
-    def _batches(self, examples: Examples, batch_size, class_weight=None, **options) -> Batches:
-        """The batches of labelled texts, of which there is one at least."""
+    def _batches(self, examples, loss, batch_size, class_weight=None, **options) -> Batches:
+        """The batches of labelled texts, of which there is one at least, for a loss or for any."""
         if examples.labels is None:
-            raise UserError(f"There are {len(examples.texts):,} texts and no labels; give as many.")
+            raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
         if not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
-        labels = label_ids(examples.labels, self.class_names)
+        labels = labels_for(
+            loss, label_ids(examples.labels, self.class_names), len(self.class_names)
+        )
         weights = sample_weights(labels, self.class_names, class_weight, examples.sample_weight)
         return self._inputs(examples.texts, labels, weights, batch_size, **options)
 
@@ -157,9 +157,6 @@ class StringClassifier(Task):
 
         Args:
             texts: A sequence of strings.
-
-        Returns:
-            A `kerasformer.text.Tokenized`.
 
         Raises:
             UserError: A text is no string, or the model has no tokenizer yet.
@@ -192,33 +189,30 @@ class StringClassifier(Task):
         """
         if not hold_strings(x):
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        size = batch_size or self.RECIPE.batch_size
+        size = self.RECIPE.batch_size if batch_size is None else batch_size
         texts = read_examples(x).first(steps, size).texts
         data = self._inputs(texts, batch_size=size)
-        return predict_rows(self, data, len(self.class_names), verbose, callbacks)
+        told = callback_list(callbacks, self, len(data))
+        logits = predict_rows(self, data, len(self.class_names), verbose, told)
+        told.on_predict_end()
+        return logits
 
     def predict_proba(self, texts: Any, **kwargs: Any) -> np.ndarray:
-        """Class probabilities of texts: the softmax of the logits that `predict` gives.
+        """Class probabilities, float32 `[n, classes]`: the softmax of the logits of `predict`.
 
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
-
-        Returns:
-            float32 `[n, classes]`, each row with the sum 1.
         """
         self._warn_untrained()
         return softmax(self.predict(texts, **kwargs))
 
     def classify(self, texts: Any, **kwargs: Any) -> list[str]:
-        """The most probable class of each text, by name.
+        """The name of the most probable class of each text.
 
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
-
-        Returns:
-            A list of class names.
         """
         self._warn_untrained()
         return [self.class_names[i] for i in self.predict(texts, **kwargs).argmax(axis=-1)]
@@ -249,7 +243,7 @@ class StringClassifier(Task):
         Args:
             x, y: The texts and their labels, as in `fit`.
             batch_size: Texts in a batch.
-            verbose: Whether to show a progress bar; by default for many texts on a terminal.
+            verbose: As of `predict`.
             sample_weight, steps, callbacks: As in Keras.
             return_dict: Whether to return a dict, which has more for texts.
             **kwargs: None for texts.
@@ -261,8 +255,7 @@ class StringClassifier(Task):
             precision, recall and F1, those of each class, the confusion matrix.
 
         Raises:
-            UserError: There is no text, a text is no string, a label is no class, or texts, labels
-                and weights differ in number.
+            UserError: As `fit`.
             TypeError: An unknown argument.
         """
         if not hold_strings(x):
@@ -271,24 +264,24 @@ class StringClassifier(Task):
             )
         if kwargs:
             raise TypeError(f"evaluate got an unexpected argument {next(iter(kwargs))!r}.")
-        size = batch_size or self.RECIPE.batch_size
-        data = self._batches(read_examples(x, y, sample_weight).first(steps, size), size)
-        logits = predict_rows(self, data, len(self.class_names), verbose, callbacks, "test")
+        size = self.RECIPE.batch_size if batch_size is None else batch_size
+        loss = self.loss if self.compiled else None
+        data = self._batches(read_examples(x, y, sample_weight).first(steps, size), loss, size)
+        told = callback_list(callbacks, self, len(data))
+        logits = predict_rows(self, data, len(self.class_names), verbose, told, "test")
         ids = data.labels if data.labels.ndim == 1 else data.labels.argmax(axis=-1)
         scores = classification_metrics(ids, softmax(logits), self.class_names, data.sample_weight)
         logs = {name: scores[name] for name in ("loss", "accuracy")}
         if self.compiled:
             logs = self._compiled_metrics(data.labels, logits, data.sample_weight)
+        told.on_test_end(logs)
         values = list(logs.values())
         return scores | logs if return_dict else values if len(values) > 1 else values[0]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "class_names": list(self.class_names),
-            "max_length": self.max_length,
-        }
+        own = {"class_names": list(self.class_names), "max_length": self.max_length}
+        return super().get_config() | own
 
 
 def _refuse(**arguments: Any) -> None:

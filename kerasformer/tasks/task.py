@@ -1,5 +1,6 @@
 """What every task has: a Keras model, the tokenizer whose ids it takes, and how it is trained."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from kerasformer.errors import UserError
 from kerasformer.models.export import ServingExport
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.losses import takes_probabilities
 
 
 class Task(ServingExport):
@@ -25,6 +27,7 @@ class Task(ServingExport):
         super().__init__(**kwargs)
         self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
         self._compiled_by_fit = False
+        self._optimized: frozenset[int] = frozenset()  # ids of the variables fit compiled it for
 
     @property
     def recipe(self) -> Recipe:
@@ -34,10 +37,23 @@ class Task(ServingExport):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.compile`; `fit` then uses this optimizer, loss and metrics.
 
-        The model returns logits, so the loss needs `from_logits=True`.
+        The model returns logits, so the loss needs `from_logits=True`; one without it is warned of.
         """
         self._compiled_by_fit = False
         super().compile(*args, **kwargs)
+        for loss in keras.tree.flatten(self.loss):
+            if loss is not None and takes_probabilities(loss):
+                name = getattr(loss, "name", None) or getattr(loss, "__name__", loss)
+                warnings.warn(
+                    f"The loss {name} expects probabilities, but {type(self).__name__} returns "
+                    "logits: use the loss's class with from_logits=True.",
+                    stacklevel=2,
+                )
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was; Keras does so unless `compile` is ours."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     @property
     def _compiled_by_hand(self) -> bool:
@@ -59,19 +75,21 @@ class Task(ServingExport):
             raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
         if not self._compiled_by_hand:
             steps = len(data) * max(1, recipe.epochs - initial_epoch)
-            if self._compiled_by_fit and not restart:
+            trained = frozenset(map(id, self.trainable_variables))
+            # An optimizer cannot take on further variables, such as those of an unfrozen encoder.
+            if self._compiled_by_fit and not restart and trained <= self._optimized:
                 recipe.extend(self, steps)
             else:
                 recipe.compile(self, steps, one_hot=data.labels.ndim == 2)
+                self._optimized = trained
             self._compiled_by_fit = True
         # Keras starts passes over data that it does not train on, how many depends on the backend.
         start = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: data.start_epoch(epoch - initial_epoch)
         )
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(start)
-        else:
-            callbacks = [start, *keras.tree.flatten(callbacks or [])]
+            callbacks = callbacks.callbacks
+        callbacks = [start, *keras.tree.flatten(callbacks or [])]
         # Not shuffled by Keras: the batches have an order of their own already.
         return keras.Model.fit(
             self,
@@ -84,14 +102,16 @@ class Task(ServingExport):
             **options,
         )
 
-    def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, float]:
+    def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, Any]:
         """The loss and the metrics of `compile`, by their names."""
         given = {"y": labels, "y_pred": keras.ops.convert_to_tensor(logits)}
         given["sample_weight"] = sample_weight
         self.reset_metrics()
         logs = self.compute_metrics(x=None, **given)
         loss = self.compute_loss(x=None, training=False, **given)
-        return {name: float(value) for name, value in ({**logs, "loss": loss}).items()}
+        values = keras.tree.map_structure(keras.ops.convert_to_numpy, {**logs, "loss": loss})
+        # A metric may be an array, such as the F1 of each class.
+        return {name: value if value.ndim else float(value) for name, value in values.items()}
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """None after `fit` alone: its schedule is not the next process's."""

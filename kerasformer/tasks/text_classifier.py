@@ -32,8 +32,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     """A text classifier on a pretrained BERT encoder, fine-tuned or frozen.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.1: the pooled vector, dropout, one
-    dense layer. With a frozen encoder `fit` computes the vectors of the texts once and trains the
-    dense layer on them.
+    dense layer. With a frozen encoder `fit` computes the vectors of the texts once.
 
     `fit` trains for 2 epochs in batches of 32 at a learning rate of 5e-5, or 1e-4 where the encoder
     is less than 512 wide (Turc et al., https://arxiv.org/abs/1908.08962); with a frozen encoder for
@@ -48,12 +47,11 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         layers: The layers whose outputs are pooled, as of `kerasformer.layers.LayerPooling`: an
             index or several, from the embeddings (0) over the first block (1) to the last (-1),
             `"all"`, or a name such as `"sum_last_four"`. Frozen vectors are worth more from several
-            layers, Devlin et al., section 5.3.
+            layers, section 5.3.
         combine: What is done with several layers, as of `LayerPooling`; by default what a name
             says, else `"concat"`.
         dropout: Share of the pooled vector dropped in training.
-        max_length: Texts are truncated to this many tokens, special tokens included; by default
-            the encoder's positions.
+        max_length: Texts are truncated to so many tokens; by default the encoder's positions.
         freeze_encoder: Whether the head alone is trained.
 
     Call arguments:
@@ -99,17 +97,11 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
-        positions = getattr(encoder, "config", EncoderConfig()).max_length
-        length = positions if max_length is None else max_length
+        if (length := max_length) is None:
+            length = getattr(encoder, "config", EncoderConfig()).max_length
         check_sizes(max_length=length)
-        super().__init__(
-            class_names,
-            length,
-            tokenizer=tokenizer,
-            encoder=encoder,
-            freeze_encoder=freeze_encoder,
-            **kwargs,
-        )
+        kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
+        super().__init__(class_names, length, **kwargs)
         if pooling not in ("pooled", "cls", "mean"):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.pooling, self.combine = pooling, combine
@@ -150,8 +142,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         return {}, {}
 
     def _description(self) -> dict[str, Any]:
-        # With pooling="pooled" it is a BertForSequenceClassification, which transformers reads; any
-        # other is a BertModel there, with the head beside it, which only we read.
+        # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
         names = (*VECTORS, "max_length", "freeze_encoder")
         config = self.get_config()
         return {
@@ -216,8 +207,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         Args:
             texts: A sequence of strings.
             verbose: Whether to show a progress bar; by default for many texts on a terminal.
-            cache: A `kerasformer.tasks.FeatureCache`, which gives the vectors where the same
-                encoder has computed them for the same texts, and keeps them where not.
+            cache: Gives the vectors where the same encoder has computed them for the same texts.
 
         Returns:
             float32 `[n, feature_size]`.
@@ -261,7 +251,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             features: float `[n, feature_size]`.
             labels: Class names or indices `[n]`.
             seed: Of the head's first weights and of the order of the batches.
-            epochs: Passes over the vectors; by default those of `FROZEN_RECIPE`.
+            epochs: Passes over the vectors.
             validation_data: Vectors and labels to evaluate on after each epoch.
             **options: `verbose`, `callbacks`, `initial_epoch` and `validation_freq` of `fit`.
 
@@ -287,11 +277,21 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         data = batches(features, labels, seed=seed)
         return self._train(data, validation, recipe, restart=True, **options)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":
+        """Makes the classifier, its encoder included, from `get_config`'s dict."""
+        if "hidden_layers" not in config:
+            return super().from_config(config)
+        config = {**config, "layers": config["hidden_layers"]}  # of version 0.1
+        del config["hidden_layers"]
+        model = super().from_config({**config, "freeze_encoder": not config.pop("trainable")})
+        model.encoder.trainable = True
+        return model
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         layers = self.layer_pooling.layers
-        return {
-            **super().get_config(),
+        return super().get_config() | {
             "pooling": self.pooling,
             "layers": layers if isinstance(layers, str) else list(layers),
             "combine": self.combine,

@@ -86,7 +86,11 @@ class AdamW(_AdamW):
         import tensorflow as tf
 
         gradients = [_sum_rows(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
-        return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        dtypes = [gradient.dtype for gradient in gradients]
+        if len(set(dtypes)) > 1:  # a head in float32 on layers in float16
+            gradients = [tf.cast(gradient, "float32") for gradient in gradients]
+        clipped = tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        return [tf.cast(one, dtype) for one, dtype in zip(clipped, dtypes, strict=True)]
 
     def apply_weight_decay(self, variables):
         """Shrinks the variables that weight decay is not kept from."""

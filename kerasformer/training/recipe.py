@@ -1,9 +1,11 @@
 """How a classifier is trained where its user does not say otherwise."""
 
 import dataclasses
+import numbers
 
 import keras
 
+from kerasformer.training.losses import cross_entropy
 from kerasformer.training.optimizer import WarmupLinearDecay, adamw
 
 
@@ -33,6 +35,18 @@ clip_norm=1.0)
     warmup_ratio: float = 0.1
     clip_norm: float | None = 1.0
 
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            if not isinstance(getattr(self, name), numbers.Integral):
+                raise ValueError(f"{name}={getattr(self, name)!r} is not an integer.")
+        for name in ("learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or value < 0:
+                raise ValueError(
+                    f"{name}={value!r} is not a number of at least 0; for a schedule or another "
+                    "optimizer, compile the model yourself."
+                )
+
     def change(self, **changes) -> "Recipe":
         """A copy with the given attributes; None leaves one as it is."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
@@ -52,10 +66,8 @@ clip_norm=1.0)
             weight_decay=self.weight_decay,
             clip_norm=self.clip_norm,
         )
-        losses = keras.losses
-        loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
         # Not model.compile, which a task takes as its user's own choice.
-        keras.Model.compile(model, optimizer, loss(from_logits=True), metrics=["accuracy"])
+        keras.Model.compile(model, optimizer, cross_entropy(one_hot), metrics=["accuracy"])
 
     def extend(self, model: keras.Model, steps: int) -> None:
         """Has a model that `compile` compiled train on, as if the steps had been planned with it.
@@ -63,7 +75,8 @@ clip_norm=1.0)
         The optimizer keeps its state; the learning rate falls from where a schedule over all steps
         would be by now.
         """
-        optimizer = model.optimizer
+        # Mixed precision with float16 wraps it in one that scales the loss.
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         done, schedule = int(optimizer.iterations), optimizer.get_config()["learning_rate"]
         warmup_steps = schedule["config"]["warmup_steps"]
         optimizer.learning_rate = WarmupLinearDecay(self.learning_rate, done + steps, warmup_steps)

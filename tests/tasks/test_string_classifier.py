@@ -386,3 +386,171 @@ def test_documented_defaults_are_those_used():
     for words in ("2 epochs in batches of 32 at a learning rate of 5e-5, or 1e-4 where",
                   "for 10 epochs in batches of 128 at 3e-3"):  # fmt: skip
         assert words in text
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_second_fit_goes_on_in_mixed_precision():
+    model = pretrained(dtype="mixed_float16")
+    for steps in (1, 2):
+        model.fit(TEXTS, LABELS, epochs=1, verbose=0)
+        assert int(model.optimizer.iterations) == steps
+
+
+@pytest.mark.usefixtures("eager")
+def test_layers_of_another_precision_than_the_heads_are_trained(tokenizer):
+    model = TransformerClassifier(NAMES, 60, 8, 8, tokenizer=tokenizer, dtype="bfloat16")
+    before = weights_of(model).astype("float32")
+    loss = model.fit(TEXTS, LABELS, epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+    assert (weights_of(model) != before).any()
+
+
+@pytest.mark.usefixtures("eager")
+def test_an_encoder_unfrozen_after_fit_is_trained():
+    model = pretrained(freeze_encoder=True)
+    model.fit(TEXTS, LABELS, epochs=1, verbose=0)
+    before = weights_of(model.encoder)
+    model.freeze_encoder = False
+    model.fit(TEXTS, LABELS, epochs=2, learning_rate=0.1, verbose=0)
+    tuned = weights_of(model.encoder)
+    assert np.abs(tuned - before).max() > 0.01
+    model.freeze_encoder = True
+    model.fit(TEXTS, LABELS, epochs=1, verbose=0)
+    np.testing.assert_array_equal(weights_of(model.encoder), tuned)
+    assert int(model.optimizer.iterations) == 3  # the last one went on
+
+
+@pytest.mark.usefixtures("eager")
+def test_labels_take_the_form_that_the_loss_wants(make):
+    one_hot = np.eye(2)[IDS]
+    one, other = make(compiled=False), make(compiled=False)
+    for labels in (LABELS, one_hot):
+        history = one.fit(TEXTS, labels, validation_data=(TEXTS, one_hot), verbose=0).history
+        other.fit(TEXTS, LABELS, verbose=0)
+        assert_alike(one, other)
+    assert one.evaluate(TEXTS, one_hot) == one.evaluate(TEXTS, LABELS)
+    np.testing.assert_allclose(history["val_loss"][-1], one.evaluate(TEXTS, IDS)[0], rtol=1e-5)
+    with pytest.raises(UserError, match="restart=True"):
+        one.fit(TEXTS, one_hot * 0.6 + 0.2)
+    one.fit(TEXTS, one_hot * 0.6 + 0.2, validation_data=(TEXTS, LABELS), restart=True, verbose=0)
+    by_hand = make(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    assert by_hand.evaluate(TEXTS, LABELS) == by_hand.evaluate(TEXTS, one_hot)
+
+
+def test_a_loss_of_probabilities_is_warned_of(make, recwarn):
+    model = make()
+    model.compile(loss={"output": LOSS()})
+    assert not [w for w in recwarn if "logits" in str(w.message)]
+    for loss in ("sparse_categorical_crossentropy", keras.losses.CategoricalCrossentropy()):
+        with pytest.warns(UserWarning, match="_crossentropy expects probabilities, but Trans"):
+            model.compile(loss=loss)
+
+
+def test_a_model_compiled_by_hand_comes_back_compiled(make, tmp_path):
+    model = make(optimizer="adam", metrics=["accuracy"])
+    model.train_on_batch(np.ones((2, 8), "int32"), np.array([0, 1]))
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert copy.evaluate(TEXTS, LABELS) == pytest.approx(model.evaluate(TEXTS, LABELS))
+    assert int(copy.optimizer.iterations) == 1
+    assert_alike(copy, model)
+    with pytest.raises(ValueError, match="give it to compile"):
+        copy.fit(TEXTS, LABELS, learning_rate=0.1)
+
+
+@pytest.mark.usefixtures("eager")
+def test_callbacks_may_be_a_callback_list_and_see_the_scores(make, ids):
+    seen = []
+
+    class Seen(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(epoch)
+
+        def on_test_end(self, logs=None):
+            seen.append(logs)
+
+    model = make(metrics=["accuracy"])
+    callbacks = keras.callbacks.CallbackList([Seen()], model=model)
+    model.fit(TEXTS, LABELS, epochs=2, verbose=0, callbacks=callbacks)
+    model.evaluate(TEXTS, LABELS, callbacks=[Seen()])
+    model.evaluate(ids, IDS, callbacks=[Seen()], verbose=0)
+    assert seen[:2] == [0, 1]
+    assert seen[2] == pytest.approx(seen[3])
+
+
+def test_a_metric_may_be_an_array(make):
+    model = make(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.F1Score()],
+    )
+    scores = model.evaluate(TEXTS, LABELS, return_dict=True)
+    np.testing.assert_allclose(scores["f1_score"], [c["f1"] for c in scores["per_class"]])
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ({"fine"}, "list of texts, got a set"),
+        ({"text": ["fine"]}, "list of texts, got a dict"),
+        (np.array("fine"), "got one string"),
+        (np.array([["fine"], ["dull"]]), r"one column of texts, got an array of shape \(2, 1\)"),
+        ([("fine", "dull")], r"texts\[0\] is \('fine', 'dull'\)"),
+        ([float("nan"), "fine"], r"texts\[0\] is nan"),
+        ([b"\xff"], "not UTF-8"),
+    ],
+)
+def test_what_only_looks_like_texts(make, x, message):
+    with pytest.raises(UserError, match=message):
+        make().predict(x)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"y": iter(LABELS)}, "labels to be a list or an array, got list_iterator"),
+        ({"y": [[1], [1, 0], [0], [0], [0], [0]]}, "labels to be a list"),
+        ({"sample_weight": 2.0}, "sample_weight to be a list or an array, got float"),
+        ({"sample_weight": np.ones((6, 1))}, "a list of numbers"),
+        ({"sample_weight": ["a"] * 6}, "a list of numbers"),
+        ({"validation_data": TEXTS}, "validation_data to be"),
+        ({"validation_data": (TEXTS, LABELS, WEIGHTS, 1)}, "validation_data to be"),
+        ({"validation_data": (np.ones((2, 8)), [0, 1])}, "validation_data to be"),
+        ({"class_weight": [1.0, 2.0]}, "neither 'balanced' nor a dict"),
+        ({"batch_size": 0}, "batch_size=0 is not a positive integer"),
+        ({"steps_per_epoch": -1}, "steps=-1 is not a positive integer"),
+        ({"epochs": "3"}, "epochs='3' is not an integer"),
+        ({"learning_rate": "fast"}, "learning_rate='fast' is not a number"),
+        ({"x": iter(TEXTS)}, "Expected texts, got list_iterator"),
+    ],
+)
+def test_wrong_arguments_of_fit_are_one_sentence(make, options, message):
+    with pytest.raises((UserError, ValueError), match=message) as error:
+        make(compiled=False).fit(**{"x": TEXTS, "y": LABELS, "verbose": 0, **options})
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_no_batch_is_not_an_answer_of_zeros(make, size):
+    with pytest.raises(ValueError, match="is not a positive integer"):
+        make().predict(TEXTS, batch_size=size)
+
+
+@pytest.mark.usefixtures("eager")
+def test_lists_bytes_and_shuffled_columns_are_taken_as_in_keras(make):
+    class Column(list):
+        """A column of pandas whose index is shuffled: the place counts, not the index."""
+
+        def __getitem__(self, index):
+            return list(self)[::-1][index]
+
+        def to_numpy(self):
+            return np.array(list(self), dtype=object)
+
+    models = [make() for _ in range(3)]
+    options = {"batch_size": 6, "verbose": 0}
+    expected = models[0].fit(TEXTS, LABELS, validation_data=(TEXTS, LABELS), **options).history
+    labels = [label.encode() for label in LABELS]
+    given = models[1].fit(TEXTS, labels, validation_data=[TEXTS, labels], **options).history
+    assert given == expected
+    models[2].fit(Column(TEXTS), Column(LABELS), class_weight={"bad": 1.0, 1: 1.0}, **options)
+    assert_alike(models[0], models[2])
