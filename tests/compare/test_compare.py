@@ -127,7 +127,8 @@ def test_the_models_that_are_kept_are_those_that_were_measured(whole, reviews):
     ]  # fmt: skip
     for arm, task in (("scratch", TransformerClassifier), ("frozen", TextClassifier)):
         (run,) = record["arms"][arm]["runs"]
-        metrics = task.from_pretrained(whole[0] / MODELS / arm).evaluate(test.texts, test.labels)
+        model = task.from_pretrained(whole[0] / MODELS / arm)
+        metrics = model.evaluate(test.texts, test.labels, return_dict=True)
         assert metrics["accuracy"] == run["metrics"]["accuracy"]
 
 
