@@ -21,7 +21,7 @@ def load_record(path) -> dict:
         UserError: The file is missing, is not JSON, or is damaged.
     """
     path = Path(path)
-    if path.is_dir():
+    if not path.is_file() and path.name != "record.json":
         path = path / "record.json"
     record = read_json(path)
     validate_record(record)

@@ -36,24 +36,19 @@ def write_report(record: dict, folder) -> list[Path]:
 
 def _render(record, folder):
     """The content of every file by its name."""
-    from kerasformer.compare.report.html import render_page
-    from kerasformer.compare.report.plots import (
-        confusion_matrices,
-        learning_curves,
-        quality_against_time,
-    )
+    from kerasformer.compare.report import html, plots
     from kerasformer.plots.figures import plot_style, png
 
-    arms = summarize(record)
+    arms, names = summarize(record), record["data"]["class_names"]
     with plot_style():
-        plots = {
-            "quality_vs_time": png(quality_against_time(arms)),
-            "learning_curves": png(learning_curves(record)),
-            "confusion_matrices": png(confusion_matrices(arms, record["data"]["class_names"])),
+        images = {
+            "quality_vs_time": png(plots.quality_against_time(arms)),
+            "learning_curves": png(plots.learning_curves(record)),
+            "confusion_matrices": png(plots.confusion_matrices(arms, names)),
         }
     return {
         # A lone surrogate, which JSON allows in a name, becomes a question mark.
         "table.md": markdown_table(record).encode(errors="replace"),
-        **{f"{name}.png": image for name, image in plots.items()},
-        "report.html": render_page(record, plots, folder).encode(errors="replace"),
+        **{f"{name}.png": image for name, image in images.items()},
+        "report.html": html.render_page(record, images, folder).encode(errors="replace"),
     }
