@@ -123,18 +123,11 @@ def _measures(head):
 
 def _strongest(heads):
     """The head with the most attention of each kind, and those with the least and most entropy."""
-
-    chosen = [
-        (heading, max(heads, key=operator.attrgetter(name)), name)
-        for name, heading in _HEADINGS.items()
-    ]
-    least = min(heads, key=operator.attrgetter("entropy"))
-    chosen[-1:] = [
-        ("narrowest, entropy", least, "entropy"),
-        ("widest, entropy", chosen[-1][1], "entropy"),
-    ]
-    rows = [
-        [heading, f"block {head.block}", f"head {head.head}", f"{getattr(head, name):.2f}"]
-        for heading, head, name in chosen
-    ]
+    chosen = [(heading, name, max) for name, heading in _HEADINGS.items() if name != "entropy"]
+    chosen += [("narrowest, entropy", "entropy", min), ("widest, entropy", "entropy", max)]
+    rows = []
+    for heading, name, choose in chosen:
+        head = choose(heads, key=operator.attrgetter(name))
+        value = f"{getattr(head, name):.2f}"
+        rows.append([heading, f"block {head.block}", f"head {head.head}", value])
     return "Heads that stand out\n\n" + table(rows, right={3})

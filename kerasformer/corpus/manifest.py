@@ -92,7 +92,7 @@ class Manifest:
         path = folder / MANIFEST
         if not path.exists():
             raise UserError(
-                f"{folder} holds no embedded corpus (no {MANIFEST}): expected one of `embed`."
+                f"{folder} holds no embedded corpus (no {MANIFEST}): give a folder of `embed`."
             )
         content = read_json(path)
         if content.get("version", _VERSION) != _VERSION:
