@@ -8,8 +8,7 @@ from keras import tree
 
 from kerasformer.errors import UserError
 from kerasformer.hub.layer import HubLayer, string_tensor
-from kerasformer.hub.saved_function import SavedFunction, is_text
-from kerasformer.hub.saved_model import read_vocabulary
+from kerasformer.hub.saved_model import SavedFunction, is_text, read_vocabulary
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import INPUTS, input_dict
@@ -47,13 +46,9 @@ class HubEncoder(HubLayer):
         training: Whether dropout is on; in a layer that is not trainable it never is.
 
     Returns:
-        A dict of what the SavedModel returns; of a BERT:
-
-        - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output;
-        - `pooled_output` and `default`: `[batch, hidden_size]`;
-        - `encoder_outputs`: a list of `[batch, seq, hidden_size]`, one for each block.
-
-        A text embedding returns `default` alone.
+        A dict of what the SavedModel returns; of a BERT `sequence_output`, the last block's
+        `[batch, seq, hidden_size]`; `pooled_output` and `default`, `[batch, hidden_size]`; and
+        `encoder_outputs`, the list of every block's. A text embedding returns `default` alone.
 
     Raises:
         UserError: The source is no SavedModel of TensorFlow 2, is broken, or is no text encoder.
@@ -151,13 +146,13 @@ class HubEncoder(HubLayer):
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
-        given = inputs if self.takes_text else inputs["input_word_ids"]
         if not self.takes_text:
             _check_shapes(inputs, self.max_length)
+            inputs = inputs["input_word_ids"]
 
         def of_call(spec):
             # The SavedModel leaves open the batch, and after it the length.
-            lead = tuple(given.shape)[: spec.shape.rank - 1]
+            lead = tuple(inputs.shape)[: spec.shape.rank - 1]
             return keras.KerasTensor((*lead, *spec.shape[len(lead) :]), dtype=self.compute_dtype)
 
         return tree.map_structure(of_call, _named(self._encode.outputs))

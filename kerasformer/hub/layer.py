@@ -6,8 +6,13 @@ from typing import Any, Self
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.hub.saved_model import content_fingerprint, find_saved_model, load_saved_model
-from kerasformer.hub.trust import is_trusted, trust
+from kerasformer.hub.saved_model import (
+    content_fingerprint,
+    find_saved_model,
+    is_trusted,
+    load_saved_model,
+    trust,
+)
 from kerasformer.layers.arguments import check_rank
 from kerasformer.private_api import in_safe_mode
 from kerasformer.text.texts import check_texts
@@ -17,12 +22,7 @@ class HubLayer(keras.layers.Layer):
     """A layer that runs a SavedModel's graph as it is.
 
     Its configuration names the SavedModel and the sha256 of its content. A saved model is loaded
-    only where that content is there and trusted, see `kerasformer.hub.trust`.
-
-    Args:
-        source: The SavedModel: its folder, or a handle that `kerasformer.resolve` takes.
-        fingerprint: The `content_fingerprint` that it must have; by default any.
-        **kwargs: Keras arguments of the layer, such as `name`.
+    only where that content is there and trusted.
     """
 
     def __init__(self, source: str | os.PathLike, fingerprint: str | None = None, **kwargs: Any):
@@ -49,12 +49,7 @@ class HubLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The layer on the same SavedModel.
-
-        Raises:
-            UserError: The SavedModel is not there or has changed; or it is not trusted, unless
-                Keras loads with `safe_mode=False`.
-        """
+        """The layer on the same SavedModel, trusted unless Keras loads with `safe_mode=False`."""
         if not is_trusted(config.get("fingerprint")) and in_safe_mode() is not False:
             source = config.get("source")
             raise UserError(
@@ -66,19 +61,12 @@ class HubLayer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the SavedModel is only named."""
-        return {
-            **super().get_config(),
-            "source": self.source,
-            "fingerprint": self.fingerprint,
-        }
+        ours = {"source": self.source, "fingerprint": self.fingerprint}
+        return {**super().get_config(), **ours}
 
 
 def string_tensor(texts: Any, name: str = "texts") -> Any:
-    """Texts as a tensor of strings `[batch]`; such a tensor, symbolic too, as it is.
-
-    Raises:
-        ValueError: They are something else; `name` is what the message calls them.
-    """
+    """Texts as a tensor of strings `[batch]`; such a tensor, symbolic too, as it is."""
     import tensorflow as tf
 
     if not (tf.is_tensor(texts) or isinstance(texts, keras.KerasTensor)):

@@ -7,8 +7,7 @@ import keras
 
 from kerasformer.errors import UserError
 from kerasformer.hub.layer import HubLayer, string_tensor
-from kerasformer.hub.saved_function import SavedFunction, is_text
-from kerasformer.hub.saved_model import read_vocabulary
+from kerasformer.hub.saved_model import SavedFunction, is_text, read_vocabulary
 from kerasformer.layers.arguments import check_sizes
 
 
@@ -19,11 +18,7 @@ class HubPreprocessor(HubLayer):
     It stands in for `hub.KerasLayer(preprocessor)`, which is a Keras 2 layer: strings in, the
     dict that an encoder takes out. Running a SavedModel's graph is running a program: use it on
     models that you trust. `kerasformer.text` tokenizes with the same vocabularies, and runs
-    nothing from a download.
-
-    In a `.keras` file the SavedModel is named and not contained: by its source and the sha256 of
-    its content. A file that names a SavedModel that has not been used on this machine before is
-    loaded only with `safe_mode=False`.
+    nothing from a download. A `.keras` file only names the SavedModel, as of `HubEncoder`.
 
     The interface is
     https://www.tensorflow.org/hub/common_saved_model_apis/text#text_preprocessing. Most of these
@@ -78,14 +73,11 @@ class HubPreprocessor(HubLayer):
                 f"{self.source} is no text preprocessor of TF Hub, as it has no tokenize and "
                 "bert_pack_inputs: use HubEncoder if it is an encoder."
             )
-        self.seq_length = self._default_length() if seq_length is None else seq_length
-        self.built = True
-
-    def _default_length(self) -> int:
-        length = self._pack.defaults.get("seq_length")
-        if not isinstance(length, int):
+        default = self._pack.defaults.get("seq_length")
+        if seq_length is None and not isinstance(default, int):
             raise UserError(f"{self.source} has no default seq_length: give one.")
-        return length
+        self.seq_length = default if seq_length is None else seq_length
+        self.built = True
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """As of any Keras layer; also takes lists and arrays of str."""
@@ -103,10 +95,7 @@ class HubPreprocessor(HubLayer):
         }
 
     def tokenize(self, texts: Any) -> Any:
-        """The token ids of texts, without special tokens, neither cut nor padded.
-
-        Args:
-            texts: A list or array of str, or a `tf.string` tensor `[batch]`.
+        """The token ids of texts `[batch]`, without special tokens, neither truncated nor padded.
 
         Returns:
             An int32 `tf.RaggedTensor`: `[batch, (words), (pieces)]` of a WordPiece vocabulary,

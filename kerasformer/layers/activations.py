@@ -15,12 +15,6 @@ def gelu_tanh(x: Tensor) -> Tensor:
     """GELU by its tanh approximation, the variant of TF Hub's BERT.
 
     Hendrycks & Gimpel, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415, section 2.
-
-    Args:
-        x: Tensor of any shape and a floating dtype.
-
-    Returns:
-        A tensor of `x`'s shape and dtype.
     """
     # In this order of products TensorFlow's optimizer makes one operation of the matrix product
     # before it, its bias and this; of keras.activations.gelu(x, approximate=True) it does not.
@@ -30,12 +24,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 # Hugging Face's `hidden_act` has several names for the tanh variant; `gelu` alone means erf there
 # and in Keras.
-_NAMES = {
-    "gelu_tanh": gelu_tanh,
-    "gelu_new": gelu_tanh,
-    "gelu_fast": gelu_tanh,
-    "gelu_pytorch_tanh": gelu_tanh,
-}
+_TANH_NAMES = ("gelu_tanh", "gelu_new", "gelu_fast", "gelu_pytorch_tanh")
 
 
 def get_activation(name: str) -> Activation:
@@ -45,9 +34,6 @@ def get_activation(name: str) -> Activation:
         name: `"gelu"` (the exact, erf variant), `"gelu_tanh"` (its tanh approximation; also
             `"gelu_new"`, `"gelu_fast"`, `"gelu_pytorch_tanh"`), or any name that
             `keras.activations.get` accepts.
-
-    Returns:
-        A function of one tensor.
 
     Raises:
         ValueError: The name is unknown.
@@ -59,12 +45,12 @@ def get_activation(name: str) -> Activation:
     """
     if not isinstance(name, str):
         raise ValueError(f"activation={name!r} is not a string: give an activation's name.")
-    if name in _NAMES:
-        return _NAMES[name]
+    if name in _TANH_NAMES:
+        return gelu_tanh
     try:
         return keras.activations.get(name)
     except ValueError:
-        known = ", ".join(["gelu", *_NAMES, "relu", "tanh"])
+        known = ", ".join(["gelu", *_TANH_NAMES, "relu", "tanh"])
         raise ValueError(
             f"{name!r} is not a known activation: give one of {known} or another name that "
             "keras.activations.get accepts."

@@ -1,4 +1,4 @@
-"""Checks of constructor arguments that the layers and models share."""
+"""Constructor arguments of the layers: checked, and saved."""
 
 import inspect
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.layers.typing import Initializer, Tensor
 
 
@@ -39,20 +40,34 @@ def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
     raise ValueError(f"Expected {name} of shape {expected}, got {tuple(tensor.shape)}.")
 
 
-def constructor_config(layer: keras.layers.Layer) -> dict[str, Any]:
-    """The constructor's arguments, each an attribute of its name, for `get_config`."""
-    config = {}
-    for name in inspect.signature(type(layer).__init__).parameters:
-        if name not in ("self", "kwargs"):
-            value = getattr(layer, name)
-            is_initializer = isinstance(value, keras.Initializer)
-            config[name] = keras.initializers.serialize(value) if is_initializer else value
-    return config
-
-
 def clone_initializer(initializer: Initializer) -> keras.Initializer | Callable:
     """A fresh copy of an initializer: one instance used twice gives both weights equal values."""
     initializer = keras.initializers.get(initializer)
     if not isinstance(initializer, keras.Initializer):
         return initializer  # a plain function
     return initializer.clone()
+
+
+class BaseLayer(keras.layers.Layer):
+    """A layer each of whose constructor's arguments is an attribute of the same name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = super().get_config()
+        for name in inspect.signature(type(self).__init__).parameters:
+            if name not in ("self", "kwargs"):
+                value = getattr(self, name)
+                is_initializer = isinstance(value, keras.Initializer)
+                config[name] = keras.initializers.serialize(value) if is_initializer else value
+        return config
+
+    def _dense(self, units, name):
+        initializer = clone_initializer(self.kernel_initializer)
+        return keras.layers.Dense(
+            units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
+        )
+
+    def _layer_norm(self, name):
+        return LayerNormalization(
+            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
+        )

@@ -106,7 +106,9 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
         probabilities = kernels().attention_probabilities(scores, allowed)
         probabilities = ops.cast(probabilities, self.compute_dtype)
-        dropped = _dropout_of(self)(probabilities, training=training)
+        # Keras' attention makes its dropout itself, and has no public name for it.
+        dropout = next(p for p in vars(self).values() if isinstance(p, keras.layers.Dropout))
+        dropped = dropout(probabilities, training=training)
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
 
@@ -161,8 +163,3 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
-
-
-def _dropout_of(layer):
-    """The dropout that Keras' attention makes for itself and has no public name for."""
-    return next(part for part in vars(layer).values() if isinstance(part, keras.layers.Dropout))

@@ -6,14 +6,13 @@ import keras
 from keras import ops
 
 from kerasformer.layers.arguments import (
+    BaseLayer,
     check_positive,
     check_rank,
     check_rates,
     check_sizes,
     clone_initializer,
-    constructor_config,
 )
-from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
@@ -26,27 +25,14 @@ def check_length(length: int | None, max_length: int):
         )
 
 
-class _PositionTable(keras.layers.Layer):
+class _PositionTable(keras.layers.Embedding):
     """A learnt vector for each position: ids `[batch, seq]` in, `[seq, hidden_size]` out."""
-
-    def __init__(self, max_length, hidden_size, initializer, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.max_length = max_length
-        self.hidden_size = hidden_size
-        self.initializer = initializer
-
-    def build(self, input_shape=None) -> None:
-        self.embeddings = self.add_weight(
-            shape=(self.max_length, self.hidden_size),
-            initializer=self.initializer,
-            name="embeddings",
-        )
 
     def call(self, inputs):
         return ops.cast(self.embeddings, self.compute_dtype)[: ops.shape(inputs)[1]]
 
 
-class _Embedding(keras.layers.Layer):
+class _Embedding(BaseLayer):
     """What both embeddings share."""
 
     def __init__(
@@ -63,8 +49,8 @@ class _Embedding(keras.layers.Layer):
         self.supports_masking = True
         self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
 
-    def _table(self, rows, name):
-        return keras.layers.Embedding(
+    def _table(self, rows, name, kind=keras.layers.Embedding):
+        return kind(
             rows,
             self.hidden_size,
             embeddings_initializer=clone_initializer(self.embeddings_initializer),
@@ -72,23 +58,10 @@ class _Embedding(keras.layers.Layer):
             name=name,
         )
 
-    def _position_table(self):
-        return _PositionTable(
-            self.max_length,
-            self.hidden_size,
-            clone_initializer(self.embeddings_initializer),
-            dtype=self.dtype_policy,
-            name="position_embedding",
-        )
-
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, seq, hidden_size]`."""
         check_length(input_shape[1], self.max_length)
         return (*input_shape, self.hidden_size)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **constructor_config(self)}
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -139,13 +112,13 @@ class TokenAndPositionEmbedding(_Embedding):
         )
         self.mask_zero = mask_zero
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
-        self.position_embedding = self._position_table()
+        self.position_embedding = self._table(max_length, "position_embedding", _PositionTable)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates both tables."""
         self.word_embeddings.build(input_shape)
-        self.position_embedding.build()
+        self.position_embedding.build(input_shape)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """See the class."""
@@ -213,17 +186,15 @@ class BertEmbedding(_Embedding):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
         self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
-        self.position_embedding = self._position_table()
-        self.layer_norm = LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
-        )
+        self.position_embedding = self._table(max_length, "position_embedding", _PositionTable)
+        self.layer_norm = self._layer_norm("layer_norm")
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates the three tables and the LayerNorm for ids `[batch, seq]`."""
         self.word_embeddings.build(input_shape)
         self.type_embeddings.build(input_shape)
-        self.position_embedding.build()
+        self.position_embedding.build(input_shape)
         self.layer_norm.build((*input_shape, self.hidden_size))
 
     def call(

@@ -6,19 +6,12 @@ import keras
 from keras import ops
 
 from kerasformer.layers.activations import get_activation
-from kerasformer.layers.arguments import (
-    check_positive,
-    check_rank,
-    check_sizes,
-    clone_initializer,
-    constructor_config,
-)
-from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.arguments import BaseLayer, check_positive, check_rank, check_sizes
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MaskedLMHead(keras.layers.Layer):
+class MaskedLMHead(BaseLayer):
     """Scores of every token of the vocabulary, from an encoder's vectors.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1, as in Google's
@@ -70,15 +63,8 @@ class MaskedLMHead(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self._activation = get_activation(activation)
-        self.transform = keras.layers.Dense(
-            embedding_size,
-            kernel_initializer=clone_initializer(self.kernel_initializer),
-            dtype=self.dtype_policy,
-            name="transform",
-        )
-        self.layer_norm = LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
-        )
+        self.transform = self._dense(embedding_size, "transform")
+        self.layer_norm = self._layer_norm("layer_norm")
 
     def build(self, input_shape: Shape, *_: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden]`."""
@@ -111,7 +97,3 @@ class MaskedLMHead(keras.layers.Layer):
         """`[batch, seq or predictions, vocab_size]`."""
         batch, length = (positions_shape or inputs_shape)[:2]
         return (batch, length, self.vocab_size)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **constructor_config(self)}

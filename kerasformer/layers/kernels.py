@@ -72,11 +72,6 @@ class LayerNormalization(keras.layers.LayerNormalization):
     """`keras.layers.LayerNormalization` over the last axis, on the `Kernels` in use.
 
     Ba et al., "Layer Normalization", https://arxiv.org/abs/1607.06450.
-
-    Example:
-
-    >>> tuple(LayerNormalization()(np.ones((2, 3, 8))).shape)
-    (2, 3, 8)
     """
 
     def call(self, inputs: Tensor) -> Tensor:

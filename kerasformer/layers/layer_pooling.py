@@ -34,10 +34,9 @@ class LayerPooling(keras.layers.Layer):
     Args:
         layers: Which hidden states: an index, from the embeddings (0) over the first block (1) to
             the last (-1); a list of indices; `"all"`, the embeddings too; or a choice of
-            `NAMED_LAYERS`, which says how they are combined: `"last"`, `"second_to_last"`,
-            `"embeddings"`, `"sum_last_four"`, `"mean_last_four"`, `"concat_last_four"`, `"sum_all"`
-            and `"mean_all"` (of the blocks, without the embeddings), or `"mean_first_last"` (of
-            the first and the last block, as SimCSE's `avg_first_last`).
+            `NAMED_LAYERS`, which says how they are combined, such as `"concat_last_four"`;
+            `"sum_all"` and `"mean_all"` are of the blocks, without the embeddings, and
+            `"mean_first_last"` of the first and the last block, as SimCSE's `avg_first_last`.
         combine: What is done with them: `"last"` takes the last one chosen; `"sum"`, `"mean"`;
             `"concat"`, one vector after another, in the order chosen; `"stack"`, each kept;
             `"scalar_mix"`, the learnt weights. By default what a named choice says, or `"mean"`.
@@ -95,9 +94,6 @@ class LayerPooling(keras.layers.Layer):
 
     def indices(self, count: int) -> tuple[int, ...]:
         """The positions of the chosen layers among `count` hidden states, none negative.
-
-        Args:
-            count: The number of hidden states: the encoder's blocks and 1 for the embeddings.
 
         Raises:
             ValueError: An index is out of reach, or a named choice asks for more blocks.

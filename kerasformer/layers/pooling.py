@@ -5,16 +5,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasformer.layers.arguments import check_rank
+from kerasformer.layers.arguments import BaseLayer, check_rank
 from kerasformer.layers.typing import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class SequencePooling(keras.layers.Layer):
+class SequencePooling(BaseLayer):
     """Pools the real tokens of a sequence into one vector.
 
-    The poolings of Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084,
-    section 3.
+    Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084, section 3.
 
     Args:
         pooling: `"mean"` or `"max"` over the real tokens; `"mean_sqrt_len"`, their sum divided by
@@ -78,10 +77,6 @@ class SequencePooling(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, hidden]`."""
         return (input_shape[0], input_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "pooling": self.pooling}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SequencePooling":

@@ -7,20 +7,19 @@ from keras import ops
 
 from kerasformer.layers.activations import get_activation
 from kerasformer.layers.arguments import (
+    BaseLayer,
     check_positive,
     check_rank,
     check_rates,
     check_sizes,
     clone_initializer,
-    constructor_config,
 )
 from kerasformer.layers.attention import SelfAttention
-from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(BaseLayer):
     """One block of a transformer encoder, or with `causal=True` of a decoder-only one.
 
     Post-LN by default, as in Vaswani et al., https://arxiv.org/abs/1706.03762, figure 1, and in
@@ -51,8 +50,7 @@ class TransformerBlock(keras.layers.Layer):
         training: Whether dropout is on.
 
     Returns:
-        `[batch, seq, hidden_size]`; with `return_attention_scores`, also `[batch, heads, seq,
-        seq]`.
+        `[batch, seq, hidden_size]`; where asked for, the scores too, `[batch, heads, seq, seq]`.
 
     Raises:
         ValueError: A size that is not a positive integer, a rate outside [0, 1), a `hidden_size`
@@ -125,17 +123,6 @@ class TransformerBlock(keras.layers.Layer):
             name="self_attention",
         )
 
-    def _dense(self, units, name):
-        initializer = clone_initializer(self.kernel_initializer)
-        return keras.layers.Dense(
-            units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
-        )
-
-    def _layer_norm(self, name):
-        return LayerNormalization(
-            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
-        )
-
     def build(self, input_shape: Shape) -> None:
         """Creates the variables for inputs `[batch, seq, hidden_size]`."""
         if len(input_shape) != 3 or input_shape[-1] != self.hidden_size:
@@ -206,10 +193,6 @@ class TransformerBlock(keras.layers.Layer):
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None, **_: Any) -> Tensor | None:
         """Passes on the implicit mask."""
         return mask
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), **constructor_config(self)}
 
 
 def _combine(padding_mask, attention_mask):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras.src.backend.common.global_state import set_global_attribute
 
 from kerasformer.errors import UserError
-from kerasformer.hub import HubEncoder, HubPreprocessor, trust
+from kerasformer.hub import HubEncoder, HubPreprocessor, saved_model
 
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.backend("tensorflow")
@@ -150,7 +150,7 @@ def small(embedding, tmp_path):
 @pytest.fixture
 def stranger(small, monkeypatch, tmp_path):
     """Makes the test somebody who has used nothing yet; gives the SavedModels loaded since."""
-    monkeypatch.setattr(trust, "_trusted_by_this_process", set())
+    monkeypatch.setattr(saved_model, "_trusted_by_this_process", set())
     monkeypatch.setenv("KERASFORMER_CACHE", str(tmp_path / "cache"))
     loads, load = [], tf.saved_model.load
     monkeypatch.setattr(tf.saved_model, "load", lambda folder: loads.append(folder) or load(folder))
@@ -170,7 +170,7 @@ def test_what_nobody_has_used_is_not_run(small, stranger):
 
 def test_making_the_layer_once_allows_it(small, embedding, stranger, monkeypatch):
     HubEncoder(embedding)
-    monkeypatch.setattr(trust, "_trusted_by_this_process", set())  # as in the next process
+    monkeypatch.setattr(saved_model, "_trusted_by_this_process", set())  # as in the next process
     model = keras.saving.load_model(small)
     assert model(tf.constant(["ab"]))["default"].numpy().tolist() == [[1, 4]]
 
