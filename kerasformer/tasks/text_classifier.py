@@ -97,8 +97,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
-        if (length := max_length) is None:
-            length = getattr(encoder, "config", EncoderConfig()).max_length
+        positions = getattr(encoder, "config", EncoderConfig()).max_length
+        length: int = positions if max_length is None else max_length
         check_sizes(max_length=length)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
@@ -115,7 +115,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             if indices != (count - 1,):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
         states = [(None, encoder.config.hidden_size)] * count
-        self.feature_size: int = self.layer_pooling.compute_output_shape(states)[-1]
+        shape: Any = self.layer_pooling.compute_output_shape(states)
+        self.feature_size: int = shape[-1]
         self.dropout = dropout
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)

@@ -151,6 +151,7 @@ def test_class_weights_by_name_index_and_balance():
         weights("equal")
 
 
+@pytest.mark.usefixtures("eager")
 def test_class_weights_pull_the_prediction():
     keras.utils.set_random_seed(0)
     tokenizer = WordTokenizer.train(["same"], vocab_size=10)
@@ -185,6 +186,7 @@ def learning_rates(classifier, **options):
     return rates
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_second_fit_goes_on_where_the_first_ended():
     classifier = make()
     first = learning_rates(classifier)
@@ -198,6 +200,7 @@ def test_a_second_fit_goes_on_where_the_first_ended():
     assert int(classifier.optimizer.iterations) == 4
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_documented_hyperparameters_are_used():
     classifier = make()
     rates = learning_rates(classifier, epochs=None, batch_size=None)
@@ -208,6 +211,7 @@ def test_the_documented_hyperparameters_are_used():
     assert "trains for 4 epochs in batches of 32 at a learning rate of 1e-3" in text
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_same_seed_gives_the_same_model():
     def predictions():
         keras.utils.set_random_seed(3)
