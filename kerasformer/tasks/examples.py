@@ -198,7 +198,7 @@ def _read_dataset(dataset: Any) -> list[Any]:
     for batch in batches:
         parts = batch if isinstance(batch, tuple) else (batch,)
         for column, part in zip(columns, parts, strict=False):
-            column.extend(np.atleast_1d(np.asarray(part)))
+            column.extend(decoded(row, "a text") for row in np.atleast_1d(np.asarray(part)))
     return [columns[0], *(column or None for column in columns[1:])]
 
 

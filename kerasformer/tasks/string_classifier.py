@@ -71,8 +71,8 @@ class StringClassifier(Task):
         Unless the model was compiled by hand, it is trained by AdamW with linear warmup and decay
         (`kerasformer.training.adamw`) and the hyperparameters of the property `recipe`. A further
         `fit` then goes on where the last one ended: with the optimizer's state, and at the
-        learning rate that a schedule over all epochs so far has by then. Only where an encoder has
-        been unfrozen in between does it start with a new optimizer.
+        learning rate that a schedule over all epochs so far has by then. Where an encoder was
+        frozen or unfrozen in between, it starts with a new optimizer.
 
         Args:
             x: The texts: a sequence, a column or a tensor of strings; or a `tf.data.Dataset` or

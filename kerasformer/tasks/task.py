@@ -76,8 +76,8 @@ class Task(ServingExport):
         if not self._compiled_by_hand:
             steps = len(data) * max(1, recipe.epochs - initial_epoch)
             trained = frozenset(map(id, self.trainable_variables))
-            # An optimizer cannot take on further variables, such as those of an unfrozen encoder.
-            if self._compiled_by_fit and not restart and trained <= self._optimized:
+            # An optimizer is of the variables that it was built with, with a frozen encoder or not.
+            if self._compiled_by_fit and not restart and trained == self._optimized:
                 recipe.extend(self, steps)
             else:
                 recipe.compile(self, steps, one_hot=data.labels.ndim == 2)

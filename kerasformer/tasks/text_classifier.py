@@ -97,8 +97,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
-        if (length := max_length) is None:
-            length = getattr(encoder, "config", EncoderConfig()).max_length
+        positions = getattr(encoder, "config", EncoderConfig()).max_length
+        length: int = positions if max_length is None else max_length
         check_sizes(max_length=length)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)

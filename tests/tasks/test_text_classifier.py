@@ -1,6 +1,7 @@
 """The classifier on a pretrained encoder: poolings, frozen and trainable, saving."""
 
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -53,11 +54,12 @@ def test_the_head_is_dense_over_the_pooled_vector(tokenizer, pooling):
         np.testing.assert_allclose(classifier.predict_proba(TEXTS), expected, atol=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("frozen", [False, True])
 def test_it_learns_and_a_frozen_encoder_stays_as_it_is(tokenizer, frozen):
     classifier = make(tokenizer, freeze_encoder=frozen)
     before = [np.asarray(w.value) for w in classifier.encoder.weights]
-    options = {"epochs": 60, "learning_rate": 0.5} if frozen else {"epochs": 30}
+    options = {"epochs": 40, "learning_rate": 0.5} if frozen else {"epochs": 10}
     classifier.fit(TEXTS, LABELS, **{"batch_size": 5, "learning_rate": 0.02, **options}, verbose=0)
     assert classifier.evaluate(TEXTS, LABELS, return_dict=True)["accuracy"] == 1.0
     same = [
@@ -181,6 +183,7 @@ def test_texts_are_cut_to_the_positions(tokenizer):
     assert classifier.predict([long]).shape == (1, 2)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     ("options", "architecture", "head"),
     [
@@ -246,3 +249,31 @@ def test_a_folder_without_a_tokenizer(tokenizer, tmp_path):
         TextClassifier.from_pretrained(tmp_path, 2)
     given = TextClassifier.from_pretrained(tmp_path, 2, tokenizer=tokenizer)
     assert given.predict(TEXTS).shape == (10, 2)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_keras_file_of_version_0_1_loads(tokenizer, tmp_path, frozen):
+    """Its configuration had other names, and its encoder knew whether it was frozen."""
+    classifier = make(tokenizer, layers=[0, 1])
+    classifier.save(tmp_path / "new.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "new.keras") as new,
+        zipfile.ZipFile(tmp_path / "old.keras", "w") as old,
+    ):
+        for name in new.namelist():
+            content = new.read(name)
+            if name == "config.json":
+                whole = json.loads(content)
+                config = whole["config"]
+                config["hidden_layers"] = config.pop("layers")
+                del config["combine"], config["freeze_encoder"]
+                config["trainable"] = config["encoder"]["config"]["trainable"] = not frozen
+                content = json.dumps(whole)
+            old.writestr(name, content)
+    loaded = keras.saving.load_model(tmp_path / "old.keras")
+    np.testing.assert_allclose(loaded.predict(TEXTS), classifier.predict(TEXTS), atol=1e-6)
+    assert loaded.encoder_is_frozen is frozen
+    assert len(loaded.trainable_weights) == (2 if frozen else len(classifier.trainable_weights))
+    loaded.freeze_encoder = False
+    assert len(loaded.trainable_weights) == len(classifier.trainable_weights)
