@@ -1,6 +1,7 @@
 """Numbers and names as people read them."""
 
 import math
+from collections.abc import Iterable
 
 MISSING = "–"
 
@@ -89,6 +90,17 @@ def joined(parts: list[str]) -> str:
     ('a, b and c', 'a')
     """
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def listed(names: Iterable, most: int = 20) -> str:
+    """Names with commas, of which a message has room for some.
+
+    >>> listed("abc"), listed("abcd", most=2)
+    ('a, b, c', 'a, b and 2 more')
+    """
+    names = list(map(str, names))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def shorten(text: str, limit: int) -> str:

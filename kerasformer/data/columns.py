@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from kerasformer.errors import UserError
+from kerasformer.formatting import listed
 
 Columns = str | int | Sequence[str | int]
 # In the order of preference; the texts of several columns are joined by a space.
@@ -75,7 +76,7 @@ def _unknown(what, columns, where):
     hint = ", or give header=False (--no-header) if these are data"
     hint *= is_table and columns[0] != "0"
     return UserError(
-        f"No column of {where} is known to hold the {what}: choose one of {_listed(columns)} with "
+        f"No column of {where} is known to hold the {what}: choose one of {listed(map(repr, columns))} with "
         f"{what}_column (--{what}-column){hint}."
     )
 
@@ -105,7 +106,9 @@ def named(asked: Columns, columns: Sequence[str], where: object) -> tuple[str, .
         if name not in columns:
             near = difflib.get_close_matches(str(name), columns, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise UserError(f"{where} has no column {name!r}, only {_listed(columns)}{hint}")
+            raise UserError(
+                f"{where} has no column {name!r}, only {listed(map(repr, columns))}{hint}"
+            )
         names.append(str(name))
     return tuple(names)
 
@@ -122,8 +125,3 @@ def say_joined(columns: Sequence[str]):
     if len(columns) > 1:
         names = ", ".join(map(repr, columns))
         print(f"A text is the columns {names} of a row, joined by a space.", file=sys.stderr)
-
-
-def _listed(columns):
-    shown = ", ".join(repr(name) for name in columns[:20])
-    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")

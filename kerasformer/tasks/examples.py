@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.formatting import listed
 from kerasformer.text.texts import check_texts
 
 
@@ -36,14 +37,9 @@ def check_class_names(class_names: int | Iterable[str]) -> tuple[str, ...]:
         )
     if len(names) < 2 or len(set(names)) < len(names):
         raise ValueError(
-            f"class_names={shown(names)} must be at least two names, all different from each other."
+            f"class_names={listed(names, 5)} must be at least two names, all different."
         )
     return names
-
-
-def shown(names: Sequence[str]) -> str:
-    """Some of the names, for a message."""
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 class Examples(NamedTuple):
@@ -226,7 +222,7 @@ def label_ids(labels: Any, class_names: Sequence[str]) -> np.ndarray:
         if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(index):
             raise UserError(
                 f"The label {label!r} is not one of the {len(index)} classes "
-                f"{shown(class_names)}, nor an index of one."
+                f"{listed(class_names, 5)}, nor an index of one."
             )
     return np.asarray(ids, "int32")
 

@@ -120,9 +120,8 @@ class StringClassifier(Task):
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
         train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
         self._prepare(train.texts)
-        order: dict[str, Any] = {"seed": seed} if shuffle else {"in_order": True}
+        order = {"steps": steps_per_epoch, **({"seed": seed} if shuffle else {"in_order": True})}
         loss = self.loss if self.compiled and not restart else None
-        order["steps"] = steps_per_epoch
         data = self._batches(train, loss, recipe.batch_size, class_weight, **order)
         if validation is not None:
             size = validation_batch_size or recipe.batch_size
