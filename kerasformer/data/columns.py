@@ -76,8 +76,8 @@ def _unknown(what, columns, where):
     hint = ", or give header=False (--no-header) if these are data"
     hint *= is_table and columns[0] != "0"
     return UserError(
-        f"No column of {where} is known to hold the {what}: choose one of {listed(map(repr, columns))} with "
-        f"{what}_column (--{what}-column){hint}."
+        f"No column of {where} is known to hold the {what}: choose one of "
+        f"{listed(map(repr, columns))} with {what}_column (--{what}-column){hint}."
     )
 
 
