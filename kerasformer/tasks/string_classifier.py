@@ -120,16 +120,16 @@ class StringClassifier(Task):
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
         train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
         self._prepare(train.texts)
-        order = {"steps": steps_per_epoch, **({"seed": seed} if shuffle else {"in_order": True})}
         loss = self.loss if self.compiled and not restart else None
+        order = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
         data = self._batches(train, loss, recipe.batch_size, class_weight, **order)
         if validation is not None:
             size = validation_batch_size or recipe.batch_size
             loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
             validation = self._batches(validation.first(validation_steps, size), loss, size)
-        options = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
-        options |= {"restart": restart, "initial_epoch": initial_epoch}
-        return self._train(data, validation, recipe, **options)
+        told = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
+        told |= {"restart": restart, "initial_epoch": initial_epoch}
+        return self._train(data, validation, recipe, **told)
 
     def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""

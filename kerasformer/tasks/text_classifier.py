@@ -282,9 +282,9 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         """Makes the classifier, its encoder included, from `get_config`'s dict."""
         if "hidden_layers" not in config:
             return super().from_config(config)
-        config = {**config, "layers": config["hidden_layers"]}  # of version 0.1
-        del config["hidden_layers"]
-        model = super().from_config({**config, "freeze_encoder": not config.pop("trainable")})
+        config = dict(config)  # of version 0.1
+        new = {"layers": config.pop("hidden_layers"), "freeze_encoder": not config.pop("trainable")}
+        model = super().from_config(config | new)
         model.encoder.trainable = True
         return model
 

@@ -59,7 +59,7 @@ def test_the_head_is_dense_over_the_pooled_vector(tokenizer, pooling):
 def test_it_learns_and_a_frozen_encoder_stays_as_it_is(tokenizer, frozen):
     classifier = make(tokenizer, freeze_encoder=frozen)
     before = [np.asarray(w.value) for w in classifier.encoder.weights]
-    options = {"epochs": 40, "learning_rate": 0.5} if frozen else {"epochs": 10}
+    options = {"epochs": 300, "learning_rate": 0.1} if frozen else {"epochs": 10}
     classifier.fit(TEXTS, LABELS, **{"batch_size": 5, "learning_rate": 0.02, **options}, verbose=0)
     assert classifier.evaluate(TEXTS, LABELS, return_dict=True)["accuracy"] == 1.0
     same = [
