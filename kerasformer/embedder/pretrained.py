@@ -1,10 +1,8 @@
 """The embedder's settings in the folders of models, read and written."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -12,9 +10,6 @@ from kerasformer.checkpoints.export.sentence_transformers import save_sentence_m
 from kerasformer.checkpoints.formats.sentence_transformers import DenseModule, read_modules
 from kerasformer.embedder.options import choose_options
 from kerasformer.errors import UserError
-
-if TYPE_CHECKING:  # it imports this module
-    from kerasformer.embedder.embedder import TextEmbedder
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -30,8 +25,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings | {"layers": layers, "combine": combine, "dense": dense}
 
 
-def save_embedder(embedder: TextEmbedder, folder: str | os.PathLike):
-    """Writes an embedder as a sentence-transformers folder; see `TextEmbedder.save_pretrained`."""
+def save_embedder(embedder: Any, folder: str | os.PathLike):
+    """Writes an embedder as a sentence-transformers folder; see its `save_pretrained`."""
     if not embedder.special_tokens:
         raise UserError(
             "special_tokens=False cannot be saved, as sentence-transformers pools special tokens: "
