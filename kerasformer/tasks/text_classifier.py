@@ -263,7 +263,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         """
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
-        self.head.bias.assign(keras.ops.zeros_like(self.head.bias))
+        self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))
         if self.dropout:
             dropped = self.dropout_layer.seed_generator.state
             dropped.assign(keras.random.SeedGenerator(seed).state)
