@@ -11,10 +11,12 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "BertEncoder": "models",
     "EncoderConfig": "models",
+    "FeatureCache": "tasks",
     "HubEncoder": "hub",
     "HubPreprocessor": "hub",
     "MaskedLanguageModel": "tasks",
     "NextSentencePredictor": "tasks",
+    "PRESETS": "sources",
     "PretrainingModel": "tasks",
     "QuestionAnswerer": "tasks",
     "TextClassifier": "tasks",
@@ -47,6 +49,8 @@ __all__ = [*_EXPORTS, *_SUBPACKAGES]
 def __getattr__(name):
     if name in _EXPORTS:
         return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    if name == "report":  # its place until version 0.1
+        return importlib.import_module(f"{__name__}.compare.report")
     if name in _SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

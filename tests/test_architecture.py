@@ -301,6 +301,15 @@ def test_the_public_api_has_types():
     assert not untyped
 
 
+def test_the_public_names_of_version_0_1_are_at_the_top_level():
+    names = """BertEncoder EncoderConfig HubEncoder HubPreprocessor MaskedLanguageModel
+    NextSentencePredictor PretrainingModel QuestionAnswerer TextClassifier TextEmbedder
+    TokenClassifier TransformerClassifier load_dataset resolve checkpoints compare corpus data hub
+    layers models report tasks text training PRESETS FeatureCache"""
+    for name in names.split():
+        assert getattr(kerasformer, name) is not None
+
+
 def test_unknown_name():
     with pytest.raises(AttributeError, match="module 'kerasformer' has no attribute 'Transformer'"):
         _ = kerasformer.Transformer
