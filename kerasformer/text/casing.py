@@ -47,7 +47,7 @@ def guess(tokens: Iterable[str], source: object) -> tuple[bool, bool | None]:
         f"words, texts {found}{' and lose their accents' if strips else ''}.",
         stacklevel=3,
     )
-    return lowercase, None if strips or not lowercase else False
+    return lowercase, None if strips == lowercase else strips  # BERT: where it lower-cases
 
 
 def _is_special(token: str) -> bool:

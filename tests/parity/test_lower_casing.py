@@ -83,6 +83,15 @@ def expected(normalizer, settings, made_for, model):
     return {"type": "BertNormalizer", **default, "lowercase": True, **normalizer}
 
 
+def is_ambiguous(normalizer, settings, made_for, model):
+    """Whether tokenizer_config.json contradicts, and no file says which of the two counts."""
+    names = {"do_lower_case": "lowercase", "tokenize_chinese_chars": "handle_chinese_chars"}
+    is_berts = normalizer is not None and "type" not in normalizer
+    rule = expected(normalizer, settings, made_for, model)
+    said = {names.get(name, name): value for name, value in (settings or {}).items()}
+    return not (made_for or model) and is_berts and bool(said.items() - rule.items())
+
+
 @pytest.mark.parametrize("model", [None, "bert", "distilbert"])
 @pytest.mark.parametrize("made_for", CLASSES)
 @pytest.mark.parametrize("said", JSONS)
@@ -104,14 +113,11 @@ def test_the_two_files(tmp_path, said, made_for, model):
         else:
             theirs = transformers.AutoTokenizer.from_pretrained(folder)
         assert json.loads(theirs.backend_tokenizer.to_str())["normalizer"] == rule
-        try:
-            ours = WordPieceTokenizer.from_pretrained(folder)
-        except UserError as error:  # no class: AutoTokenizer and BertTokenizer would differ
-            assert "no tokenizer_class that says which one counts" in str(error)
-            assert (CLASSES[made_for], model) == (None, None)
-            bert = transformers.BertTokenizer.from_pretrained(folder)
-            assert json.loads(bert.backend_tokenizer.to_str())["normalizer"] != rule
+        if is_ambiguous(*row):
+            with pytest.raises(UserError, match="no tokenizer_class that says which one counts"):
+                WordPieceTokenizer.from_pretrained(folder)
             continue
+        ours = WordPieceTokenizer.from_pretrained(folder)
         assert json.loads(ours.backend.to_str())["normalizer"] == rule
         assert ours.tokenize(TEXT).ids == theirs(TEXT)["input_ids"]
 
@@ -131,7 +137,7 @@ def test_what_a_person_says_wins(tmp_path, said, name, lowercase):
 @pytest.mark.parametrize("said", ["none", "lower"])
 def test_what_is_neither_true_nor_false(tmp_path, said, value):
     folder = write(tmp_path, JSONS[said], {"do_lower_case": value}, "BertTokenizer", "bert")
-    with pytest.raises(UserError, match="do_lower_case .* must be true or false"):
+    with pytest.raises(UserError, match=r"do_lower_case .* must be true or false"):
         WordPieceTokenizer.from_pretrained(folder)
     with pytest.raises(TypeError):
         transformers.AutoTokenizer.from_pretrained(folder)
