@@ -1,6 +1,5 @@
 """The files of a tokenizer, read as data and checked with errors that name the file."""
 
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.formatting import printable
+from kerasformer.text.vocabulary import usual_token
 
 # The classes of transformers that are its BertTokenizer, which takes of a tokenizer.json the
 # vocabulary and the added tokens alone.
@@ -68,7 +68,7 @@ def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
     if length is None:
         return None
     is_number = isinstance(length, int | float) and not isinstance(length, bool)
-    if not is_number or math.isnan(length) or length < 3:
+    if not is_number or not length >= 3:  # of NaN too
         raise UserError(
             f"{source} has {str(length)[:80]!r} as the most tokens of a text: expected 3 or more."
         )
@@ -79,7 +79,7 @@ def read_roles(config: Mapping[str, Any], names: Iterable[str], source: object) 
     """The special token of each role, such as `pad_token`, by default BERT's."""
     tokens = {}
     for role in names:
-        token = config.get(role) or f"[{role.removesuffix('_token').upper()}]"
+        token = config.get(role) or usual_token(role)
         if isinstance(token, Mapping):  # an AddedToken with its settings
             token = token.get("content")
         if not isinstance(token, str):

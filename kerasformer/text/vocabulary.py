@@ -77,20 +77,33 @@ def number_tokens(tokens: Iterable[str], source: object) -> dict[str, int]:
     return ids
 
 
+def usual_token(role: str) -> str:
+    """BERT's token of a role.
+
+    >>> usual_token("pad_token")
+    '[PAD]'
+    """
+    return f"[{role.removesuffix('_token').upper()}]"
+
+
 def check_vocabulary(
     backend: tokenizers.Tokenizer, tokens: Mapping[str, str], required: Iterable[str], source
 ) -> dict[str, int]:
-    """The id of each token, if they are 0, 1, 2... and the required special tokens are there."""
+    """The id of each token, if they are 0, 1, 2... and the special tokens are there.
+
+    One that is not required may be missing under its usual name alone: the vocabulary has none.
+    """
     ids = backend.get_vocab(with_added_tokens=True)
     if sorted(ids.values()) != list(range(len(ids))):
         raise UserError(
             f"{source} has {len(ids)} different tokens, whose ids must be 0 to {len(ids) - 1}, "
             "each once: a token is missing or repeated."
         )
-    for role in required:
-        if tokens[role] not in ids:
+    required = set(required)
+    for role, token in tokens.items():
+        if token not in ids and (role in required or token != usual_token(role)):
             raise UserError(
-                f"{source} lacks the {role} {tokens[role]!r}: give a complete vocabulary, or the "
+                f"{source} lacks the {role} {token!r}: give a complete vocabulary, or the "
                 "name that this token has in it."
             )
     unknown, expected = backend.model.unk_token, tokens["unk_token"]

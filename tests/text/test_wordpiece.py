@@ -371,6 +371,12 @@ def test_no_padding_token(tmp_path):
     assert Tokenizer.from_pretrained(tmp_path / "saved").to_json() == read.to_json()
 
 
+@pytest.mark.parametrize("role", ["pad_token", "mask_token"])
+def test_a_missing_token_of_another_name(role):
+    with pytest.raises(UserError, match=f"lacks the {role} '<x>'"):
+        WordPieceTokenizer.from_vocabulary(VOCABULARY, special_tokens={role: "<x>"})
+
+
 def test_no_mask_token():
     read = WordPieceTokenizer.from_vocabulary([t for t in VOCABULARY if t != "[MASK]"])
     assert read.mask_id is None
