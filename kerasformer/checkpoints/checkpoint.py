@@ -46,6 +46,7 @@ class Checkpoint:
         read_tokenizer: Reads the tokenizer; raises a `UserError` where the source has none.
         has_tokenizer: Whether the source has one.
         prefix: What the files put before the encoder's names, for messages.
+        defaults: The keys that the configuration's file leaves out, with the values taken.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Checkpoint:
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     has_tokenizer: bool = True
     prefix: str = ""
+    defaults: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -183,9 +185,11 @@ class Checkpoint:
 
     def _refusal(self, problems: list[str], what: str) -> str:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        taken = ", ".join(f"{key} {value}" for key, value in self.defaults.items())
+        defaults = f" (with the defaults of what it leaves out: {taken})" if taken else ""
         return (
             f"The weights in {self.path} are not those of {what} that its configuration "
-            f"describes: {'; '.join(problems[:3])}{more}."
+            f"describes{defaults}: {'; '.join(problems[:3])}{more}."
         )
 
     def _check_size(self):
