@@ -241,6 +241,26 @@ def test_files_of_other_floats_fill_float32_variables(write, tensors, dtype):
         np.testing.assert_array_equal(written, other[weight.theirs].astype("float32"))
 
 
+@pytest.mark.parametrize(
+    ("source", "limit", "value", "dtype"),
+    [
+        ("float64", (2 - 2**-24) * 2.0**127, 1e300, "float32"),
+        ("float32", 65520, 65520, "float16"),
+        ("float32", 65520, 1e6, "mixed_float16"),
+        ("float32", (2 - 2**-8) * 2.0**127, 3.4e38, "bfloat16"),
+    ],
+)
+def test_a_value_that_becomes_infinite_is_refused(write, tensors, source, limit, value, dtype):
+    wide = tensors | {LAST_BIAS: tensors[LAST_BIAS].astype(source)}
+    wide[LAST_BIAS][3] = np.nextafter(wide[LAST_BIAS].dtype.type(limit), 0)
+    values = BertEncoder.from_pretrained(write(wide), dtype=dtype).get_weights()
+    assert all(np.isfinite(weight.astype("float64")).all() for weight in values)
+    wide[LAST_BIAS][3] = -value
+    with pytest.raises(UserError, match=rf"'{LAST_BIAS}' in .* has a value that is infinite in"):
+        BertEncoder.from_pretrained(write(wide), dtype=dtype)
+    assert BertEncoder.from_pretrained(write(wide), dtype="float64") is not None
+
+
 def test_keras_arguments_reach_the_model(write, tensors, plain):
     encoder = BertEncoder.from_pretrained(write(tensors), dtype="mixed_bfloat16", name="reader")
     assert encoder.name == "reader"

@@ -12,6 +12,7 @@ from kerasformer.checkpoints.io.tf_bundle import OBJECT_GRAPH
 from kerasformer.errors import UserError
 from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
+from kerasformer.tasks import MaskedLanguageModel
 
 from ..hub.golden_models import golden_arrays, unpack_golden
 from . import tf_files
@@ -413,3 +414,11 @@ def test_an_empty_folder(tmp_path):
 
 def test_an_object_graph_is_no_weight(golden):
     assert OBJECT_GRAPH in open_checkpoint(golden).report().ignored
+
+
+def test_a_value_that_becomes_infinite_is_named(write, tensors):
+    name = "cls/predictions/output_bias"
+    folder = write(tensors | {name: np.full(31, 1e6, "float32")})
+    assert MaskedLanguageModel.from_pretrained(folder).weights[-1].dtype == "float32"
+    with pytest.raises(UserError, match=f"'{name}' in .* has a value that is infinite in float16"):
+        MaskedLanguageModel.from_pretrained(folder, dtype="float16")

@@ -76,7 +76,9 @@ _OUR_GELU, _THEIR_GELU = "gelu_tanh", "gelu_new"
 # transformers' are of another formula there (leaky_relu), or of none.
 _ACTIVATIONS = {
     **{name: name for name in ACTIVATIONS if name != _OUR_GELU},
-    "gelu_python": "gelu", "gelu_python_tanh": _OUR_GELU, "gelu_accurate": _OUR_GELU,
+    "gelu_python": "gelu",
+    "gelu_python_tanh": _OUR_GELU,
+    "gelu_accurate": _OUR_GELU,
 }
 # key: the one value with which the model computes what BertEncoder computes. A decoder's tokens
 # attend to those before them alone.
