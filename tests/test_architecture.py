@@ -117,7 +117,7 @@ MAY_IMPORT = {
     "training": set(),
     "models": {"layers", "text"},
     "checkpoints": {"layers", "models", "sources", "text"},
-    "hub": {"layers", "models", "sources", "text"},
+    "hub": {"checkpoints", "layers", "models", "sources", "text"},
     "tasks": {"checkpoints", "data", "layers", "models", "sources", "text", "training"},
     "embedder": {"checkpoints", "data", "layers", "models", "sources", "text"},
     "corpus": {"checkpoints", "data", "embedder", "models", "sources", "text"},
