@@ -43,12 +43,18 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_json(text: str | bytes, source, kind: type = dict) -> Any:
+def parse_json(
+    text: str | bytes, source, kind: type = dict, remedy: str = "save or fetch it again"
+) -> Any:
     """Parses JSON whose outermost value is a `kind`; a `UserError` names `source` otherwise."""
     try:
         value = json.loads(text)
+        if (
+            "\\u" if isinstance(text, str) else b"\\u"
+        ) in text:  # half of a surrogate pair is valid JSON, but no text
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # of 5,000 digits too
-        raise UserError(f"{source} is not valid JSON ({error}): save or fetch it again.") from None
+        raise UserError(f"{source} is not valid JSON ({error}): {remedy}.") from None
     if not isinstance(value, kind):
         found = _JSON_KINDS.get(type(value), "number")
         raise UserError(f"{source} holds a JSON {found}: expected an {_JSON_KINDS[kind]}.")
