@@ -20,7 +20,7 @@ from kerasformer.errors import UserError, require
 _ROWS = 1024  # decoded at a time
 _BYTES = 1 << 20  # read at a time
 _DECODED = 1 << 26  # bytes decoded at a time
-_LARGEST_PAGE = 1 << 28  # bytes unpacked; writers make pages of 1 MiB, or of 1024 rows
+_LARGEST_PAGE = 1 << 29  # bytes unpacked; writers make pages of 1 MiB, or of 1024 rows
 
 
 class ParquetFile:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from kerasformer.errors import UserError
 from kerasformer.text.texts import LONGEST_TEXT
 
-# Bytes of a line or of a CSV record: JSON may write a character of two bytes in six.
-LONGEST_ROW = 4 * LONGEST_TEXT
+# Bytes of a line or of a CSV record: JSON may write a byte of a text in six.
+LONGEST_ROW = 8 * LONGEST_TEXT
 # What unpacks to more, and to more than so many times its size, is no file of texts: they are
 # seldom compressed to less than a tenth, and never to a hundredth.
 _UNPACKED_BYTES, _UNPACKED_TIMES = 1 << 26, 100
