@@ -69,23 +69,36 @@ class ParquetFile:
             yield from islice(rows, skipped, None)
             skipped = 0
 
+    def unpacked(self, name: str) -> int:
+        """The bytes that all pages of a column, or of the parts of a nested one, unpack to."""
+        with self._opened() as file:
+            groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+            return sum(size for group in groups for _, size in self._pages(group, [name]))
+
     def _batch(self, group, wanted):
         """How many rows to decode at once: each needs no more than the largest of its pages."""
         largest = 1
-        chunks = (group.column(index) for index in range(group.num_columns))
-        with open(self._path, "rb") as stream:
-            for chunk in (chunk for chunk in chunks if chunk.path_in_schema in wanted):
-                places = (chunk.dictionary_page_offset, chunk.data_page_offset)
-                start = min(place for place in places if place)
-                for size in page_sizes(stream, start, chunk.total_compressed_size):
-                    largest = max(largest, size)
-                    if size > _LARGEST_PAGE:
-                        raise UserError(
-                            f"{self._path} has a page of {size >> 20:,} MiB in the column "
-                            f"{chunk.path_in_schema!r}, and at most {_LARGEST_PAGE >> 20} are "
-                            "read: write the file again, with smaller pages."
-                        )
+        for name, size in self._pages(group, wanted):
+            largest = max(largest, size)
+            if size > _LARGEST_PAGE:
+                raise UserError(
+                    f"{self._path} has a page of {size >> 20:,} MiB in the column {name!r}, and "
+                    f"at most {_LARGEST_PAGE >> 20} are read: write the file again, with smaller "
+                    "pages."
+                )
         return max(1, min(_ROWS, _DECODED // largest))
+
+    def _pages(self, group, wanted):
+        """The columns and sizes of the pages of a row group, of wanted columns."""
+        with open(self._path, "rb") as stream:
+            for chunk in (group.column(index) for index in range(group.num_columns)):
+                path = chunk.path_in_schema
+                name = path if path in wanted else path.partition(".")[0]
+                if name in wanted:
+                    places = (chunk.dictionary_page_offset, chunk.data_page_offset)
+                    start = min(place for place in places if place)
+                    for size in page_sizes(stream, start, chunk.total_compressed_size):
+                        yield name, size
 
     def _refuse_nested(self, file, wanted):
         """A list can hold any number of values, in no bytes at all."""
