@@ -56,16 +56,19 @@ def open_path(folder: Path) -> Checkpoint:
     kind = MODEL_TYPES[values["model_type"]]
     tensors = _open_weights(folder)
     prefix, names = _table_names(tensors, kind)
-    # Where the file has no pooler, one made of random weights would pass for a trained one.
-    has_pooler = any(weight.theirs in names for weight in kind.table.pooler)
-    config = dataclasses.replace(config, pooler=has_pooler)
     found = find_heads(values, path, config, {n: tensors.shape(f) for n, f in names.items()})
+    # Where the file has no pooler, one made of random weights would pass for a trained one.
+    config = dataclasses.replace(config, pooler=found.pooler is not None)
+    table = dataclasses.replace(kind.table, heads=found.heads)
+    if found.pooler is not None:
+        config = dataclasses.replace(config, pooler_activation=found.pooler.activation)
+        table = dataclasses.replace(table, pooler=found.pooler.lines)
     return Checkpoint(
         path=folder,
         format="Hugging Face",
         architecture=found.architecture,
         config=config,
-        table=dataclasses.replace(kind.table, heads=found.heads),
+        table=table,
         tensors=tensors,
         names=names,
         read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(folder),
