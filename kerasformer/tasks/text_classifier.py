@@ -137,8 +137,9 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         count = checkpoint.config.num_layers + 1
         if vectors_of({**settings, **kwargs}, count) == vectors_of(settings, count):
             return None
-        trained_on = ", ".join(f"{k}={settings[k]!r}" for k in VECTORS if k in settings)
-        return f"was trained with {trained_on}"
+        return "was trained with " + ", ".join(
+            f"{k}={settings[k]!r}" for k in VECTORS if k in settings
+        )
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
@@ -261,6 +262,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         Raises:
             UserError: A label is not a class.
         """
+        self.check_process()
         refuse_to_train(self.problem_type)
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))

@@ -145,10 +145,10 @@ def test_another_size_than_the_weights(write, sizes):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "describes no Keras model"),
-        ("[]", "describes no Keras model"),
+        ("{", "config.json in .* is not valid JSON"),
+        ("[]", "config.json in .* holds a JSON array"),
         ("{}", "describes no Keras model"),
-        ("[" * 100_000, "describes no Keras model"),
+        ("[" * 100_000, "config.json in .* is not valid JSON"),
         (" " * 2_000_000, "it is too large"),
         ('{"registered_name": "kerasformer>BertEncoder", "config": []}', "does not describe"),
         ('{"registered_name": "kerasformer>BertEncoder", "config": {"config": 3}}', "not describe"),
