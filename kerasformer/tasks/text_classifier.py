@@ -22,7 +22,7 @@ from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, pool_layers, vectors_of
+from kerasformer.tasks.vectors import VECTORS, Layers, other_vectors, pool_layers
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -134,12 +134,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
         settings = {"pooling": "pooled", **checkpoint.settings}
-        count = checkpoint.config.num_layers + 1
-        if vectors_of({**settings, **kwargs}, count) == vectors_of(settings, count):
-            return None
-        return "was trained with " + ", ".join(
-            f"{k}={settings[k]!r}" for k in VECTORS if k in settings
-        )
+        return other_vectors(settings, kwargs, checkpoint.config.num_layers + 1)
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
