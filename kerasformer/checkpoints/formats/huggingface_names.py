@@ -1,6 +1,7 @@
 """The names of the weights of BERT, DistilBERT and ELECTRA in the Hugging Face layout."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kerasformer.checkpoints.names import EMBEDDING, HIDDEN, Convention, NameTable, Weights
@@ -11,6 +12,8 @@ CHOICES = "ForMultipleChoice"
 _TORCH = Convention(
     *(".weight", ".bias", ".weight", ".bias", ".weight"), transposed=True, heads=(HIDDEN,)
 )
+# The first versions of the layout kept TensorFlow's names of the LayerNorm's weights.
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 # Classifiers of sequences, of tokens and of choices may have the same names; `architectures` in
 # config.json distinguishes them.
 _TOKEN_CLASSIFIER = _TORCH.dense("", "classifier", HIDDEN, "num_classes")
@@ -206,3 +209,15 @@ ARCHITECTURES = {
 }
 # Those whose encoder has no pooler in transformers.
 WITHOUT_POOLER = ("ForMaskedLM", TOKENS, "ForQuestionAnswering")
+
+
+def table_names(names: Iterable[str], kind: ModelType) -> tuple[str, dict[str, str]]:
+    """What is before the encoder's names, and the file's names by those in the table."""
+    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in names) else ""
+    named: dict[str, str] = {}
+    for name in names:
+        bare = name.removeprefix(prefix)
+        for old, new in _OLD_NAMES.items():
+            bare = bare.removesuffix(old) + new if bare.endswith(old) else bare
+        named.setdefault(bare, name)
+    return prefix, named
