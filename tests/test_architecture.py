@@ -27,7 +27,9 @@ before, start = list(sys.meta_path), time.perf_counter()
 import kerasformer
 print(time.perf_counter() - start)
 print(*sys.modules.keys() & set({HEAVY}))
-print(sys.meta_path == before and gc.isenabled())
+print(sys.meta_path[1:] == before and gc.isenabled())
+import keras
+print(not [finder for finder in sys.meta_path if type(finder).__module__.startswith("kerasformer")])
 """
 
 
@@ -37,9 +39,10 @@ def test_import_is_fast_and_light():
         done = subprocess.run(
             [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
         )
-        taken, heavy, same = done.stdout.split("\n")[:3]
+        taken, heavy, same, gone = done.stdout.split("\n")[:4]
         assert heavy == ""
-        assert same == "True"  # nothing outside the package is changed
+        # Nothing outside the package is changed but that Keras, once imported, finds its classes.
+        assert same == gone == "True"
         seconds.append(float(taken))
     assert min(seconds) < 0.2
 
@@ -90,7 +93,15 @@ def part(path):
 
 
 # The parts of the package and what each may import, beside the foundation; see ARCHITECTURE.md.
-FOUNDATION = ("errors", "files", "formatting", "hardware", "private_api", "progress")
+FOUNDATION = (
+    "errors",
+    "files",
+    "formatting",
+    "hardware",
+    "private_api",
+    "progress",
+    "registration",
+)
 MAY_IMPORT = {
     "__init__": set(),
     "errors": {"formatting"},
@@ -99,6 +110,7 @@ MAY_IMPORT = {
     "hardware": set(),
     "private_api": set(),
     "progress": {"formatting"},
+    "registration": {"private_api"},
     "layers": set(),
     "sources": set(),
     "text": {"sources"},
@@ -106,7 +118,7 @@ MAY_IMPORT = {
     "training": set(),
     "models": {"layers", "text"},
     "checkpoints": {"layers", "models", "sources", "text"},
-    "hub": {"layers", "models", "sources", "text"},
+    "hub": {"checkpoints", "layers", "models", "sources", "text"},
     "tasks": {"checkpoints", "data", "layers", "models", "sources", "text", "training"},
     "embedder": {"checkpoints", "data", "layers", "models", "sources", "text"},
     "corpus": {"checkpoints", "data", "embedder", "models", "sources", "text"},

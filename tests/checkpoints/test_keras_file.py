@@ -90,6 +90,14 @@ def test_what_was_saved_comes_back(tmp_path, dtype, changes):
         np.testing.assert_array_equal(*arrays)
 
 
+def test_a_value_that_becomes_infinite_is_named(tmp_path):
+    encoder = make()
+    encoder.pooler.bias.assign(encoder.pooler.bias + 1e6)
+    encoder.save(tmp_path / "encoder.keras")
+    with pytest.raises(UserError, match=r"dense/vars/1' in .* is infinite in float16"):
+        BertEncoder.from_pretrained(tmp_path / "encoder.keras", dtype="float16")
+
+
 def test_it_is_opened_without_a_tokenizer(saved):
     checkpoint = open_checkpoint(saved)
     assert (checkpoint.format, checkpoint.architecture) == ("Keras", "BertEncoder")
