@@ -7,7 +7,7 @@ licence, files and their sha256. Runs none of its code.
 import json
 
 from kerasformer.cli.options import add_json
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import show, table
 from kerasformer.formatting import count, listed
 
 _SIZES = {
@@ -41,7 +41,7 @@ def run(arguments):
     from kerasformer.checkpoints.inspect import inspect
 
     found = inspect(arguments.source)
-    print(json.dumps(found, indent=1) if arguments.json else _format(found))
+    show(json.dumps(found, indent=1) if arguments.json else _format(found))
 
 
 def _format(found):
