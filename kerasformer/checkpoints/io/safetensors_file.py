@@ -97,6 +97,8 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
 
 def _read_header(path: Path) -> dict[str, _Entry]:
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")  # but a pipe, at which reading would wait
         # The library checks that the header is whole, and that shapes and offsets fit each other
         # and the file; what it then says can be believed.
         with safe_open(path, framework="numpy"), open(path, "rb") as stream:
