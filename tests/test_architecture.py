@@ -89,7 +89,7 @@ def part(path):
 
 
 # The parts of the package and what each may import, beside the foundation; see ARCHITECTURE.md.
-FOUNDATION = ("errors", "files", "formatting", "hardware", "private_api", "progress")
+FOUNDATION = ("errors", "files", "formatting", "hardware", "private_api", "progress", "transaction")
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -98,6 +98,7 @@ MAY_IMPORT = {
     "hardware": set(),
     "private_api": set(),
     "progress": set(),
+    "transaction": {"errors", "files"},
     "layers": set(),
     "sources": set(),
     "text": {"sources"},

@@ -8,6 +8,9 @@ import tokenizers
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
+# What another program writes of a tokenizer, and reads beside or in place of `tokenizer.json`.
+REPLACED_FILES = ("vocab.txt", "special_tokens_map.json", "added_tokens.json")
+
 
 def read_config(folder: Path) -> dict:
     """Reads `tokenizer_config.json`, over the older file that named the special tokens, if any."""

@@ -12,7 +12,13 @@ from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats.huggingface_config import encoder_config, size_keys
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, ModelType
-from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
+from kerasformer.checkpoints.io.safetensors_file import (
+    SAVE_ID,
+    SHARD_INDEX,
+    WEIGHTS,
+    SafetensorsTensors,
+    open_tensors,
+)
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
@@ -51,6 +57,7 @@ def open_path(folder: Path) -> Checkpoint:
     config = encoder_config(values, path)
     kind = MODEL_TYPES[values["model_type"]]
     tensors = _open_weights(folder)
+    _check_same_save(values, tensors, folder)
     prefix, names = _table_names(tensors, kind)
     # Where the file has no pooler, one made of random weights would pass for a trained one.
     has_pooler = any(weight.theirs in names for weight in kind.table.pooler)
@@ -78,7 +85,7 @@ def _has_any(folder: Path, names) -> bool:
     return any((folder / name).is_file() for name in names)
 
 
-def _open_weights(folder: Path) -> Tensors:
+def _open_weights(folder: Path) -> SafetensorsTensors:
     if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
         raise UserError(
             f"{folder} has its weights as a pickle ({_PICKLES[0]}), which can run any code and is "
@@ -86,6 +93,16 @@ def _open_weights(folder: Path) -> Tensors:
             f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted')."
         )
     return open_tensors(folder)
+
+
+def _check_same_save(values: dict, tensors: SafetensorsTensors, folder: Path):
+    """transformers hands on our id in config.json, and writes none into the weights."""
+    save_id = values.get(SAVE_ID)
+    if save_id is not None and tensors.save_ids - {save_id}:
+        raise UserError(
+            f"{folder} holds config.json and weights of two different saves: copy or save the "
+            "whole model again."
+        )
 
 
 def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
