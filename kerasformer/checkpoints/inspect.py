@@ -31,8 +31,9 @@ def inspect(source: str | os.PathLike) -> dict:
         What JSON can hold. Always there: `source`, `path`, `format`, `problems` (what is wrong
         with it, as sentences), `files` (each with `name`, `size` in bytes, `sha256`), `licence`
         and `tokenizer`, or None for either. Of a model that can be opened also `architecture`,
-        `config` (the attributes of `EncoderConfig`), `parameters` (their numbers by part), `types`
-        (the number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
+        `config` (the attributes of `EncoderConfig`), `defaults` (the keys that the configuration's
+        file leaves out, with the values taken), `parameters` (their numbers by part), `types` (the
+        number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
         with the reason), `class_names`, and `loading`: the `missing`, `misshapen`, `unexpected`
         and `ignored` of a `LoadReport`. Of a sentence-transformers folder also `modules`. Of a
         data set `description`.
@@ -100,6 +101,7 @@ def _describe_model(checkpoint: Checkpoint) -> dict:
         "format": checkpoint.format,
         "architecture": checkpoint.architecture,
         "config": vars(checkpoint.config),
+        "defaults": dict(checkpoint.defaults),
         "parameters": count_parameters(checkpoint),
         "types": dict(types.most_common()),
         "heads": list(checkpoint.heads),

@@ -101,7 +101,10 @@ def add_options(command):
         help="ray works on the cluster that RAY_ADDRESS names (default: local)",
     )
     group.add_argument(
-        "--resume", action="store_true", help="continue the interrupted run in --output"
+        "--resume",
+        action="store_true",
+        help="continue the interrupted run in --output; finished shards are read, and made again "
+        "where their sha256 is not that in manifest.json",
     )
 
 

@@ -78,6 +78,9 @@ def _source(found):
             [f"{head.replace('_', ' ')} head", f"cannot be read: {reason}"]
             for head, reason in found["refused_heads"].items()
         ]
+    if found.get("defaults"):
+        defaults = ", ".join(f"{key} {value}" for key, value in found["defaults"].items())
+        rows.append(["defaults", f"{defaults}, which its configuration leaves out"])
     if found.get("class_names"):
         rows.append(["classes", ", ".join(found["class_names"])])
     if "description" in found:

@@ -34,6 +34,12 @@ def add_options(command):
         help="search an approximate FAISS index, built first if there is none: for corpora of "
         "millions",
     )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="first compare every file of the corpus with its sha256 in manifest.json, so that no "
+        "damaged vector is searched: reads all of it, a gigabyte in about a second",
+    )
     add_reading(command)
     add_json(command)
 
@@ -48,6 +54,8 @@ def run(arguments):
         raise UserError(f"--top is {arguments.top}: give how many texts to find, 1 or more.")
     corpus = EmbeddedCorpus(arguments.corpus)
     _check(corpus)
+    if arguments.verify:
+        corpus.verify()
     if arguments.index:
         from kerasformer.corpus.index import CorpusIndex
 

@@ -46,7 +46,9 @@ def embed_corpus(
             files, and `"-"`, standard input. With `resume` it may be empty: then the files are
             those of the job.
         output: The folder to write to.
-        resume: Whether to continue the interrupted job in that folder. Its settings are kept.
+        resume: Whether to continue the interrupted job in that folder. Its settings are kept. The
+            finished shards are read, a gigabyte in about a second, and those whose sha256 is not
+            that in the manifest are made again.
         engine: "local", or "ray" to work on the cluster that `RAY_ADDRESS` names.
         stdin_format: How standard input is read: as a "txt", "csv", "tsv" or "jsonl" file.
         **settings: `text_column`, `id_column`, `header`, `delimiter` and `encoding` of
@@ -184,6 +186,9 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
                 f"{name} was {was!r} when the job in {folder} was begun and is {now!r} now: resume "
                 "without it, or embed into a new folder."
             )
+    for index, problem in manifest.damage(folder).items():
+        print(f"{problem}; it is made again.", file=sys.stderr)
+        del manifest.done[index]
     files = job.input.files
     if inputs:
         paths = list_files(_with_stdin(inputs, folder, stdin_format, files))

@@ -31,7 +31,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, sha256_of, write_whole
+from kerasformer.files import open_whole, read_json, sha256_of, write_whole
 from kerasformer.sources.places import FetchError, File
 
 
@@ -150,10 +150,9 @@ class CachedFolder:
     def manifest(self) -> dict:
         """What was recorded; empty where nothing was."""
         try:
-            manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_json(self._manifest)
+        except UserError:
             return {}
-        return manifest if isinstance(manifest, dict) else {}
 
     @contextlib.contextmanager
     def fetching(self) -> Iterator[Path]:

@@ -261,6 +261,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         Raises:
             UserError: A label is not a class.
         """
+        self.check_process()
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
         self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))

@@ -9,7 +9,7 @@ from typing import Any, Self
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.files import sha256_of, write_whole
+from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
@@ -166,16 +166,13 @@ class TransformerClassifier(StringClassifier):
             UserError: The folder holds no such classifier, or a damaged one.
         """
         folder = resolve(source)
-        try:
-            config = json.loads((folder / _CONFIG).read_text())
-        except FileNotFoundError:
+        if not cls.is_here(folder):
             raise UserError(
                 f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
                 "wrote."
-            ) from None
-        except ValueError as error:
-            raise UserError(f"{folder / _CONFIG} is not JSON ({error}); write it anew.") from None
-        digest = config.pop(_DIGEST, None) if isinstance(config, dict) else None
+            )
+        config = read_json(folder / _CONFIG)
+        digest = config.pop(_DIGEST, None)
         try:
             model = cls.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:

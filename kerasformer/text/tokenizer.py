@@ -200,7 +200,7 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The whole tokenizer as one string, for `from_json`."""
-        saved = {"tokenizer": json.loads(self.backend.to_str()), "config": self._config()}
+        saved = {"tokenizer": parse_json(self.backend.to_str(), self), "config": self._config()}
         return json.dumps(saved, ensure_ascii=False)
 
     @classmethod

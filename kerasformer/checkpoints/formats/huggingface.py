@@ -9,7 +9,11 @@ import re
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.huggingface_config import encoder_config, size_keys
+from kerasformer.checkpoints.formats.huggingface_config import (
+    default_values,
+    encoder_config,
+    size_keys,
+)
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, ModelType
 from kerasformer.checkpoints.io.safetensors_file import (
@@ -78,6 +82,7 @@ def open_path(folder: Path) -> Checkpoint:
         refused=found.refused,
         settings=found.settings,
         prefix=prefix,
+        defaults=default_values(values),
     )
 
 
