@@ -44,5 +44,5 @@ def saving_saved_models(folder: Path, *names: str) -> Iterator[Path]:
         try:
             yield new
         except tf.errors.OpError as error:
-            reason = error.message.rpartition("; ")[2].splitlines()[0][:200]
-            raise OSError(0, reason) from None
+            reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
+            raise OSError(0, " ".join(reason.split())[:200]) from None

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.errors import UserError, require
-from kerasformer.files import write_whole
+from kerasformer.files import write_whole, writing
 from kerasformer.models.config import INPUTS
 
 
@@ -97,7 +97,8 @@ def export_onnx(model, path) -> Path:
             f"The model cannot be written as ONNX ({str(error).splitlines()[0]}): "
             "write a SavedModel instead."
         ) from None
-    return write_whole(path, converted.SerializeToString())
+    with writing(path, "give a place that can be written to, on a disk with room"):
+        return write_whole(path, converted.SerializeToString())
 
 
 def _erfc(graph, node, name, _):

@@ -203,7 +203,7 @@ def writing_tensors(
         stream.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors:
             content = np.ascontiguousarray(tensor.value()).reshape(-1).view(np.uint8)
-            digest.update(content)
+            digest.update(content.data)
             stream.write(content)
         save_id = digest.hexdigest()[: len(_NO_ID)]
         stream.seek(8 + text.index(_NO_ID.encode()))
