@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -207,13 +208,17 @@ def new_folder(command: str, name: str) -> Path:
     return RESULTS / f"{command}-{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def refuse_used(folder: Path | None, remedy: str = ""):
-    """Refuses an output folder that is a file or not empty; `remedy` ends the message."""
+def refuse_used(folder: Path | None, remedy: str = "", leftovers: Iterable[str] = ()):
+    """Refuses an output folder that is a file or not empty; `remedy` ends the message.
+
+    What a run leaves that was killed before its first result, its lock and `leftovers`, is nothing.
+    """
     if folder is None or not folder.exists():
         return
     if not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
-    if any(path.name != LOCK for path in folder.iterdir()):
+    nothing = {LOCK, *leftovers}
+    if any(p.name not in nothing and not _UNFINISHED.fullmatch(p.name) for p in folder.iterdir()):
         raise UserError(f"The output folder {folder} is not empty; give another{remedy}.")
 
 
