@@ -5,11 +5,11 @@ compared before it takes its place.
 """
 
 import contextlib
-import sys
 from pathlib import Path
 
-from kerasformer.cli.text import table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.progress import say
 
 _FORMATS = {
     "hf": "a Hugging Face folder, with the model's head where it has one",
@@ -54,13 +54,13 @@ def run(arguments):
 
     checkpoint = open_checkpoint(source)
     total = count_parameters(checkpoint)["total"]
-    _say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
+    say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)
     with _saving(target, to, tokenizer) as path:
-        _say(f"Writing {target} ...")
+        say(f"Writing {target} ...")
         write_model(model, tokenizer, path, to)
-        _say("Reading it back ...")
-        print(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
+        say("Reading it back ...")
+        show(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
 
 
 @contextlib.contextmanager
@@ -79,10 +79,6 @@ def _saving(target: Path, to: str, tokenizer):
     else:
         with saving_model(target, with_tokenizer=tokenizer is not None) as new:
             yield new
-
-
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
 
 
 def _check_target(target: Path, source: Path, to: str, overwrite: bool):

@@ -204,7 +204,7 @@ def test_a_full_disk_that_nobody_tells_of(index, cache, monkeypatch):
     with pytest.raises(UserError, match="check the network"):
         preset_folder(known, cache, offline=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(UserError, match="the disk of the cache .* is full"):
+    with pytest.raises(UserError, match=r"the disk of the cache .* is full"):
         preset_folder(known, cache, offline=False)
 
 
