@@ -20,6 +20,7 @@ from kerasformer.text.texts import check_texts, chunks
 from kerasformer.text.tokenized import Tokenized, longest_first
 from kerasformer.text.tokenizer_json import VocabularyModel, read_backend, read_model
 from kerasformer.text.vocabulary import check_vocabulary, complete
+from kerasformer.transaction import saving
 
 
 class Tokenizer:
@@ -224,19 +225,13 @@ class Tokenizer:
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
 
-        The folder is created if missing, and each file written atomically; a UserError where the
-        folder cannot be written to.
+        The folder is created if missing, and the files are replaced in one step; a UserError where
+        the folder cannot be written to.
         """
-        folder = Path(folder)
         config = json.dumps(self._config(), ensure_ascii=False, indent=2)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "tokenizer_config.json", config + "\n")
-            write_whole(folder / "tokenizer.json", self.backend.to_str())
-        except OSError as error:
-            raise UserError(
-                f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
-            ) from None
+        with saving(folder, "tokenizer.json", files.REPLACED_FILES) as new:
+            write_whole(new / "tokenizer_config.json", config + "\n")
+            write_whole(new / "tokenizer.json", self.backend.to_str())
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike) -> Self:
