@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -24,6 +24,7 @@ from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, PendingTensor, 
 from kerasformer.checkpoints.names import Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
+from kerasformer.private_api import all_layers
 
 if TYPE_CHECKING:  # the encoder imports this module to save itself
     from kerasformer.models import BertEncoder
@@ -42,7 +43,8 @@ def save_pretrained(
     """Writes `config.json`, `model.safetensors` and the tokenizer's files.
 
     transformers reads them by the class that `architectures` in config.json names, and
-    `kerasformer.checkpoints.open_checkpoint` too. An encoder whose embeddings have a width of
+    `kerasformer.checkpoints.open_checkpoint` too. What LoRA has trained is merged into the weights
+    that it adapts. An encoder whose embeddings have a width of
     their own is written as ELECTRA, every other one as BERT. Each variable keeps its dtype. The
     pooler is left out where transformers' class has none: beside a masked-LM, token or span head.
 
@@ -59,8 +61,8 @@ def save_pretrained(
         settings: Further arguments of `TextClassifier`.
 
     Raises:
-        UserError: The folder cannot be written to; or transformers has no such model; or a weight
-            is no floating-point number's, or none of the encoder's own (as from LoRA).
+        UserError: The folder cannot be written to; or transformers has no such model; or it is
+            quantized, or has a weight that is none of the encoder's own.
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     model_type = "bert" if config.embedding_size == config.hidden_size else "electra"
@@ -131,18 +133,46 @@ def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[P
     Raises:
         UserError: The layer has other variables than the table.
     """
-    variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
+    variables = {
+        path.removeprefix(f"{layer.path}/"): v for path, v in merged_weights(layer).items()
+    }
     by_name = {weight.ours: weight for weight in weights}
     others = sorted(variables.keys() ^ by_name.keys())
     if others:
         raise UserError(
-            f"{layer.name} cannot be saved in this format, as {others[0]!r} shows (quantized, or "
-            "with LoRA?): save it by its own save, as a .keras file."
+            f"{layer.name} cannot be saved in this format, as {others[0]!r} shows: save it by its "
+            "own save, as a .keras file."
         )
     for name, weight in by_name.items():
-        value = functools.partial(_value, weight, variables[name])
-        yield PendingTensor(weight.theirs, variables[name].dtype, weight.shape, value)
+        variable = variables[name]
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        value = functools.partial(_value, weight, variable)
+        yield PendingTensor(weight.theirs, dtype, weight.shape, value)
+
+
+def merged_weights(layer: keras.layers.Layer) -> dict[str, Any]:
+    """A layer's variables by their paths, what LoRA trained added to the weights that it adapts.
+
+    Raises:
+        UserError: The layer is quantized, or one within.
+    """
+    weights: dict[str, Any] = {weight.path: weight for weight in layer.weights}
+    for part in all_layers(layer):
+        if part.quantization_mode is not None:
+            raise UserError(
+                f"{layer.name} is quantized to {part.quantization_mode}, which this format cannot "
+                "hold: save it by its own save, as a .keras file, or save it here before quantize."
+            )
+        if getattr(part, "lora_enabled", False):
+            name = "embeddings" if isinstance(part, keras.layers.Embedding) else "kernel"
+            down, up = (weights.pop(f"{part.path}/lora_{name}_{one}") for one in "ab")
+            base = weights[f"{part.path}/{name}"]
+            # Not the layer's own `kernel`, which is rounded to the dtype that it computes in.
+            change = keras.ops.matmul(down, up) * (part.lora_alpha / part.lora_rank)
+            merged = keras.ops.cast(base, "float32") + change
+            weights[f"{part.path}/{name}"] = keras.ops.cast(merged, base.dtype)
+    return weights
 
 
 def _value(weight: Weight, variable):
-    return weight.from_keras(keras.ops.convert_to_numpy(variable.value))
+    return weight.from_keras(keras.ops.convert_to_numpy(variable))
