@@ -13,7 +13,7 @@ from kerasformer.errors import UserError
 from kerasformer.layers import SelfAttention, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.layers.kernels import embedding_table
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.tasks import MaskedLanguageModel
+from kerasformer.tasks import MaskedLanguageModel, TextClassifier
 from kerasformer.text import WordPieceTokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
@@ -199,3 +199,63 @@ def test_the_tied_decoder_has_the_table_of_the_embeddings(how):
     )
     expected = model.masked_lm(encoder(IDS)["sequence_output"], table)
     np.testing.assert_allclose(array(model(IDS)), array(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["int8", "lora"])
+def test_an_embedder_follows_its_encoder(how, tokenizer):
+    embedder = TextEmbedder(make(), tokenizer)
+    before = embedder.encode(TEXTS)
+    change(embedder.encoder, how)
+    after = embedder.encode(TEXTS)
+    assert cosines(after, before).min() < 1 - 1e-5
+    np.testing.assert_allclose(
+        after, TextEmbedder(embedder.encoder, tokenizer).encode(TEXTS), atol=1e-6
+    )
+
+
+@pytest.fixture(scope="module")
+def classifier(tokenizer):
+    keras.utils.set_random_seed(0)
+    model = TextClassifier(["bad", "good"], make(), tokenizer, dropout=0.0)
+    model.fit(TEXTS, LABELS, epochs=40, batch_size=6, learning_rate=2e-3, verbose=0)
+    assert model.classify(TEXTS) == LABELS
+    return model
+
+
+def test_a_quantized_classifier_keeps_its_answers_and_comes_back(classifier, tmp_path):
+    classifier.save(tmp_path / "whole.keras")
+    model = keras.saving.load_model(tmp_path / "whole.keras")
+    before = model.predict(TEXTS)
+    model.encoder.quantize("int8")  # of which Keras tells the encoder alone
+    model.head.quantize("int8")
+    after = model.predict(TEXTS)
+    assert 1e-5 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
+    assert model.classify(TEXTS) == LABELS
+    model.save(tmp_path / "int8.keras")
+    again = keras.saving.load_model(tmp_path / "int8.keras")
+    np.testing.assert_allclose(again.predict(TEXTS), after, atol=1e-5)
+    with pytest.raises(UserError, match=r"is quantized to int8, .* as a \.keras file"):
+        model.save_pretrained(tmp_path / "folder")
+
+
+def test_predict_evaluate_and_fit_follow_lora(classifier, tokenizer, tmp_path):
+    model = TextClassifier(["bad", "good"], make(), tokenizer, dropout=0.0)
+    for ours, theirs in zip(model.weights, classifier.weights, strict=True):
+        ours.assign(theirs)
+    options = {"epochs": 1, "batch_size": 6, "learning_rate": 0.01, "verbose": 0}
+    model.fit(TEXTS, LABELS, **options)
+    before = model.predict(TEXTS)
+    adapt(model.encoder)
+    dense = model.encoder.blocks[0].intermediate
+    kernel, adapter = array(dense._kernel), array(dense.lora_kernel_b)
+    after = model.predict(TEXTS)
+    assert np.abs(after - before).max() > 1e-3
+    model.fit(TEXTS, LABELS, **options)
+    np.testing.assert_array_equal(array(dense._kernel), kernel)
+    assert np.abs(array(dense.lora_kernel_b) - adapter).max() > 0
+    trained = model.predict(TEXTS)
+    assert np.abs(trained - after).max() > 1e-4
+    model.save_pretrained(tmp_path)
+    np.testing.assert_allclose(
+        TextClassifier.from_pretrained(tmp_path).predict(TEXTS), trained, atol=1e-4
+    )
