@@ -159,7 +159,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     def build(self, input_shape: Any = None) -> None:
         """Creates the head's variables; the encoder has its own already."""
         self.head.build((None, self.feature_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""

@@ -87,7 +87,12 @@ class TransformerClassifier(StringClassifier):
         self.dropout = dropout
         self.activation = activation
         self.embedding = TokenAndPositionEmbedding(
-            vocab_size, max_length, hidden_size, dropout=dropout, dtype=self.dtype_policy
+            vocab_size,
+            max_length,
+            hidden_size,
+            dropout=dropout,
+            dtype=self.dtype_policy,
+            name="embedding",
         )
         self.blocks = [
             TransformerBlock(
@@ -117,7 +122,7 @@ class TransformerClassifier(StringClassifier):
         for block in self.blocks:
             block.build((None, None, self.hidden_size))
         self.head.build((None, self.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""

@@ -172,6 +172,11 @@ def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: b
 
 
 def _dense_module(layer: keras.layers.Dense) -> _Module:
+    if layer.quantization_mode is not None:
+        raise UserError(
+            f"The dense layer {layer.name} is quantized to {layer.quantization_mode}, which this "
+            "format cannot hold: save the embedder before quantize."
+        )
     activation = keras.activations.serialize(layer.activation)
     theirs = {name: kind for kind, name in ACTIVATIONS.items()}
     if activation not in theirs:
