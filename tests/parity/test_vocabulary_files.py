@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from kerasformer.embedder import TextEmbedder
 from kerasformer.errors import UserError
+from kerasformer.tasks import TextClassifier
 from kerasformer.text import Tokenizer, WordPieceTokenizer, pack
 from kerasformer.text.files import BERT_CLASSES
 
@@ -185,3 +187,18 @@ def test_a_length_that_is_none(tmp_path, length):
     folder = write(tmp_path, vocabulary("a"), model_max_length=length)
     with pytest.raises(UserError, match="as the most tokens of a text: expected 3 or more"):
         WordPieceTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("config", [{"max_len": 9}, {"model_max_length": 9}, {}], ids=str)
+def test_the_length_is_the_default(random_model, sentence_transformers, config):
+    _, folder = random_model()
+    write(folder, vocabulary("a", "b"), **config)
+    theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    embedder = TextEmbedder.from_pretrained(folder)
+    assert embedder.max_length == theirs.max_seq_length
+    classifier = TextClassifier(["x", "y"], embedder.encoder, embedder.tokenizer)
+    assert classifier.max_length == theirs.max_seq_length
+    text = "a b " * embedder.max_length
+    with pytest.warns(UserWarning, match="truncated|cut"):
+        ours = embedder.encode([text])
+    np.testing.assert_allclose(ours, theirs.encode([text]), atol=1e-5)
