@@ -1,6 +1,7 @@
 """Odd vocabulary files, and the classes they are for, as transformers reads them."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -179,7 +180,7 @@ def test_the_length_that_a_model_was_made_for(tmp_path, config, length):
     ours.save_pretrained(tmp_path / "ours")
     again = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours")
     assert again.model_max_length == theirs.model_max_length or length is None
-    assert Tokenizer.from_json(ours.to_json()).max_length == length
+    assert pickle.loads(pickle.dumps(ours)).max_length == length
 
 
 @pytest.mark.parametrize("length", ["128", 2, -1, True, float("nan"), []])
