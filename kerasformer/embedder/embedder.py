@@ -49,8 +49,7 @@ class TextEmbedder:
         dense: Built Keras layers that a sentence's vector goes through, in order: `Dense`,
             `LayerNormalization`, `UnitNormalization`, `Dropout`.
         dimensions: How many of a sentence's first dimensions are kept; by default all.
-        similarity: How vectors are meant to be compared, `"cosine"`, `"dot"`, `"euclidean"` or
-            `"manhattan"`: a note for saved models, which changes no vector.
+        similarity: How vectors are compared, such as by `"dot"`: a note for a saved model.
 
     Attributes:
         size: The width of the sentence vectors; the arguments are attributes, too.
@@ -91,18 +90,15 @@ class TextEmbedder:
         dimensions: int | None = None,
         similarity: str = "cosine",
     ):
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-        self.layers, self.combine = layers, combine
-        self.pooling = pooling
+        self.encoder, self.tokenizer = encoder, tokenizer
+        self.layers, self.combine, self.pooling = layers, combine, pooling
         self.special_tokens = special_tokens
         self.max_length = encoder.config.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
             self.max_length = min(int(max_length), self.max_length)
         self.normalize = normalize
-        self.prompt = prompt
-        self.include_prompt = include_prompt
+        self.prompt, self.include_prompt = prompt, include_prompt
         self.prompts = dict(prompts or {})
         self.dense = tuple(dense)
         self.dimensions, self.similarity = dimensions, similarity
@@ -210,8 +206,7 @@ class TextEmbedder:
                 `"first"` or `"max"`.
             dtype: `"float32"`; `"float16"`; `"int8"`, each vector scaled so that its largest
                 absolute value is 127; or `"binary"`, the signs packed to uint8.
-            dimensions: How many of the first dimensions to keep; by default the embedder's of
-                sentences, and all of others.
+            dimensions: How many of the first dimensions to keep; by default the embedder's.
             long: What is done with longer texts than `max_length`: `"truncate"`, or `"window"`,
                 overlapping windows. A token's vector is then that of the window in which it has
                 most context, and a sentence's is pooled of all of them; `"cls"` and `"pooled"` are
@@ -226,8 +221,7 @@ class TextEmbedder:
             `combine="stack"`; else a list of `TokenVectors` or of `WordVectors`.
 
         Raises:
-            UserError: A text is not a str, or an argument does not fit the others or the encoder;
-                or a text's vector has NaN or infinite values.
+            UserError: A text is not a str or its vector not finite, or an argument does not fit.
 
         Warns:
             TruncationWarning: Texts were truncated.

@@ -34,10 +34,10 @@ class EncodeOptions:
 
     def __post_init__(self):
         object.__setattr__(self, "pooling", _as_poolings(self.pooling))
-        _check_choice("output", self.output, ("sentence", "token", "word", "hidden_states"))
-        _check_choice("word_pooling", self.word_pooling, ("mean", "sum", "first", "max"))
-        _check_choice("dtype", self.dtype, ("float32", "float16", "int8", "binary"))
-        _check_choice("long", self.long, ("truncate", "window"))
+        check_choice("output", self.output, ("sentence", "token", "word", "hidden_states"))
+        check_choice("word_pooling", self.word_pooling, ("mean", "sum", "first", "max"))
+        check_choice("dtype", self.dtype, ("float32", "float16", "int8", "binary"))
+        check_choice("long", self.long, ("truncate", "window"))
         for name in ("dimensions", "batch_size"):
             if getattr(self, name) is not None:
                 check_whole_number(name, getattr(self, name), least=1)
@@ -134,7 +134,8 @@ def _as_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
     return poolings
 
 
-def _check_choice(name, value, choices):
+def check_choice(name: str, value: str, choices: Sequence[str]):
+    """Raises a UserError where a value is not one of the choices."""
     if value not in choices:
         raise UserError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
 

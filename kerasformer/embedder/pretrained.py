@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
+from kerasformer.checkpoints.formats.sentence_settings import SIMILARITIES
 from kerasformer.checkpoints.formats.sentence_transformers import read_modules
 from kerasformer.checkpoints.formats.sentence_vectors import (
     NORM_EPSILON,
@@ -15,7 +16,7 @@ from kerasformer.checkpoints.formats.sentence_vectors import (
     LayerNormModule,
     VectorModule,
 )
-from kerasformer.embedder.options import choose_options
+from kerasformer.embedder.options import check_choice, choose_options
 from kerasformer.errors import UserError
 
 # What the embedder and the folder call alike.
@@ -54,6 +55,7 @@ def save_embedder(embedder: Any, folder: str | os.PathLike):
             "special_tokens=False cannot be saved, as sentence-transformers pools special tokens: "
             "save an embedder with special_tokens=True."
         )
+    check_choice("similarity", embedder.similarity, SIMILARITIES)
     if embedder.normalize and embedder.dimensions:
         raise UserError(
             f"normalize=True with dimensions={embedder.dimensions} cannot be saved, as "

@@ -51,9 +51,9 @@ def test_rows_count_through_a_stream(monkeypatch):
 
 def test_a_dense_layer_that_overflows_in_float16():
     embedder = make(0.0)
-    dense = keras.layers.Dense(3, dtype="float16")
+    dense = keras.layers.Dense(6, dtype="float16")
     dense.build((None, 6))
-    dense.set_weights([np.full((6, 3), 6e4), np.full(3, 6e4)])
+    dense.set_weights([6e4 * np.eye(6), np.full(6, 6e4)])
     embedder = TextEmbedder(embedder.encoder, embedder.tokenizer, dense=[dense])
     with pytest.raises(UserError, match=r"^texts\[0\] has .*: use float32"):
         embedder.encode(TEXTS)

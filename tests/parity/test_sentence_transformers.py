@@ -280,11 +280,8 @@ def test_truncated_dimensions(make_folder, sentence_transformers, normalize, tmp
     assert_equal(again, tmp_path / "saved")
     np.testing.assert_allclose(again.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
     for width in (7, 30):
-        ours, theirs = (
-            embedder.encode(TEXTS, dimensions=width),
-            model.encode(TEXTS, truncate_dim=width),
-        )
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        theirs = model.encode(TEXTS, truncate_dim=width)
+        np.testing.assert_allclose(embedder.encode(TEXTS, dimensions=width), theirs, atol=1e-5)
     scaled = model.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(embedder.encode(TEXTS, normalize=True), scaled, atol=1e-5)
     assert embedder.encode(TEXTS, output="token")[0].vectors.shape[-1] == 36
@@ -304,7 +301,7 @@ def test_prompts_by_name(make_folder):
         list(embedder.stream(TEXTS, prompt_name="passage")),
         embedder.encode(TEXTS, prompt="film "),
     )
-    with pytest.raises(UserError, match="prompt_name is 'other', but .* are: 'query'"):
+    with pytest.raises(UserError, match=r"prompt_name is 'other', but .* are: 'query'"):
         embedder.encode(TEXTS, prompt_name="other")
     with pytest.raises(UserError, match="prompt and prompt_name='query' are both given"):
         embedder.encode(TEXTS, prompt_name="query", prompt="film ")
@@ -480,3 +477,15 @@ def test_minilm_in_half_precision(policy):
         for dtype in ("float32", policy)
     )
     assert (full.encode(TEXTS) * half.encode(TEXTS)).sum(axis=1).min() > 0.9995
+
+
+def test_a_table_without_a_transformer_is_named(sentence_transformers, torch, tmp_path):
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models
+
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "[UNK]"))
+    static = StaticEmbedding(words, embedding_dim=4)
+    model = sentence_transformers.SentenceTransformer(modules=[static], device="cpu")
+    model.save(str(tmp_path / "static"), create_model_card=False)
+    with pytest.raises(UserError, match="begins with StaticEmbedding, and only models"):
+        TextEmbedder.from_pretrained(tmp_path / "static")

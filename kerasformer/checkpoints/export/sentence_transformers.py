@@ -207,7 +207,7 @@ def _vector_module(layer: keras.layers.Layer) -> _Module:
         weights = {"norm.weight": _array(layer.gamma), "norm.bias": _array(layer.beta)}
         return _Module("LayerNorm", {"dimension": layer.gamma.shape[0]}, weights)
     raise UserError(
-        f"The layer {layer.name} over the vectors, a {type(layer).__name__}, cannot be saved: "
+        f"The {type(layer).__name__} layer {layer.name} over the vectors cannot be saved: "
         "expected Dense, Dropout, UnitNormalization over the last axis, or LayerNormalization "
         f"with epsilon={NORM_EPSILON}, a scale and an offset."
     )
