@@ -54,9 +54,8 @@ def parse_json(
     """Parses JSON whose outermost value is a `kind`; a `UserError` names `source` otherwise."""
     try:
         value = json.loads(text)
-        if (
-            "\\u" if isinstance(text, str) else b"\\u"
-        ) in text:  # half of a surrogate pair is valid JSON, but no text
+        plain = text if isinstance(text, str) else text.decode("latin-1")
+        if "\\u" in plain:  # half of a surrogate pair, as that is valid JSON, but no text
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # of 5,000 digits too
         raise UserError(f"{source} is not valid JSON ({error}): {remedy}.") from None

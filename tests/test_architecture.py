@@ -104,12 +104,12 @@ FOUNDATION = (
 )
 MAY_IMPORT = {
     "__init__": set(),
-    "errors": set(),
+    "errors": {"formatting"},
     "files": {"errors"},
     "formatting": set(),
     "hardware": set(),
     "private_api": set(),
-    "progress": set(),
+    "progress": {"formatting"},
     "registration": {"private_api"},
     "layers": set(),
     "sources": set(),
@@ -269,6 +269,17 @@ def test_nothing_unpickles():
     unsafe = ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
     for path in FILES:
         assert not [name for name in imports(path) if is_under(name, *unsafe)], module_name(path)
+
+
+def test_what_is_printed_passes_two_places():
+    """Which escape what could steer a terminal, wherever it comes from."""
+    wrong = {
+        module_name(path)
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write")
+    }
+    assert wrong == {"kerasformer.cli.text", "kerasformer.progress"}
 
 
 def test_json_is_read_in_one_place():

@@ -106,5 +106,5 @@ def test_a_damaged_array_is_a_value_error(tmp_path):
         assert array.nbytes == 24
     for content in (whole[:-1], whole + b"x", whole[:9], b""):
         (tmp_path / "a.npy").write_bytes(content)
-        with pytest.raises(ValueError, match="its header|it has .* bytes"):
+        with pytest.raises(ValueError, match=r"its header|it has .* bytes"):
             map_array(tmp_path / "a.npy")

@@ -7,6 +7,7 @@ ids and a manifest. --resume continues an interrupted run.
 import argparse
 
 from kerasformer.cli.options import add_reading
+from kerasformer.cli.text import show
 from kerasformer.errors import UserError
 
 
@@ -125,7 +126,7 @@ def run(arguments):
         corpus = embed_corpus(inputs, output, **options)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_progress(output)) from None
-    print(_summary(corpus))
+    show(_summary(corpus))
 
 
 def _progress(output):

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from kerasformer.data.columns import say_joined
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used
-from kerasformer.progress import WorkProgress, step
+from kerasformer.progress import WorkProgress, say, step
 
 ENGINES = ("local", "ray")
 _OF_INPUT = ("text_column", "id_column", "header", "delimiter", "encoding")
@@ -87,7 +86,7 @@ def embed_corpus(
             else:
                 manifest, embedder = _begun(folder, inputs, settings, stdin_format)
             if embedder is None:
-                print(f"{folder} is complete: there is nothing to resume.", file=sys.stderr)
+                say(f"{folder} is complete: there is nothing to resume.")
             else:
                 _make(folder, manifest, embedder, engine)
             complete = True
@@ -188,7 +187,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
                 "without it, or embed into a new folder."
             )
     for index, problem in manifest.damage(folder).items():
-        print(f"{problem}; it is made again.", file=sys.stderr)
+        say(f"{problem}; it is made again.")
         del manifest.done[index]
     files = job.input.files
     if inputs:

@@ -46,7 +46,10 @@ def write_files(folder: Path, index: int, shard: Shard, format: str) -> tuple[Sh
     """Writes the files of a shard atomically: the same shard gives the same bytes, and sha256."""
     paths = [folder / name for name in file_names(index, format)]
     with writing(paths[0], "free some space, then continue with --resume"):
-        (_write_parquet if format == "parquet" else _write_npy)(*paths, shard)
+        if format == "parquet":
+            _write_parquet(paths[0], shard)
+        else:
+            _write_npy(paths[0], paths[1], shard)
         return tuple(ShardFile(p.name, p.stat().st_size, sha256_of(p)) for p in paths)
 
 

@@ -32,6 +32,7 @@ from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
 from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.progress import say
 from kerasformer.sources.places import FetchError, File
 
 
@@ -163,7 +164,7 @@ class CachedFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"Waiting for another process that fetches {self.key} ...", file=sys.stderr)
+            say(f"Waiting for another process that fetches {self.key} ...")
             lock.acquire()
         try:
             shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left

@@ -15,6 +15,7 @@ from typing import Any
 from kerasformer.files import parse_json, read_text, sha256_of
 from kerasformer.sources.child import announce, asking
 from kerasformer.sources.places import FetchError, Hub, check_names, require_https
+from kerasformer.sources.signatures import unlike
 
 TIMEOUT = 5  # seconds of silence
 _CHUNK = 1 << 14  # bytes; the library's 10 MB would make a slow download look like none
@@ -161,7 +162,9 @@ class _Repository:
         return self.snapshot / name
 
     def verified(self, name: str) -> tuple[str, int]:
-        """A file's sha256 and size, once it is what the hub's list says."""
+        """A file's sha256 and size, once it is what the hub's list says, and looks like its name
+        where that has no hash.
+        """
         from huggingface_hub.utils.sha import git_hash
 
         listed, problem = self.listed[name], ""
@@ -174,6 +177,8 @@ class _Repository:
                 problem = f"{name} has the sha256 {sha256[:12]}..., not {listed.lfs.sha256[:12]}..."
             elif not listed.lfs and listed.blob_id not in (None, git_hash(path.read_bytes())):
                 problem = f"{name} has another hash than in the hub's list"
+            elif not listed.lfs and not listed.blob_id and (fault := unlike(name, path)):
+                problem = f"{name} {fault}"
             else:
                 return sha256, size
             remove(path)
