@@ -95,6 +95,7 @@ def save_pretrained(
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     layout = _layout(config, heads, settings.get("pooling"))
+    values = config_values(config, layout.kind.model_type)
     tensors = list(_encoder_tensors(layout, encoder))
     for head, layer in heads.items():
         table = layout.table
@@ -102,7 +103,6 @@ def save_pretrained(
             table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
         tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
-    values = config_values(config, layout.kind.model_type)
     values |= {"architectures": [layout.architecture], "dtype": encoder.variable_dtype}
     if dropout is not None:
         key, _ = layout.kind.dropout if layout.pooler else ("classifier_dropout", None)
