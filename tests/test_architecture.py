@@ -6,6 +6,7 @@ import functools
 import graphlib
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,12 +104,12 @@ FOUNDATION = (
 )
 MAY_IMPORT = {
     "__init__": set(),
-    "errors": set(),
+    "errors": {"formatting"},
     "files": {"errors"},
     "formatting": set(),
     "hardware": set(),
     "private_api": set(),
-    "progress": set(),
+    "progress": {"formatting"},
     "registration": {"private_api"},
     "layers": set(),
     "sources": set(),
@@ -268,6 +269,29 @@ def test_nothing_unpickles():
     unsafe = ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
     for path in FILES:
         assert not [name for name in imports(path) if is_under(name, *unsafe)], module_name(path)
+
+
+def test_what_is_printed_passes_two_places():
+    """Which escape what could steer a terminal, wherever it comes from."""
+    wrong = {
+        module_name(path)
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write")
+    }
+    assert wrong == {"kerasformer.cli.text", "kerasformer.progress"}
+
+
+def test_json_is_read_in_one_place():
+    """`kerasformer.files` bounds its size and depth, and gives a sentence for what is no JSON."""
+    wrong = []
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if re.fullmatch(r"json\.(loads?|JSONDecoder)", called):
+                wrong.append(module_name(path))
+        wrong += [module_name(path) for n in imports(path) if n.startswith("json.")]
+    assert wrong == ["kerasformer.files"]
 
 
 @pytest.mark.parametrize("name", kerasformer.__all__)
