@@ -43,8 +43,8 @@ class TextEmbedder:
         combine: How several layers are combined: `"mean"`, `"sum"`, `"concat"`, or `"stack"`,
             which keeps them apart.
         special_tokens: Whether the tokens around a text are pooled, and returned, too.
-        max_length: Texts are truncated to this many tokens, special tokens included; by default,
-            and at most, the encoder's positions.
+        max_length: Texts are truncated to this many tokens, special tokens included; by default
+            the tokenizer's `max_length`, and at most the encoder's positions.
         normalize: Whether vectors are scaled to length 1, so that their dot product is a cosine.
         prompt: Put before every text.
         include_prompt: Whether the prompt's tokens are pooled, and returned, too.
@@ -92,6 +92,8 @@ class TextEmbedder:
         self.pooling = pooling
         self.special_tokens = special_tokens
         self.max_length = encoder.config.max_length
+        if max_length is None:
+            max_length = tokenizer.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
             self.max_length = min(int(max_length), self.max_length)

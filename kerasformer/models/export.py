@@ -6,11 +6,11 @@ from typing import Any
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.models.process import OwnProcess
+from kerasformer.models.model import Model
 from kerasformer.text import WordPieceTokenizer
 
 
-class ServingExport(OwnProcess):
+class ServingExport(Model):
     """A Keras model on token ids whose `export` knows its inputs, and of a tokenizer."""
 
     def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:

@@ -20,6 +20,9 @@ _BERT_TYPES = ("bert", "distilbert", "electra")
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
 
+# What another program writes of a tokenizer, and reads beside or in place of `tokenizer.json`.
+REPLACED_FILES = ("vocab.txt", "special_tokens_map.json", "added_tokens.json")
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Reads what the files beside a vocabulary say of a tokenizer, with the keys of transformers.

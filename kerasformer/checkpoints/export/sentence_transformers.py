@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import safetensors.numpy
 
-from kerasformer.checkpoints.export.huggingface import save_pretrained
+from kerasformer.checkpoints.export.huggingface import save_pretrained, saving_model
 from kerasformer.checkpoints.formats.sentence_transformers import (
     ACTIVATIONS,
     MODULES,
@@ -52,11 +52,10 @@ def save_sentence_model(
 ):
     """Writes a folder that sentence-transformers and `read_modules` read.
 
-    The files are those that all versions of sentence-transformers from 2.0 read. `modules.json` is
-    written last: without it, the folder of an interrupted run is a plain encoder's.
+    The files are those that all versions of sentence-transformers from 2.0 read.
 
     Args:
-        folder: Output folder, created if missing. Each file is written atomically.
+        folder: Output folder, created if missing. All files are replaced in one step.
         encoder: The encoder.
         tokenizer: Its tokenizer.
         layers: Which layers are pooled. A weighted average is a `WeightedLayerPooling`; any other
@@ -79,24 +78,20 @@ def save_sentence_model(
         *(_dense_module(layer) for layer in dense),
         *([_Module("Normalize")] if normalize else []),
     ]
-    save_pretrained(folder, encoder, tokenizer=tokenizer)
-    try:
+    with saving_model(folder, with_tokenizer=True) as new:
+        save_pretrained(new, encoder, tokenizer=tokenizer)
         if layer_module:  # transformers returns all layers only if the configuration says so
-            config = read_json(folder / "config.json") | {"output_hidden_states": True}
-            _write_json(folder / "config.json", config)
+            config = read_json(new / "config.json") | {"output_hidden_states": True}
+            _write_json(new / "config.json", config)
         settings = {"max_seq_length": max_length, "do_lower_case": False}
-        _write_json(folder / SETTINGS, settings)
+        _write_json(new / SETTINGS, settings)
         prompts = {
             "prompts": {"default": prompt} if prompt else {},
             "default_prompt_name": "default" if prompt else None,
         }
-        _write_json(folder / "config_sentence_transformers.json", prompts)
-        listed = [_entry(0, "", "Transformer"), *_write_modules(folder, modules)]
-        _write_json(folder / MODULES, listed)
-    except OSError as error:
-        raise UserError(
-            f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
-        ) from None
+        _write_json(new / "config_sentence_transformers.json", prompts)
+        listed = [_entry(0, "", "Transformer"), *_write_modules(new, modules)]
+        _write_json(new / MODULES, listed)
 
 
 def _write_modules(folder: Path, modules: Sequence[_Module]) -> Iterator[dict[str, Any]]:
@@ -177,6 +172,11 @@ def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: b
 
 
 def _dense_module(layer: keras.layers.Dense) -> _Module:
+    if layer.quantization_mode is not None:
+        raise UserError(
+            f"The dense layer {layer.name} is quantized to {layer.quantization_mode}, which this "
+            "format cannot hold: save the embedder before quantize."
+        )
     activation = keras.activations.serialize(layer.activation)
     theirs = {name: kind for kind, name in ACTIVATIONS.items()}
     if activation not in theirs:

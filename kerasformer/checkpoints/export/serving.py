@@ -5,9 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
+from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.errors import UserError, require
-from kerasformer.files import write_whole
+from kerasformer.files import write_whole, writing
 from kerasformer.models.config import INPUTS
 
 
@@ -63,8 +63,8 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
             return run(*(inputs[name] for name in INPUTS))
 
         archive.add_endpoint("strings", run_strings, [tf.TensorSpec([None], tf.string, "texts")])
-    with replacing(folder) as path:
-        archive.write_out(path, verbose=False)
+    with saving_saved_models(folder) as new:
+        archive.write_out(str(new), verbose=False)
     return folder
 
 
@@ -93,8 +93,8 @@ def export_signature(model, folder, signature) -> Path:
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint("serve", lambda *inputs: _tensors(model(*inputs)), signature)
-    with replacing(folder) as path:
-        archive.write_out(path, verbose=False)
+    with saving_saved_models(folder) as new:
+        archive.write_out(str(new), verbose=False)
     return folder
 
 
@@ -130,7 +130,8 @@ def export_onnx(model, path) -> Path:
             f"The model cannot be written as ONNX ({str(error).splitlines()[0]}): "
             "write a SavedModel instead."
         ) from None
-    return write_whole(path, converted.SerializeToString())
+    with writing(path, "give a place that can be written to, on a disk with room"):
+        return write_whole(path, converted.SerializeToString())
 
 
 def _erfc(graph, node, name, _):

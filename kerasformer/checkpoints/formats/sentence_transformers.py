@@ -19,6 +19,7 @@ from kerasformer.checkpoints.formats.huggingface_config import read_integer
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
+from kerasformer.text.files import read_max_length
 
 if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
@@ -204,18 +205,11 @@ def _read_settings(transformer: Path) -> tuple[int | None, bool]:
     """The most tokens of a text, and whether texts are lower-cased before all else."""
     path = transformer / SETTINGS
     settings = _read_optional(path)
-    if settings.get("max_seq_length") is None:  # newer folders leave it to the tokenizer
+    said = {"model_max_length": settings.get("max_seq_length")}
+    if said["model_max_length"] is None:  # newer folders leave it to the tokenizer
         path = transformer / "tokenizer_config.json"
-        length = _read_optional(path).get("model_max_length")
-    else:
-        length = settings["max_seq_length"]
-    # Where there is no limit, transformers writes 10**30, in older versions as a float.
-    is_number = isinstance(length, int | float) and not isinstance(length, bool)
-    if length is not None and not (is_number and length >= 3):
-        raise UserError(
-            f"{path} has {str(length)[:80]!r} as the most tokens of a text: expected 3 or more."
-        )
-    return length and int(min(length, 10**9)), bool(settings.get("do_lower_case"))
+        said = _read_optional(path)
+    return read_max_length(said, path), bool(settings.get("do_lower_case"))
 
 
 def _read_optional(path: Path) -> dict:
