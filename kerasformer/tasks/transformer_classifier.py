@@ -11,6 +11,7 @@ import keras
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.models.config import input_dict
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
@@ -126,10 +127,9 @@ class TransformerClassifier(StringClassifier):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        if isinstance(inputs, dict):
-            ids, mask = inputs["input_word_ids"], inputs["input_mask"]
-        else:
-            ids, mask = inputs, self.embedding.compute_mask(inputs)
+        inputs = input_dict(inputs, "TransformerClassifier")
+        ids, mask = inputs["input_word_ids"], inputs.get("input_mask")
+        mask = self.embedding.compute_mask(ids) if mask is None else mask
         x = self.embedding(ids, training=training)
         for block in self.blocks:
             x = block(x, padding_mask=mask, training=training)
