@@ -6,7 +6,7 @@ from typing import Any, Self
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.errors import UserError
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.examples import check_class_names
+from kerasformer.tasks.labels import check_class_names
 
 
 class EncoderClassifier(EncoderTask):

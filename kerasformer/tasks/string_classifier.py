@@ -1,46 +1,33 @@
 """What the scratch and the pretrained classifier share: training and answering on strings."""
 
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import (
-    check_class_names,
+    check_counts,
+    check_frequency,
+    gather,
     hold_strings,
-    label_ids,
     read_examples,
-    read_splits,
-    sample_weights,
+    read_validation,
 )
-from kerasformer.tasks.prediction import callback_list, predict_rows, softmax
-from kerasformer.tasks.task import Task
-from kerasformer.text import Tokenized
+from kerasformer.tasks.prediction import callback_list, check_answers, predict_rows, softmax
+from kerasformer.tasks.string_model import StringModel
 from kerasformer.training import classification_metrics
-from kerasformer.training.losses import cross_entropy, labels_for
+from kerasformer.training.losses import cross_entropy
 
 
-class StringClassifier(Task):
+class StringClassifier(StringModel):
     """A Keras classifier with its tokenizer and class names, so that strings go in.
 
     A child builds its layers, and returns logits for the dict that `kerasformer.text.pack` makes.
     `fit`, `evaluate` and `predict` have Keras' arguments, which mean what they mean in Keras. They
     take strings, or anything that a Keras model takes, and then do what a Keras model does.
-
-    Args:
-        class_names: The names of the classes, in order, or their number.
-        max_length: Texts are truncated to this many tokens.
-        **kwargs: `tokenizer`, and Keras arguments of the model.
     """
-
-    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.class_names = check_class_names(class_names)
-        self.max_length = max_length
 
     def fit(
         self,
@@ -104,7 +91,7 @@ class StringClassifier(Task):
             ValueError: `learning_rate`, `weight_decay` or `restart` for a model that was compiled
                 by hand, or for tensors.
         """
-        is_text = hold_strings(x)
+        is_text = hold_strings(x := gather(x))
         if self._compiled_by_hand or not is_text:
             _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
         if not is_text and not self.compiled:
@@ -116,53 +103,36 @@ class StringClassifier(Task):
                 *(initial_epoch, steps_per_epoch, validation_steps, validation_batch_size),
                 validation_freq,
             )
+        check_counts(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        check_counts(batch_size=batch_size, validation_batch_size=validation_batch_size)
+        check_counts(0, initial_epoch=initial_epoch, seed=seed)
+        check_frequency(validation_freq)
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
-        train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
+        most = steps_per_epoch and steps_per_epoch * max(1, recipe.epochs - initial_epoch)
+        train = read_examples(x, y, sample_weight, most, recipe.batch_size)
+        if steps_per_epoch and batch_size is None:  # the steps are the data set's batches, if any
+            recipe = recipe.change(batch_size=train.batch_size)
+        size, validation = validation_batch_size or recipe.batch_size, None
+        if validation_data is not None:
+            validation = read_validation(validation_data, validation_steps, size)
+        elif validation_split:
+            train, validation = train.split(validation_split)
+            validation = validation.first(validation_steps, size)
         self._prepare(train.texts)
         loss = self.loss if self.compiled and not restart else None
         order = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
-        data = self._batches(train, loss, recipe.batch_size, class_weight, **order)
+        options = {"class_weight": class_weight, "make": self._training_inputs}
+        data = self._batches(train, loss, recipe.batch_size, **options, **order)
         if validation is not None:
-            size = validation_batch_size or recipe.batch_size
             loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
-            validation = self._batches(validation.first(validation_steps, size), loss, size)
+            validation = self._batches(validation, loss, size, make=self._training_inputs)
         told = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
-        told |= {"restart": restart, "initial_epoch": initial_epoch}
+        told |= {"seed": seed, "restart": restart, "initial_epoch": initial_epoch}
         return self._train(data, validation, recipe, **told)
 
     def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""
-
-    def _batches(self, examples, loss, batch_size, class_weight=None, **options) -> Batches:
-        """The batches of labelled texts, of which there is one at least, for a loss or for any."""
-        if examples.labels is None:
-            raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
-        if not examples.texts:
-            raise UserError("There is no text to train or evaluate on; give at least one.")
-        labels = labels_for(
-            loss, label_ids(examples.labels, self.class_names), len(self.class_names)
-        )
-        weights = sample_weights(labels, self.class_names, class_weight, examples.sample_weight)
-        return self._inputs(examples.texts, labels, weights, batch_size, **options)
-
-    def _inputs(self, texts, labels=None, sample_weight=None, batch_size=32, **options) -> Batches:
-        """The batches of texts as `call` takes them."""
-        options["max_length"] = self.max_length
-        return TextBatches(self.tokenize(texts), labels, sample_weight, batch_size, **options)
-
-    def tokenize(self, texts: Iterable[str]) -> Tokenized:
-        """Turns texts into the token ids that the model takes.
-
-        Args:
-            texts: A sequence of strings.
-
-        Raises:
-            UserError: A text is no string, or the model has no tokenizer yet.
-        """
-        if self.tokenizer is None:
-            raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
-        return self.tokenizer.tokenize(texts, max_length=self.max_length)
 
     def predict(
         self,
@@ -186,10 +156,11 @@ class StringClassifier(Task):
         Raises:
             UserError: A text is not a string, or the model has no vocabulary yet.
         """
-        if not hold_strings(x):
+        if not self._takes(x := gather(x)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         size = self.RECIPE.batch_size if batch_size is None else batch_size
-        texts = read_examples(x).first(steps, size).texts
+        check_counts(steps=steps)
+        texts = read_examples(x, None, None, steps, size).first(steps, size).texts
         data = self._inputs(texts, batch_size=size)
         told = callback_list(callbacks, self, len(data))
         logits = predict_rows(self, data, len(self.class_names), verbose, told)
@@ -204,7 +175,7 @@ class StringClassifier(Task):
             **kwargs: Further arguments of `predict`.
         """
         self._warn_untrained()
-        return softmax(self.predict(texts, **kwargs))
+        return softmax(check_answers(self.predict(texts, **kwargs)))
 
     def classify(self, texts: Any, **kwargs: Any) -> list[str]:
         """The name of the most probable class of each text.
@@ -214,7 +185,14 @@ class StringClassifier(Task):
             **kwargs: Further arguments of `predict`.
         """
         self._warn_untrained()
-        return [self.class_names[i] for i in self.predict(texts, **kwargs).argmax(axis=-1)]
+        logits = check_answers(self.predict(texts, **kwargs))
+        return [self.class_names[i] for i in logits.argmax(axis=-1)]
+
+    def _takes(self, x: Any) -> bool:
+        """Whether x has texts, and not tensors."""
+        if x is None:
+            raise UserError("Expected texts, got None.")
+        return hold_strings(x)
 
     def _warn_untrained(self) -> None:
         # It starts as zeros, and no step of training leaves it so.
@@ -257,7 +235,7 @@ class StringClassifier(Task):
             UserError: As `fit`.
             TypeError: An unknown argument.
         """
-        if not hold_strings(x):
+        if not self._takes(x := gather(x)):
             return super().evaluate(
                 *(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict), **kwargs
             )
@@ -265,9 +243,12 @@ class StringClassifier(Task):
             raise TypeError(f"evaluate got an unexpected argument {next(iter(kwargs))!r}.")
         size = self.RECIPE.batch_size if batch_size is None else batch_size
         loss = self.loss if self.compiled else None
-        data = self._batches(read_examples(x, y, sample_weight).first(steps, size), loss, size)
+        check_counts(steps=steps)
+        examples = read_examples(x, y, sample_weight, steps, size).first(steps, size)
+        data = self._batches(examples, loss, size)
         told = callback_list(callbacks, self, len(data))
         logits = predict_rows(self, data, len(self.class_names), verbose, told, "test")
+        check_answers(logits)
         ids = data.labels if data.labels.ndim == 1 else data.labels.argmax(axis=-1)
         scores = classification_metrics(ids, softmax(logits), self.class_names, data.sample_weight)
         logs = {name: scores[name] for name in ("loss", "accuracy")}
@@ -276,11 +257,6 @@ class StringClassifier(Task):
         told.on_test_end(logs)
         values = list(logs.values())
         return scores | logs if return_dict else values if len(values) > 1 else values[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        own = {"class_names": list(self.class_names), "max_length": self.max_length}
-        return super().get_config() | own
 
 
 def _refuse(**arguments: Any) -> None:

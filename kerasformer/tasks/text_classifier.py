@@ -18,8 +18,8 @@ from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
-from kerasformer.tasks.examples import label_ids
 from kerasformer.tasks.feature_cache import FeatureCache
+from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.tasks.vectors import VECTORS, Layers, pool_layers, vectors_of
@@ -192,12 +192,11 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         small = self.encoder.config.hidden_size < 512
         return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
-    def _inputs(self, texts, labels=None, sample_weight=None, batch_size=32, **options) -> Batches:
+    def _training_inputs(self, texts: list[str], *args: Any, **options: Any) -> Batches:
         # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if labels is None or not self.encoder_is_frozen:
-            return super()._inputs(texts, labels, sample_weight, batch_size, **options)
-        features = self._features(texts, verbose=0)
-        return FeatureBatches(features, labels, sample_weight, batch_size, **options)
+        if not self.encoder_is_frozen:
+            return super()._training_inputs(texts, *args, **options)
+        return FeatureBatches(self._features(texts, verbose=0), *args, **options)
 
     def features(
         self, texts: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
@@ -264,9 +263,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
         self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))
-        if self.dropout:
-            dropped = self.dropout_layer.seed_generator.state
-            dropped.assign(keras.random.SeedGenerator(seed).state)
         recipe = self.FROZEN_RECIPE.change(epochs=epochs)
 
         def batches(vectors, labels, **order):
@@ -275,7 +271,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
 
         validation = None if validation_data is None else batches(*validation_data)
         data = batches(features, labels, seed=seed)
-        return self._train(data, validation, recipe, restart=True, **options)
+        return self._train(data, validation, recipe, seed=seed, restart=True, **options)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":

@@ -79,6 +79,22 @@ class AdamW(_AdamW):
     0.01
     """
 
+    @property
+    def learning_rate(self):
+        """The learning rate of the current step."""
+        return _AdamW.learning_rate.fget(self)
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        try:
+            _AdamW.learning_rate.fset(self, value)
+        except TypeError:
+            raise TypeError(
+                "The learning rate follows a schedule, so it cannot be set: give fit a "
+                "learning_rate or a callback such as keras.callbacks.LearningRateScheduler, or "
+                "compile the model with an optimizer whose learning_rate is a number."
+            ) from None
+
     def clip_gradients(self, gradients):
         """The gradients, clipped as the arguments say."""
         if keras.backend.backend() != "tensorflow" or not self.global_clipnorm:
@@ -131,14 +147,15 @@ def _sum_rows(slices):
     return tf.IndexedSlices(values, rows, slices.dense_shape)
 
 
-def adamw(learning_rate, total_steps, warmup_ratio=0.1, weight_decay=0.01, clip_norm=1.0):
+def adamw(learning_rate, total_steps=None, warmup_ratio=0.1, weight_decay=0.01, clip_norm=1.0):
     """AdamW as BERT is fine-tuned: warmup, linear decay, clipping by the global norm.
 
     Weight decay leaves out biases and LayerNorm, as in Devlin et al.'s `optimization.py`.
 
     Args:
         learning_rate: The highest learning rate.
-        total_steps: Steps of the whole training.
+        total_steps: Steps of the whole training; without them the learning rate is constant, and
+            can be set.
         warmup_ratio: The part of them in which the learning rate rises.
         weight_decay: Decoupled weight decay, Loshchilov & Hutter, https://arxiv.org/abs/1711.05101.
         clip_norm: Largest global norm of the gradients; None for no clipping.
@@ -151,9 +168,11 @@ def adamw(learning_rate, total_steps, warmup_ratio=0.1, weight_decay=0.01, clip_
     >>> adamw(5e-5, total_steps=100).global_clipnorm
     1.0
     """
-    warmup_steps = round(warmup_ratio * total_steps)
+    if total_steps is not None:
+        warmup_steps = round(warmup_ratio * total_steps)
+        learning_rate = WarmupLinearDecay(learning_rate, total_steps, warmup_steps)
     optimizer = AdamW(
-        WarmupLinearDecay(learning_rate, total_steps, warmup_steps),
+        learning_rate,
         weight_decay=weight_decay,
         epsilon=1e-8,  # PyTorch's; Keras has 1e-7
         global_clipnorm=clip_norm,
