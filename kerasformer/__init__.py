@@ -1,10 +1,12 @@
 """A transformer that you can read, and the same Keras 3 layers carrying real pretrained BERT.
 
 The public names are imported when they are first used (PEP 562), so that `import kerasformer`
-loads neither TensorFlow nor Keras.
+loads neither TensorFlow nor Keras. Keras finds the layers and models of a file all the same.
 """
 
 import importlib
+
+from kerasformer.registration import register_on_demand
 
 __version__ = "0.1.0"
 
@@ -15,6 +17,7 @@ _EXPORTS = {
     "HubEncoder": "hub",
     "HubPreprocessor": "hub",
     "MaskedLanguageModel": "tasks",
+    "MultipleChoice": "tasks",
     "NextSentencePredictor": "tasks",
     "PRESETS": "sources",
     "PretrainingModel": "tasks",
@@ -58,3 +61,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+register_on_demand()

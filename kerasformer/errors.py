@@ -2,13 +2,22 @@
 
 import importlib
 
+from kerasformer.formatting import readable
+
 
 class UserError(ValueError):
     """A mistake in what a person gave: a path, a column, a file, an option.
 
     Its text is one sentence that says what was given, what was expected and what to do. The
-    command line prints it alone, without a stack trace, and exits with status 2.
+    command line prints it alone, without a stack trace, and exits with status 2. What a file or a
+    server has put into it cannot steer a terminal: it is on one line, with escapes.
+
+    >>> str(UserError("The model type is 'bert\\x1b[2J'."))
+    "The model type is 'bert\\\\x1b[2J'."
     """
+
+    def __init__(self, sentence: str):
+        super().__init__(readable(sentence))
 
 
 def require(module: str, extra: str):

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -14,6 +15,10 @@ from kerasformer.errors import UserError
 LOCK = ".lock"
 RESULTS = Path("results")
 _MAX_TEXT = 2**26  # bytes; the largest tokenizer.json of a published model has about 2**25
+_NPY = b"\x93NUMPY\x01\x00"  # the magic bytes and the version
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '([<|][biuf][1248])', 'fortran_order': False, 'shape': \(([\d, ]{,99})\), \} *\n"
+)
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -43,12 +48,17 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_json(text: str | bytes, source, kind: type = dict) -> Any:
+def parse_json(
+    text: str | bytes, source, kind: type = dict, remedy: str = "save or fetch it again"
+) -> Any:
     """Parses JSON whose outermost value is a `kind`; a `UserError` names `source` otherwise."""
     try:
         value = json.loads(text)
+        plain = text if isinstance(text, str) else text.decode("latin-1")
+        if "\\u" in plain:  # half of a surrogate pair, as that is valid JSON, but no text
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # of 5,000 digits too
-        raise UserError(f"{source} is not valid JSON ({error}): save or fetch it again.") from None
+        raise UserError(f"{source} is not valid JSON ({error}): {remedy}.") from None
     if not isinstance(value, kind):
         found = _JSON_KINDS.get(type(value), "number")
         raise UserError(f"{source} holds a JSON {found}: expected an {_JSON_KINDS[kind]}.")
@@ -64,6 +74,27 @@ def read_json(path: Path, kind: type = dict) -> Any:
     {'hidden_size': 128}
     """
     return parse_json(read_text(path), path, kind)
+
+
+def map_array(path: Path) -> Any:
+    """The array of a `.npy` file, mapped into memory; a ValueError where it is not whole.
+
+    `numpy.load` would have Python parse the header; this reads what `numpy.save` writes of numbers.
+    """
+    import numpy as np
+
+    with open(path, "rb") as stream:
+        start = stream.read(10)
+        length = int.from_bytes(start[8:], "little")
+        header = re.fullmatch(_NPY_HEADER, stream.read(length)) if start[:8] == _NPY else None
+    if header is None:
+        raise ValueError("its header is not that of an array")
+    dtype, sizes = np.dtype(header[1].decode()), header[2].replace(b",", b" ").split()
+    shape = tuple(map(int, sizes))
+    expected = 10 + length + dtype.itemsize * math.prod(shape)
+    if path.stat().st_size != expected:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes, not {expected:,}")
+    return np.memmap(path, dtype, "r", 10 + length, shape)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Numbers and names as people read them."""
 
 import math
+import re
 from collections.abc import Iterable
 
 MISSING = "–"
@@ -115,6 +116,20 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
 
 
+def readable(text: str) -> str:
+    r"""A text with escapes for what does not show: control, zero-width, lone and other characters.
+
+    >>> readable("a\x1b[31m\u200bb\n é 体")
+    'a\\x1b[31m\\u200bb\\n é 体'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def printable(text: str) -> str:
     """A text on one line, without the control characters that could steer a terminal.
 
@@ -123,6 +138,16 @@ def printable(text: str) -> str:
     """
     text = " ".join(text.split())
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def in_markdown(text: str) -> str:
+    r"""A text on one line that Markdown shows as it is: no cell, tag, link or emphasis begins in it.
+
+    >>> print(in_markdown("a|b <script> *c*\n# d"))
+    a\|b &lt;script> \*c\* \# d
+    """
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_|\[\]#~$])", r"\\\1", text)
 
 
 def decimals(value: float) -> int:

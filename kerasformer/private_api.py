@@ -3,6 +3,7 @@
 A new release may rename any of them: tests/test_private_api.py has a test for each.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,34 @@ def in_safe_mode() -> bool | None:
     from keras.src.saving.serialization_lib import in_safe_mode
 
     return in_safe_mode()
+
+
+def before_first_look_up(load: Callable[[], None]) -> None:
+    """Runs `load` once, before Keras first looks a custom class up by its name.
+
+    Keras has no public way to register a class that is not imported yet.
+    """
+    from keras.src.saving import object_registration
+
+    class Registry(dict):
+        is_whole, lock = False, threading.RLock()
+
+    def completed(name):
+        read = getattr(dict, name)
+
+        def method(self, *args):
+            with self.lock:
+                if not self.is_whole:
+                    self.is_whole = True  # what `load` itself looks up finds what is there so far
+                    load()
+            return read(self, *args)
+
+        return method
+
+    reading = ("__contains__", "__getitem__", "__iter__", "copy", "get", "items", "keys", "values")
+    for name in reading:
+        setattr(Registry, name, completed(name))
+    object_registration.GLOBAL_CUSTOM_OBJECTS = Registry(object_registration.GLOBAL_CUSTOM_OBJECTS)
 
 
 def output_tensors(layer) -> list[list]:

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from kerasformer.formatting import readable
+
 _SECONDS = 30  # between two lines, where there are no bars
 
 
@@ -52,12 +54,12 @@ class Bars:
 
     def say(self, line: str):
         """Prints a line."""
-        self._progress.console.print(line)
+        self._progress.console.print(readable(line))
 
     def add(self, description: str, total: float | None = None, completed: float = 0):
         """Adds a bar, to which further updates apply; without a total it only shows life."""
         self._first, self._said = completed, time.monotonic()
-        self._task = self._progress.add_task(description, total=total, status="")
+        self._task = self._progress.add_task(readable(description), total=total, status="")
         self._progress.update(self._task, completed=completed)
 
     def restart(self, description: str, total: float | None = None, completed: float = 0):
@@ -124,6 +126,11 @@ class WorkProgress(Bars):
             f"{self._title}: {count:,.0f} {self._unit} in {seconds:.1f} s, "
             f"{count / max(seconds, 1e-9):,.0f} {self._unit}/s."
         )
+
+
+def say(line: str):
+    """Prints a line on stderr, with escapes for what could steer a terminal."""
+    print(readable(line), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

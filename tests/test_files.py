@@ -3,11 +3,12 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 from kerasformer import files
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, read_text
+from kerasformer.files import map_array, read_json, read_text
 
 
 def test_what_json_wrote_comes_back(tmp_path):
@@ -29,6 +30,7 @@ def test_what_json_wrote_comes_back(tmp_path):
         (b"[" * 100_000, "is not valid JSON"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not valid JSON"),
         (b'{"a": "\xff"}', r"is not UTF-8 text \(byte 7\)"),
+        (b'{"a": "\\ud800"}', "is not valid JSON"),
         (b"[1]", "holds a JSON array: expected an object"),
         (b"null", "holds a JSON null: expected an object"),
         (b"true", "holds a JSON boolean"),
@@ -55,9 +57,14 @@ def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"There is no file .*a\.json"):
         read_text(tmp_path / "a.json")
     os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer, for ever
-    for path in (tmp_path, tmp_path / "pipe"):
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "zero", tmp_path / "folder"):
         with pytest.raises(UserError, match="is no regular file"):
             read_text(path)
+    (tmp_path / "itself").symlink_to("itself")
+    with pytest.raises(UserError, match=r"There is no file .*itself"):
+        read_text(tmp_path / "itself")
     monkeypatch.setattr(files, "_MAX_TEXT", 3 << 20)
     (tmp_path / "a.json").write_bytes(b" " * (3 << 20))
     assert len(read_text(tmp_path / "a.json")) == 3 << 20
@@ -72,3 +79,32 @@ def test_line_ends_are_one(tmp_path):
         read_text(tmp_path / "a.txt")
     (tmp_path / "a.txt").write_bytes("a\r\nb\rc\n\x85".encode())
     assert read_text(tmp_path / "a.txt") == "a\nb\nc\n\x85"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint8", "int64", "bool", "<f8"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 4), (1, 2, 3), ()])
+def test_an_array_is_mapped_as_numpy_does(tmp_path, dtype, shape):
+    array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+    np.save(tmp_path / "a.npy", array)
+    mapped = map_array(tmp_path / "a.npy")
+    assert isinstance(mapped, np.memmap)
+    assert (mapped.dtype, mapped.shape) == (array.dtype, shape)
+    np.testing.assert_array_equal(mapped, array)
+
+
+def test_a_damaged_array_is_a_value_error(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((2, 3), "float32"))
+    whole, rng = (tmp_path / "a.npy").read_bytes(), np.random.default_rng(0)
+    for place in range(128):
+        content = bytearray(whole)
+        content[place] ^= int(rng.integers(1, 256))
+        (tmp_path / "a.npy").write_bytes(content)
+        try:
+            array = map_array(tmp_path / "a.npy")
+        except ValueError:
+            continue
+        assert array.nbytes == 24
+    for content in (whole[:-1], whole + b"x", whole[:9], b""):
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"its header|it has .* bytes"):
+            map_array(tmp_path / "a.npy")

@@ -91,3 +91,17 @@ def test_uncopied_array():
     assert array.flags.writeable
     assert tensor[1, 1] == 5
     assert np.shares_memory(array, private_api.uncopied_array(tensor))
+
+
+def test_before_first_look_up(monkeypatch):
+    from keras.src.saving import object_registration
+
+    calls = []
+    name = "GLOBAL_CUSTOM_OBJECTS"
+    monkeypatch.setattr(object_registration, name, dict(object_registration.GLOBAL_CUSTOM_OBJECTS))
+    private_api.before_first_look_up(lambda: calls.append(keras.saving.get_registered_object("x")))
+    keras.saving.register_keras_serializable(package="tests")(keras.layers.Layer)
+    assert not calls
+    for _ in range(2):
+        assert keras.saving.get_registered_object("tests>Layer") is keras.layers.Layer
+    assert calls == [None]

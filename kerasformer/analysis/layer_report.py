@@ -4,7 +4,7 @@ import itertools
 
 from kerasformer.analysis.layer_probe import FOLDS, SIGNIFICANCE, STRENGTHS
 from kerasformer.analysis.layer_study import LayerStudy
-from kerasformer.formatting import joined, percent, points, printable
+from kerasformer.formatting import in_markdown, joined, percent, points, printable
 from kerasformer.plots.heatmap import heat_map
 from kerasformer.training.intervals import sampling_margin, wilson_interval
 
@@ -120,14 +120,14 @@ def markdown(study: LayerStudy, data: str, model: str) -> str:
     """The whole of `table.md`."""
     header, *rows = table_rows(study)
     lines = [header, ["---", *["---:"] * len(study.poolings)], *rows]
-    table = "\n".join(f"| {' | '.join(line).replace('*', chr(92) + '*')} |" for line in lines)
+    table = "\n".join(f"| {' | '.join(map(in_markdown, line))} |" for line in lines)
     what = (
         f"Accuracy in percent of a linear probe (logistic regression on standardised vectors) in "
         f"{FOLDS}-fold cross-validation over {study.examples:,} texts, mean ± standard deviation "
         f"over the folds; the most frequent class has {percent(study.majority)} %. {CHOSEN}"
     )
-    title = f"# {printable(data)}: the layers of {printable(model)}"
-    return "\n\n".join([title, *answer(study, model), table, what]) + "\n"
+    title = f"# {in_markdown(f'{data}: the layers of {model}')}"
+    return "\n\n".join([title, *map(in_markdown, answer(study, model)), table, what]) + "\n"
 
 
 def layers_map(study: LayerStudy, title: str) -> bytes:

@@ -46,6 +46,7 @@ class Checkpoint:
         read_tokenizer: Reads the tokenizer; raises a `UserError` where the source has none.
         has_tokenizer: Whether the source has one.
         prefix: What the files put before the encoder's names, for messages.
+        defaults: The keys that the configuration's file leaves out, with the values taken.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Checkpoint:
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
     has_tokenizer: bool = True
     prefix: str = ""
+    defaults: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -98,20 +100,9 @@ class Checkpoint:
                 misshapen[name] = (self.tensors.shape(name), weight.shape)
         return missing, misshapen
 
-    def read(self, weight: Weight) -> np.ndarray:
-        """A weight's tensor; a UserError where it is not of finite floats."""
-        name = self.names[weight.theirs]
-        tensor, file = self.tensors[name], self.tensors.file(name)
-        if tensor.dtype.kind != "f":
-            raise UserError(
-                f"The tensor {name!r} in {file} is of type {tensor.dtype}: expected floats."
-            )
-        if not np.isfinite(tensor).all():
-            raise UserError(
-                f"The tensor {name!r} in {file} has a value that is NaN or infinite: its training "
-                "has diverged, or the file is damaged."
-            )
-        return tensor
+    def read(self, weight: Weight, *dtypes: str) -> np.ndarray:
+        """A weight's tensor, which must be finite in these types; see `Tensors.read_floats`."""
+        return self.tensors.read_floats(self.names[weight.theirs], *dtypes)
 
     def load_encoder(self, encoder_class, *, strict: bool = True, **kwargs):
         """Makes an encoder and reads its weights; see `BertEncoder.from_pretrained`.
@@ -179,13 +170,16 @@ class Checkpoint:
         variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
         for weight in self.check_head(head, num_classes):
             variable = variables[weight.ours]
-            variable.assign(weight.to_keras(self.read(weight), tuple(variable.shape)))
+            tensor = self.read(weight, variable.dtype, layer.compute_dtype)
+            variable.assign(weight.to_keras(tensor, tuple(variable.shape)))
 
     def _refusal(self, problems: list[str], what: str) -> str:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        taken = ", ".join(f"{key} {value}" for key, value in self.defaults.items())
+        defaults = f" (with the defaults of what it leaves out: {taken})" if taken else ""
         return (
             f"The weights in {self.path} are not those of {what} that its configuration "
-            f"describes: {'; '.join(problems[:3])}{more}."
+            f"describes{defaults}: {'; '.join(problems[:3])}{more}."
         )
 
     def _check_size(self):
@@ -216,7 +210,8 @@ def _build_encoder(
     def read(weight, shape, dtype=None):
         try:
             if not failures:
-                return to_tensor(weight.to_keras(checkpoint.read(weight), tuple(shape)), dtype)
+                tensor = checkpoint.read(weight, dtype, encoder.compute_dtype)
+                return to_tensor(weight.to_keras(tensor, tuple(shape)), dtype)
         except UserError as error:
             failures.append(error)  # raised below: Keras would be left with half a model
         return keras.ops.zeros(shape, dtype)

@@ -4,6 +4,7 @@ import glob
 import math
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,8 +32,9 @@ def inspect(source: str | os.PathLike) -> dict:
         What JSON can hold. Always there: `source`, `path`, `format`, `problems` (what is wrong
         with it, as sentences), `files` (each with `name`, `size` in bytes, `sha256`), `licence`
         and `tokenizer`, or None for either. Of a model that can be opened also `architecture`,
-        `config` (the attributes of `EncoderConfig`), `parameters` (their numbers by part), `types`
-        (the number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
+        `config` (the attributes of `EncoderConfig`), `defaults` (the keys that the configuration's
+        file leaves out, with the values taken), `parameters` (their numbers by part), `types` (the
+        number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
         with the reason), `class_names`, and `loading`: the `missing`, `misshapen`, `unexpected`
         and `ignored` of a `LoadReport`. Of a sentence-transformers folder also `modules`. Of a
         data set `description`.
@@ -67,12 +69,14 @@ def _describe(path: Path, problems: list[str]) -> dict:
         problems += checkpoint.report().problems()
     except UserError as error:
         problems.append(str(error))
-    tokenizer = None
+    tokenizer, notes = None, []
     try:
-        if checkpoint is None:
-            tokenizer = find_tokenizer(path)
-        elif checkpoint.has_tokenizer:
-            tokenizer = checkpoint.read_tokenizer()
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            if checkpoint is None:
+                tokenizer = find_tokenizer(path)
+            elif checkpoint.has_tokenizer:
+                tokenizer = checkpoint.read_tokenizer()
     except UserError as error:
         problems.append(str(error))
     if checkpoint is None:
@@ -89,7 +93,10 @@ def _describe(path: Path, problems: list[str]) -> dict:
         )
     if sentence_transformers.is_here(path):
         found["modules"] = _describe_modules(path, problems)
-    return found | {"tokenizer": tokenizer and _describe_tokenizer(tokenizer)}
+    described = tokenizer and _describe_tokenizer(tokenizer)
+    if described:
+        described["notes"] = [str(note.message) for note in notes]
+    return found | {"tokenizer": described}
 
 
 def _describe_model(checkpoint: Checkpoint) -> dict:
@@ -100,6 +107,7 @@ def _describe_model(checkpoint: Checkpoint) -> dict:
         "format": checkpoint.format,
         "architecture": checkpoint.architecture,
         "config": vars(checkpoint.config),
+        "defaults": dict(checkpoint.defaults),
         "parameters": count_parameters(checkpoint),
         "types": dict(types.most_common()),
         "heads": list(checkpoint.heads),
@@ -156,6 +164,8 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
 
 def _describe_tokenizer(tokenizer: Tokenizer) -> dict:
     normalizer = tokenizer.backend.normalizer
+    special = set(tokenizer.special_tokens.values())
+    added = tokenizer.backend.get_added_tokens_decoder().items()
     lowercase = getattr(normalizer, "lowercase", None)
     strips = getattr(normalizer, "strip_accents", None)
     return {
@@ -168,6 +178,8 @@ def _describe_tokenizer(tokenizer: Tokenizer) -> dict:
             }
             for role, token in tokenizer.special_tokens.items()
         },
+        "added_tokens": {token.content: i for i, token in added if token.content not in special},
+        "max_length": tokenizer.max_length,
         "lowercase": lowercase,
         "strip_accents": lowercase if strips is None else strips,
     }

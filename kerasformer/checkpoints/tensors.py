@@ -14,6 +14,12 @@ READABLE = (
     *("float64", "float32", "float16", "bfloat16", "bool"),
     *("int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"),
 )
+# From here on a number is rounded to infinity.
+_INFINITE = {
+    "float16": 65520.0,
+    "bfloat16": (2 - 2**-8) * 2.0**127,
+    "float32": (2 - 2**-24) * 2.0**127,
+}
 
 
 class Tensors(Mapping[str, np.ndarray]):
@@ -37,6 +43,32 @@ class Tensors(Mapping[str, np.ndarray]):
                 "read: expected 16, 32 or 64-bit floats, integers or booleans."
             )
         return self._read(name, entry)
+
+    def read_floats(self, name: str, *dtypes: str) -> np.ndarray:
+        """A tensor of finite floats, for variables or computations of these types.
+
+        Raises:
+            UserError: It is of other numbers, has a NaN or an infinite value, or one that would
+                become infinite in one of the types.
+        """
+        tensor, file = self[name], self.file(name)
+        if tensor.dtype.kind != "f":
+            raise UserError(
+                f"The tensor {name!r} in {file} is of type {tensor.dtype}: expected floats."
+            )
+        if not np.isfinite(tensor).all():
+            raise UserError(
+                f"The tensor {name!r} in {file} has a value that is NaN or infinite: its training "
+                "has diverged, or the file is damaged."
+            )
+        for dtype in dtypes:
+            limit = _INFINITE.get(dtype, np.inf)
+            if tensor.size and max(float(tensor.max()), -float(tensor.min())) >= limit:
+                raise UserError(
+                    f"The tensor {name!r} in {file} has a value that is infinite in {dtype}: the "
+                    "file is damaged, or needs a dtype of more range."
+                )
+        return tensor
 
     @abstractmethod
     def _read(self, name: str, entry: Any) -> np.ndarray:

@@ -9,10 +9,13 @@ import importlib
 import os
 import re
 import sys
+import warnings
 
 import kerasformer
 from kerasformer.cli import quick_start
 from kerasformer.errors import UserError
+from kerasformer.formatting import readable
+from kerasformer.progress import say
 
 _COMMANDS = (
     *("compare", "inspect", "convert", "tokenize", "embed", "similar", "plot", "layers"),
@@ -28,17 +31,21 @@ def main(argv=None) -> int:
     for stream in (sys.stdout, sys.stderr):  # names and texts in any script, on any terminal
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    format_warning = warnings.formatwarning
+    warnings.formatwarning = lambda text, *rest: format_warning(readable(str(text)), *rest)
     try:
         arguments.run(arguments)
     except UserError as error:
-        print(f"kerasformer: {error}", file=sys.stderr)
+        say(f"kerasformer: {error}")
         return 2
     except KeyboardInterrupt as interruption:  # which may say what is done, and how to continue
         done = f"; {interruption}" if str(interruption) else ""
-        print(f"kerasformer: interrupted{done}.", file=sys.stderr)
+        say(f"kerasformer: interrupted{done}.")
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        warnings.formatwarning = format_warning
     return 0
 
 

@@ -11,8 +11,9 @@ import operator
 from statistics import fmean
 
 from kerasformer.cli.options import add_json, add_model, output_file
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.formatting import readable
 
 _HEADINGS = {
     "cls": "to [CLS]",
@@ -56,10 +57,10 @@ def run(arguments):
             "heads": [dataclasses.asdict(head) for head in heads],
             "file": str(output),
         }
-        print(json.dumps(record))
+        show(json.dumps(record))
     else:
-        print(_format(maps, heads, arguments.block))
-        print(f"\nWritten: {output}")
+        show(_format(maps, heads, arguments.block))
+        show(f"\nWritten: {output}")
 
 
 def _look(arguments):

@@ -8,6 +8,7 @@ fine-tuned pretrained model. Writes a record, a table, plots and an HTML report.
 import argparse
 
 from kerasformer.cli.options import add_data
+from kerasformer.cli.text import show
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.settings import DTYPES, QUICK
 
@@ -82,8 +83,8 @@ def run(arguments):
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
     record = load_record(folder)
-    print(format_summary(record))
+    show(format_summary(record))
     program = usage(record, folder)
     if program:
-        print(f"\nTo use the best arm, in Python:\n\n{program}")
-    print(f"\nThe report: {folder / 'report.html'}")
+        show(f"\nTo use the best arm, in Python:\n\n{program}")
+    show(f"\nThe report: {folder / 'report.html'}")

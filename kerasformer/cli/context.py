@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 from kerasformer.cli.options import add_encoding, add_json, add_model, output_file
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.formatting import readable
 
 _SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
 
@@ -73,12 +74,12 @@ def run(arguments):
         with writing(path):
             write_whole(path, picture)
     if arguments.json:
-        print(json.dumps(_record(contexts, layer, [output, beside])))
+        show(json.dumps(_record(contexts, layer, [output, beside])))
         return
     sections = [*_occurrences(contexts), *_layers(contexts)]
     if len(contexts.occurrences) <= _SHOWN:
         sections.append(_matrix(contexts, layer))
-    print("\n\n".join([*sections, f"Written: {output}, {beside}"]))
+    show("\n\n".join([*sections, f"Written: {output}, {beside}"]))
 
 
 def _compare(arguments, texts):

@@ -4,11 +4,11 @@ Reads a model in any supported format, and writes it in another one. The result 
 compared before it takes its place.
 """
 
-import sys
 from pathlib import Path
 
-from kerasformer.cli.text import table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.progress import say
 
 _FORMATS = {
     "hf": "a Hugging Face folder, with the model's head where it has one",
@@ -55,19 +55,15 @@ def run(arguments):
 
     checkpoint = open_checkpoint(source)
     total = count_parameters(checkpoint)["total"]
-    _say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
+    say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)
     remedy = "give a place that can be written to, on a disk with room"
     with writing(target, remedy), replacing(target) as new:
         path = Path(new)
-        _say(f"Writing {target} ...")
+        say(f"Writing {target} ...")
         write_model(model, tokenizer, path, to)
-        _say("Reading it back ...")
-        print(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
-
-
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
+        say("Reading it back ...")
+        show(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
 
 
 def _check_target(target: Path, source: Path, to: str, overwrite: bool):

@@ -7,6 +7,7 @@ ids and a manifest. --resume continues an interrupted run.
 import argparse
 
 from kerasformer.cli.options import add_reading
+from kerasformer.cli.text import show
 from kerasformer.errors import UserError
 
 
@@ -101,7 +102,10 @@ def add_options(command):
         help="ray works on the cluster that RAY_ADDRESS names (default: local)",
     )
     group.add_argument(
-        "--resume", action="store_true", help="continue the interrupted run in --output"
+        "--resume",
+        action="store_true",
+        help="continue the interrupted run in --output; finished shards are read, and made again "
+        "where their sha256 is not that in manifest.json",
     )
 
 
@@ -122,7 +126,7 @@ def run(arguments):
         corpus = embed_corpus(inputs, output, **options)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_progress(output)) from None
-    print(_summary(corpus))
+    show(_summary(corpus))
 
 
 def _progress(output):

@@ -7,8 +7,8 @@ licence, files and their sha256. Runs none of its code.
 import json
 
 from kerasformer.cli.options import add_json
-from kerasformer.cli.text import table
-from kerasformer.formatting import count
+from kerasformer.cli.text import show, table
+from kerasformer.formatting import count, listed
 
 _SIZES = {
     "num_layers": "blocks",
@@ -41,7 +41,7 @@ def run(arguments):
     from kerasformer.checkpoints.inspect import inspect
 
     found = inspect(arguments.source)
-    print(json.dumps(found, indent=1) if arguments.json else _format(found))
+    show(json.dumps(found, indent=1) if arguments.json else _format(found))
 
 
 def _format(found):
@@ -78,6 +78,9 @@ def _source(found):
             [f"{head.replace('_', ' ')} head", f"cannot be read: {reason}"]
             for head, reason in found["refused_heads"].items()
         ]
+    if found.get("defaults"):
+        defaults = ", ".join(f"{key} {value}" for key, value in found["defaults"].items())
+        rows.append(["defaults", f"{defaults}, which its configuration leaves out"])
     if found.get("class_names"):
         rows.append(["classes", ", ".join(found["class_names"])])
     if "description" in found:
@@ -97,7 +100,12 @@ def _tokenizer(tokenizer):
         ["strips accents", _yes(tokenizer["strip_accents"])],
     ]
     special = tokenizer["special_tokens"]
-    return rows + [[role, f"{token['token']} {token['id']}"] for role, token in special.items()]
+    rows += [[role, f"{readable(token['token'])} {token['id']}"] for role, token in special.items()]
+    if tokenizer["added_tokens"]:
+        rows.append(["added tokens", readable(listed(tokenizer["added_tokens"], most=5))])
+    if tokenizer["max_length"] is not None:
+        rows.append(["made for texts of", f"{tokenizer['max_length']:,} tokens"])
+    return rows + [["note", readable(note)] for note in tokenizer["notes"]]
 
 
 def _yes(value):

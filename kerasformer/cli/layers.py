@@ -7,13 +7,13 @@ table and a heat map.
 
 import datetime
 import json
-import sys
 import warnings
 from pathlib import Path
 
 from kerasformer.cli.options import add_data, add_model, take_reading
-from kerasformer.cli.text import table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.progress import say
 
 
 def add_options(command):
@@ -89,13 +89,12 @@ def _study(dataset, whole, arguments):
         embedder = TextEmbedder.from_pretrained(arguments.model, **settings)
     count, total = (sum(map(len, d.splits.values())) for d in (dataset, whole))
     limited = "" if count == total else f" of {total:,} (--limit)"
-    print(
+    say(
         f"{count:,} texts{limited} through {arguments.model}, then a probe for each of its layers "
-        "and poolings",
-        file=sys.stderr,
+        "and poolings"
     )
     with warnings.catch_warnings():  # such as that texts were cut, without the place in the code
-        warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: say(f"Note: {message}")
         return study_layers(
             dataset, embedder, arguments.poolings, seed=arguments.seed, progress=WorkProgress
         )
@@ -132,9 +131,9 @@ def _print(study, model, folder):
     from kerasformer.analysis.layer_report import CHOSEN, answer, table_rows
     from kerasformer.formatting import percent
 
-    print(
+    show(
         f"Accuracy in cross-validation over {study.examples:,} texts, % ± standard deviation "
         f"(most frequent class: {percent(study.majority)}). {CHOSEN}\n"
     )
-    print(table(table_rows(study), right=set(range(1, 1 + len(study.poolings)))))
-    print("", *answer(study, model), f"\nWritten: {folder / 'layers.png'}", sep="\n")
+    show(table(table_rows(study), right=set(range(1, 1 + len(study.poolings)))))
+    show("\n".join(["", *answer(study, model), f"\nWritten: {folder / 'layers.png'}"]))

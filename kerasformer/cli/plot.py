@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasformer.cli.embed import add_vector_options
 from kerasformer.cli.options import add_reading, take_reading
+from kerasformer.cli.text import show
 from kerasformer.errors import UserError, require
 
 
@@ -57,7 +58,7 @@ def run(arguments):
     reading = take_reading(options, "label_column")
     scatter = _scatter(source, method, limit, reading, options)
     _write(files, scatter)
-    print(f"{len(scatter.texts):,} texts are plotted: {', '.join(map(str, files))}")
+    show(f"{len(scatter.texts):,} texts are plotted: {', '.join(map(str, files))}")
 
 
 def _files(output):

@@ -7,7 +7,6 @@ heap. Together they take longer than all the rest of Keras, and few programs nee
 
 import gc
 import importlib.abc
-import importlib.machinery
 import importlib.util
 import sys
 
@@ -25,7 +24,9 @@ class QuickKeras(importlib.abc.MetaPathFinder):
         """See `importlib.abc.MetaPathFinder`."""
         if name != "keras" and name not in OPTIONAL_KERAS_MODULES:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        others = sys.meta_path[sys.meta_path.index(QuickKeras) + 1 :]
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        spec = next(filter(None, specs), None)
         if spec is not None and spec.loader is not None:
             loader = _Uncollected if name == "keras" else importlib.util.LazyLoader
             spec.loader = loader(spec.loader)

@@ -6,11 +6,12 @@ of their vectors; the query is embedded as they were.
 
 import functools
 import json
-import sys
 
 from kerasformer.cli.options import add_json, add_reading, take_reading
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.formatting import readable
+from kerasformer.progress import say
 
 _SHOWN = 120  # characters of a text
 
@@ -34,6 +35,12 @@ def add_options(command):
         help="search an approximate FAISS index, built first if there is none: for corpora of "
         "millions",
     )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="first compare every file of the corpus with its sha256 in manifest.json, so that no "
+        "damaged vector is searched: reads all of it, a gigabyte in about a second",
+    )
     add_reading(command)
     add_json(command)
 
@@ -48,6 +55,8 @@ def run(arguments):
         raise UserError(f"--top is {arguments.top}: give how many texts to find, 1 or more.")
     corpus = EmbeddedCorpus(arguments.corpus)
     _check(corpus)
+    if arguments.verify:
+        corpus.verify()
     if arguments.index:
         from kerasformer.corpus.index import CorpusIndex
 
@@ -57,9 +66,9 @@ def run(arguments):
     pairs = list(zip(texts, find(corpus.encode(texts), arguments.top), strict=True))
     if arguments.json:
         records = [{"query": text, "neighbours": [n._asdict() for n in ns]} for text, ns in pairs]
-        print(json.dumps(records))
+        show(json.dumps(records))
     else:
-        print("\n\n".join(_format(*pair) for pair in pairs))
+        show("\n\n".join(_format(*pair) for pair in pairs))
 
 
 def _queries(arguments):
@@ -89,16 +98,12 @@ def _check(corpus):
             f"--output {corpus.folder}`."
         )
     if not corpus.complete:
-        print(
+        say(
             f"{corpus.folder} is unfinished: {len(corpus):,} of its {corpus.manifest.rows:,} texts "
-            f"are searched (`kerasformer embed --resume --output {corpus.folder}` continues).",
-            file=sys.stderr,
+            f"are searched (`kerasformer embed --resume --output {corpus.folder}` continues)."
         )
     if corpus.dtype == "binary":
-        print(
-            "The vectors are bits: a similarity is 1 - 2 * (Hamming distance / bits).",
-            file=sys.stderr,
-        )
+        say("The vectors are bits: a similarity is 1 - 2 * (Hamming distance / bits).")
 
 
 def _format(query, found) -> str:

@@ -5,21 +5,20 @@ from collections.abc import Set
 
 from rich.cells import cell_len
 
+from kerasformer.formatting import readable
+
 _LEFT_TO_RIGHT = "\u200e"
 
 
-def readable(text: str) -> str:
-    r"""A text with escapes for what does not show: control, zero-width, lone and other characters.
+def show(text: str):
+    r"""Prints lines to stdout, with escapes for what could steer a terminal.
 
-    >>> readable("a\x1b[31m\u200bb\n é 体")
-    'a\\x1b[31m\\u200bb\\n é 体'
+    >>> show("a\x1b[31m\nb")
+    a\x1b[31m
+    b
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    for line in text.split("\n"):
+        print(_LEFT_TO_RIGHT.join(map(readable, line.split(_LEFT_TO_RIGHT))))
 
 
 def table(rows: list[list], right: Set[int] = frozenset(), indent: str = "") -> str:

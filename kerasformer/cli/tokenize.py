@@ -10,8 +10,9 @@ import re
 import sys
 
 from kerasformer.cli.options import add_json
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.formatting import readable
 
 
 def add_options(command):
@@ -49,18 +50,18 @@ def run(arguments):
     if arguments.vocab is not None:
         entries = vocabulary_part(tokenizer, arguments.vocab)
         if arguments.json:
-            print(json.dumps([{"id": i, "token": token} for i, token in entries]))
+            show(json.dumps([{"id": i, "token": token} for i, token in entries]))
         else:
             for i, token in entries:
-                print(f"{i:>{len(str(tokenizer.vocab_size))}}  {readable(token)}")
+                show(f"{i:>{len(str(tokenizer.vocab_size))}}  {readable(token)}")
         return
     texts = (line for text in arguments.texts for line in _lines(text))
     each = (_tokens(tokenizer, text, arguments.pair, arguments.max_length) for text in texts)
     if arguments.json:
-        print(json.dumps(list(each)))
+        show(json.dumps(list(each)))
     else:
         for number, result in enumerate(each):
-            print("\n" * (number > 0) + _format(result))
+            show("\n" * (number > 0) + _format(result))
 
 
 def _lines(text):

@@ -23,7 +23,15 @@ from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import LabeledDataset, load_dataset
 from kerasformer.data.columns import say_joined
 from kerasformer.errors import UserError, require
-from kerasformer.files import RESULTS, new_folder, only_writer, refuse_used, write_whole, writing
+from kerasformer.files import (
+    RESULTS,
+    new_folder,
+    only_writer,
+    parse_json,
+    refuse_used,
+    write_whole,
+    writing,
+)
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.sources import resolve
 
@@ -196,7 +204,7 @@ def _new_record(settings, dataset):
         "name": "compare",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "status": "interrupted",
-        "settings": json.loads(json.dumps(dataclasses.asdict(settings))),
+        "settings": parse_json(json.dumps(dataclasses.asdict(settings)), "the settings"),
         "versions": versions(),
         "hardware": describe_hardware(),
         "data": dataset.describe(),

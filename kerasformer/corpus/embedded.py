@@ -10,6 +10,7 @@ import numpy as np
 from kerasformer.corpus.embedding import ConfiguredEmbedder
 from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.shards import Shard, read_files
+from kerasformer.errors import UserError
 
 
 class EmbeddedCorpus:
@@ -69,7 +70,22 @@ class EmbeddedCorpus:
             UserError: The file of a shard is missing or broken.
         """
         for index in sorted(self.manifest.done):
-            yield read_files(self.folder, self.manifest.done[index].files)
+            yield self.shard(index)
+
+    def shard(self, index: int) -> Shard:
+        """The shard of a number, which has to be made; yielded and raised as by `shards`."""
+        rows = self.manifest.planned[index].rows
+        files = self.manifest.done[index].files
+        return read_files(self.folder, files, rows, self.width, self.dtype)
+
+    def verify(self):
+        """Compares every file with its sha256 in the manifest, which reads all of the corpus.
+
+        Raises:
+            UserError: A file is not what was written; it names it.
+        """
+        for problem in self.manifest.damage(self.folder).values():
+            raise UserError(f"{problem}; make it again by `kerasformer embed --resume`.")
 
     def embedder(self):
         """The `TextEmbedder` that made the vectors, or a `UserError` if it has changed since."""

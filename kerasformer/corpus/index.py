@@ -6,7 +6,6 @@ import json
 import numpy as np
 
 from kerasformer.corpus.neighbours import DECIMALS, Neighbour, check_queries, directions
-from kerasformer.corpus.shards import read_files
 from kerasformer.errors import UserError, require
 from kerasformer.files import open_whole, read_json, sha256_of, write_whole, writing
 from kerasformer.progress import WorkProgress
@@ -56,11 +55,11 @@ class CorpusIndex:
     def _look_up(self, queries, rows):
         """The rows `[queries, top]` that were found, -1 for none, compared exactly."""
         found = [[] for _ in queries]
-        for first, count, files in self._shards():
+        for first, count, index in self._shards():
             query, column = np.nonzero((rows >= first) & (rows < first + count))
             if not len(query):
                 continue
-            shard = read_files(self._corpus.folder, files)
+            shard = self._corpus.shard(index)
             places = rows[query, column] - first
             stored = directions(shard.vectors[places], self._corpus.dtype)
             similarities = np.round((queries[query] * stored).sum(axis=1), DECIMALS) + 0.0
@@ -71,16 +70,17 @@ class CorpusIndex:
         return [[neighbour for *_, neighbour in sorted(each)] for each in found]
 
     def _shards(self):
-        """The number of the first row of each shard, how many it has, and its files."""
+        """The number of the first row of each shard, how many it has, and its number."""
         manifest, first = self._corpus.manifest, 0
         for shard in manifest.planned:
             if shard.index in manifest.done:
-                yield first, shard.rows, manifest.done[shard.index].files
+                yield first, shard.rows, shard.index
                 first += shard.rows
 
     def _made_from(self):
         """A checksum of the corpus: of those of its shards."""
-        files = [file.sha256 for _, _, files in self._shards() for file in files]
+        done = self._corpus.manifest.done
+        files = [file.sha256 for _, _, index in self._shards() for file in done[index].files]
         content = [_VERSION, self._corpus.dtype, self._corpus.width, files]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

@@ -3,18 +3,22 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from kerasformer.corpus.embedding import EmbeddingConfig
 from kerasformer.corpus.input import CorpusInput, InputFile
 from kerasformer.corpus.shard_plan import PlannedShard
-from kerasformer.corpus.shards import FORMATS, ShardFile, is_whole
+from kerasformer.corpus.shards import FORMATS, ShardFile, damage, file_names, is_whole
 from kerasformer.data.text_file import Place
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, write_whole, writing
+from kerasformer.formatting import shorten
+from kerasformer.progress import WorkProgress
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+_MOST = 2**62  # that any number is: of rows, bytes, nanoseconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +84,17 @@ class Manifest:
         records = self.done.values()
         return sum(r.cut_texts for r in records), sum(r.cut_tokens for r in records)
 
+    def damage(self, folder: Path) -> dict[int, str]:
+        """What is wrong with shards that are made, by their number: all of their files are read."""
+        found = {}
+        total = sum(file.bytes for record in self.done.values() for file in record.files)
+        with WorkProgress("Checking the shards", total, unit="MB") as progress:
+            for index, record in sorted(self.done.items()):
+                if problem := damage(folder, record.files):
+                    found[index] = problem
+                progress.advance(sum(file.bytes for file in record.files))
+        return found
+
     def save(self, folder: Path):
         """Writes it atomically."""
         content = json.dumps(self._to_json(), indent=1) + "\n"
@@ -97,8 +112,8 @@ class Manifest:
         content = read_json(path)
         if content.get("version", _VERSION) != _VERSION:
             raise UserError(
-                f"{path} is of version {content['version']!r}, and this kerasformer reads version "
-                f"{_VERSION}: update it."
+                f"{path} is of version {shorten(repr(content['version']), 80)}, and this "
+                f"kerasformer reads version {_VERSION}: update it."
             )
         try:
             return cls._from_json(content, folder)
@@ -130,21 +145,60 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, content, folder):
-        source = dict(content["input"])
-        source["files"] = tuple(InputFile(**file) for file in source["files"])
+        source = {**content["input"]}
+        source["files"] = tuple(typed(InputFile, file) for file in source["files"])
         source["text_columns"] = tuple(source["text_columns"])
-        job = Job(
-            config=EmbeddingConfig(**content["recipe"]),
-            input=CorpusInput(**source),
-            **{name: content[name] for name in ("format", "text", "shard_size", "limit")},
+        job = typed(
+            Job,
+            {name: content[name] for name in ("format", "text", "shard_size", "limit")},
+            config=typed(EmbeddingConfig, content["recipe"]),
+            input=typed(CorpusInput, source),
         )
-        planned, done = [], {}
-        for shard in content["shards"]:
-            values = {name: shard[name] for name in PlannedShard._fields}
-            planned.append(PlannedShard(**values | {"place": Place(**shard["place"])}))
-            files = tuple(ShardFile(**file) for file in shard.get("files", ()))
-            if any(Path(file.name).name != file.name for file in files):
-                raise ValueError(f"a file outside the folder, {files[0].name!r}")
+        planned, done, rows = [], {}, 0
+        for index, entry in enumerate(content["shards"]):
+            values = {name: entry[name] for name in PlannedShard._fields if name != "place"}
+            shard = typed(PlannedShard, values, place=typed(Place, entry["place"]))
+            if (shard.index, shard.first_row) != (index, rows) or shard.rows < 1:
+                raise ValueError(f"shard {index} does not follow the one before it")
+            if min(shard.file, shard.place.number - 1, shard.place.offset) < 0:
+                raise ValueError(f"shard {index} begins nowhere")
+            planned.append(shard)
+            rows += shard.rows
+            files = tuple(typed(ShardFile, file) for file in entry.get("files", ()))
+            if files and [file.name for file in files] != file_names(index, job.format):
+                raise ValueError(f"shard {index} has files of other names, {files[0].name!r}")
             if files and is_whole(folder, files):
-                done[shard["index"]] = ShardRecord(files, shard["cut_texts"], shard["cut_tokens"])
-        return cls(job, content["width"], tuple(planned), done)
+                cut = {name: entry[name] for name in ("cut_texts", "cut_tokens")}
+                done[index] = typed(ShardRecord, cut, files=files)
+        width = content["width"]
+        if not _fits(width, int) or width < 1:
+            raise ValueError(f"its width is {shorten(repr(width), 80)}")
+        return cls(job, width, tuple(planned), done)
+
+
+def typed(kind: type, values: dict[str, Any], **made: Any) -> Any:
+    """A dataclass or named tuple of values out of JSON, a TypeError where one is of another type.
+
+    What is `made` already is not looked at.
+
+    >>> typed(Place, {"number": 1, "offset": "2"})
+    Traceback (most recent call last):
+    TypeError: the offset is '2'
+    """
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            raise TypeError(f"the {name} is {shorten(repr(value), 80)}")
+    return kind(**values, **made)
+
+
+def _fits(value, hint):
+    if isinstance(hint, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, list | tuple) and all(
+            _fits(item, get_args(hint)[0]) for item in value
+        )
+    if hint is int:
+        return type(value) is int and abs(value) < _MOST
+    return isinstance(value, hint)

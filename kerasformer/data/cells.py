@@ -5,10 +5,13 @@ import re
 from collections.abc import Iterable
 
 from kerasformer.errors import UserError
+from kerasformer.text.texts import LONGEST_TEXT, too_long
 
 
 def join_texts(cells: Iterable, where: str) -> str:
     """The cells of a text as one, with a space between; `where` is the file and row, for the error.
+
+    A text of more than `LONGEST_TEXT` bytes is an error, too.
 
     >>> join_texts(["A title", "and what it heads."], "news.csv, line 2")
     'A title and what it heads.'
@@ -19,7 +22,10 @@ def join_texts(cells: Iterable, where: str) -> str:
             raise UserError(
                 f"{where}, has a {type(cell).__name__} as text: name a column that holds strings."
             )
-    return " ".join(cells)
+    text = " ".join(cells)
+    if 4 * len(text) > LONGEST_TEXT and len(text.encode(errors="replace")) > LONGEST_TEXT:
+        raise too_long(where)
+    return text
 
 
 def is_missing(cell) -> bool:

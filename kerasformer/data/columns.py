@@ -1,11 +1,11 @@
 """Which columns of a table hold the texts and the labels."""
 
 import difflib
-import sys
 from collections.abc import Sequence
 
 from kerasformer.errors import UserError
 from kerasformer.formatting import listed
+from kerasformer.progress import say
 
 Columns = str | int | Sequence[str | int]
 # In the order of preference; the texts of several columns are joined by a space.
@@ -124,4 +124,4 @@ def say_joined(columns: Sequence[str]):
     """Says on stderr how a text is made of several columns; nothing where it is made of one."""
     if len(columns) > 1:
         names = ", ".join(map(repr, columns))
-        print(f"A text is the columns {names} of a row, joined by a space.", file=sys.stderr)
+        say(f"A text is the columns {names} of a row, joined by a space.")

@@ -6,13 +6,13 @@ from pathlib import Path
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_columns
 from kerasformer.data.dataset import RawDataset, RawSplit, split_name
-from kerasformer.data.tables import ACCEPTED, Table, empty, read_frame, read_table, suffix_of
+from kerasformer.data.split_files import split_files, stem_of
+from kerasformer.data.tables import Table, empty, read_frame, read_table
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
 
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")  # as in train-00000-of-00002.parquet
 
 
 def read_path(
@@ -21,20 +21,21 @@ def read_path(
     """Reads a file, or the files of a folder that are named after splits.
 
     A file's rows may name their split in a column called "split". A folder has train, and perhaps
-    validation and test, each a file or several numbered ones.
+    validation and test, as `kerasformer.data.split_files` finds them.
     """
     folder = path.is_dir()
     splits: dict[str, RawSplit] = {}
     files, columns = [], {}
-    for file, split in _split_files(path) if folder else [(path, "train")]:
+    for file, split in split_files(path) if folder else [(path, "train")]:
         table = read_table(file, dialect)
-        found, columns[file.name] = _read(table, split, text_column, label_column)
-        files.append(file_identity(file))
+        name = file.relative_to(path).as_posix() if folder else file.name
+        found, columns[name] = _read(table, split, text_column, label_column)
+        files.append(file_identity(file) | {"name": name})
         for name, rows in found.items():
             splits.setdefault(name, RawSplit()).texts.extend(rows.texts)
             splits[name].labels.extend(rows.labels)
     provenance = {"files": files, "columns": columns if folder else columns[path.name]}
-    return RawDataset(path.resolve().name if folder else _stem(path), splits, None, provenance)
+    return RawDataset(path.resolve().name if folder else stem_of(path), splits, None, provenance)
 
 
 def read_labelled_frame(
@@ -43,30 +44,6 @@ def read_labelled_frame(
     """Reads a DataFrame of pandas or polars as a file of the same columns."""
     splits, columns = _read(read_frame(frame), "train", text_column, label_column)
     return RawDataset("DataFrame", splits, None, {"columns": columns})
-
-
-def _split_files(folder):
-    """The data files of a folder with their splits, in order."""
-    found = {}
-    for file in sorted(folder.iterdir()):
-        split = split_name(_SHARD.sub("", _stem(file)))
-        if split and suffix_of(file) and file.is_file():
-            found.setdefault(split, []).append(file)
-    for split, files in found.items():
-        if len(files) > 1 and not all(_SHARD.search(_stem(file)) for file in files):
-            names = " and ".join(file.name for file in files)
-            raise UserError(f"{folder} has more than one {split} file, {names}: keep one of them.")
-    if "train" not in found:
-        raise UserError(
-            f"{folder} has no training data: give a file, or a folder with a file named train and "
-            f"perhaps validation and test, each {ACCEPTED}."
-        )
-    return [(file, split) for split, files in found.items() for file in files]
-
-
-def _stem(path):
-    """The name without its suffixes."""
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 def _read(table, split, text_column, label_column):

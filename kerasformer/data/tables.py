@@ -1,22 +1,28 @@
 """Tables out of files: CSV, TSV, JSONL and Parquet, row by row, with errors that name the row."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from kerasformer.data.columns import KNOWN
-from kerasformer.data.text_file import BEGINNING, Dialect, Place, TextLines, reading
-from kerasformer.errors import UserError, require
+from kerasformer.data.parquet_file import ParquetFile
+from kerasformer.data.text_file import (
+    BEGINNING,
+    LONGEST_ROW,
+    Dialect,
+    Place,
+    TextLines,
+    row_too_long,
+)
+from kerasformer.errors import UserError
+from kerasformer.files import parse_json
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
 _LONGEST_CELL = 2**31 - 1
-_PARQUET_ROWS = 1024  # decoded at a time
-_PARQUET_BYTES = 1 << 20  # read at a time
 _SAMPLE = 100  # records to detect the dialect from
 DETECTED = Dialect()
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
@@ -168,7 +174,15 @@ def _records(path, delimiter, encoding, start=BEGINNING):
     bare = delimiter == "\t" and suffix_of(path) == ".tsv"
     quoting = {"quoting": csv.QUOTE_NONE} if bare else {"strict": True}
     lines = TextLines(path, start, encoding)
-    reader = csv.reader(lines, delimiter=delimiter, **quoting)
+    place = start
+
+    def of_record():
+        for line in lines:
+            if lines.next.offset - place.offset > LONGEST_ROW:
+                raise row_too_long(f"{path}, line {place.number}")
+            yield line
+
+    reader = csv.reader(of_record(), delimiter=delimiter, **quoting)
     while True:
         place = lines.next
         try:
@@ -190,21 +204,8 @@ def _jsonl(path, encoding):
         for line in lines:
             if not line.strip():
                 continue
-            where = f"{path}, line {lines.here.number}"
-            try:
-                row = json.loads(line)
-                if "\\u" in line:  # half of a surrogate pair is valid JSON, but no text
-                    json.dumps(row, ensure_ascii=False).encode()
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{where}, is not valid JSON ({error}): write one object a line."
-                ) from None
-            if not isinstance(row, dict):
-                raise UserError(
-                    f"{where}, holds a {type(row).__name__}: write one JSON object a line, such as "
-                    '{"text": "...", "label": "..."}.'
-                )
-            yield lines.here, row
+            where = f"{path}, line {lines.here.number},"
+            yield lines.here, parse_json(line, where, remedy="write one JSON object a line")
 
     _, first = next(objects(), (0, None))
     if first is None:
@@ -218,49 +219,9 @@ def _jsonl(path, encoding):
 
 
 def _parquet(path):
-    parquet = require("pyarrow.parquet", extra="parquet")
-    arrow = require("pyarrow", extra="parquet")
-
-    @contextmanager
-    def readable():
-        try:
-            yield
-        except (arrow.ArrowException, UnicodeDecodeError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise UserError(
-                f"{path} cannot be read as Parquet ({reason}): write the file again."
-            ) from None
-
-    with reading(path), readable(), parquet.ParquetFile(path) as file:
-        columns = tuple(file.schema_arrow.names)
-    _refuse_duplicates(path, columns)
-
-    def walk(wanted, start=BEGINNING):
-        # Buffered, or all pages of a row group's column are in memory at once.
-        with (
-            reading(path),
-            readable(),
-            parquet.ParquetFile(path, buffer_size=_PARQUET_BYTES, pre_buffer=False) as file,
-        ):
-            rows = _parquet_rows(file, wanted, start.number - 1)
-            for number, row in enumerate(rows, start.number):
-                yield Place(number), row
-
-    return Table(path, columns, "row", walk)
-
-
-def _parquet_rows(file, wanted, skipped):
-    """The rows of a `ParquetFile` but for the first ones, whose row groups are not read."""
-    group, groups = 0, file.metadata.num_row_groups
-    while group < groups and skipped >= file.metadata.row_group(group).num_rows:
-        skipped -= file.metadata.row_group(group).num_rows
-        group += 1
-    columns = list(dict.fromkeys(wanted))
-    groups = range(group, groups)
-    batches = file.iter_batches(_PARQUET_ROWS, groups, columns, use_threads=False)
-    cells = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
-    rows = (row for columns in cells for row in zip(*columns, strict=True))
-    return islice(rows, skipped, None)
+    file = ParquetFile(path)
+    _refuse_duplicates(path, file.columns)
+    return Table(path, file.columns, "row", file.rows)
 
 
 def _refuse_duplicates(path, columns):

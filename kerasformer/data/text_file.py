@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kerasformer.errors import UserError
+from kerasformer.text.texts import LONGEST_TEXT
 
+# Bytes of a line or of a CSV record: JSON may write a byte of a text in six.
+LONGEST_ROW = 8 * LONGEST_TEXT
+# What unpacks to more, and to more than so many times its size, is no file of texts: they are
+# seldom compressed to less than a tenth, and never to a hundredth.
+_UNPACKED_BYTES, _UNPACKED_TIMES = 1 << 26, 100
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t", "pipe": "|"}
 # Longest first: UTF-32's mark begins with UTF-16's.
 _MARKS = {
@@ -117,30 +123,70 @@ class TextLines:
 
     def __iter__(self) -> Iterator[str]:
         with reading(self._path), open_bytes(self._path) as stream:
+            most = most_unpacked(self._path)
             number, offset = self.next
             encoding, mark = sniff_encoding(stream.read(4), self._encoding)
             offset = offset or mark
             stream.seek(offset)
             try:
-                for line in io.TextIOWrapper(stream, encoding=encoding, newline=""):
+                for line in _lines(stream, encoding):
+                    where = f"{self._path}, line {number}"
                     if "\0" in line:
                         raise UserError(
-                            f"{self._path}, line {number}, holds a NUL byte: give the file's "
-                            "encoding (--encoding), such as utf-16, or save it as UTF-8 text."
+                            f"{where}, holds a NUL byte: give the file's encoding (--encoding), "
+                            "such as utf-16, or save it as UTF-8 text."
                         )
                     self.here = self.next
                     number += 1
                     is_bytes = encoding == "utf-8" and line.isascii()
                     offset += len(line if is_bytes else line.encode(encoding))
+                    if offset - self.here.offset > LONGEST_ROW:
+                        raise row_too_long(where)
+                    if offset > most:
+                        raise unpacks_to_too_much(self._path)
                     self.next = Place(number, offset)
                     yield line
             except UnicodeDecodeError as error:
                 raise _undecodable(self._path, encoding, error) from None
 
 
+def _lines(stream, encoding, **options) -> Iterator[str]:
+    """The lines of a stream; of one that is too long no more than shows it."""
+    text = io.TextIOWrapper(stream, encoding, newline="", **options)
+    return iter(lambda: text.readline(LONGEST_ROW + 1), "")
+
+
+def most_unpacked(path: Path) -> int:
+    """The bytes that a file may unpack to before it is taken for a decompression bomb."""
+    return max(_UNPACKED_BYTES, _UNPACKED_TIMES * path.stat().st_size)
+
+
+def unpacks_to_too_much(path: Path) -> UserError:
+    """The error for a file that unpacks to more than `most_unpacked`."""
+    return UserError(
+        f"{path} unpacks to more than {_UNPACKED_TIMES} times its size: if these are texts, write "
+        "them uncompressed, each once."
+    )
+
+
+def row_too_long(where: str) -> UserError:
+    """The error for a line or a CSV record longer than `LONGEST_ROW`."""
+    return UserError(
+        f"{where}, is longer than {LONGEST_ROW >> 20} MiB: write a text of at most "
+        f"{LONGEST_TEXT >> 20} MiB a row."
+    )
+
+
 def open_bytes(path: Path):
-    """Opens a file for reading, decompressed where its name ends in `.gz`."""
+    """Opens a regular file for reading, decompressed where its name ends in `.gz`."""
+    require_regular(path)
     return (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb")
+
+
+def require_regular(path: Path):
+    """Refuses a device or a pipe, which has no end or is waited for."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a regular file: save its output to one, and give that.")
 
 
 @contextlib.contextmanager
@@ -162,7 +208,7 @@ def _undecodable(path, encoding, error):
     """The error for a file in another encoding; names the first line and byte where it can."""
     where = error.reason
     with open_bytes(path) as stream, contextlib.suppress(UnicodeDecodeError):
-        lines = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
+        lines = _lines(stream, encoding, errors="surrogateescape")
         for number, line in enumerate(lines, 1):
             if wrong := re.search("[\udc80-\udcff]", line):
                 where = f"byte 0x{ord(wrong[0]) - 0xDC00:02x} in line {number}"

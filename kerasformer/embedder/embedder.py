@@ -27,6 +27,9 @@ class TextEmbedder:
     sentence-transformers folder gives the vectors of sentence-transformers. Which layers suit a
     task, and how to combine them: Devlin et al., https://arxiv.org/abs/1810.04805, table 7.
 
+    As with any Keras model, a forked process cannot use the embedder of its parent: each makes its
+    own, or is started by multiprocessing's "spawn".
+
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's tokenizer.

@@ -28,6 +28,7 @@ from kerasformer.embedder.windows import Windowing, Windows, merge_windows
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once, in_order
+from kerasformer.models.process import check_process
 from kerasformer.progress import Bars
 from kerasformer.text import WordPieceTokenizer
 
@@ -95,6 +96,7 @@ class Pipeline:
         show_progress_bar: bool | Callable[[int], object] | None,
     ) -> Iterator[np.ndarray | list[TokenVectors | WordVectors]]:
         """The results of texts, given as checked pairs `(text, pair or None)`, pool by pool."""
+        check_process()
         most = _POOL_CHARACTERS
         if options.output != "sentence":
             token_bytes = 4 * int(np.prod(self.shape(options)))

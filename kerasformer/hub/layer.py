@@ -14,6 +14,7 @@ from kerasformer.hub.saved_model import (
     trust,
 )
 from kerasformer.layers.arguments import check_rank
+from kerasformer.models.process import check_process
 from kerasformer.private_api import in_safe_mode
 from kerasformer.text.texts import check_texts
 
@@ -32,6 +33,7 @@ class HubLayer(keras.layers.Layer):
                 f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or load the weights "
                 "into a BertEncoder, which runs on any backend."
             )
+        check_process()
         super().__init__(**kwargs)
         self.folder = find_saved_model(source)
         self.source = os.fspath(source)
@@ -46,6 +48,11 @@ class HubLayer(keras.layers.Layer):
         trust(self.fingerprint)
         self.autocast = False  # ids given as floats do not fit into float16
         self.supports_jit = False  # strings and hash tables are not for XLA; nothing is rewritten
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any Keras layer."""
+        check_process()
+        return super().__call__(*args, **kwargs)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kerasformer.checkpoints.io.tf_bundle import read_messages
 from kerasformer.errors import UserError, require
 from kerasformer.files import read_text, sha256_of
 from kerasformer.sources.cache import default_root
 from kerasformer.sources.resolve import resolve
 
 _GRAPH = "saved_model.pb"
+_VARIABLES = "variables/variables.index"
 _ALL_THAT_RUNS = ("saved_model.*", "variables/**/*", "assets/**/*")
 _trusted_by_this_process: set[str] = set()
 
@@ -80,6 +82,11 @@ def load_saved_model(folder: Path):
     """What `tf.saved_model.load` returns, with tensorflow_text's operations where it needs them."""
     import tensorflow as tf
 
+    for path in folder.glob("**/*"):
+        if not path.is_file() and not path.is_dir():  # a pipe, or a link to nowhere
+            raise UserError(f"{path} is no regular file: fetch or export the SavedModel again.")
+    if (folder / _VARIABLES).exists():
+        read_messages(folder / _VARIABLES)  # TensorFlow ends the process where it is damaged
     try:
         try:
             return tf.saved_model.load(os.fspath(folder))

@@ -34,10 +34,14 @@ def check_positive(**numbers: float):
 def check_rank(name: str, tensor: Tensor, axes: str, *other_axes: str):
     """Raises a ValueError for a tensor without such axes as `"[batch, seq]"`; None passes."""
     choices = (axes, *other_axes)
-    if tensor is None or len(tensor.shape) in [choice.count(",") + 1 for choice in choices]:
-        return
     expected = " or ".join(choices)
-    raise ValueError(f"Expected {name} of shape {expected}, got {tuple(tensor.shape)}.")
+    if tensor is not None and getattr(tensor.shape, "rank", 0) is None:  # TensorFlow's alone
+        raise ValueError(
+            f"Expected {name} of shape {expected}, got a tensor of unknown rank: give tf.function "
+            "an input_signature, or the tensor a shape, with that many axes."
+        )
+    if tensor is not None and len(tensor.shape) not in [c.count(",") + 1 for c in choices]:
+        raise ValueError(f"Expected {name} of shape {expected}, got {tuple(tensor.shape)}.")
 
 
 def clone_initializer(initializer: Initializer) -> keras.Initializer | Callable:

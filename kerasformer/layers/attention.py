@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
-from kerasformer.layers.kernels import kernels
+from kerasformer.layers.kernels import is_plain, kernels
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
@@ -19,6 +19,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     `[hidden, heads, key_dim]`, `attention_output` kernel `[heads, key_dim, hidden]`), so weights
     move between the two unchanged. The forward pass differs: the three projections are one
     product over `[batch * seq, hidden]`, and the softmax is never computed in less than float32.
+    Projections that are quantized, or have LoRA, compute as they do in Keras.
 
     Vaswani et al., "Attention Is All You Need", https://arxiv.org/abs/1706.03762, section 3.2.
 
@@ -29,9 +30,10 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         kernel_initializer: Initializer of the four kernels.
         bias_initializer: Initializer of the four biases.
         seed: Seed of the dropout.
+        **kwargs: `name`, `dtype` and `trainable`, as of every Keras layer.
 
     Call arguments:
-        inputs: `[batch, seq, hidden]`.
+        inputs: `[batch, seq, hidden]`, the one positional argument: query, key and value at once.
         attention_mask: Boolean or 0/1, `[batch, seq, seq]`, or anything that broadcasts to it
             such as `[batch, 1, seq]` or `[seq, seq]`: which positions (last axis) each position
             attends to. By default the implicit Keras mask.
@@ -44,8 +46,9 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         `[batch, heads, seq, seq]`, before dropout.
 
     Raises:
-        ValueError: A size that is not a positive integer, a dropout outside [0, 1), or an input or
-            a mask with another number of axes.
+        ValueError: A size that is not a positive integer, a dropout outside [0, 1), a further
+            argument of `MultiHeadAttention`, a second positional argument, or an input or a mask
+            with another number of axes or positions.
 
     Example:
 
@@ -67,6 +70,12 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     ):
         check_sizes(num_heads=num_heads, key_dim=key_dim)
         check_rates(dropout=dropout)
+        unknown = kwargs.keys() - {"name", "dtype", "trainable", "autocast"}
+        if unknown:
+            raise ValueError(
+                f"SelfAttention takes no {min(unknown)}={kwargs[min(unknown)]!r}: leave it out, or "
+                "use keras.layers.MultiHeadAttention."
+            )
         super().__init__(
             num_heads,
             key_dim,
@@ -87,6 +96,20 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         super().build(input_shape, input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """See the class; the mask has to be named, as `MultiHeadAttention` takes `(query, value)`.
+
+        Args:
+            *args: The inputs alone.
+            **kwargs: The other call arguments.
+        """
+        if len(args) > 1:
+            raise ValueError(
+                f"SelfAttention got {len(args)} positional arguments, but attends from one sequence "
+                "to itself: give it once, and a mask by name, as attention_mask=mask."
+            )
+        return super().__call__(*args, **kwargs)
+
     def call(
         self,
         inputs: Tensor,
@@ -100,6 +123,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
         if attention_mask is None and mask is not None:
             attention_mask = ops.expand_dims(mask, axis=1)
+        if attention_mask is not None:
+            _check_positions(attention_mask.shape[-1], inputs.shape[1])
         query, key, value = self._project(inputs)
         query = ops.multiply(query, ops.cast(1.0 / math.sqrt(self.key_dim), query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
@@ -128,6 +153,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
         batch, length, hidden = ops.shape(inputs)
         denses = (self.query_dense, self.key_dense, self.value_dense)
+        if not all(map(_can_be_fused, denses)):
+            return [ops.transpose(dense(inputs), (0, 2, 1, 3)) for dense in denses]
         width = self.num_heads * self.key_dim
         kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
         bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
@@ -137,6 +164,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
     def _merge(self, heads, inputs):
         """The heads `[batch, heads, seq, key_dim]` projected to `[batch, seq, hidden]`."""
+        if not _can_be_fused(self.output_dense):
+            return self.output_dense(ops.transpose(heads, (0, 2, 1, 3)))
         batch, length, hidden = ops.shape(inputs)
         width = self.num_heads * self.key_dim
         flat = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, width))
@@ -163,3 +192,16 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
+
+
+def _can_be_fused(dense):
+    """Whether a projection's call is the product with its kernel, plus its bias."""
+    return type(dense) is keras.layers.EinsumDense and is_plain(dense)
+
+
+def _check_positions(masked, length):
+    """Raises a ValueError where a mask is known to be of another number of positions."""
+    if None not in (masked, length) and masked not in (1, length):
+        raise ValueError(
+            f"The mask is of {masked} positions, but the input has {length}: give one of as many."
+        )

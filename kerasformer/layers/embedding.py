@@ -13,6 +13,7 @@ from kerasformer.layers.arguments import (
     check_sizes,
     clone_initializer,
 )
+from kerasformer.layers.kernels import embedding_table
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
@@ -23,13 +24,6 @@ def check_length(length: int | None, max_length: int):
             f"The input has {length} positions and the position table {max_length}: truncate the "
             f"input to {max_length} tokens, or make max_length larger."
         )
-
-
-class _PositionTable(keras.layers.Embedding):
-    """A learnt vector for each position: ids `[batch, seq]` in, `[seq, hidden_size]` out."""
-
-    def call(self, inputs):
-        return ops.cast(self.embeddings, self.compute_dtype)[: ops.shape(inputs)[1]]
 
 
 class _Embedding(BaseLayer):
@@ -49,14 +43,20 @@ class _Embedding(BaseLayer):
         self.supports_masking = True
         self.autocast = False  # ids given as floats: float16 ends at 65504 and rounds from 2048 on
 
-    def _table(self, rows, name, kind=keras.layers.Embedding):
-        return kind(
+    def _table(self, rows, name):
+        return keras.layers.Embedding(
             rows,
             self.hidden_size,
             embeddings_initializer=clone_initializer(self.embeddings_initializer),
             dtype=self.dtype_policy,
             name=name,
         )
+
+    def _positions(self, inputs):
+        """The vectors of the positions of ids `[batch, seq]`: `[seq, hidden_size]`."""
+        # A slice fails where the input is longer than the table; taking rows may give NaN or zeros.
+        table = embedding_table(self.position_embedding)
+        return ops.cast(table, self.compute_dtype)[: ops.shape(inputs)[1]]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, seq, hidden_size]`."""
@@ -112,7 +112,7 @@ class TokenAndPositionEmbedding(_Embedding):
         )
         self.mask_zero = mask_zero
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
-        self.position_embedding = self._table(max_length, "position_embedding", _PositionTable)
+        self.position_embedding = self._table(max_length, "position_embedding")
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
@@ -124,7 +124,7 @@ class TokenAndPositionEmbedding(_Embedding):
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq]")
         check_length(inputs.shape[1], self.max_length)
-        x = self.word_embeddings(inputs) + self.position_embedding(inputs)
+        x = self.word_embeddings(inputs) + self._positions(inputs)
         return self.dropout_layer(x, training=training)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
@@ -186,7 +186,7 @@ class BertEmbedding(_Embedding):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
         self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
-        self.position_embedding = self._table(max_length, "position_embedding", _PositionTable)
+        self.position_embedding = self._table(max_length, "position_embedding")
         self.layer_norm = self._layer_norm("layer_norm")
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
@@ -209,5 +209,5 @@ class BertEmbedding(_Embedding):
         if input_type_ids is None:
             input_type_ids = ops.zeros_like(input_word_ids)
         x = self.word_embeddings(input_word_ids) + self.type_embeddings(input_type_ids)
-        x = self.layer_norm(x + self.position_embedding(input_word_ids))
+        x = self.layer_norm(x + self._positions(input_word_ids))
         return self.dropout_layer(x, training=training)

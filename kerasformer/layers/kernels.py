@@ -37,6 +37,19 @@ class Kernels:
         return softmax(scores)
 
 
+def is_plain(layer: keras.layers.Layer) -> bool:
+    """Whether a layer's weights are what its call computes with: not quantized, without LoRA.
+
+    Whoever reads the weights of a layer, in place of calling it, asks this first.
+    """
+    return layer.quantization_mode is None and not getattr(layer, "lora_enabled", False)
+
+
+def embedding_table(layer: keras.layers.Embedding) -> Tensor:
+    """All vectors of an embedding `[rows, size]`, as its call returns them."""
+    return layer.embeddings if is_plain(layer) else layer(ops.arange(layer.input_dim))
+
+
 _DEFAULT = Kernels()
 _KERNELS: contextvars.ContextVar[Kernels] = contextvars.ContextVar("kernels")
 

@@ -1,15 +1,34 @@
-"""`export` of the models: for serving, with strings where the tokenizer is known."""
+"""`export` and `save` of the models: for serving, with strings where the tokenizer is known."""
 
 import os
 from typing import Any
 
-import keras
-
+from kerasformer.errors import UserError
+from kerasformer.models.process import OwnProcess
 from kerasformer.text import WordPieceTokenizer
 
 
-class ServingExport(keras.Model):
+class ServingExport(OwnProcess):
     """A Keras model on token ids whose `export` knows its inputs, and of a tokenizer."""
+
+    def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`, in Keras' own format.
+
+        Args:
+            filepath: The file, `*.keras`.
+            *args: As Keras takes them.
+            **kwargs: Likewise.
+
+        Raises:
+            UserError: `filepath` asks for HDF5, which Keras keeps for models of its own classes.
+        """
+        if os.fspath(filepath).endswith((".h5", ".hdf5")):
+            raise UserError(
+                f"{filepath} would be in Keras' old HDF5 format, from which a "
+                f"{type(self).__name__} does not load: save it as .keras, or its weights alone "
+                "with save_weights as .weights.h5."
+            )
+        super().save(filepath, *args, **kwargs)
 
     def export(
         self,
@@ -25,6 +44,9 @@ class ServingExport(keras.Model):
           `strings`, if there is a WordPiece tokenizer; see
           `checkpoints.export.serving.export_serving`.
         - `"onnx"`: a file for ONNX Runtime, ids in; see `checkpoints.export.serving.export_onnx`.
+
+        A server that forks, such as gunicorn with `--preload`, loads it in each worker: the threads
+        of TensorFlow do not survive a fork.
 
         Other formats, and an `input_signature` of one's own, are Keras' `Model.export`.
 

@@ -31,7 +31,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, sha256_of, write_whole
+from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.progress import say
 from kerasformer.sources.places import FetchError, File
 
 
@@ -150,10 +151,9 @@ class CachedFolder:
     def manifest(self) -> dict:
         """What was recorded; empty where nothing was."""
         try:
-            manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_json(self._manifest)
+        except UserError:
             return {}
-        return manifest if isinstance(manifest, dict) else {}
 
     @contextlib.contextmanager
     def fetching(self) -> Iterator[Path]:
@@ -164,7 +164,7 @@ class CachedFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"Waiting for another process that fetches {self.key} ...", file=sys.stderr)
+            say(f"Waiting for another process that fetches {self.key} ...")
             lock.acquire()
         try:
             shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left

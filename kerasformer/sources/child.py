@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasformer.files import parse_json
 from kerasformer.sources.places import FetchError, UnreachableError
 from kerasformer.sources.progress import FetchProgress
 
@@ -188,7 +189,8 @@ def run(
             while True:
                 running = process.poll() is None
                 whole, _, _ = told.read_text(encoding="utf-8").rpartition("\n")
-                new = [json.loads(line) for line in whole.splitlines()[len(events) :]]
+                lines = whole.splitlines()[len(events) :]
+                new = [parse_json(line, "what the download tells", list) for line in lines]
                 events += new
                 if running or new:
                     watch.check(new)

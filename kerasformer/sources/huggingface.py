@@ -5,7 +5,6 @@ what it does not promise: that ETags, which it makes names of files in its cache
 that no redirect leads from https to http; that what came is what the hub's own list says.
 """
 
-import json
 import os
 import re
 import shutil
@@ -13,9 +12,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from kerasformer.files import sha256_of
+from kerasformer.files import parse_json, read_text, sha256_of
 from kerasformer.sources.child import announce, asking
 from kerasformer.sources.places import FetchError, Hub, check_names, require_https
+from kerasformer.sources.signatures import unlike
 
 TIMEOUT = 5  # seconds of silence
 _CHUNK = 1 << 14  # bytes; the library's 10 MB would make a slow download look like none
@@ -36,7 +36,7 @@ _BESIDE = (
 )
 
 
-def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
+def select(names: Collection[str], read: Callable[[str], str | bytes]) -> list[str]:
     """The files that a model needs, out of the names in its repository; never a pickle."""
     found = [_MODULES] if _MODULES in names else []
     weights = []
@@ -50,15 +50,15 @@ def select(names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
     return weights + found
 
 
-def _weights(folder: str, names: Collection[str], read: Callable[[str], bytes]) -> list[str]:
+def _weights(folder: str, names: Collection[str], read: Callable[[str], str | bytes]) -> list[str]:
     if folder + _WEIGHTS in names:
         return [folder + _WEIGHTS]
     if folder + _INDEX not in names:
         return []
     try:
-        shards = sorted(set(json.loads(read(folder + _INDEX))["weight_map"].values()))
+        shards = sorted(set(parse_json(read(folder + _INDEX), _INDEX)["weight_map"].values()))
         sound = all(re.fullmatch(r"\w[\w.-]*\.safetensors", s, flags=re.ASCII) for s in shards)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise FetchError(f"its {_INDEX} is not sound: expected .safetensors files beside it")
@@ -67,11 +67,11 @@ def _weights(folder: str, names: Collection[str], read: Callable[[str], bytes]) 
     return [folder + name for name in (_INDEX, *shards)]
 
 
-def _module_folders(modules: bytes) -> list[str]:
+def _module_folders(modules: str | bytes) -> list[str]:
     """The folders that a sentence-transformers model names, each with a `/` at its end."""
     try:
-        paths = [str(module["path"]) for module in json.loads(modules)]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        paths = [str(module["path"]) for module in parse_json(modules, _MODULES, object)]
+    except (ValueError, KeyError, TypeError):
         raise FetchError(f"its {_MODULES} is no list of modules with a path each") from None
     return [f"{path.strip('/')}/" for path in paths if path.strip("/")]
 
@@ -102,7 +102,7 @@ def download(model: str, version: str | None) -> dict[str, Any]:
     sizes.
     """
     repository = _Repository(model, version or "main")
-    names = select(repository.listed, lambda name: repository.get(name).read_bytes())
+    names = select(repository.listed, lambda name: read_text(repository.get(name)))
     check_names(names)
     repository.announce(names)
     files = [(name, *repository.verified(name)) for name in names]
@@ -126,7 +126,7 @@ class _Repository:
             self.listed = {file.rfilename: file for file in info.siblings or ()}
             self.commit = str(info.sha)
             size = sum(file.size or 0 for file in self.listed.values())
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError, RecursionError):
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
             size = -1
         if size < 0 or not re.fullmatch("[0-9a-f]{40}", self.commit):
             raise FetchError("the list of its files is not as the hub writes it")
@@ -162,7 +162,9 @@ class _Repository:
         return self.snapshot / name
 
     def verified(self, name: str) -> tuple[str, int]:
-        """A file's sha256 and size, once it is what the hub's list says."""
+        """A file's sha256 and size, once it is what the hub's list says, and looks like its name
+        where that has no hash.
+        """
         from huggingface_hub.utils.sha import git_hash
 
         listed, problem = self.listed[name], ""
@@ -175,6 +177,8 @@ class _Repository:
                 problem = f"{name} has the sha256 {sha256[:12]}..., not {listed.lfs.sha256[:12]}..."
             elif not listed.lfs and listed.blob_id not in (None, git_hash(path.read_bytes())):
                 problem = f"{name} has another hash than in the hub's list"
+            elif not listed.lfs and not listed.blob_id and (fault := unlike(name, path)):
+                problem = f"{name} {fault}"
             else:
                 return sha256, size
             remove(path)

@@ -22,6 +22,7 @@ from urllib.parse import urljoin
 from kerasformer.files import sha256_of
 from kerasformer.sources.child import announce, asking
 from kerasformer.sources.places import FetchError, Hub, TFHub, check_names, require_https
+from kerasformer.sources.signatures import unlike
 
 _TFHUB = "https://tfhub.dev"
 TIMEOUT = 5  # seconds of silence of tfhub.dev
@@ -128,6 +129,9 @@ def _get(
         found = (folder / name).stat().st_size
         if size and found != size:
             raise FetchError(f"{name} has {found:,} bytes, not {size:,}")
+        if fault := unlike(name, folder / name):  # as Kaggle lists no hashes
+            (folder / name).unlink()
+            raise FetchError(f"{name} {fault}")
         files.append((name, sha256_of(folder / name), found))
     return {"folder": str(folder), "files": files}
 

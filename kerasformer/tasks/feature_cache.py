@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, write_whole
+from kerasformer.files import map_array, open_whole, read_json, write_whole
 
 
 class FeatureCache:
@@ -65,11 +65,11 @@ class FeatureCache:
 
     def _read(self, key):
         try:
-            about = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
-            array = np.load(self.folder / f"{key}.npy", mmap_mode="r")
+            about = read_json(self.folder / f"{key}.json")
+            array = map_array(self.folder / f"{key}.npy")
             if [array.dtype.str, list(array.shape)] == [about["dtype"], about["shape"]]:
                 return array, float(about["seconds"])
-        except (OSError, EOFError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             pass  # not there, or damaged
         return None, 0.0
 

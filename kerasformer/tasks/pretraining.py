@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from kerasformer.layers import MaskedLMHead
+from kerasformer.layers.kernels import embedding_table
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.encoder_task import EncoderTask, new_head
 
@@ -40,7 +41,7 @@ class _MaskedWords(EncoderTask):
 
     def _logits(self, sequence_output, positions):
         # The decoder is the word embeddings themselves: one weight, and one gradient.
-        table = self.encoder.embedding.word_embeddings.embeddings
+        table = embedding_table(self.encoder.embedding.word_embeddings)
         return self.masked_lm(sequence_output, table, positions=positions)
 
 

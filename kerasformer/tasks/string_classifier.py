@@ -1,12 +1,12 @@
 """What the scratch and the pretrained classifier share: training and answering on strings."""
 
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.tasks import problems
 from kerasformer.tasks.examples import (
     check_counts,
     check_frequency,
@@ -170,38 +170,33 @@ class StringClassifier(StringModel):
     def predict_proba(self, texts: Any, **kwargs: Any) -> np.ndarray:
         """Class probabilities, float32 `[n, classes]`: the softmax of the logits of `predict`.
 
+        With several labels the sigmoid of each; of a regression's numbers there are none, which is
+        a UserError.
+
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
-        self._warn_untrained()
-        return softmax(check_answers(self.predict(texts, **kwargs)))
+        problems.warn_untrained(self)
+        return problems.probabilities(self.predict(texts, **kwargs), self.problem_type)
 
-    def classify(self, texts: Any, **kwargs: Any) -> list[str]:
+    def classify(self, texts: Any, **kwargs: Any) -> list:
         """The name of the most probable class of each text.
 
+        With several labels the list of those with a probability of a half or more.
+
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
-        self._warn_untrained()
-        logits = check_answers(self.predict(texts, **kwargs))
-        return [self.class_names[i] for i in logits.argmax(axis=-1)]
+        problems.warn_untrained(self)
+        return problems.names_of(self.predict(texts, **kwargs), self.class_names, self.problem_type)
 
     def _takes(self, x: Any) -> bool:
         """Whether x has texts, and not tensors."""
         if x is None:
             raise UserError("Expected texts, got None.")
         return hold_strings(x)
-
-    def _warn_untrained(self) -> None:
-        # It starts as zeros, and no step of training leaves it so.
-        if not np.any(keras.ops.convert_to_numpy(self.head.bias)):
-            warnings.warn(
-                f"The head of this {type(self).__name__} has not been trained, so its answers are "
-                "arbitrary: train it with fit, or load a trained one.",
-                stacklevel=3,
-            )
 
     def evaluate(
         self,

@@ -5,6 +5,8 @@ from typing import Any
 
 from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
+from kerasformer.models.problems import SINGLE_LABEL
+from kerasformer.tasks import problems
 from kerasformer.tasks.examples import Examples, gather, hold_strings, read_examples
 from kerasformer.tasks.labels import check_class_names, label_ids, sample_weights
 from kerasformer.tasks.task import Task
@@ -21,13 +23,22 @@ class StringModel(Task):
     Args:
         class_names: The names of the classes, in order, or their number.
         max_length: Texts are truncated to this many tokens.
+        problem_type: What the logits are of, by transformers' names: one class of many, as by
+            default, `"multi_label_classification"` or `"regression"`; the last two to predict with.
         **kwargs: `tokenizer`, and Keras arguments of the model.
     """
 
-    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
+    def __init__(
+        self,
+        class_names: int | Iterable[str],
+        max_length: int,
+        problem_type: str = SINGLE_LABEL,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.class_names = check_class_names(class_names)
+        self.class_names = check_class_names(class_names, problems.least_outputs(problem_type))
         self.max_length = max_length
+        self.problem_type = problem_type
 
     def train_on_batch(
         self,
@@ -77,6 +88,7 @@ class StringModel(Task):
         **options: Any,
     ) -> Batches:
         """The batches of labelled texts, of which there is one at least, for a loss or for any."""
+        problems.refuse_to_train(self.problem_type)
         if examples.labels is None:
             raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
         if not examples.texts:
@@ -111,4 +123,4 @@ class StringModel(Task):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         own = {"class_names": list(self.class_names), "max_length": self.max_length}
-        return super().get_config() | own
+        return super().get_config() | own | {"problem_type": self.problem_type}

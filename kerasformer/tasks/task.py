@@ -19,6 +19,9 @@ from kerasformer.training.seeds import seed_dropout
 class Task(ServingExport):
     """A Keras model on token ids with its tokenizer.
 
+    A forked process cannot use the model of its parent, nor make one where that has: each loads its
+    own, or is started by multiprocessing's "spawn".
+
     Args:
         tokenizer: A `kerasformer.text.Tokenizer`, its `to_json()`, or None.
         **kwargs: Keras arguments of the model.
@@ -76,6 +79,7 @@ class Task(ServingExport):
         **options: Any,
     ) -> keras.callbacks.History:
         """Trains on batches by a recipe, or as the model was compiled by hand."""
+        self.check_process()
         if not self.trainable_weights:
             raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
         if isinstance(callbacks, keras.callbacks.CallbackList):

@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import read_json, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
@@ -168,15 +168,12 @@ class TransformerClassifier(StringClassifier):
             UserError: The folder holds no such classifier, or a damaged one.
         """
         folder = resolve(source)
-        try:
-            config = json.loads((folder / _CONFIG).read_text())
-        except FileNotFoundError:
+        if not cls.is_here(folder):
             raise UserError(
                 f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
                 "wrote."
-            ) from None
-        except ValueError as error:
-            raise UserError(f"{folder / _CONFIG} is not JSON ({error}); write it anew.") from None
+            )
+        config = read_json(folder / _CONFIG)
         try:
             model = cls.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from kerasformer.errors import UserError
 
+# Bytes of UTF-8, a long novel: tokenizing takes from 100 to 450 times as much memory.
+LONGEST_TEXT = 1 << 21
 _CHUNK_CHARACTERS = 1_000_000  # encoded at a time: bounds the memory, and keeps every core busy
 
 
@@ -27,20 +29,29 @@ def check_iterable(texts: Iterable, name: str) -> Iterator:
 
 
 def check_text(text: str, name: str) -> str:
-    """The text, if it is a str that UTF-8 can hold."""
+    """The text, if it is a str that UTF-8 can hold, and no longer than `LONGEST_TEXT`."""
     if not isinstance(text, str):
         raise UserError(
             f"{name} is {text!r}, a {type(text).__name__}, but must be a str: "
             "leave it out, or decode it."
         )
     try:
-        text.encode()
+        size = len(text.encode())
     except UnicodeEncodeError as error:
         raise UserError(
             f"{name} holds half a surrogate pair at character {error.start}, "
             "which is not valid Unicode: decode its source again with errors='replace'."
         ) from None
+    if size > LONGEST_TEXT:
+        raise too_long(name)
     return text
+
+
+def too_long(name: str) -> UserError:
+    """The error for a text longer than `LONGEST_TEXT`; `name` says which."""
+    return UserError(
+        f"{name} is a text of more than {LONGEST_TEXT >> 20} MiB: divide it into shorter texts."
+    )
 
 
 def chunks(texts: list) -> Iterator[list]:

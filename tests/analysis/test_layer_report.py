@@ -142,3 +142,14 @@ def test_the_map_s_scale_is_that_of_vectors_that_differ(poolings, monkeypatch):
     assert drawn["rows"] == ["sum of all blocks", "1 (last)", "0 (embeddings)"]
     assert np.shape(drawn["values"]) == (3, len(poolings))
     np.testing.assert_allclose(drawn["values"][1][0], 100 * probes[len(poolings)].accuracy)
+
+
+def test_names_are_no_markup_in_the_table():
+    study = made_study(SUM, chosen=2, left_out=("<b>a</b>|`x`", "b\n# c"))
+    data, model = "<script>alert(1)</script>|`a`\x1b[2J", "m\n| cell |"
+    text = markdown(study, data, model)
+    for mark in ("<script", "<b>", "\x1b", "\n# c", "\n| cell", " `a`"):
+        assert mark not in text
+    title, *_ = text.splitlines()
+    assert title.startswith("# &lt;script>alert(1)&lt;/script>\\|\\`a\\`")
+    assert title.endswith("the layers of m \\| cell \\|")

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 from kerasformer.checkpoints import LoadReport
 from kerasformer.checkpoints.formats.huggingface_config import encoder_config
 from kerasformer.checkpoints.formats.huggingface_names import BERT
+from kerasformer.checkpoints.inspect import inspect
+from kerasformer.cli import main
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.models import BertEncoder, EncoderConfig
@@ -239,6 +241,26 @@ def test_files_of_other_floats_fill_float32_variables(write, tensors, dtype):
         np.testing.assert_array_equal(written, other[weight.theirs].astype("float32"))
 
 
+@pytest.mark.parametrize(
+    ("source", "limit", "value", "dtype"),
+    [
+        ("float64", (2 - 2**-24) * 2.0**127, 1e300, "float32"),
+        ("float32", 65520, 65520, "float16"),
+        ("float32", 65520, 1e6, "mixed_float16"),
+        ("float32", (2 - 2**-8) * 2.0**127, 3.4e38, "bfloat16"),
+    ],
+)
+def test_a_value_that_becomes_infinite_is_refused(write, tensors, source, limit, value, dtype):
+    wide = tensors | {LAST_BIAS: tensors[LAST_BIAS].astype(source)}
+    wide[LAST_BIAS][3] = np.nextafter(wide[LAST_BIAS].dtype.type(limit), 0)
+    values = BertEncoder.from_pretrained(write(wide), dtype=dtype).get_weights()
+    assert all(np.isfinite(weight.astype("float64")).all() for weight in values)
+    wide[LAST_BIAS][3] = -value
+    with pytest.raises(UserError, match=rf"'{LAST_BIAS}' in .* has a value that is infinite in"):
+        BertEncoder.from_pretrained(write(wide), dtype=dtype)
+    assert BertEncoder.from_pretrained(write(wide), dtype="float64") is not None
+
+
 def test_keras_arguments_reach_the_model(write, tensors, plain):
     encoder = BertEncoder.from_pretrained(write(tensors), dtype="mixed_bfloat16", name="reader")
     assert encoder.name == "reader"
@@ -303,10 +325,26 @@ def test_numbers_left_out_are_the_layouts_defaults(write, tensors):
     assert config.pad_token_id == 0
 
 
+@pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "vocab_size"])
+def test_a_size_left_out_is_the_default_which_the_tensors_must_have(write, tensors, key):
+    with pytest.raises(UserError, match=rf"defaults of what it leaves out: .*{key} \d+.*\): '"):
+        BertEncoder.from_pretrained(write(tensors, **{key: ...}))
+
+
+def test_what_is_left_out_is_told(write, tensors, capsys):
+    folder = write(tensors, hidden_act=..., pad_token_id=-1, initializer_range=float("nan"))
+    taken = {"hidden_act": "gelu", "pad_token_id": 0, "initializer_range": 0.02}
+    taken |= {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+    assert inspect(folder)["defaults"] == taken | {"layer_norm_eps": 1e-12}
+    assert read_config(folder).initializer_range == 0.02
+    assert main(["inspect", str(folder)]) == 0
+    assert "hidden_act gelu" in capsys.readouterr().out
+
+
 # What is refused
 
 SIZES = [key for key in CONFIG if key not in ("model_type", "hidden_act")]
-WRONG = (..., None, 0, -3, 36.0, "36", True, [36], {}, 10**9, 10**400)
+WRONG = (None, 0, -3, 36.0, "36", True, [36], {}, 10**9, 10**400)
 
 
 @pytest.mark.parametrize("key", SIZES)
@@ -332,11 +370,10 @@ def test_wrong_sizes_are_refused(write, tensors, key, value):
         ("hidden_dropout_prob", True),
         ("attention_probs_dropout_prob", -0.1),
         ("pad_token_id", 977),
-        ("pad_token_id", -1),
+        ("pad_token_id", -2),
         ("pad_token_id", "0"),
         ("hidden_act", "gelu_9000"),
         ("hidden_act", "leaky_relu"),
-        ("hidden_act", ...),
         ("hidden_act", None),
         ("hidden_act", ["gelu"]),
         ("position_embedding_type", "relative_key_query"),

@@ -90,6 +90,14 @@ def test_what_was_saved_comes_back(tmp_path, dtype, changes):
         np.testing.assert_array_equal(*arrays)
 
 
+def test_a_value_that_becomes_infinite_is_named(tmp_path):
+    encoder = make()
+    encoder.pooler.bias.assign(encoder.pooler.bias + 1e6)
+    encoder.save(tmp_path / "encoder.keras")
+    with pytest.raises(UserError, match=r"dense/vars/1' in .* is infinite in float16"):
+        BertEncoder.from_pretrained(tmp_path / "encoder.keras", dtype="float16")
+
+
 def test_it_is_opened_without_a_tokenizer(saved):
     checkpoint = open_checkpoint(saved)
     assert (checkpoint.format, checkpoint.architecture) == ("Keras", "BertEncoder")
@@ -137,10 +145,10 @@ def test_another_size_than_the_weights(write, sizes):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "describes no Keras model"),
-        ("[]", "describes no Keras model"),
+        ("{", "config.json in .* is not valid JSON"),
+        ("[]", "config.json in .* holds a JSON array"),
         ("{}", "describes no Keras model"),
-        ("[" * 100_000, "describes no Keras model"),
+        ("[" * 100_000, "config.json in .* is not valid JSON"),
         (" " * 2_000_000, "it is too large"),
         ('{"registered_name": "kerasformer>BertEncoder", "config": []}', "does not describe"),
         ('{"registered_name": "kerasformer>BertEncoder", "config": {"config": 3}}', "not describe"),

@@ -290,6 +290,13 @@ def test_a_weight_that_is_not_finite_is_named(golden, tmp_path, value):
         open_checkpoint(folder).load_encoder(BertEncoder)
 
 
+def test_a_value_that_becomes_infinite_is_named(golden, tmp_path):
+    tensors = renamed(golden) | {"pooler_transform/bias": np.full(12, 1e300, "float64")}
+    folder = save_objects(golden, tmp_path, tensors)
+    with pytest.raises(UserError, match=r"'pooler_transform/bias' in .* is infinite in float32"):
+        open_checkpoint(folder).load_encoder(BertEncoder)
+
+
 def test_damaged_data_is_named(copy):
     path = copy / "variables" / "variables.data-00000-of-00001"
     content = bytearray(path.read_bytes())

@@ -12,6 +12,7 @@ from kerasformer.checkpoints.io.tf_bundle import OBJECT_GRAPH
 from kerasformer.errors import UserError
 from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
+from kerasformer.tasks import MaskedLanguageModel
 
 from ..hub.golden_models import golden_arrays, unpack_golden
 from . import tf_files
@@ -333,17 +334,22 @@ def test_a_configuration_that_is_none(write, tensors, content):
 
 
 @pytest.mark.parametrize("key", [key for key in CONFIG if key.endswith(("size", "heads"))])
-@pytest.mark.parametrize("value", [..., 0, -3, "12", 10**9, 10**400, 11.0])
+@pytest.mark.parametrize("value", [0, -3, "12", 10**9, 10**400, 11.0])
 def test_wrong_sizes_are_named(write, tensors, key, value):
-    if key != "num_attention_heads" or value is not ...:
-        refuses(write(tensors, **{key: value}), key, "bert_config.json")
+    refuses(write(tensors, **{key: value}), key, "bert_config.json")
+
+
+def test_a_size_left_out_is_the_default(write, tensors):
+    refuses(write(tensors, hidden_size=...), "defaults of what it leaves out", "hidden_size 768")
+    checkpoint = open_checkpoint(write(tensors, hidden_act=...))
+    assert checkpoint.defaults["hidden_act"] == "gelu"
+    assert checkpoint.config.activation == "gelu_tanh"  # as ever in a checkpoint of TensorFlow's
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("hidden_act", "linear"),
-        ("hidden_act", ...),
         ("hidden_dropout_prob", 2),
         ("num_attention_heads", 5),
         ("model_type", "albert"),
@@ -408,3 +414,11 @@ def test_an_empty_folder(tmp_path):
 
 def test_an_object_graph_is_no_weight(golden):
     assert OBJECT_GRAPH in open_checkpoint(golden).report().ignored
+
+
+def test_a_value_that_becomes_infinite_is_named(write, tensors):
+    name = "cls/predictions/output_bias"
+    folder = write(tensors | {name: np.full(31, 1e6, "float32")})
+    assert MaskedLanguageModel.from_pretrained(folder).weights[-1].dtype == "float32"
+    with pytest.raises(UserError, match=f"'{name}' in .* has a value that is infinite in float16"):
+        MaskedLanguageModel.from_pretrained(folder, dtype="float16")

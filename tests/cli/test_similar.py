@@ -122,3 +122,21 @@ def test_another_model_than_the_corpus_was_made_by(similar, corpus, model, tmp_p
     status, _, err = similar(corpus, "good")
     assert status == 2
     assert "has changed since the job was begun" in err
+
+
+@pytest.mark.parametrize("format", ["npy", "parquet"])
+def test_a_damaged_shard_is_told_where_asked(similar, make_corpus, format):
+    folder = make_corpus(format=format)
+    whole = similar(folder, "good", "--verify")
+    assert whole[0] == 0
+    path = folder / f"part-00000.{format}"
+    content = bytearray(path.read_bytes())
+    content[content.find(b"PAR1", 4) - 200 if format == "parquet" else -3] ^= 1
+    path.write_bytes(content)
+    status, out, err = similar(folder, "good", "--verify")
+    assert (status, out) == (2, "")
+    assert err.endswith(
+        f"part-00000.{format} is not what was written: its sha256 differs from the manifest's; "
+        "make it again by `kerasformer embed --resume`.\n"
+    )
+    assert similar(folder, "good", "--verify", "--index")[0] == 2

@@ -125,7 +125,11 @@ def test_without_header(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"text": "x"}\n{"text": "y"\n', r"a.jsonl, line 2, is not valid JSON"),
-        ("a.jsonl", b'{"text": "x"}\n["y"]\n', r"a.jsonl, line 2, holds a list"),
+        (
+            "a.jsonl",
+            b'{"text": "x"}\n["y"]\n',
+            r"a.jsonl, line 2, holds a JSON array: expected an object",
+        ),
         ("a.jsonl", b'{"text": "x"}\n{"text": 5}\n', r"a.jsonl, line 2, has a int as text"),
         ("a.jsonl", b'{"text": "x"}\n{"text": "\\ud800"}\n', r"line 2, is not valid JSON"),
         ("a.txt", b"fine\nna\xefve\n", r"a.txt is not UTF-8 text: byte 0xef in line 2"),

@@ -1,7 +1,9 @@
 """Jobs: interrupted anywhere and resumed, they end as if they had not been interrupted."""
 
 import contextlib
+import functools
 import json
+import operator
 import os
 import signal
 import subprocess
@@ -356,7 +358,7 @@ def test_broken_manifests(source):
         (json.dumps({**whole, "version": 2}), "is of version 2, .* update it"),
         (json.dumps({**whole, "shards": [5]}), "is not a sound manifest"),
         (json.dumps({**whole, "recipe": {"unknown": 1}}), "is not a sound manifest"),
-        (json.dumps(outside), "a file outside the folder"),
+        (json.dumps(outside), "shard 0 has files of other names, '../a.jsonl'"),
     ]
     for text, message in broken:
         path.write_text(text)
@@ -365,3 +367,57 @@ def test_broken_manifests(source):
     path.unlink()
     with pytest.raises(UserError, match="holds no embedded corpus"):
         EmbeddedCorpus("out")
+
+
+def places(value, path=()):
+    """The places of all values within a JSON value, but for those in all shards except one."""
+    if path:
+        yield path
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if path != ("shards",) or key == 1:
+            yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("wrong", [None, "x", -1, 0, 2.5, [], {}, [[]], True, 10**30, "9" * 999])
+def test_a_manifest_with_any_wrong_value_is_used_or_refused(source, wrong):
+    """Whatever is asked of the corpus then, resuming it included."""
+    embed_corpus([source], "out", id_column="key", **SETTINGS)
+    path = Path("out/manifest.json")
+    whole = json.loads(path.read_text())
+    refusals = []
+    for place in places(whole):
+        content = json.loads(json.dumps(whole))
+        parent = functools.reduce(operator.getitem, place[:-1], content)
+        parent[place[-1]] = wrong
+        path.write_text(json.dumps(content))
+        try:
+            corpus = EmbeddedCorpus("out")
+            assert (len(corpus), repr(corpus)) != ()
+            corpus.verify()
+            list(corpus.shards())
+            embed_corpus([], "out", resume=True)
+        except UserError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 20
+    assert not [each for each in refusals if "\n" in each]
+
+
+@pytest.mark.parametrize("format", ["parquet", "npy"])
+def test_a_flipped_bit_is_found_and_mended(source, content, format, capsys):
+    embed_corpus([source], "out", format=format, shard_size=10)
+    whole = content(Path("out"))
+    EmbeddedCorpus("out").verify()
+    rng = np.random.default_rng(0)
+    for name in sorted(whole.keys() - {"manifest.json"}):
+        damaged = bytearray(whole[name])
+        damaged[rng.integers(len(damaged))] ^= 1 << rng.integers(8)
+        Path("out", name).write_bytes(damaged)
+        with pytest.raises(UserError, match=f"{name} is not what was written: its sha256 differs"):
+            EmbeddedCorpus("out").verify()
+        assert EmbeddedCorpus("out").complete  # which looks at the sizes alone
+        capsys.readouterr()
+        embed_corpus([], "out", resume=True)
+        assert f"{name} is not what was written" in capsys.readouterr().err
+        assert content(Path("out")) == whole

@@ -148,7 +148,7 @@ CUT_GZIP = gzip.compress(b"text,label\n" + b"a,1\n" * 99, mtime=0)[:-9]
         ("a.csv", b'text,label\nfine,1\n"open,0\nmore,1\n', "line 3, is not valid CSV"),
         ("a.csv", b'text,label\n"so "it" is",0\n', "line 2, is not valid CSV"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', "line 2, is not valid JSON"),
-        ("a.jsonl", b'{"text": "a"}\n["a", 1]\n', "line 2, holds a list"),
+        ("a.jsonl", b'{"text": "a"}\n["a", 1]\n', "line 2, holds a JSON array: expected an object"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "line 1, is not valid JSON"),
         ("a.jsonl", b"[" * 100_000, "line 1, is not valid JSON"),
         ("a.csv.gz", b"text,label\na,1\n", "not a whole gzip file"),

@@ -55,12 +55,18 @@ def test_no_saved_model(tmp_path):
 
 @tensorflow_only
 @pytest.mark.parametrize("share", [0, 0.7])
-@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index"])
-def test_truncated_file(copy_of, name, share):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("saved_model.pb", "TensorFlow cannot load the SavedModel"),
+        ("variables/variables.index", "is not a sound index"),
+    ],
+)
+def test_truncated_file(copy_of, name, message, share):
     folder = copy_of()
     size = (folder / name).stat().st_size
     os.truncate(folder / name, int(size * share))
-    with pytest.raises(UserError, match="TensorFlow cannot load the SavedModel") as error:
+    with pytest.raises(UserError, match=message) as error:
         load_saved_model(folder)
     assert str(folder) in one_sentence(error)
 

@@ -117,6 +117,39 @@ def test_attention_mask_of_another_rank(layer, shape):
         layer(VECTORS, attention_mask=np.ones(shape, bool))
 
 
+@pytest.mark.parametrize("length", [5, 8])  # 8 positions are as many as the width
+def test_attention_takes_one_positional_argument(length):
+    x = np.ones((2, length, 8), "float32")
+    with pytest.raises(ValueError, match=r"got 2 positional arguments.*attention_mask=mask\.$"):
+        layers.SelfAttention(**ATTENTION)(x, x)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4), (4, 4), (2, 5, 8)])
+def test_attention_mask_of_other_positions(shape):
+    with pytest.raises(ValueError, match=rf"The mask is of {shape[-1]} positions, but the input"):
+        layers.SelfAttention(**ATTENTION)(VECTORS, attention_mask=np.ones(shape, bool))
+
+
+def test_padding_mask_of_other_positions():
+    with pytest.raises(ValueError, match=r"The mask is of 4 positions, but the input has 5"):
+        layers.TransformerBlock(**BLOCK)(VECTORS, padding_mask=np.ones((2, 4), bool))
+
+
+@pytest.mark.backend("tensorflow")
+@pytest.mark.parametrize(
+    "layer", [layers.TokenAndPositionEmbedding(**CLASSIC), layers.BertEmbedding(**BERT)]
+)
+def test_unknown_rank(layer):
+    import tensorflow as tf
+
+    layer(IDS)
+    run = tf.function(layer, input_signature=[tf.TensorSpec(None, tf.int32)])
+    with pytest.raises(ValueError, match=r"of shape \[batch, seq\], got a tensor of unknown rank"):
+        run(IDS)
+    known = tf.function(layer, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    assert known(IDS).shape == (2, 5, 8)
+
+
 def test_checks_let_right_values_through():
     check_sizes(a=1, b=10**9)
     check_rates(a=0, b=0.0, c=0.999)

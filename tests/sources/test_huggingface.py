@@ -544,3 +544,44 @@ def test_whatever_a_server_says_is_the_model_or_an_error(hub, cache, monkeypatch
             assert content(hub_folder(TINY, cache, offline=False)) == CONTENT
             came += 1
     assert 0 < came < 20
+
+
+PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
+
+
+@in_process
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("model.safetensors", PAGE, "is a web page"),
+        ("vocab.txt", PAGE, "is a web page"),
+        ("config.json", PAGE, "is a web page"),
+        ("model.safetensors", b"Sign in", "does not begin as a .safetensors file does"),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1", "does not begin as"),
+        ("model.safetensors", b"", "does not begin as"),
+        ("config.json", b"Sign in", "is not valid JSON"),
+        ("config.json", b"[" * 100_000, "is not valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("told", ["nothing", "sizes"])
+def test_without_a_hash_a_file_looks_like_its_name(hub, cache, name, data, reason, told):
+    """As of a mirror that lists names alone, behind a portal that wants a sign-in."""
+    whole = {**CONTENT, "vocab.txt": b"[PAD]\n<html>\n"}
+    for each, sound in whole.items():
+        hub[each] = sound
+    hub[name] = data
+    files = [{"rfilename": n} | ({"size": len(hub[n])} if told == "sizes" else {}) for n in hub]
+    hub.publish(siblings=files)
+    with pytest.raises(UserError, match=rf"could not be fetched \({name} {reason}"):
+        hub_folder(TINY, cache, offline=False)
+    assert not left(cache)
+    hub[name] = whole[name]
+    hub.publish(siblings=[{"rfilename": n} for n in hub])
+    assert content(hub_folder(TINY, cache, offline=False)) == whole  # nothing bad was kept
+
+
+@in_process
+def test_a_file_that_is_a_page_by_its_hash_is_taken(hub, cache):
+    hub["README.md"] = PAGE
+    hub["vocab.txt"] = PAGE
+    assert content(hub_folder(TINY, cache, offline=False))["vocab.txt"] == PAGE

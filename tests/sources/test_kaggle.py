@@ -304,3 +304,14 @@ def test_a_silent_tfhub_dev_is_given_up(hub, cache, monkeypatch):
     hub.web.faults["/acme/bert_tiny/2"] = hub.web.silence(0.5)
     with pytest.raises(UserError, match="no answer in time"):
         hub_folder(BERT, cache, offline=False)
+
+
+def test_a_web_page_is_no_model(hub, cache):
+    """Kaggle lists sizes, no hashes; MD5s come with the files, if at all."""
+    page = b"<html><title>Sign in</title></html>"
+    sound, hub.files["saved_model.pb"] = hub.files["saved_model.pb"], page
+    with pytest.raises(UserError, match=r"could not be fetched \(saved_model.pb is a web page\)"):
+        hub_folder(TINY, cache, offline=False)
+    hub.files["saved_model.pb"] = sound
+    hub.web.content.clear()
+    assert content(hub_folder(TINY, cache, offline=False)) == MODEL

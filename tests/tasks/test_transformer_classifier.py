@@ -248,9 +248,9 @@ print(json.dumps([[m.classify(texts), m.predict_proba(texts).tolist()] for m in 
     ("file", "content", "message"),
     [
         (None, None, "has no classifier.json"),
-        ("classifier.json", b"{", "is not JSON"),
+        ("classifier.json", b"{", "is not valid JSON"),
         ("classifier.json", b'{"layers": 3}', "makes no TransformerClassifier"),
-        ("classifier.json", b"[]", "makes no TransformerClassifier"),
+        ("classifier.json", b"[]", "holds a JSON array: expected an object"),
         ("classifier.weights.h5", b"broken", "cannot be read"),
     ],
 )

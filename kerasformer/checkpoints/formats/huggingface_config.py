@@ -44,6 +44,14 @@ _KEYS = {
     },
     "electra": {**_BERT, "embedding_size": "embedding_size"},
 }
+# What transformers takes for a key that is left out.
+_DEFAULTS = {
+    "bert": EncoderConfig(),
+    "distilbert": EncoderConfig(num_layers=6),
+    "electra": EncoderConfig(
+        embedding_size=128, hidden_size=256, num_heads=4, intermediate_size=1024
+    ),
+}
 # The largest size that is believed. The loader then compares with the weights.
 _SIZES = {
     "vocab_size": 10**8,
@@ -55,25 +63,49 @@ _SIZES = {
     "type_vocab_size": 10**6,
     "embedding_size": 10**6,
 }
-# Default, lowest, highest. These keys are optional, as in the files of Google's own BERT models,
-# and the defaults those of transformers.
+# The lowest and the highest; null is the default too.
 _NUMBERS = {
-    "layer_norm_epsilon": (1e-12, 1e-30, 0.1),
-    "initializer_range": (0.02, 0.0, 10.0),
-    "dropout": (0.1, 0.0, 0.999),
-    "attention_dropout": (0.1, 0.0, 0.999),
+    "layer_norm_epsilon": (1e-30, 0.1),
+    "initializer_range": (0.0, 10.0),
+    "dropout": (0.0, 0.999),
+    "attention_dropout": (0.0, 0.999),
 }
 # Our name for the tanh variant, and the one that every version of transformers knows.
 _OUR_GELU, _THEIR_GELU = "gelu_tanh", "gelu_new"
-# Those that mean the same in the layout and in `kerasformer.layers.get_activation`.
-_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != _OUR_GELU)
-# key: the one value with which the model computes what BertEncoder computes.
+# The layout's names, and ours. Most mean the same in `kerasformer.layers.get_activation`; others of
+# transformers' are of another formula there (leaky_relu), or of none.
+_ACTIVATIONS = {
+    **{name: name for name in ACTIVATIONS if name != _OUR_GELU},
+    "gelu_python": "gelu",
+    "gelu_python_tanh": _OUR_GELU,
+    "gelu_accurate": _OUR_GELU,
+}
+# key: the one value with which the model computes what BertEncoder computes. A decoder's tokens
+# attend to those before them alone.
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+_DECODERS = ("is_decoder", "add_cross_attention")  # which DistilBERT is not, whatever they say
 
 
 def size_keys(model_type: str) -> set[str]:
-    """The keys that a `config.json` of a type must have."""
-    return {key for attribute, key in _KEYS[model_type].items() if attribute in _SIZES}
+    """The keys that make a `config.json` known as one of a type that it does not name."""
+    sizes = _SIZES.keys() - {"type_vocab_size"}  # which the first BERT models lack
+    return {key for attribute, key in _KEYS[model_type].items() if attribute in sizes}
+
+
+def default_values(values: dict) -> dict:
+    """The keys that a `config.json`, with its `model_type`, leaves out, and what is taken.
+
+    `NaN` as the `initializer_range` and -1 as the `pad_token_id` are no values either: both matter
+    to new weights alone.
+    """
+    model_type = values["model_type"]
+    return {
+        key: getattr(_DEFAULTS[model_type], attribute)
+        for attribute, key in _KEYS[model_type].items()
+        if key not in values
+        or (attribute == "initializer_range" and values[key] != values[key])
+        or (attribute == "pad_token_id" and _is(int, values[key]) and values[key] == -1)
+    }
 
 
 def encoder_config(values: dict, path: Path) -> EncoderConfig:
@@ -87,8 +119,7 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
         The configuration, with a pooler: whether there is one, only the weights show.
 
     Raises:
-        UserError: The model is of another type; or a value is missing, of a wrong type or out of
-            bounds.
+        UserError: The model is of another type; or a value is of a wrong type or out of bounds.
     """
     model_type = values.get("model_type")
     if not isinstance(model_type, str) or model_type not in _KEYS:
@@ -97,15 +128,18 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
             f"{' or '.join(map(repr, _KEYS))}."
         )
     for key, supported in _FIXED.items():
-        if values.get(key) not in (None, supported):
+        is_ignored = model_type == "distilbert" and key in _DECODERS
+        if values.get(key) not in (None, supported) and not is_ignored:
             raise _out_of_bounds(values, key, path, repr(supported))
-    keys = _KEYS[model_type]
+    keys, defaults = _KEYS[model_type], _DEFAULTS[model_type]
+    values = values | default_values(values)
     attributes: dict[str, Any] = {"activation": _activation(values, keys["activation"], path)}
     for attribute, key in keys.items():
         if attribute in _SIZES:
             attributes[attribute] = read_integer(values, key, path, 1, _SIZES[attribute])
         elif attribute in _NUMBERS:
-            attributes[attribute] = read_number(values, key, path, *_NUMBERS[attribute])
+            default = getattr(defaults, attribute)
+            attributes[attribute] = read_number(values, key, path, default, *_NUMBERS[attribute])
     heads, hidden = attributes["num_heads"], attributes["hidden_size"]
     if hidden % heads:
         raise UserError(
@@ -123,8 +157,15 @@ def config_values(config: EncoderConfig, model_type: str) -> dict:
     """The values of a `config.json`, the inverse of `encoder_config`.
 
     Raises:
-        UserError: transformers has no such activation.
+        UserError: transformers has no such activation, or has another constant than a value.
     """
+    for attribute in sorted(_BERT.keys() - _KEYS[model_type].keys()):
+        constant, value = (getattr(c, attribute) for c in (_DEFAULTS[model_type], config))
+        if value != constant:
+            raise UserError(
+                f"{attribute} is {constant} in every {model_type} of transformers, but {value} in "
+                "this model: save it by its own save, as a .keras file."
+            )
     values = {key: getattr(config, attribute) for attribute, key in _KEYS[model_type].items()}
     name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
     if name not in _ACTIVATIONS:
@@ -152,10 +193,10 @@ def read_integer(values: dict, key: str, path: Path, lowest: int, highest: int) 
 
 
 def _activation(values: dict, key: str, path: Path) -> str:
-    name = values.get(key)
-    if name not in _ACTIVATIONS:
+    name = values[key]
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
         raise _out_of_bounds(values, key, path, "one of " + ", ".join(_ACTIVATIONS))
-    return name
+    return _ACTIVATIONS[name]
 
 
 def _is(kind, value) -> bool:

@@ -3,7 +3,6 @@
 `keras.saving.load_model` reads such a file too, but makes any object that it names.
 """
 
-import json
 import re
 import struct
 import zipfile
@@ -14,6 +13,7 @@ from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
 from kerasformer.checkpoints.names import EMBEDDING, HIDDEN, Convention, NameTable
 from kerasformer.errors import UserError
+from kerasformer.files import parse_json
 from kerasformer.models.config import EncoderConfig
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
@@ -96,12 +96,14 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:
 def _read_config(archive, path) -> EncoderConfig:
     with archive.open(_member(archive, _CONFIG, path)) as stream:
         text = stream.read(_MOST_CONFIG + 1)
+    if len(text) > _MOST_CONFIG:
+        raise UserError(
+            f"{_CONFIG} in {path} describes no Keras model (it is too large): save it again."
+        )
+    described = parse_json(text, f"{_CONFIG} in {path}", remedy="save the model again")
     try:
-        if len(text) > _MOST_CONFIG:
-            raise ValueError("it is too large")
-        described = json.loads(text)
         kind, values = described["registered_name"], described["config"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{_CONFIG} in {path} describes no Keras model ({error}): save the model again."
         ) from None

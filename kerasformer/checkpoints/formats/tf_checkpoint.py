@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats.huggingface_config import encoder_config
+from kerasformer.checkpoints.formats.huggingface_config import default_values, encoder_config
 from kerasformer.checkpoints.formats.tf_names import (
     GOOGLE,
     IGNORED,
@@ -29,7 +29,7 @@ from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.models.config import EncoderConfig
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import WordPieceTokenizer, casing
 from kerasformer.text.files import read_config
 
 _CONFIG = "bert_config.json"
@@ -56,7 +56,7 @@ def open_path(path: Path) -> Checkpoint:
         )
     tensors = open_tensors(prefix)
     table, before = _name_table(tensors, prefix)
-    names = names_of(tensors, before)
+    names, path = names_of(tensors, before), prefix.with_name(_CONFIG)
     return Checkpoint(
         path=prefix,
         format="TensorFlow checkpoint",
@@ -69,6 +69,7 @@ def open_path(path: Path) -> Checkpoint:
         has_tokenizer=any((prefix.parent / name).is_file() for name in _TOKENIZER_FILES),
         ignored=IGNORED,
         prefix=before,
+        defaults=default_values(_read_values(path)) if path.is_file() else {},
     )
 
 
@@ -105,7 +106,7 @@ def _read_config(prefix: Path, table: NameTable, tensors: Tensors, names) -> Enc
                 "one that came with the checkpoint."
             )
         return config_of_shapes(tensors, names, prefix, activation=_GELU)
-    config = encoder_config({"model_type": "bert", **read_json(path)}, path)
+    config = encoder_config(_read_values(path), path)
     changes: dict[str, Any] = {
         "activation": _GELU if config.activation == "gelu" else config.activation,
         "pooler": any(weight.theirs in names for weight in table.pooler),
@@ -113,6 +114,10 @@ def _read_config(prefix: Path, table: NameTable, tensors: Tensors, names) -> Enc
     if table.projection:
         changes["embedding_size"] = _width(tensors, names[table.embeddings[0].theirs], prefix)
     return dataclasses.replace(config, **changes)
+
+
+def _read_values(path: Path) -> dict:
+    return {"model_type": "bert", **read_json(path)}
 
 
 def _width(tensors: Tensors, table: str, prefix: Path) -> int:
@@ -128,4 +133,4 @@ def _read_tokenizer(folder: Path) -> WordPieceTokenizer:
     has_more = (folder / "tokenizer.json").is_file() or "do_lower_case" in read_config(folder)
     if has_more or not vocabulary.is_file():
         return WordPieceTokenizer.from_pretrained(folder)
-    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=None)
+    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=casing.of_release(folder))

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from kerasformer.checkpoints.io.arrays import empty_aligned, widen
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, read_json
+from kerasformer.files import open_whole, parse_json, read_json
 
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -101,10 +101,10 @@ def _read_header(path: Path) -> dict[str, _Entry]:
         # and the file; what it then says can be believed.
         with safe_open(path, framework="numpy"), open(path, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length))
+            header = parse_json(stream.read(length), path)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}: expected a safetensors file.") from None
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(
             f"{path} is not a sound safetensors file ({error}): fetch or write it again."
         ) from None

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,7 +120,11 @@ def open_tensors(prefix: str | os.PathLike) -> BundleTensors:
     return BundleTensors(prefix, named)
 
 
-def _read_entries(prefix: Path, index: Path) -> dict[str, _Entry]:
+def read_messages(index: Path) -> tuple[Any, dict[bytes, Any]]:
+    """The header of an index, and its entries by their keys, as protocol buffers.
+
+    TensorFlow's own reader ends the process over an index for which this raises a UserError.
+    """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import tensor_bundle_pb2 as protos
 
@@ -130,6 +134,13 @@ def _read_entries(prefix: Path, index: Path) -> dict[str, _Entry]:
         found = {key: protos.BundleEntryProto.FromString(value) for key, value in table.items()}
     except DecodeError:
         raise UserError(f"{index} is damaged: fetch or write the checkpoint again.") from None
+    return header, found
+
+
+def _read_entries(prefix: Path, index: Path) -> dict[str, _Entry]:
+    from tensorflow.core.protobuf import tensor_bundle_pb2 as protos
+
+    header, found = read_messages(index)
     if header.endianness != protos.BundleHeaderProto.LITTLE:
         raise UserError(f"{index} is of a big-endian machine, whose checkpoints cannot be read.")
     for key, entry in found.items():

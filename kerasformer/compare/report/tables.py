@@ -1,7 +1,5 @@
 """The table of arms, as Markdown and as plain text for the terminal."""
 
-import re
-
 from rich.cells import cell_len
 
 from kerasformer.compare.report.summary import (
@@ -15,7 +13,7 @@ from kerasformer.compare.report.summary import (
 )
 from kerasformer.compare.report.verdict import Gap, judge, rank
 from kerasformer.compare.settings import Settings
-from kerasformer.formatting import percent, printable, shorten
+from kerasformer.formatting import in_markdown, percent, printable, shorten
 
 # Measure, how to write it, heading, and a short heading for what the terminal has room for.
 QUALITY = (
@@ -91,16 +89,16 @@ def markdown_table(record: dict) -> str:
     """The whole of `table.md`: the verdict, the table of arms, and how to read it."""
     arms, examples = summarize(record), count_test_examples(record)
     verdict = judge(arms, examples)
-    parts = [f"# {_escape(describe_data(record))}", f"**{_escape(verdict.headline)}**"]
-    parts += [_escape(" ".join(verdict.details))] if verdict.details else []
-    parts += [f"> {_escape(note)}" for note in notes(record)]
+    parts = [f"# {in_markdown(describe_data(record))}", f"**{in_markdown(verdict.headline)}**"]
+    parts += [in_markdown(" ".join(verdict.details))] if verdict.details else []
+    parts += [f"> {in_markdown(note)}" for note in notes(record)]
     if arms:
         best = rank(arms)[0]
         rows = [["Arm", "Seeds", *(column[2] for column in _COLUMNS), "Behind, points"]]
         rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
         for arm in arms:
             cells = _cells(arm, _COLUMNS)
-            name, seeds = _escape(arm.title), str(len(arm.seeds))
+            name, seeds = in_markdown(arm.title), str(len(arm.seeds))
             rows.append([name, seeds, *cells, behind(arm, best, examples)])
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     parts.append(
@@ -150,9 +148,3 @@ def _align(rows):
         spaces = [" " * (size - cell_len(cell)) for cell, size in zip(row, widths, strict=True)]
         cells = [space + cell for cell, space in zip(row[1:], spaces[1:], strict=True)]
         yield "  ".join([row[0] + spaces[0], *cells])
-
-
-def _escape(text):
-    """Text that Markdown shows as it is: no table cell, tag, link or emphasis begins in it."""
-    text = printable(text).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_|\[\]#~$])", r"\\\1", text)

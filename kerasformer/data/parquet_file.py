@@ -1,0 +1,138 @@
+"""Parquet files, read row by row in bounded memory, however well they are compressed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from kerasformer.data.parquet_pages import page_sizes
+from kerasformer.data.text_file import (
+    BEGINNING,
+    Place,
+    most_unpacked,
+    reading,
+    require_regular,
+    unpacks_to_too_much,
+)
+from kerasformer.errors import UserError, require
+
+_ROWS = 1024  # decoded at a time
+_BYTES = 1 << 20  # read at a time
+_DECODED = 1 << 26  # bytes decoded at a time
+_LARGEST_PAGE = 1 << 29  # bytes unpacked; writers make pages of 1 MiB, or of 1024 rows
+
+
+class ParquetFile:
+    """A Parquet file: the names of its `columns`, and its rows.
+
+    Raises:
+        UserError: It is no whole Parquet file, or would take too much memory; also while its rows
+            are read.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        with self._opened() as file:
+            self.columns = tuple(map(str, file.schema_arrow.names))
+
+    def rows(
+        self, wanted: Sequence[str], start: Place = BEGINNING
+    ) -> Iterator[tuple[Place, tuple]]:
+        """The place and the cells, in the order of the names `wanted`, of the rows from one on."""
+        most, unpacked = most_unpacked(self._path), 0
+        with self._opened() as file:
+            self._refuse_nested(file, wanted)
+            rows = self._rows(file, wanted, start.number - 1)
+            for number, row in enumerate(rows, start.number):
+                unpacked += 1 + sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+                if unpacked > most:
+                    raise unpacks_to_too_much(self._path)
+                yield Place(number), row
+
+    def _rows(self, file, wanted, skipped):
+        """The rows but for the first ones, whose row groups are not read."""
+        metadata = file.metadata
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            if skipped >= count:
+                skipped -= count
+                continue
+            batches = file.iter_batches(
+                self._batch(metadata.row_group(group), wanted),
+                [group],
+                list(dict.fromkeys(wanted)),
+                use_threads=False,
+            )
+            cells = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
+            rows = (row for columns in cells for row in zip(*columns, strict=True))
+            yield from islice(rows, skipped, None)
+            skipped = 0
+
+    def unpacked(self, name: str) -> int:
+        """The bytes that all pages of a column, or of the parts of a nested one, unpack to."""
+        with self._opened() as file:
+            groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+            return sum(size for group in groups for _, size in self._pages(group, [name]))
+
+    def _batch(self, group, wanted):
+        """How many rows to decode at once: each needs no more than the largest of its pages."""
+        largest = 1
+        for name, size in self._pages(group, wanted):
+            largest = max(largest, size)
+            if size > _LARGEST_PAGE:
+                raise UserError(
+                    f"{self._path} has a page of {size >> 20:,} MiB in the column {name!r}, and "
+                    f"at most {_LARGEST_PAGE >> 20} are read: write the file again, with smaller "
+                    "pages."
+                )
+        return max(1, min(_ROWS, _DECODED // largest))
+
+    def _pages(self, group, wanted):
+        """The columns and sizes of the pages of a row group, of wanted columns."""
+        with open(self._path, "rb") as stream:
+            for chunk in (group.column(index) for index in range(group.num_columns)):
+                path = chunk.path_in_schema
+                name = path if path in wanted else path.partition(".")[0]
+                if name in wanted:
+                    places = (chunk.dictionary_page_offset, chunk.data_page_offset)
+                    start = min(place for place in places if place)
+                    for size in page_sizes(stream, start, chunk.total_compressed_size):
+                        yield name, size
+
+    def _refuse_nested(self, file, wanted):
+        """A list can hold any number of values, in no bytes at all."""
+        for name in wanted:
+            kind = file.schema_arrow.field(name).type
+            if kind.num_fields:
+                raise UserError(
+                    f"{self._path} has the type {kind} in the column {name!r}: name a column of "
+                    "strings or numbers."
+                )
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        parquet = require("pyarrow.parquet", extra="parquet")
+        require_regular(self._path)
+        with (
+            reading(self._path),
+            readable(self._path),
+            # Buffered, or all pages of a row group's column are in memory at once.
+            parquet.ParquetFile(self._path, buffer_size=_BYTES, pre_buffer=False) as file,
+        ):
+            yield file
+
+
+@contextmanager
+def readable(path: Path):
+    """Turns Arrow's errors into one sentence, a `UserError`."""
+    arrow = require("pyarrow", extra="parquet")
+    try:
+        yield
+    except UserError:
+        raise
+    except (arrow.ArrowException, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} cannot be read as Parquet ({reason}): write the file again."
+        ) from None
