@@ -64,10 +64,12 @@ _AdamW: Any = optimizer_with_hooks(keras.optimizers.AdamW)
 class AdamW(_AdamW):
     """Keras' AdamW, on TensorFlow with its fused kernel.
 
-    The numbers are those of `keras.optimizers.AdamW`, whose update is a dozen passes over the
-    memory of each variable; an embedding table is large, and TensorFlow's kernel makes one pass.
-    The global norm counts a row of an embedding table once, its gradients summed, as PyTorch does,
-    where Keras squares the gradient of each occurrence of a token.
+    The numbers are those of `keras.optimizers.AdamW`, with every option of it, whose update is a
+    dozen passes over the memory of each variable; an embedding table is large, and TensorFlow's
+    kernel makes one pass. With `amsgrad`, for variables that are not float32, and on other backends
+    the update is Keras' own. They differ in one thing: the moments and the global norm take the
+    gradient of a row of an embedding table once, summed over the token's occurrences, as PyTorch
+    does, where Keras on TensorFlow squares that of each occurrence.
 
     Args:
         *args: As `keras.optimizers.AdamW` takes them.
