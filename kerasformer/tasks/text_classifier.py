@@ -22,7 +22,7 @@ from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, other_vectors, pool_layers
+from kerasformer.tasks.vectors import VECTORS, Layers, default_layers, other_vectors, pool_layers
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -46,8 +46,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             dense + tanh over the first token.
         layers: The layers whose outputs are pooled, as of `kerasformer.layers.LayerPooling`: an
             index or several, from the embeddings (0) over the first block (1) to the last (-1),
-            `"all"`, or a name such as `"sum_last_four"`. Frozen vectors are worth more from several
-            layers, section 5.3.
+            `"all"`, or a name such as `"sum_last_four"`. By default the last of an encoder that is
+            trained, and all of a frozen one, whose vectors are worth more so (section 5.3).
         combine: What is done with several layers, as of `LayerPooling`; by default what a name
             says, else `"concat"`.
         dropout: Share of the pooled vector dropped in training.
@@ -91,7 +91,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         encoder: BertEncoder,
         tokenizer: Any,
         pooling: str = "mean",
-        layers: Layers = "last",
+        layers: Layers | None = None,
         combine: str | None = None,
         dropout: float = 0.1,
         max_length: int | None = None,
@@ -107,6 +107,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.pooling, self.combine = pooling, combine
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
+        if layers is None:
+            layers = default_layers(pooling, self.encoder_is_frozen)
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
         indices = self.layer_pooling.indices(count)
@@ -129,7 +131,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        return heads, {"pooling": "pooled", **checkpoint.settings, **settings} if heads else {}
+        trained = {"pooling": "pooled", "layers": "last", **checkpoint.settings, **settings}
+        return heads, trained if heads else {}
 
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
