@@ -59,7 +59,11 @@ class StringClassifier(StringModel):
         (`kerasformer.training.adamw`) and the hyperparameters of the property `recipe`. A further
         `fit` then goes on where the last one ended: with the optimizer's state, and at the
         learning rate that a schedule over all epochs so far has by then. Where an encoder was
-        frozen or unfrozen in between, it starts with a new optimizer.
+        frozen or unfrozen in between, it starts with a new optimizer. With a callback that sets the
+        learning rate, `LearningRateScheduler` or `ReduceLROnPlateau`, there is no warmup or decay.
+
+        The same seed trains the same weights to the same ones on a CPU with one backend; on a GPU
+        after `keras.utils.set_random_seed` and `tf.config.experimental.enable_op_determinism()`.
 
         Args:
             x: The texts: a sequence, a column or a tensor of strings; or a `tf.data.Dataset` or
@@ -76,18 +80,20 @@ class StringClassifier(StringModel):
                 their frequency, as in scikit-learn.
             sample_weight: A weight for each text, float `[n]`.
             initial_epoch: The epoch to start at.
-            steps_per_epoch: Batches in an epoch, which starts where the last one ended.
+            steps_per_epoch: Batches in an epoch, which starts where the last one ended; of a data
+                set its own batches, unless `batch_size` is given.
             validation_steps, validation_batch_size: Batches to evaluate on, and texts in each.
             learning_rate, weight_decay: Of AdamW; by default those of `recipe`.
-            seed: Of the order of the batches.
+            seed: Of the order of the batches and of dropout.
             restart: Whether to start with a new optimizer and schedule.
 
         Returns:
             The `keras.callbacks.History`.
 
         Raises:
-            UserError: There is no text, a text is not a string, a label is not a class, or texts,
-                labels and weights differ in number.
+            UserError: There is no text, a text is not a string, a label is not a class, texts,
+                labels and weights differ in number, a weight is negative or not finite, or
+                training diverged.
             ValueError: `learning_rate`, `weight_decay` or `restart` for a model that was compiled
                 by hand, or for tensors.
         """

@@ -85,6 +85,12 @@ class Task(ServingExport):
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = callbacks.callbacks
         callbacks = keras.tree.flatten(callbacks or [])
+        if any(weight.dtype == "float16" for weight in self.trainable_weights):
+            raise UserError(
+                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
+                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
+                "its weights in float32."
+            )
         seed_dropout(self, seed)
         steps = len(data) * max(1, recipe.epochs - initial_epoch)
         one_hot = data.labels.ndim == 2

@@ -14,6 +14,7 @@ from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.divergence import refuse_to_save
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
 
@@ -132,8 +133,9 @@ class TransformerClassifier(StringClassifier):
             folder: Output folder, created if missing.
 
         Raises:
-            UserError: The folder cannot be written to.
+            UserError: The folder cannot be written to, or a weight is not finite.
         """
+        refuse_to_save(self)
         folder = pathlib.Path(folder)
         config = json.dumps(self.get_config(), indent=1)
         try:

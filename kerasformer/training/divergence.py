@@ -48,4 +48,17 @@ def are_finite(variables: list) -> bool:
     >>> are_finite([keras.Variable([1.0]), keras.Variable([float("nan")])])
     False
     """
-    return all(bool(keras.ops.all(keras.ops.isfinite(one))) for one in variables)
+    return all(
+        bool(keras.ops.all(keras.ops.isfinite(one)))
+        for one in variables
+        if keras.backend.is_float_dtype(one.dtype)
+    )
+
+
+def refuse_to_save(model: keras.Model) -> None:
+    """Raises a UserError for a model whose weights are not finite, which no reader would take."""
+    if bad := [weight.path for weight in model.weights if not are_finite([weight])]:
+        raise UserError(
+            f"The weight {bad[0]} of this {type(model).__name__} is not finite: its training "
+            "diverged, so train it anew at a lower learning_rate before it is saved."
+        )
