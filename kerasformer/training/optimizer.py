@@ -107,7 +107,15 @@ class AdamW(_AdamW):
         dtypes = [gradient.dtype for gradient in gradients]
         if len(set(dtypes)) > 1:  # a head in float32 on layers in float16
             gradients = [tf.cast(gradient, "float32") for gradient in gradients]
-        clipped = tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        norm, replica = None, tf.distribute.get_replica_context()
+        if replica and replica.num_replicas_in_sync > 1:
+            # Keras sums the gradients of several devices after it has clipped those of each.
+            summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            slices = tf.IndexedSlices
+            norm = tf.linalg.global_norm(
+                [_sum_rows(g) if isinstance(g, slices) else g for g in summed]
+            )
+        clipped = tf.clip_by_global_norm(gradients, self.global_clipnorm, use_norm=norm)[0]
         return [tf.cast(one, dtype) for one, dtype in zip(clipped, dtypes, strict=True)]
 
     def apply_weight_decay(self, variables):
