@@ -100,12 +100,12 @@ def _tokenizer(tokenizer):
         ["strips accents", _yes(tokenizer["strip_accents"])],
     ]
     special = tokenizer["special_tokens"]
-    rows += [[role, f"{readable(token['token'])} {token['id']}"] for role, token in special.items()]
+    rows += [[role, f"{token['token']} {token['id']}"] for role, token in special.items()]
     if tokenizer["added_tokens"]:
-        rows.append(["added tokens", readable(listed(tokenizer["added_tokens"], most=5))])
+        rows.append(["added tokens", listed(tokenizer["added_tokens"], most=5)])
     if tokenizer["max_length"] is not None:
         rows.append(["made for texts of", f"{tokenizer['max_length']:,} tokens"])
-    return rows + [["note", readable(note)] for note in tokenizer["notes"]]
+    return rows + [["note", note] for note in tokenizer["notes"]]
 
 
 def _yes(value):
