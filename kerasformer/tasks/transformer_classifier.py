@@ -17,6 +17,7 @@ from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.divergence import refuse_to_save
 from kerasformer.transaction import saving
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
@@ -143,8 +144,9 @@ class TransformerClassifier(StringClassifier):
             folder: Output folder, created if missing.
 
         Raises:
-            UserError: The folder cannot be written to.
+            UserError: The folder cannot be written to, or a weight is not finite.
         """
+        refuse_to_save(self)
         weights = weights_as_h5(self)
         config = self.get_config() | {_DIGEST: hashlib.sha256(weights).hexdigest()}
         with saving(folder, _CONFIG, _OTHER_MODELS) as new:
