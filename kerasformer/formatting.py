@@ -141,7 +141,7 @@ def printable(text: str) -> str:
 
 
 def in_markdown(text: str) -> str:
-    r"""A text on one line that Markdown shows as it is: no cell, tag, link or emphasis begins in it.
+    r"""A text on one line that Markdown shows as it is: without cells, tags, links and emphasis.
 
     >>> print(in_markdown("a|b <script> *c*\n# d"))
     a\|b &lt;script> \*c\* \# d

@@ -119,6 +119,11 @@ def test_a_page_without_end(tmp_path, monkeypatch):
     assert "has a page of 0 MiB in the column 'text'" in refused(tmp_path / "a.parquet")
 
 
+def test_columns_without_end(tmp_path):
+    (tmp_path / "a.csv").write_text("," * 20_000 + "\n")
+    assert "line 1, has 20,001 cells, and at most 10,000 are" in refused(tmp_path / "a.csv")
+
+
 def test_lists_without_end(tmp_path):
     table = pyarrow.table({"text": pyarrow.array([[None] * 1000]), "label": [1]})
     parquet.write_table(table, tmp_path / "a.parquet")
