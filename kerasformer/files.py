@@ -83,6 +83,8 @@ def map_array(path: Path) -> Any:
     """
     import numpy as np
 
+    if not path.is_file():  # a pipe would be waited for
+        raise ValueError("it is no regular file")
     with open(path, "rb") as stream:
         start = stream.read(10)
         length = int.from_bytes(start[8:], "little")

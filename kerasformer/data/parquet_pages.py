@@ -41,7 +41,8 @@ def row_groups(stream: BinaryIO) -> list[RowGroup]:
     stream.seek(size - 8 - length)
     try:
         footer = _Thrift(stream.read(length)).struct()
-        return [RowGroup(group[3], list(map(_chunk, group[1]))) for group in footer.get(4, [])]
+        groups = footer.get(4, [])
+        return [RowGroup(_size(group[3]), list(map(_chunk, group[1]))) for group in groups]
     except (LookupError, TypeError, AttributeError, UnicodeDecodeError):
         raise ValueError("its footer is damaged") from None
 
@@ -49,10 +50,14 @@ def row_groups(stream: BinaryIO) -> list[RowGroup]:
 def _chunk(column):
     described = column[3]
     path = b".".join(described[3]).decode()
-    places = [described[9], described.get(11) or described[9]]
-    if min(places) < 0 or described[7] < 0:
-        raise ValueError("its footer is damaged")
-    return Chunk(path, min(places), described[7])
+    start = min(_size(described[9]), _size(described.get(11) or described[9]))
+    return Chunk(path, start, _size(described[7]))
+
+
+def _size(value):
+    if type(value) is not int or not 0 <= value < 2**62:
+        raise ValueError("it has a place or a size that cannot be")
+    return value
 
 
 def page_sizes(stream: BinaryIO, chunk: Chunk) -> Iterator[int]:
@@ -80,10 +85,7 @@ def _sizes(stream, start, end):
                 raise ValueError("the header of a page is cut off") from None
             size *= 16
             continue
-        sizes = [fields.get(2), fields.get(3)]
-        if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            raise ValueError("a page has no size")
-        return *sizes, header.place
+        return _size(fields.get(2)), _size(fields.get(3)), header.place
 
 
 class _Thrift:
