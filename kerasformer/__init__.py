@@ -17,6 +17,7 @@ _EXPORTS = {
     "HubEncoder": "hub",
     "HubPreprocessor": "hub",
     "MaskedLanguageModel": "tasks",
+    "MultipleChoice": "tasks",
     "NextSentencePredictor": "tasks",
     "PRESETS": "sources",
     "PretrainingModel": "tasks",

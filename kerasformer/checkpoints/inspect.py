@@ -4,6 +4,7 @@ import glob
 import math
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -68,12 +69,14 @@ def _describe(path: Path, problems: list[str]) -> dict:
         problems += checkpoint.report().problems()
     except UserError as error:
         problems.append(str(error))
-    tokenizer = None
+    tokenizer, notes = None, []
     try:
-        if checkpoint is None:
-            tokenizer = find_tokenizer(path)
-        elif checkpoint.has_tokenizer:
-            tokenizer = checkpoint.read_tokenizer()
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            if checkpoint is None:
+                tokenizer = find_tokenizer(path)
+            elif checkpoint.has_tokenizer:
+                tokenizer = checkpoint.read_tokenizer()
     except UserError as error:
         problems.append(str(error))
     if checkpoint is None:
@@ -90,7 +93,10 @@ def _describe(path: Path, problems: list[str]) -> dict:
         )
     if sentence_transformers.is_here(path):
         found["modules"] = _describe_modules(path, problems)
-    return found | {"tokenizer": tokenizer and _describe_tokenizer(tokenizer)}
+    described = tokenizer and _describe_tokenizer(tokenizer)
+    if described:
+        described["notes"] = [str(note.message) for note in notes]
+    return found | {"tokenizer": described}
 
 
 def _describe_model(checkpoint: Checkpoint) -> dict:
@@ -158,6 +164,8 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
 
 def _describe_tokenizer(tokenizer: Tokenizer) -> dict:
     normalizer = tokenizer.backend.normalizer
+    special = set(tokenizer.special_tokens.values())
+    added = tokenizer.backend.get_added_tokens_decoder().items()
     lowercase = getattr(normalizer, "lowercase", None)
     strips = getattr(normalizer, "strip_accents", None)
     return {
@@ -170,6 +178,8 @@ def _describe_tokenizer(tokenizer: Tokenizer) -> dict:
             }
             for role, token in tokenizer.special_tokens.items()
         },
+        "added_tokens": {token.content: i for i, token in added if token.content not in special},
+        "max_length": tokenizer.max_length,
         "lowercase": lowercase,
         "strip_accents": lowercase if strips is None else strips,
     }

@@ -8,7 +8,7 @@ import json
 
 from kerasformer.cli.options import add_json
 from kerasformer.cli.text import show, table
-from kerasformer.formatting import count
+from kerasformer.formatting import count, listed
 
 _SIZES = {
     "num_layers": "blocks",
@@ -100,7 +100,12 @@ def _tokenizer(tokenizer):
         ["strips accents", _yes(tokenizer["strip_accents"])],
     ]
     special = tokenizer["special_tokens"]
-    return rows + [[role, f"{token['token']} {token['id']}"] for role, token in special.items()]
+    rows += [[role, f"{token['token']} {token['id']}"] for role, token in special.items()]
+    if tokenizer["added_tokens"]:
+        rows.append(["added tokens", listed(tokenizer["added_tokens"], most=5)])
+    if tokenizer["max_length"] is not None:
+        rows.append(["made for texts of", f"{tokenizer['max_length']:,} tokens"])
+    return rows + [["note", note] for note in tokenizer["notes"]]
 
 
 def _yes(value):

@@ -11,6 +11,7 @@ from kerasformer.checkpoints.formats import keras_file
 from kerasformer.checkpoints.inspect import refused_heads
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
+from kerasformer.tasks import MultipleChoice
 from kerasformer.tasks.loading import task_of
 
 _TEXT = "Is it equal? It must be."
@@ -105,11 +106,14 @@ def _inputs(model) -> dict:
     config = _encoder(model).config
     rng, length = np.random.default_rng(0), min(12, config.max_length)
     mask = (np.arange(length) < [[length], [max(1, length // 2)], [1]]).astype("int32")
-    return {
+    inputs = {
         "input_word_ids": rng.integers(0, config.vocab_size, mask.shape, "int32"),
         "input_mask": mask,
         "input_type_ids": rng.integers(0, min(2, config.type_vocab_size), mask.shape, "int32"),
     }
+    if isinstance(model, MultipleChoice):
+        return {name: array[None] for name, array in inputs.items()}
+    return inputs
 
 
 def _largest_difference(ours, theirs) -> float:

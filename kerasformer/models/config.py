@@ -57,10 +57,11 @@ class EncoderConfig:
         initializer_range: Standard deviation of the truncated normal that weights start from; 0 for
             zeros, where they are to be overwritten.
         pad_token_id: The id that is padding where no mask is given.
-        pooler: Whether there is a dense + tanh over the first token.
+        pooler: Whether there is a dense layer over the first token.
         embedding_size: Width of the embeddings, `hidden_size` where None; where the two differ, as
             in ELECTRA small, https://arxiv.org/abs/2003.10555, a dense layer leads from one to the
             other.
+        pooler_activation: The pooler's activation, where it is not BERT's.
 
     Raises:
         ValueError: A size that is no positive integer, a `hidden_size` that is no multiple of
@@ -88,6 +89,7 @@ class EncoderConfig:
     pad_token_id: int = 0
     pooler: bool = True
     embedding_size: int | None = None
+    pooler_activation: str = "tanh"
 
     def __post_init__(self):
         """Checks every value."""
@@ -111,10 +113,10 @@ class EncoderConfig:
                 f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="
                 f"{self.vocab_size} token ids."
             )
-        if self.activation not in ACTIVATIONS:
+        for activation in {self.activation, self.pooler_activation} - {*ACTIVATIONS}:
             from kerasformer.layers.activations import get_activation
 
-            get_activation(self.activation)
+            get_activation(activation)
 
     def _check_number(self, name, bounds, is_within):
         number = getattr(self, name)

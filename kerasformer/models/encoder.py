@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 import keras
 from keras import ops
 
-from kerasformer.layers import BertEmbedding, TransformerBlock
+from kerasformer.layers import BertEmbedding, TransformerBlock, get_activation
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig, input_dict
@@ -104,13 +104,13 @@ class BertEncoder(ServingExport):
         ]
         self.pooler: Any = None
         if config.pooler:
-            self.pooler = self._dense("pooler_transform", initializer, activation="tanh")
+            self.pooler = self._dense("pooler_transform", initializer, config.pooler_activation)
         self.build()
 
-    def _dense(self, name, initializer, activation=None) -> keras.layers.Dense:
+    def _dense(self, name, initializer, activation="linear") -> keras.layers.Dense:
         return keras.layers.Dense(
             self.config.hidden_size,
-            activation=activation,
+            activation=get_activation(activation),
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
             name=name,

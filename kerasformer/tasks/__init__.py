@@ -2,6 +2,7 @@
 
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.loading import load
+from kerasformer.tasks.multiple_choice import MultipleChoice
 from kerasformer.tasks.pretraining import (
     MaskedLanguageModel,
     NextSentencePredictor,
@@ -15,6 +16,7 @@ from kerasformer.tasks.transformer_classifier import TransformerClassifier
 __all__ = [
     "FeatureCache",
     "MaskedLanguageModel",
+    "MultipleChoice",
     "NextSentencePredictor",
     "PretrainingModel",
     "QuestionAnswerer",

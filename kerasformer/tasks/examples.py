@@ -11,14 +11,15 @@ from kerasformer.formatting import listed
 from kerasformer.text.texts import check_texts
 
 
-def check_class_names(class_names: int | Iterable[str]) -> tuple[str, ...]:
+def check_class_names(class_names: int | Iterable[str], least: int = 2) -> tuple[str, ...]:
     """The names of classes as a tuple.
 
     Args:
         class_names: The names in order, or how many there are: they are then called "0", "1"...
+        least: How many there must be.
 
     Raises:
-        ValueError: They are not at least two different strings, in an order of their own.
+        ValueError: They are not so many different strings, in an order of their own.
 
     Example:
 
@@ -26,8 +27,8 @@ def check_class_names(class_names: int | Iterable[str]) -> tuple[str, ...]:
     (('0', '1'), ('bad', 'good'))
     """
     if isinstance(class_names, int) and not isinstance(class_names, bool):
-        if class_names < 2:
-            raise ValueError(f"class_names={class_names}: a classifier needs at least 2 classes.")
+        if class_names < least:
+            raise ValueError(f"class_names={class_names}: a classifier needs at least {least}.")
         return tuple(map(str, range(class_names)))
     is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str | set)
     names = tuple(class_names) if is_list else ()  # type: ignore[arg-type]
@@ -35,9 +36,10 @@ def check_class_names(class_names: int | Iterable[str]) -> tuple[str, ...]:
         raise ValueError(
             f"class_names={class_names!r} is neither a list of strings nor a number of classes."
         )
-    if len(names) < 2 or len(set(names)) < len(names):
+    if len(names) < least or len(set(names)) < len(names):
+        number = {1: "one name", 2: "two names"}[least]
         raise ValueError(
-            f"class_names={listed(names, 5)} must be at least two names, all different."
+            f"class_names={listed(names, 5)} must be at least {number}, all different."
         )
     return names
 

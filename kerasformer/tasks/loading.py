@@ -7,6 +7,7 @@ from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
 from kerasformer.sources import resolve
 from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.multiple_choice import MultipleChoice
 from kerasformer.tasks.pretraining import (
     MaskedLanguageModel,
     NextSentencePredictor,
@@ -26,6 +27,7 @@ _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {
     ("classifier",): TextClassifier,
     ("token_classifier",): TokenClassifier,
     ("span",): QuestionAnswerer,
+    ("multiple_choice",): MultipleChoice,
 }
 
 
@@ -54,7 +56,7 @@ def load(source: Any, **kwargs: Any) -> Task:
 
     Returns:
         A `TransformerClassifier`, `TextClassifier`, `TokenClassifier`, `QuestionAnswerer`,
-        `MaskedLanguageModel`, `NextSentencePredictor` or `PretrainingModel`.
+        `MultipleChoice`, `MaskedLanguageModel`, `NextSentencePredictor` or `PretrainingModel`.
 
     Raises:
         UserError: There is no such source, or it has no head.

@@ -1,6 +1,5 @@
 """What the scratch and the pretrained classifier share: training and answering on strings."""
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +8,8 @@ import numpy as np
 
 from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
+from kerasformer.models.problems import SINGLE_LABEL
+from kerasformer.tasks import problems
 from kerasformer.tasks.examples import (
     check_class_names,
     hold_strings,
@@ -34,13 +35,22 @@ class StringClassifier(Task):
     Args:
         class_names: The names of the classes, in order, or their number.
         max_length: Texts are truncated to this many tokens.
+        problem_type: What the logits are of, by transformers' names: one class of many, as by
+            default, `"multi_label_classification"` or `"regression"`; the last two to predict with.
         **kwargs: `tokenizer`, and Keras arguments of the model.
     """
 
-    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
+    def __init__(
+        self,
+        class_names: int | Iterable[str],
+        max_length: int,
+        problem_type: str = SINGLE_LABEL,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.class_names = check_class_names(class_names)
+        self.class_names = check_class_names(class_names, problems.least_outputs(problem_type))
         self.max_length = max_length
+        self.problem_type = problem_type
 
     def fit(
         self,
@@ -136,6 +146,7 @@ class StringClassifier(Task):
 
     def _batches(self, examples, loss, batch_size, class_weight=None, **options) -> Batches:
         """The batches of labelled texts, of which there is one at least, for a loss or for any."""
+        problems.refuse_to_train(self.problem_type)
         if examples.labels is None:
             raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
         if not examples.texts:
@@ -199,31 +210,27 @@ class StringClassifier(Task):
     def predict_proba(self, texts: Any, **kwargs: Any) -> np.ndarray:
         """Class probabilities, float32 `[n, classes]`: the softmax of the logits of `predict`.
 
+        With several labels the sigmoid of each; of a regression's numbers there are none, which is
+        a UserError.
+
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
-        self._warn_untrained()
-        return softmax(self.predict(texts, **kwargs))
+        problems.warn_untrained(self)
+        return problems.probabilities(self.predict(texts, **kwargs), self.problem_type)
 
-    def classify(self, texts: Any, **kwargs: Any) -> list[str]:
+    def classify(self, texts: Any, **kwargs: Any) -> list:
         """The name of the most probable class of each text.
 
+        With several labels the list of those with a probability of a half or more.
+
         Args:
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
-        self._warn_untrained()
-        return [self.class_names[i] for i in self.predict(texts, **kwargs).argmax(axis=-1)]
-
-    def _warn_untrained(self) -> None:
-        # It starts as zeros, and no step of training leaves it so.
-        if not np.any(keras.ops.convert_to_numpy(self.head.bias)):
-            warnings.warn(
-                f"The head of this {type(self).__name__} has not been trained, so its answers are "
-                "arbitrary: train it with fit, or load a trained one.",
-                stacklevel=3,
-            )
+        problems.warn_untrained(self)
+        return problems.names_of(self.predict(texts, **kwargs), self.class_names, self.problem_type)
 
     def evaluate(
         self,
@@ -280,7 +287,7 @@ class StringClassifier(Task):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         own = {"class_names": list(self.class_names), "max_length": self.max_length}
-        return super().get_config() | own
+        return super().get_config() | own | {"problem_type": self.problem_type}
 
 
 def _refuse(**arguments: Any) -> None:

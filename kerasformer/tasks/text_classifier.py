@@ -10,7 +10,6 @@ import numpy as np
 from kerasformer import __version__
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
-from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
 from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import BertEncoder, EncoderConfig
@@ -21,8 +20,9 @@ from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import label_ids
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, pool_layers, vectors_of
+from kerasformer.tasks.vectors import VECTORS, Layers, other_vectors, pool_layers
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -53,6 +53,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         dropout: Share of the pooled vector dropped in training.
         max_length: Texts are truncated to so many tokens; by default the encoder's positions.
         freeze_encoder: Whether the head alone is trained.
+        **kwargs: `problem_type`, as of `StringClassifier`, and Keras arguments of the model.
 
     Call arguments:
         inputs: The dict of `kerasformer.text.pack`, or ids; or `{"features": vectors}`, of what
@@ -127,19 +128,13 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     def _heads_to_read(
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        return heads, {"pooling": "pooled", **checkpoint.settings, **settings} if heads else {}
+
+    @classmethod
+    def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
         settings = {"pooling": "pooled", **checkpoint.settings}
-        count = checkpoint.config.num_layers + 1
-        if vectors_of({**settings, **kwargs}, count) == vectors_of(settings, count):
-            heads, named = super()._heads_to_read(checkpoint, kwargs)
-            return heads, {**settings, **named} if heads else {}
-        if kwargs.get("class_names") is None:
-            cls.refuse_without_names(checkpoint)
-            trained_on = ", ".join(f"{k}={settings[k]!r}" for k in VECTORS if k in settings)
-            raise UserError(
-                f"The classifier of {checkpoint.path} was trained with {trained_on}: ask for the "
-                "same, or give class_names for a new head."
-            )
-        return {}, {}
+        return other_vectors(settings, kwargs, checkpoint.config.num_layers + 1)
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
@@ -147,6 +142,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         config = self.get_config()
         return {
             **super()._description(),
+            "problem_type": self.problem_type,
             "settings": {name: config[name] for name in names if config[name] is not None},
         }
 
@@ -262,6 +258,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             UserError: A label is not a class.
         """
         self.check_process()
+        refuse_to_train(self.problem_type)
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
         self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))

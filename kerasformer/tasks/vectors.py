@@ -19,7 +19,14 @@ def pool_layers(layers: Layers, combine: str | None, dtype: Any = None) -> Layer
     return pooling
 
 
-def vectors_of(arguments: dict[str, Any], count: int) -> tuple:
+def other_vectors(trained: dict[str, Any], asked: dict[str, Any], count: int) -> str | None:
+    """Says what vectors a head was trained on, where others are asked for."""
+    if _vectors_of({**trained, **asked}, count) == _vectors_of(trained, count):
+        return None
+    return "was trained with " + ", ".join(f"{k}={trained[k]!r}" for k in VECTORS if k in trained)
+
+
+def _vectors_of(arguments: dict[str, Any], count: int) -> tuple:
     """What the head's vectors are, by the arguments of the class, the same for the same vectors."""
     layers, combine = arguments.get("layers", "last"), arguments.get("combine")
     pooling = pool_layers(layers, combine)

@@ -2,18 +2,90 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import tokenizers
+from typing import Any
 
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
+from kerasformer.formatting import printable
+from kerasformer.text.vocabulary import usual_token
+
+# The classes of transformers that are its BertTokenizer, which takes of a tokenizer.json the
+# vocabulary and the added tokens alone.
+BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+# Those that take the whole tokenizer.json as it is.
+GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+# Model types whose tokenizer is a BertTokenizer where no file names another.
+_BERT_TYPES = ("bert", "distilbert", "electra")
+# key: its only value with which BertJapaneseTokenizer and its like split as BertTokenizer does.
+_SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
+_NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
 
 
-def read_config(folder: Path) -> dict:
-    """Reads `tokenizer_config.json`, over the older file that named the special tokens, if any."""
-    paths = [folder / name for name in ("special_tokens_map.json", "tokenizer_config.json")]
-    older, newer = (read_json(path) if path.exists() else {} for path in paths)
-    return older | newer
+def read_config(folder: Path) -> dict[str, Any]:
+    """Reads what the files beside a vocabulary say of a tokenizer, with the keys of transformers.
+
+    That is `tokenizer_config.json`. Where that lists no added tokens, the older files count too, as
+    in transformers: `special_tokens_map.json`, whose tokens win, and `added_tokens.json` under the
+    key `added_tokens`. `tokenizer_class` may stand in `config.json`, and is BERT's for its models.
+
+    Raises:
+        UserError: A file is not sound, or is for a tokenizer that splits words in another way.
+    """
+    config = _read_optional(folder / "tokenizer_config.json")
+    further = config.pop("additional_special_tokens", None)  # the older name
+    config["extra_special_tokens"] = further = config.get("extra_special_tokens") or further
+    if config.get("added_tokens_decoder") is None:
+        older = _read_optional(folder / "special_tokens_map.json")
+        more = older.get("extra_special_tokens")
+        if isinstance(more, list) and isinstance(further, list):
+            older["extra_special_tokens"] = further + more
+        config |= older
+        config["added_tokens"] = _read_optional(folder / "added_tokens.json")
+    if not config.get("tokenizer_class"):
+        model = _read_optional(folder / "config.json")
+        default = "BertTokenizer" if model.get("model_type") in _BERT_TYPES else None
+        config["tokenizer_class"] = model.get("tokenizer_class") or default
+    _check_class(config, folder)
+    return config
+
+
+def is_berts(config: Mapping[str, Any]) -> bool | None:
+    """Whether the tokenizer is transformers' BertTokenizer; None where no file says so."""
+    made_for = config.get("tokenizer_class")
+    return None if made_for is None else _base(made_for) in BERT_CLASSES
+
+
+def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
+    """The most tokens of a text, special tokens included, that a configuration names, if any.
+
+    Raises:
+        UserError: It is no number, or smaller than 3.
+
+    >>> read_max_length({"max_len": 512}, "tokenizer_config.json")
+    512
+    """
+    length = config.get("model_max_length", config.get("max_len"))
+    if length is None:
+        return None
+    is_number = isinstance(length, int | float) and not isinstance(length, bool)
+    if not is_number or not length >= 3:  # of NaN too
+        raise UserError(
+            f"{source} has {str(length)[:80]!r} as the most tokens of a text: expected 3 or more."
+        )
+    return int(length) if length < _NO_LIMIT else None
+
+
+def read_roles(config: Mapping[str, Any], names: Iterable[str], source: object) -> dict[str, str]:
+    """The special token of each role, such as `pad_token`, by default BERT's."""
+    tokens = {}
+    for role in names:
+        token = config.get(role) or usual_token(role)
+        if isinstance(token, Mapping):  # an AddedToken with its settings
+            token = token.get("content")
+        if not isinstance(token, str):
+            raise UserError(f"{source} has the {role} {token!r}, but it must be a string.")
+        tokens[role] = token
+    return tokens
 
 
 def find_tokenizer_file(path: Path) -> Path:
@@ -28,26 +100,32 @@ def find_tokenizer_file(path: Path) -> Path:
     )
 
 
-def check_vocabulary(
-    backend: tokenizers.Tokenizer, tokens: Mapping[str, str], required: Iterable[str], source
-) -> dict[str, int]:
-    """The id of each token, if they are 0, 1, 2... and the required special tokens are there."""
-    ids = backend.get_vocab(with_added_tokens=True)
-    if sorted(ids.values()) != list(range(len(ids))):
+def _check_class(config, folder: Path):
+    made_for = config.get("tokenizer_class")
+    known = (None, *BERT_CLASSES, *GENERIC_CLASSES)
+    if (made_for if made_for is None else _base(made_for)) not in known:
         raise UserError(
-            f"{source} has {len(ids)} different tokens, whose ids must be 0 to {len(ids) - 1}, "
-            "each once: a token is missing or repeated."
+            f"The tokenizer in {folder} is for {printable(str(made_for)[:80])}, which may split "
+            f"words in another way than BERT: expected one of {', '.join(BERT_CLASSES)}."
         )
-    for role in required:
-        if tokens[role] not in ids:
+    for key, expected in _SPLITTERS.items():
+        if config.get(key) not in (None, expected):
             raise UserError(
-                f"{source} lacks the {role} {tokens[role]!r}: give a complete vocabulary, or the "
-                "name that this token has in it."
+                f"The tokenizer in {folder} has the {key} {str(config[key])[:80]!r}, which splits "
+                f"words in another way than BERT: expected {expected!r}."
             )
-    unknown, expected = backend.model.unk_token, tokens["unk_token"]
-    if unknown != expected or backend.model.token_to_id(unknown) is None:
+    code = config.get("auto_map")
+    if code and (not isinstance(code, Mapping) or code.get("AutoTokenizer")):
         raise UserError(
-            f"{source} has a model with the unk_token {unknown!r}, but it must be {expected!r}, in "
-            "the model's own vocabulary: correct the file, or the tokenizer_config.json beside it."
+            f"The tokenizer in {folder} is code of its own (auto_map), which is not run: give a "
+            "model with BERT's tokenizer."
         )
-    return ids
+
+
+def _base(made_for) -> str:
+    name = str(made_for)
+    return name if name in GENERIC_CLASSES else name.removesuffix("Fast")
+
+
+def _read_optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}

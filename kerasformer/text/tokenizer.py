@@ -1,5 +1,6 @@
 """What all tokenizers share: texts to ids, tokens and offsets; saving and loading."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -11,11 +12,14 @@ from typing import Any, ClassVar, Self
 import tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import parse_json, read_text, write_whole
+from kerasformer.files import parse_json, read_json, write_whole
 from kerasformer.sources.resolve import resolve
-from kerasformer.text.files import check_vocabulary, find_tokenizer_file, read_config
+from kerasformer.text import files
+from kerasformer.text.added_tokens import add_tokens, named_tokens, read_added_tokens
 from kerasformer.text.texts import check_texts, chunks
 from kerasformer.text.tokenized import Tokenized, longest_first
+from kerasformer.text.tokenizer_json import VocabularyModel, read_backend, read_model
+from kerasformer.text.vocabulary import check_vocabulary, complete
 
 
 class Tokenizer:
@@ -29,6 +33,8 @@ class Tokenizer:
             switched off.
         special_tokens: The token of each role, under transformers' names: `pad_token`,
             `unk_token` and, for WordPiece, `cls_token`, `sep_token`, `mask_token`.
+        max_length: The most tokens of a text that its model was made for, special tokens included,
+            where that is known; also an attribute. `tokenize` does not truncate by itself.
         source: Where the tokenizer comes from, for error messages.
 
     Attributes:
@@ -48,6 +54,7 @@ class Tokenizer:
         backend: tokenizers.Tokenizer,
         special_tokens: Mapping[str, str],
         *,
+        max_length: int | None = None,
         source: str | Path = "the tokenizer",
     ):
         ids = check_vocabulary(backend, special_tokens, self.required_roles, source)
@@ -56,6 +63,7 @@ class Tokenizer:
         backend.no_padding()
         backend.add_special_tokens(list(self.special_tokens.values()))
         self.backend = backend
+        self.max_length = max_length
         # The ids before a text, and after it and its pair.
         self._before: list[int] = []
         self._after: list[int] = []
@@ -190,7 +198,13 @@ class Tokenizer:
 
     def _config(self) -> dict[str, Any]:
         """The content of `tokenizer_config.json`."""
-        return {"tokenizer_class": "PreTrainedTokenizerFast", **self.special_tokens}
+        added = sorted(self.backend.get_added_tokens_decoder().items())
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            **self.special_tokens,
+            "added_tokens_decoder": {str(i): t.__getstate__() for i, t in added},
+        }
+        return config if self.max_length is None else config | {"model_max_length": self.max_length}
 
     def to_json(self) -> str:
         """The whole tokenizer as one string, for `from_json`."""
@@ -202,8 +216,10 @@ class Tokenizer:
         """Makes the tokenizer of a `to_json` string, or raises a UserError."""
         source = "the tokenizer's JSON"
         saved = parse_json(text, source)
-        backend = json.dumps(saved.get("tokenizer"), ensure_ascii=False)
-        return cls._from_backend_json(backend, saved.get("config") or {}, source)
+        config = saved.get("config")
+        config = dict(config) if isinstance(config, dict) else {}
+        config.pop("tokenizer_class", None)  # the JSON has all that the tokenizer does
+        return cls._from_saved(saved.get("tokenizer"), config, source)
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
@@ -240,51 +256,43 @@ class Tokenizer:
                 of TensorFlow's formats are read by `kerasformer.checkpoints.open_checkpoint`.
         """
         path = resolve(source)
-        file = find_tokenizer_file(path)
+        file = files.find_tokenizer_file(path)
         if file.suffix == ".json":
-            return cls._from_backend_json(read_text(file), read_config(file.parent), file)
-        kind = cls._kind(tokenizers.models.WordPiece, file)
+            return cls._from_saved(read_json(file), files.read_config(file.parent), file)
+        kind: Any = cls._kind("WordPiece", file)
         return kind._from_vocabulary_file(file, is_alone=file == path)
 
     @classmethod
-    def _from_backend_json(cls, text: str, config, source) -> Self:
-        """The tokenizer of the text of a `tokenizer.json`."""
-        try:
-            backend = tokenizers.Tokenizer.from_str(text)
-        except Exception as error:  # the library raises Exception itself
-            raise UserError(
-                f"{source} is damaged, or not a file of the tokenizers library ({error})."
-            ) from None
-        return cls._kind(type(backend.model), source)._from_backend(backend, config, source)
+    def _from_saved(cls, saved, config, source) -> Self:
+        """The tokenizer of the object in a `tokenizer.json`, and of `read_config`."""
+        if not isinstance(saved, dict):
+            raise UserError(f"{source} holds no tokenizer: save it again.")
+        model = read_model(saved, source)
+        model = dataclasses.replace(model, ids=complete(model.ids, source))
+        kind = cls._kind(model.kind, source)
+        backend = kind._read_backend(saved, model, config, source)
+        return kind._from_backend(backend, saved.get("added_tokens"), config, source)
 
     @classmethod
-    def _kind(cls, model_class: type, source) -> type[Self]:
-        kinds = cls.__subclasses__() or [cls]
-        for kind in kinds:
-            if issubclass(model_class, kind.model_class):
-                return kind
+    def _kind(cls, model_kind: str, source) -> type[Self]:
+        kinds = {kind.model_class.__name__: kind for kind in cls.__subclasses__() or [cls]}
+        if model_kind in kinds:
+            return kinds[model_kind]
         raise UserError(
-            f"{source} holds a {model_class.__name__} model, but only "
-            f"{' and '.join(kind.model_class.__name__ for kind in kinds)} can be read here."
+            f"{source} holds a {model_kind} model, but only {' and '.join(kinds)} can be read here."
         )
 
     @classmethod
-    def _from_vocabulary_file(cls, file: Path, is_alone: bool) -> Self:
-        raise NotImplementedError
+    def _read_backend(cls, saved, model: VocabularyModel, config, source) -> tokenizers.Tokenizer:
+        return read_backend(saved, model, source)
 
     @classmethod
-    def _from_backend(cls, backend: tokenizers.Tokenizer, config, source) -> Self:
-        return cls(backend, cls._roles(config, source), source=source)
+    def _from_backend(cls, backend: tokenizers.Tokenizer, added, config, source) -> Self:
+        roles, alone = cls._roles(config, source), files.is_berts(config) is True
+        tokens = read_added_tokens(config, added, config_alone=alone, source=source)
+        add_tokens(backend, tokens, named_tokens(config, source), roles.values(), source)
+        return cls(backend, roles, max_length=files.read_max_length(config, source), source=source)
 
     @classmethod
     def _roles(cls, config, source) -> dict[str, str]:
-        """The token of each role in a `tokenizer_config.json`, by default BERT's."""
-        tokens = {}
-        for role in (*cls.required_roles, *cls.optional_roles):
-            token = config.get(role) or f"[{role.removesuffix('_token').upper()}]"
-            if isinstance(token, Mapping):  # an AddedToken with its settings
-                token = token.get("content")
-            if not isinstance(token, str):
-                raise UserError(f"{source} has the {role} {token!r}, but it must be a string.")
-            tokens[role] = token
-        return tokens
+        return files.read_roles(config, (*cls.required_roles, *cls.optional_roles), source)

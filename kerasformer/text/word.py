@@ -9,13 +9,7 @@ from tokenizers import Tokenizer as Backend
 from kerasformer.errors import UserError
 from kerasformer.text.texts import check_texts
 from kerasformer.text.tokenizer import Tokenizer
-
-# Scripts that are written without spaces: each character, with its marks, is a word.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_LETTERS = rf"[\w&&[^{_UNSPACED}]]+"
-# A word may hold apostrophes (don't, l'été, o'clock); all else is one sign, an emoji with its
-# modifiers included (\X is what a reader sees as one character).
-_WORD = rf"[{_UNSPACED}]\p{{M}}*|{_LETTERS}(?:'{_LETTERS})*|(?!\s)\X"
+from kerasformer.text.tokenizer_json import WORD_PATTERN
 
 
 class WordTokenizer(Tokenizer):
@@ -72,7 +66,7 @@ class WordTokenizer(Tokenizer):
                 normalizers.Replace("’", "'"),
             ]
         )
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), "removed", invert=True)
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), "removed", invert=True)
         trainer = trainers.WordLevelTrainer(
             vocab_size=vocab_size, special_tokens=list(roles.values()), show_progress=False
         )

@@ -1,17 +1,18 @@
 """BERT's tokenizer."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_text
-from kerasformer.text.files import read_config
+from kerasformer.text import casing
+from kerasformer.text.files import is_berts, read_config
 from kerasformer.text.tokenizer import Tokenizer
+from kerasformer.text.tokenizer_json import VocabularyModel, frames
+from kerasformer.text.vocabulary import number_tokens, read_vocabulary
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
 _NORMALIZER_SETTINGS = {
@@ -19,9 +20,6 @@ _NORMALIZER_SETTINGS = {
     "strip_accents": "strip_accents",
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
-# The classes of transformers that read a vocab.txt as BertTokenizer does. Others may split words
-# in their own way first (BertJapaneseTokenizer by MeCab), which the file does not say.
-_VOCAB_TXT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
 
 
 class WordPieceTokenizer(Tokenizer):
@@ -49,8 +47,8 @@ class WordPieceTokenizer(Tokenizer):
     """
 
     model_class = models.WordPiece
-    required_roles = ("pad_token", "unk_token", "cls_token", "sep_token")
-    optional_roles = ("mask_token",)
+    required_roles = ("unk_token", "cls_token", "sep_token")
+    optional_roles = ("pad_token", "mask_token")
     takes_pairs = True
 
     def _set_up(self, source):
@@ -63,10 +61,15 @@ class WordPieceTokenizer(Tokenizer):
             )
         empty = backend.encode("", "")
         if (empty.ids, empty.type_ids) != ([self.cls_id, self.sep_id, self.sep_id], [0, 0, 1]):
-            raise UserError(
-                f"{source} puts {' '.join(empty.tokens) or 'nothing'} around a pair of texts, but "
-                "BERT's tokenizer puts one cls_token, then a sep_token after each text."
-            )
+            raise _wrong_frame(source, empty.tokens)
+
+    @property
+    def pad_id(self) -> int:
+        """The id of the padding token: of a vocabulary without one, the unknown token's.
+
+        Under the mask any id does.
+        """
+        return self._id("pad_token") if "pad_token" in self.special_tokens else self.unk_id
 
     @property
     def cls_id(self) -> int:
@@ -111,13 +114,13 @@ class WordPieceTokenizer(Tokenizer):
         """
         if isinstance(vocabulary, str | Path):
             source: str | Path = Path(vocabulary)
-            ids = _file_ids(Path(vocabulary))
+            ids = read_vocabulary(Path(vocabulary))
         else:
             source = "the vocabulary"
-            ids = _token_ids(vocabulary, source, first=0)
+            ids = number_tokens(vocabulary, source)
         if lowercase is None:
-            words = (token for token in ids if not re.fullmatch(r"\[.*\]", token))
-            lowercase = all(word == word.lower() for word in words)
+            lowercase, guessed = casing.guess(ids, source)
+            strip_accents = guessed if strip_accents is None else strip_accents
         config = {
             **(special_tokens or {}),
             "do_lower_case": lowercase,
@@ -129,68 +132,104 @@ class WordPieceTokenizer(Tokenizer):
     @classmethod
     def _from_vocabulary_file(cls, file, is_alone):
         if is_alone:
-            return cls.from_vocabulary(file, lowercase=None)
+            return cls.from_vocabulary(file, lowercase=casing.of_release(file.parent))
         config = read_config(file.parent)
-        made_for = config.get("tokenizer_class") or "BertTokenizer"
-        if str(made_for).removesuffix("Fast") not in _VOCAB_TXT_CLASSES:
+        if is_berts(config) is False:
             raise UserError(
-                f"{file} is for {made_for}, which may split words in another way than BERT: put "
-                "its tokenizer.json beside it."
+                f"{file} is for {config['tokenizer_class']}, which takes a tokenizer.json: put it "
+                "beside it."
             )
-        return cls._from_ids(_file_ids(file), config, file)
+        return cls._from_ids(read_vocabulary(file), config, file)
 
     @classmethod
     def _from_ids(cls, ids, config, source):
-        backend = Backend(models.WordPiece(ids, unk_token=cls._roles(config, source)["unk_token"]))
-        backend.normalizer = normalizers.BertNormalizer()
-        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        backend.decoder = decoders.WordPiece(prefix="##")
-        return cls._from_backend(backend, config, source)
+        config = {**config, "tokenizer_class": "BertTokenizer"}
+        model = VocabularyModel("WordPiece", ids, cls._roles(config, source)["unk_token"])
+        return cls._from_backend(_berts_backend(model, config, source), None, config, source)
 
     @classmethod
-    def _from_backend(cls, backend, config, source):
-        # In transformers, too, the configuration wins over the normalizer of a tokenizer.json.
-        normalizer = backend.normalizer
-        if isinstance(normalizer, normalizers.BertNormalizer):
-            for name, setting in _NORMALIZER_SETTINGS.items():
-                if name in config:
-                    value = config[name]
-                    if not isinstance(value, bool) and (value, name) != (None, "strip_accents"):
-                        raise UserError(
-                            f"{source} has {name} {value!r}, but it must be true or false."
-                        )
-                    setattr(normalizer, setting, value)
-        return super()._from_backend(backend, config, source)
+    def _read_backend(cls, saved, model, config, source):
+        settings = _settings(config, source)
+        if is_berts(config):
+            if model.prefix != "##":
+                raise UserError(
+                    f"{source} begins the pieces within a word with {model.prefix!r}, but "
+                    f"{config['tokenizer_class']} with '##': the files do not belong together."
+                )
+            return _berts_backend(model, config, source)
+        backend = super()._read_backend(saved, model, config, source)
+        if "tokenizer_class" in config and is_berts(config) is None:
+            _check_agreement(backend.normalizer, settings, source)
+        around = frames(saved, source)
+        if around is not None:
+            roles = cls._roles(config, source)
+            cls_token, sep_token = roles["cls_token"], roles["sep_token"]
+            single = [(cls_token, 0), (None, 0), (sep_token, 0)]
+            if around != (single, [*single, (None, 1), (sep_token, 1)]):
+                raise _wrong_frame(source, [token for token, _ in around[1] if token is not None])
+        return backend
+
+    def _is_berts(self) -> bool:
+        """Whether transformers' BertTokenizer splits texts in this way."""
+        backend = self.backend
+        return (
+            isinstance(backend.normalizer, normalizers.BertNormalizer)
+            and backend.normalizer.clean_text
+            and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
+            and backend.model.continuing_subword_prefix == "##"
+            and backend.model.max_input_chars_per_word == 100
+        )
 
     def _config(self):
         config, normalizer = super()._config(), self.backend.normalizer
-        if not isinstance(normalizer, normalizers.BertNormalizer):
-            return config  # transformers' BertTokenizer would put one there
+        if not self._is_berts():
+            return config  # transformers' BertTokenizer would make another of it
         settings = {
             name: getattr(normalizer, setting) for name, setting in _NORMALIZER_SETTINGS.items()
         }
         return config | {"tokenizer_class": "BertTokenizer"} | settings
 
 
-def _file_ids(path: Path) -> dict[str, int]:
-    lines = read_text(path).split("\n")  # not splitlines(): a token may be another line separator
-    while lines and not lines[-1]:
-        lines.pop()
-    return _token_ids(lines, path, first=1)
+def _berts_backend(model: VocabularyModel, config, source) -> Backend:
+    """The backend that transformers' BertTokenizer makes of a vocabulary and its configuration."""
+    standard = VocabularyModel(model.kind, model.ids, model.unk_token)
+    backend = standard.backend()
+    backend.normalizer = normalizers.BertNormalizer(**_settings(config, source))
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(prefix="##")
+    return backend
 
 
-def _token_ids(tokens: Iterable[str], source: str | Path, first: int) -> dict[str, int]:
-    """The id of each token; `first` is the number of the first one in error messages."""
-    ids: dict[str, int] = {}
-    for number, token in enumerate(tokens, first):
-        if not isinstance(token, str):
-            raise UserError(f"{source} has {token!r} at {number}, but every token must be a str.")
-        if token in ids:
+def _settings(config, source) -> dict[str, Any]:
+    """The arguments of a BertNormalizer that a configuration names."""
+    settings = {}
+    for name, argument in _NORMALIZER_SETTINGS.items():
+        if name in config:
+            value = config[name]
+            if not isinstance(value, bool) and (value, name) != (None, "strip_accents"):
+                raise UserError(f"{source} has {name} {value!r}, but it must be true or false.")
+            settings[argument] = value
+    return settings
+
+
+def _check_agreement(normalizer, settings, source):
+    """Refuses a configuration and a `tokenizer.json` of which transformers takes now one, now the
+    other: its BertTokenizer the first, its AutoTokenizer the second.
+    """
+    if not isinstance(normalizer, normalizers.BertNormalizer):
+        return
+    for name, argument in _NORMALIZER_SETTINGS.items():
+        said = getattr(normalizer, argument)
+        if argument in settings and said != settings[argument]:
             raise UserError(
-                f"{source} has {token!r} twice, at {ids[token] + first} and {number}: "
-                "each token must be there once."
+                f"{source} has {argument} {said}, but the tokenizer_config.json beside it "
+                f"{name} {settings[argument]}, and no tokenizer_class that says which one counts: "
+                "add it, BertTokenizer for the latter."
             )
-        ids[token] = number - first
-    if not ids:
-        raise UserError(f"{source} is empty: expected one token a line, [PAD] and [UNK] included.")
-    return ids
+
+
+def _wrong_frame(source, tokens) -> UserError:
+    return UserError(
+        f"{source} puts {' '.join(map(str, tokens)) or 'nothing'} around a pair of texts, but "
+        "BERT's tokenizer puts one cls_token, then a sep_token after each text."
+    )

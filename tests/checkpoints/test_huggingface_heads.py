@@ -81,15 +81,15 @@ def test_a_dense_head_is_read_as_torch_has_it(write):
         (..., (), "classifier"),  # not told: what a pooler is for
         (..., "pooler.", "token_classifier"),
         ("BertModel", (), "classifier"),  # no list: as if not told
-        (["BertForMultipleChoice"], (), None),
+        (["BertForMultipleChoice"], (), "multiple_choice"),
         (["MyBertForSentiment"], (), None),
     ],
 )
 def test_the_architecture_tells_what_a_classifier_is(write, architectures, without, head):
     checkpoint = open_checkpoint(write(classifier(3), without=without, architectures=architectures))
     assert checkpoint.heads == ((head,) if head else ())
-    assert set(checkpoint.refused) == {"classifier", "token_classifier"} - {head}
-    if head:
+    assert set(checkpoint.refused) == {"classifier", "token_classifier", "multiple_choice"} - {head}
+    if head in ("classifier", "token_classifier"):
         assert checkpoint.num_classes(head) == 3
 
 
@@ -118,8 +118,10 @@ def test_names_of_classes(write, names, expected):
 )  # fmt: skip
 def test_names_that_name_no_classes(write, names):
     folder = write(classifier(2), architectures=[SEQUENCES], id2label=names)
-    with pytest.raises(UserError, match=r"id2label in config\.json does not name its 2 classes"):
+    with pytest.raises(UserError, match=r"does not name the 2 classes of its classifier, each in"):
         TextClassifier.from_pretrained(folder)
+    named = TextClassifier.from_pretrained(folder, ["no", "yes"])
+    np.testing.assert_array_equal(named.head.bias, classifier(2)["classifier.bias"])
     assert BertEncoder.from_pretrained(folder).config == CONFIG  # which needs no names
 
 
@@ -133,25 +135,29 @@ def test_another_number_of_names_is_refused(write, task):
 
 
 @pytest.mark.parametrize(
-    ("classes", "changes", "reason"),
+    ("task", "classes", "changes", "reason"),
     [
-        (1, {}, "it returns one number, as regression"),
-        (3, {"problem_type": "multi_label_classification"}, "'multi_label_classification'"),
-        (3, {"problem_type": ["x"]}, "problem_type"),
+        (TokenClassifier, 1, {"architectures": [TOKENS]}, "it returns one number"),
+        (TextClassifier, 1, {"problem_type": "single_label_classification"}, "returns one number"),
+        (TextClassifier, 3, {"problem_type": ["x"]}, "problem_type"),
+        (TextClassifier, 3, {"architectures": ["MyBertForSentiment"]}, "of a MyBertForSentiment"),
     ],
 )
-def test_scores_and_labels_that_are_no_classes(write, classes, changes, reason):
-    folder = write(classifier(classes), architectures=[SEQUENCES], **changes)
+def test_heads_that_give_no_known_answer(write, task, classes, changes, reason):
+    folder = write(classifier(classes), **{"architectures": [SEQUENCES], **changes})
     with pytest.raises(UserError, match=f"{reason}.*for a new head, give class_names"):
-        TextClassifier.from_pretrained(folder)
-    assert TextClassifier.from_pretrained(folder, ["a", "b"]).pooling == "mean"
+        task.from_pretrained(folder)
+    with pytest.warns(UserWarning, match=f"classifier head of .* cannot be read: .*{reason}"):
+        task.from_pretrained(folder, ["a", "b"])
+    assert task.from_pretrained(folder, ["a", "b"], new_head=True).class_names == ("a", "b")
 
 
 def test_other_vectors_than_the_heads_are_for_a_new_head(write):
     folder = write(classifier(2), architectures=[SEQUENCES])
     with pytest.raises(UserError, match="was trained with pooling='pooled'"):
         TextClassifier.from_pretrained(folder, pooling="mean")
-    fresh = TextClassifier.from_pretrained(folder, ["a", "b", "c"], pooling="mean")
+    with pytest.warns(UserWarning, match="was trained with pooling='pooled'"):
+        fresh = TextClassifier.from_pretrained(folder, ["a", "b", "c"], pooling="mean")
     assert (fresh.pooling, len(fresh.class_names)) == ("mean", 3)
     same = TextClassifier.from_pretrained(folder, pooling="pooled", layers=(2,))
     np.testing.assert_array_equal(same.head.bias, classifier(2)["classifier.bias"])

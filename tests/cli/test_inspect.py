@@ -164,7 +164,7 @@ def test_a_broken_tokenizer_beside_a_whole_model(inspect, model):
     found = inspect(model)
     assert found["loading"]["missing"] == []
     assert found["tokenizer"] is None
-    assert "has '[PAD]' twice" in found["problems"][0]
+    assert "lacks the unk_token" in found["problems"][0]
 
 
 def test_a_tokenizer_of_another_model(inspect, model):
@@ -176,6 +176,27 @@ def test_a_tokenizer_alone(inspect, model):
     found = inspect(model / "vocab.txt")
     assert (found["format"], found["problems"]) == ("tokenizer", [])
     assert [file["name"] for file in found["files"]] == ["vocab.txt"]
+
+
+def test_a_guess_of_the_casing_is_told(inspect, model, capsys):
+    (note,) = inspect(model / "vocab.txt")["tokenizer"]["notes"]
+    assert "says whether its model is cased: by its" in note
+    assert main(["inspect", str(model / "vocab.txt")]) == 0
+    assert note in capsys.readouterr().out
+    assert inspect(model)["tokenizer"]["notes"] == []
+
+
+def test_added_tokens_and_the_length_are_told(inspect, model, capsys):
+    tokens = {str(len(WORDS)): {"content": "<e\x1b1>"}}
+    config = {"added_tokens_decoder": tokens, "max_len": 64}
+    (model / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = inspect(model)["tokenizer"]
+    assert tokenizer["added_tokens"] == {"<e\x1b1>": len(WORDS)}
+    assert tokenizer["max_length"] == 64
+    assert main(["inspect", str(model)]) == 0
+    output = capsys.readouterr().out
+    assert "<e\\x1b1>" in output
+    assert "64 tokens" in output
 
 
 def test_a_tokenizer_alone_that_is_broken(model, capsys):

@@ -1,6 +1,7 @@
 """The tasks against transformers' models with a head, read from what transformers saved."""
 
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -109,17 +110,9 @@ def test_a_sequence_classifiers_strings_and_names(torch, transformers, random_mo
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("BertForSequenceClassification", {"num_labels": 1}, "returns one number, as regression"),
-        (
-            "BertForSequenceClassification",
-            {"num_labels": 3, "problem_type": "multi_label_classification"},
-            "multi_label_classification",
-        ),
         ("BertForTokenClassification", {}, "that of a BertForTokenClassification"),
         ("BertForMultipleChoice", {}, "that of a BertForMultipleChoice"),
-        ("BertForMaskedLM", {}, "BertForMaskedLM without a classifier head"),
-        ("DistilBertForSequenceClassification", {}, "DistilBertForSequenceClassification"),
-        ("ElectraForSequenceClassification", {}, "ElectraForSequenceClassification"),
+        ("DistilBertForTokenClassification", {}, "that of a DistilBertForTokenClassification"),
     ],
 )
 def test_other_heads_are_no_classifier(random_model, name, options, reason):
@@ -128,8 +121,22 @@ def test_other_heads_are_no_classifier(random_model, name, options, reason):
     with pytest.raises(UserError, match=reason) as error:
         TextClassifier.from_pretrained(folder)
     assert "for a new head, give class_names" in str(error.value)
-    classifier = TextClassifier.from_pretrained(folder, ["no", "yes"])
+    with pytest.warns(UserWarning, match=rf"classifier head of .* cannot be read: it is {reason}"):
+        classifier = TextClassifier.from_pretrained(folder, ["no", "yes"])
     assert classifier.pooling == "mean"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TextClassifier.from_pretrained(folder, ["no", "yes"], new_head=True)
+
+
+def test_a_model_without_a_classifier_gets_one_without_a_warning(random_model):
+    _, folder = random_model("BertForMaskedLM")
+    write_tokenizer(folder)
+    with pytest.raises(UserError, match=r"BertForMaskedLM without a classifier head.*class_names"):
+        TextClassifier.from_pretrained(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert TextClassifier.from_pretrained(folder, ["no", "yes"]).pooling == "mean"
 
 
 @pytest.mark.parametrize("task", [MaskedLanguageModel, NextSentencePredictor, PretrainingModel])

@@ -332,10 +332,10 @@ def test_vocabulary_file_with_configuration(tmp_path):
         tokenize_chinese_chars=False,
         tokenizer_class="BertTokenizerFast",
         cls_token={"__type": "AddedToken", "content": "<c>"},
-        sep_token="<s>",
+        sep_token="<x>",
     )
-    # The older file fills in what the configuration does not say.
-    older = {"pad_token": "<p>", "unk_token": "<u>", "sep_token": "<x>"}
+    # The older file fills in what the configuration does not say, and wins over what it does.
+    older = {"pad_token": "<p>", "unk_token": "<u>", "sep_token": "<s>"}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(older))
     read = WordPieceTokenizer.from_pretrained(tmp_path)
     assert read.tokenize(["É 中中"]).ids == [[2, 4, 1, 3]]
@@ -352,12 +352,29 @@ def test_vocabulary_file_line_ends_and_byte_order_mark(tmp_path, end):
     assert WordPieceTokenizer.from_pretrained(tmp_path).vocabulary() == [*VOCABULARY, "\u2028"]
 
 
-@pytest.mark.parametrize("role", ["pad", "unk", "cls", "sep"])
+@pytest.mark.parametrize("role", ["unk", "cls", "sep"])
 def test_missing_special_token(tmp_path, role):
     name = f"[{role.upper()}]"
     write_vocabulary(tmp_path, [token for token in VOCABULARY if token != name])
     with pytest.raises(UserError, match=rf"vocab.txt lacks the {role}_token '\[{role.upper()}\]'"):
         WordPieceTokenizer.from_pretrained(tmp_path)
+
+
+def test_no_padding_token(tmp_path):
+    write_vocabulary(tmp_path, [token for token in VOCABULARY if token != "[PAD]"])
+    read = WordPieceTokenizer.from_pretrained(tmp_path)
+    assert read.pad_id == read.unk_id
+    batch = pack(read.tokenize(["a", "a film"]))
+    assert batch["input_word_ids"][0].tolist() == [*read.tokenize(["a"]).ids[0], read.unk_id]
+    assert batch["input_mask"][0].tolist() == [1, 1, 1, 0]
+    read.save_pretrained(tmp_path / "saved")
+    assert Tokenizer.from_pretrained(tmp_path / "saved").to_json() == read.to_json()
+
+
+@pytest.mark.parametrize("role", ["pad_token", "mask_token"])
+def test_a_missing_token_of_another_name(role):
+    with pytest.raises(UserError, match=f"lacks the {role} '<x>'"):
+        WordPieceTokenizer.from_vocabulary(VOCABULARY, special_tokens={role: "<x>"})
 
 
 def test_no_mask_token():
@@ -370,7 +387,7 @@ def test_no_mask_token():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[PAD]\n[UNK]\na\nb\na\n", r"vocab.txt has 'a' twice, at 3 and 5"),
+        (b"[PAD]\n[UNK]\na\rb\n", "carriage return within line 3"),
         (b"", "vocab.txt is empty"),
         (b"\n\n", "vocab.txt is empty"),
         ("[PAD]\n[UNK]\nñ".encode("latin-1"), r"vocab.txt is not UTF-8 text \(byte 12\)"),
@@ -493,7 +510,12 @@ def test_tokenizer_json_without_added_tokens_or_template(tmp_path):
 
 def test_configuration_wins_over_the_normalizer(tmp_path):
     saved_json(tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    config = {"do_lower_case": False}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"lowercase True, but .* do_lower_case False"):
+        WordPieceTokenizer.from_pretrained(tmp_path)
+    config |= {"tokenizer_class": "BertTokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     read = WordPieceTokenizer.from_pretrained(tmp_path)
     assert (
         read.to_json() == WordPieceTokenizer.from_vocabulary(VOCABULARY, lowercase=False).to_json()
@@ -520,7 +542,7 @@ def test_other_normalizers_stay_as_they_are(tmp_path):
         ({"model": None}, "is damaged, or not a file of the tokenizers library"),
         (
             {"pre_tokenizer": {"type": "Code"}},
-            "is damaged, or not a file of the tokenizers library",
+            "a pre_tokenizer of the type 'Code', which cannot be read here",
         ),
         (
             {
@@ -548,7 +570,7 @@ def test_tokenizer_json_of_another_kind(tmp_path, changes, message):
     [
         (dict(zip(VOCABULARY, [*range(len(VOCABULARY) - 1), 0], strict=True)), "each once"),
         (ID | {"far": 999}, "each once"),
-        ({token: i for i, token in enumerate(PIECES)}, "lacks the pad_token"),
+        ({token: i for i, token in enumerate(PIECES)}, "lacks the unk_token"),
     ],
 )
 def test_tokenizer_json_with_a_broken_vocabulary(tmp_path, vocab, message):
@@ -582,7 +604,7 @@ def test_truncated_tokenizer_json(tmp_path):
     path = saved_json(tmp_path)
     path.write_bytes(path.read_bytes()[:-200])
     for read in (Tokenizer.from_pretrained, WordPieceTokenizer.from_pretrained):
-        with pytest.raises(UserError, match=r"tokenizer.json is damaged"):
+        with pytest.raises(UserError, match=r"tokenizer.json is not valid JSON"):
             read(tmp_path)
 
 

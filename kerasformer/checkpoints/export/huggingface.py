@@ -7,9 +7,10 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
+import numpy as np
 
 from kerasformer.checkpoints.formats.huggingface_config import config_values
 from kerasformer.checkpoints.formats.huggingface_heads import OWN_SETTINGS
@@ -18,15 +19,24 @@ from kerasformer.checkpoints.formats.huggingface_names import (
     MODEL_TYPES,
     WITHOUT_POOLER,
     ModelType,
+    Pooler,
     own_classifier,
 )
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, PendingTensor, writing_tensors
-from kerasformer.checkpoints.names import Weight
+from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
+from kerasformer.models.config import EncoderConfig
+from kerasformer.models.problems import SINGLE_LABEL
 
 if TYPE_CHECKING:  # the encoder imports this module to save itself
     from kerasformer.models import BertEncoder
+
+
+# Heads over the pooler's vector, as a classifier with pooling="pooled".
+_ON_POOLED = {"next_sentence", "multiple_choice"}
+_POSITIONS = "embeddings/position_embedding/embeddings"
+_SEGMENTS = "embeddings/type_embeddings/embeddings"
 
 
 def save_pretrained(
@@ -37,14 +47,17 @@ def save_pretrained(
     tokenizer=None,
     class_names=None,
     dropout=None,
+    problem_type: str | None = None,
     settings: Mapping[str, object] | None = None,
 ):
     """Writes `config.json`, `model.safetensors` and the tokenizer's files.
 
     transformers reads them by the class that `architectures` in config.json names, and
-    `kerasformer.checkpoints.open_checkpoint` too. An encoder whose embeddings have a width of
-    their own is written as ELECTRA, every other one as BERT. Each variable keeps its dtype. The
-    pooler is left out where transformers' class has none: beside a masked-LM, token or span head.
+    `kerasformer.checkpoints.open_checkpoint` too. A classifier of DistilBERT or ELECTRA is written
+    as such a one again; else an encoder whose embeddings have a width of their own is written as
+    ELECTRA, every other one as BERT. Each variable keeps its dtype. The pooler is left out where
+    transformers' class has none: beside a masked-LM, token or span head, and of a classifier of
+    DistilBERT or ELECTRA without its head.
 
     A classifier over other vectors than BERT's pooled one, which transformers has no class for, is
     written beside a `BertModel`, under a name of its own.
@@ -56,6 +69,7 @@ def save_pretrained(
         tokenizer: The tokenizer; none is written where None.
         class_names: The names of a classifier's classes.
         dropout: The dropout before a classifier.
+        problem_type: What the logits of a classifier of sequences mean.
         settings: Further arguments of `TextClassifier`.
 
     Raises:
@@ -63,28 +77,24 @@ def save_pretrained(
             is no floating-point number's, or none of the encoder's own (as from LoRA).
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
-    model_type = "bert" if config.embedding_size == config.hidden_size else "electra"
-    kind = MODEL_TYPES[model_type]
-    # What is not BertForSequenceClassification has a name of its own beside a plain encoder.
-    is_own = "classifier" in heads and (
-        "classifier" not in kind.table.heads or settings["pooling"] != "pooled"
-    )
-    suffix = ARCHITECTURES[() if is_own else tuple(heads)]
-    if not is_own:
-        _check_known(kind, config, heads, suffix)
-    tensors = list(_encoder_tensors(kind, encoder, suffix))
+    layout = _layout(config, heads, settings.get("pooling"))
+    tensors = list(_encoder_tensors(layout, encoder))
     for head, layer in heads.items():
-        table = kind.table
-        if is_own:
+        table = layout.table
+        if layout.is_own:
             table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
         tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
-    values = config_values(config, model_type)
-    values |= {"architectures": [kind.class_name + suffix], "dtype": encoder.variable_dtype}
+    values = config_values(config, layout.kind.model_type)
+    values |= {"architectures": [layout.architecture], "dtype": encoder.variable_dtype}
+    if dropout is not None:
+        key, _ = layout.kind.dropout if layout.pooler else ("classifier_dropout", None)
+        values[key] = dropout
+    if problem_type not in (None, SINGLE_LABEL):
+        values["problem_type"] = problem_type
     if class_names:
         values["id2label"] = {str(i): name for i, name in enumerate(class_names)}
         values["label2id"] = {name: i for i, name in enumerate(class_names)}
-        values["classifier_dropout"] = dropout
     if settings:
         values[OWN_SETTINGS] = dict(settings)
     try:
@@ -99,6 +109,53 @@ def save_pretrained(
             f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
             "written to, on a disk with room."
         ) from None
+
+
+class _Layout(NamedTuple):
+    """The class of transformers that a model is written for.
+
+    Attributes:
+        kind: Its kind.
+        table: Its table of names.
+        suffix: What follows the kind's `class_name` in its name.
+        pooler: The pooler whose vector its head takes; None where it takes others.
+        is_own: Whether it is a plain encoder, beside which there is a classifier of ours.
+    """
+
+    kind: ModelType
+    table: NameTable
+    suffix: str
+    pooler: Pooler | None
+    is_own: bool
+
+    @property
+    def architecture(self) -> str:
+        """Its name."""
+        return self.kind.class_name + self.suffix
+
+
+def _layout(config: EncoderConfig, heads: Mapping[str, object], pooling: object) -> _Layout:
+    """Finds the class that computes the same; a UserError where transformers has none."""
+    suffix = ARCHITECTURES[tuple(heads)]
+    takes_pooled = config.pooler and (pooling == "pooled" or heads.keys() & _ON_POOLED)
+    is_wide = config.embedding_size != config.hidden_size
+    for kind in MODEL_TYPES.values():
+        for pooler in kind.poolers:
+            is_it = suffix in pooler.classes and pooler.activation == config.pooler_activation
+            if takes_pooled and is_it and (kind.table.projection or not is_wide):
+                lines = {**kind.table.heads, **pooler.heads}
+                table = dataclasses.replace(kind.table, pooler=pooler.lines, heads=lines)
+                return _Layout(kind, table, suffix, pooler, False)
+    kind = MODEL_TYPES["electra" if is_wide else "bert"]
+    if takes_pooled and config.pooler_activation != "tanh":
+        raise UserError(
+            f"transformers has no {kind.class_name}{suffix} with a pooler of the activation "
+            f"{config.pooler_activation!r}: save it by its own save, as a .keras file."
+        )
+    if "classifier" in heads:
+        return _Layout(kind, kind.table, "Model", None, True)
+    _check_known(kind, config, heads, suffix)
+    return _Layout(kind, kind.table, suffix, None, False)
 
 
 def _check_known(kind: ModelType, config, heads, suffix: str):
@@ -117,22 +174,55 @@ def _check_known(kind: ModelType, config, heads, suffix: str):
         )
 
 
-def _encoder_tensors(kind: ModelType, encoder: BertEncoder, suffix: str) -> Iterator[PendingTensor]:
-    prefix = "" if suffix == "Model" else kind.prefix
-    left_out = {weight.theirs for weight in kind.table.pooler if suffix in WITHOUT_POOLER}
-    for tensor in _tensors(kind.table.encoder_weights(encoder.config), encoder):
-        if tensor.name not in left_out:
-            yield tensor._replace(name=prefix + tensor.name)
+def _encoder_tensors(layout: _Layout, encoder: BertEncoder) -> Iterator[PendingTensor]:
+    prefix = "" if layout.suffix == "Model" else layout.kind.prefix
+    table, pooler = layout.table, layout.pooler
+    # A pooler with another activation than BERT's belongs to a head.
+    is_heads = pooler is not None and not pooler.is_encoders
+    is_others = pooler is None and encoder.config.pooler_activation != "tanh"
+    pooler_names = {weight.theirs for weight in table.pooler}
+    weights = list(table.encoder_weights(encoder.config))
+    segment = None if _SEGMENTS in {w.ours for w in weights} else _constant_segment(encoder)
+    for tensor in _tensors(weights, encoder, segment):
+        is_pooler = tensor.name in pooler_names
+        if is_pooler and (is_others or layout.suffix in WITHOUT_POOLER):
+            continue
+        yield tensor if is_pooler and is_heads else tensor._replace(name=prefix + tensor.name)
 
 
-def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[PendingTensor]:
+def _constant_segment(encoder: BertEncoder) -> np.ndarray:
+    """What all tokens have of the segments, for a format that has none.
+
+    Raises:
+        UserError: It is not the same for all.
+    """
+    rows = keras.ops.convert_to_numpy(encoder.embedding.type_embeddings.embeddings.value)
+    # Those of segments that training has not seen are zero, as they were read.
+    if any(row.any() and (row != rows[0]).any() for row in rows[1:]):
+        raise UserError(
+            "DistilBERT has no segments, but this model was trained on several: save it by its "
+            "own save, as a .keras file."
+        )
+    return rows[0]
+
+
+def _tensors(
+    weights: Iterable[Weight], layer: keras.layers.Layer, segment: np.ndarray | None = None
+) -> Iterator[PendingTensor]:
     """The layer's variables as the format's tensors.
+
+    Args:
+        weights: The lines of the table.
+        layer: The layer.
+        segment: Of an encoder for a format without segments, what the positions have of them.
 
     Raises:
         UserError: The layer has other variables than the table.
     """
     variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
     by_name = {weight.ours: weight for weight in weights}
+    if segment is not None:
+        del variables[_SEGMENTS]
     others = sorted(variables.keys() ^ by_name.keys())
     if others:
         raise UserError(
@@ -140,9 +230,11 @@ def _tensors(weights: Iterable[Weight], layer: keras.layers.Layer) -> Iterator[P
             "with LoRA?): save it by its own save, as a .keras file."
         )
     for name, weight in by_name.items():
-        value = functools.partial(_value, weight, variables[name])
+        added = segment if name == _POSITIONS else None
+        value = functools.partial(_value, weight, variables[name], added)
         yield PendingTensor(weight.theirs, variables[name].dtype, weight.shape, value)
 
 
-def _value(weight: Weight, variable):
-    return weight.from_keras(keras.ops.convert_to_numpy(variable.value))
+def _value(weight: Weight, variable, added: np.ndarray | None):
+    value = keras.ops.convert_to_numpy(variable.value)
+    return weight.from_keras(value if added is None else value + added)

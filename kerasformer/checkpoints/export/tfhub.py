@@ -91,6 +91,11 @@ def _check(encoder, tokenizer, seq_length, mlm_head):
             "The encoder has no pooler, but TF Hub's format has pooled_output: give an encoder "
             "with one."
         )
+    if config.pooler_activation != "tanh":
+        raise UserError(
+            f"The encoder's pooler has the activation {config.pooler_activation!r}, but that of TF "
+            "Hub's format tanh: export an encoder without its classifier."
+        )
     for name, size in (("tokenizer", tokenizer), ("mlm_head", mlm_head)):
         if size is not None and size.vocab_size != config.vocab_size:
             raise UserError(

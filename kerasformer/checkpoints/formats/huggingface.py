@@ -9,21 +9,20 @@ import re
 from pathlib import Path
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
+from kerasformer.checkpoints.formats import lora
 from kerasformer.checkpoints.formats.huggingface_config import (
     default_values,
     encoder_config,
     size_keys,
 )
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
-from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, ModelType
+from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, table_names
 from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.text import WordPieceTokenizer
 
-# The first versions of the layout kept TensorFlow's names of the LayerNorm's weights.
-_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 # Weights in Python's pickle, which can hold any code.
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
@@ -33,7 +32,7 @@ def is_here(path: Path) -> bool:
     """Whether the path has a file of this layout, or is one."""
     if path.is_file():
         return path.suffix == ".safetensors"
-    if _has_any(path, (WEIGHTS, SHARD_INDEX)):
+    if _has_any(path, (WEIGHTS, SHARD_INDEX, lora.CONFIG)):
         return True
     # Without weights it is claimed to say so, but where another format has some.
     others = [*path.glob("*.index"), *path.glob("saved_model.pb")]
@@ -41,35 +40,42 @@ def is_here(path: Path) -> bool:
 
 
 def open_path(folder: Path) -> Checkpoint:
-    """Opens a folder with `config.json` and safetensors.
+    """Opens a folder with `config.json` and safetensors, or a LoRA adapter of such a one.
 
     The encoder's weights are those of a `BertModel` (`DistilBertModel`, `ElectraModel`), or those
     under `bert.` in a model with a head.
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder with it and its config.json.")
-    path = folder / "config.json"
+    base = lora.base_of(folder) if lora.is_here(folder) else folder
+    path = base / "config.json"
     values = read_json(path)
     if values.get("model_type") is None:
-        values["model_type"] = _infer_model_type(values, _open_weights(folder), path)
+        values["model_type"] = _infer_model_type(values, _open_weights(base), path)
     config = encoder_config(values, path)
     kind = MODEL_TYPES[values["model_type"]]
-    tensors = _open_weights(folder)
-    prefix, names = _table_names(tensors, kind)
-    # Where the file has no pooler, one made of random weights would pass for a trained one.
-    has_pooler = any(weight.theirs in names for weight in kind.table.pooler)
-    config = dataclasses.replace(config, pooler=has_pooler)
+    tensors = _open_weights(base)
+    if base is not folder:
+        values, tensors = lora.adapt(folder, kind, values, tensors)
+    words = folder if _has_any(folder, _TOKENIZER_FILES) else base
+    prefix, names = table_names(tensors, kind)
     found = find_heads(values, path, config, {n: tensors.shape(f) for n, f in names.items()})
+    # Where the file has no pooler, one made of random weights would pass for a trained one.
+    config = dataclasses.replace(config, pooler=found.pooler is not None)
+    table = dataclasses.replace(kind.table, heads=found.heads)
+    if found.pooler is not None:
+        config = dataclasses.replace(config, pooler_activation=found.pooler.activation)
+        table = dataclasses.replace(table, pooler=found.pooler.lines)
     return Checkpoint(
         path=folder,
         format="Hugging Face",
         architecture=found.architecture,
         config=config,
-        table=dataclasses.replace(kind.table, heads=found.heads),
+        table=table,
         tensors=tensors,
         names=names,
-        read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(folder),
-        has_tokenizer=_has_any(folder, _TOKENIZER_FILES),
+        read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(words),
+        has_tokenizer=_has_any(words, _TOKENIZER_FILES),
         ignored=kind.ignored,
         class_names=found.class_names,
         refused=found.refused,
@@ -98,7 +104,7 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
     architectures = values.get("architectures")
     for model_type in ("electra", "distilbert", "bert"):  # an ELECTRA has all that a BERT has
         kind = MODEL_TYPES[model_type]
-        prefix, names = _table_names(tensors, kind)
+        prefix, names = table_names(tensors, kind)
         block = (weight.within("", kind.table.block_name.format(0)) for weight in kind.table.block)
         if isinstance(architectures, list) and architectures:
             pattern = rf"{kind.class_name}(Model|For\w+)"
@@ -113,15 +119,3 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
         f"{path} has no model_type, and neither its keys nor the tensors show a model that can be "
         'read: if it is one, add "model_type": "bert", "distilbert" or "electra" to the file.'
     )
-
-
-def _table_names(tensors: Tensors, kind: ModelType) -> tuple[str, dict[str, str]]:
-    """What is before the encoder's names, and the file's names by those in the table."""
-    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in tensors) else ""
-    named: dict[str, str] = {}
-    for name in tensors:
-        bare = name.removeprefix(prefix)
-        for old, new in _OLD_NAMES.items():
-            bare = bare.removesuffix(old) + new if bare.endswith(old) else bare
-        named.setdefault(bare, name)
-    return prefix, named

@@ -157,8 +157,15 @@ def config_values(config: EncoderConfig, model_type: str) -> dict:
     """The values of a `config.json`, the inverse of `encoder_config`.
 
     Raises:
-        UserError: transformers has no such activation.
+        UserError: transformers has no such activation, or has another constant than a value.
     """
+    for attribute in sorted(_BERT.keys() - _KEYS[model_type].keys()):
+        constant, value = (getattr(c, attribute) for c in (_DEFAULTS[model_type], config))
+        if value != constant:
+            raise UserError(
+                f"{attribute} is {constant} in every {model_type} of transformers, but {value} in "
+                "this model: save it by its own save, as a .keras file."
+            )
     values = {key: getattr(config, attribute) for attribute, key in _KEYS[model_type].items()}
     name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
     if name not in _ACTIVATIONS:

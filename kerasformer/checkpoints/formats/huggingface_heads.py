@@ -7,14 +7,19 @@ from pathlib import Path
 from kerasformer.checkpoints.formats.huggingface_config import read_number
 from kerasformer.checkpoints.formats.huggingface_names import (
     ARCHITECTURES,
+    CHOICES,
     MODEL_TYPES,
     OWN_CLASSIFIER,
+    SEQUENCES,
+    TOKENS,
     ModelType,
+    Pooler,
     own_classifier,
 )
-from kerasformer.checkpoints.names import Weight
+from kerasformer.checkpoints.names import Weights
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
+from kerasformer.models.problems import PROBLEMS, REGRESSION, SINGLE_LABEL
 
 # Under this key of config.json is what transformers has no key for.
 OWN_SETTINGS = "kerasformer"
@@ -25,16 +30,22 @@ _SETTING_TYPES = {
     "max_length": (int,),
     "freeze_encoder": (bool,),
 }
-_SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
-_CLASSIFIERS = ("classifier", "token_classifier")
+# The class that each head with the names of a classifier is of.
+_CLASSES = {"classifier": SEQUENCES, "token_classifier": TOKENS, "multiple_choice": CHOICES}
+_SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "gelu"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Heads:
-    """What is known of the heads of a model; see `Checkpoint` for the attributes."""
+    """What is known of the heads of a model; see `Checkpoint` for the other attributes.
+
+    Attributes:
+        pooler: The pooler that the model has.
+    """
 
     architecture: str
-    heads: Mapping[str, tuple[Weight, ...]]
+    pooler: Pooler | None
+    heads: Mapping[str, Weights]
     refused: Mapping[str, str]
     class_names: tuple[str, ...] | None
     settings: Mapping[str, object]
@@ -52,46 +63,94 @@ def find_heads(
         shapes: The shapes of the tensors by their names in the table.
     """
     kind = MODEL_TYPES[values["model_type"]]
-    architecture = _architecture(values, kind, config, shapes)
-    heads, refused = dict(kind.table.heads), {}
-    if values.get("tie_word_embeddings") is False and kind.decoder in shapes:
-        refused["masked_lm"] = "its decoder is a matrix of its own, not the word embeddings"
-    if kind.class_name == "Electra" and config.activation != "gelu":
-        refused["masked_lm"] = "transformers computes it with GELU, whatever hidden_act is"
-
+    pooler = _pooler(kind, shapes)
+    architecture = _architecture(values, kind, pooler, shapes)
+    heads: dict[str, Weights] = {**kind.table.heads, **(pooler or kind.poolers[0]).heads}
+    refused = _refused(values, kind, config, pooler, architecture, shapes)
     settings = _own_settings(values, path)
     names, name = None, ""
     if f"{OWN_CLASSIFIER}.weight" in shapes:
         # Its width follows from the settings; `TextClassifier` compares it.
         heads["classifier"] = own_classifier((*shapes[f"{OWN_CLASSIFIER}.weight"], 0)[1])
-        del heads["token_classifier"]
         name = OWN_CLASSIFIER
+        refused |= dict.fromkeys(_CLASSES, "it is that of a TextClassifier")
+        del refused["classifier"]
     elif any(tensor.startswith("classifier.") for tensor in shapes):
-        suffix, name = architecture.removeprefix(kind.class_name), "classifier"
-        if suffix != _TOKENS:
-            refused["token_classifier"] = f"it is that of a {architecture}"
-        if suffix != _SEQUENCES or "classifier" not in heads:
-            refused["classifier"] = f"it is that of a {architecture}"
+        is_sequences = architecture == kind.class_name + SEQUENCES
+        name = pooler.output if pooler and is_sequences else "classifier"
         settings = {"pooling": "pooled", **settings}
     if name:
         rows = (shapes.get(f"{name}.weight") or (0,))[0]
         names = _class_names(values.get("id2label"), rows)
-        reason = _no_classes(values, rows, names)
-        if reason:
-            refused |= dict.fromkeys(_CLASSIFIERS, reason) | refused
-        rate = (config.dropout, 0.0, 0.999)
-        settings["dropout"] = read_number(values, "classifier_dropout", path, *rate)
+        if "classifier" not in refused:
+            settings["problem_type"] = values.get("problem_type") or _problem_type(rows)
+            refused |= _unsolved(settings["problem_type"], rows)
+        if "token_classifier" not in refused and rows == 1:
+            refused["token_classifier"] = "it returns one number, and no classes"
+        key, default = kind.dropout
+        if "token_classifier" not in refused:
+            key, default = "classifier_dropout", None
+        default = config.dropout if default is None else default
+        settings["dropout"] = read_number(values, key, path, default, 0.0, 0.999)
     heads = {head: weights for head, weights in heads.items() if head not in refused}
-    return Heads(architecture, heads, refused, names, settings)
+    if pooler and not pooler.is_encoders and heads.keys().isdisjoint(pooler.heads):
+        pooler = None  # nothing of ours goes without the head that it belongs to
+    return Heads(architecture, pooler, heads, refused, names, settings)
 
 
-def _architecture(values, kind: ModelType, config, shapes) -> str:
+def _pooler(kind: ModelType, shapes: Mapping) -> Pooler | None:
+    for pooler in kind.poolers:
+        held = [weight.theirs in shapes for weight in pooler.lines]
+        # A missing part of the encoder's own is told when the encoder is loaded.
+        if any(held) if pooler.is_encoders else all(held):
+            return pooler
+    return None
+
+
+def _refused(values, kind: ModelType, config, pooler, architecture, shapes) -> dict[str, str]:
+    """The heads that cannot be read, with the reasons."""
+    refused: dict[str, str] = {}
+    if values.get("tie_word_embeddings") is False and kind.decoder in shapes:
+        refused["masked_lm"] = "its decoder is a matrix of its own, not the word embeddings"
+    if kind.class_name == "Electra" and config.activation != "gelu":
+        refused["masked_lm"] = "transformers computes it with GELU, whatever hidden_act is"
+    if not any(tensor.startswith("classifier.") for tensor in shapes):
+        return refused
+    suffix = architecture.removeprefix(kind.class_name)
+    for head, its in _CLASSES.items():
+        if suffix != its:
+            refused[head] = f"it is that of a {architecture}"
+        elif suffix != TOKENS and (pooler is None or suffix not in pooler.classes):
+            refused[head] = "the dense layer before it is missing"
+    summary = {key: values.get(key, expected) for key, expected in _SUMMARY.items()}
+    if kind.class_name == "Electra" and suffix == CHOICES and summary != _SUMMARY:
+        refused["multiple_choice"] = "its summary is not a dense layer with GELU over [CLS]"
+    return refused
+
+
+def _problem_type(rows: int) -> str:
+    """What transformers takes a classifier for where `problem_type` says nothing."""
+    return REGRESSION if rows == 1 else SINGLE_LABEL
+
+
+def _unsolved(problem_type: object, rows: int) -> dict[str, str]:
+    """Why a classifier of sequences cannot be read, if so."""
+    if problem_type not in PROBLEMS:
+        return {"classifier": f"its problem_type is {str(problem_type)[:80]!r}"}
+    if problem_type == SINGLE_LABEL and rows == 1:
+        return {"classifier": f"it returns one number, and its problem_type is {problem_type!r}"}
+    return {}
+
+
+def _architecture(values, kind: ModelType, pooler: Pooler | None, shapes) -> str:
     """The name of the model's class; by default that of the class with its heads."""
     architectures = values.get("architectures")
     if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
         return architectures[0][:80]
+    if pooler and f"{pooler.output}.weight" in shapes and pooler.classes:
+        return kind.class_name + pooler.classes[0]
     if "classifier.weight" in shapes:
-        return kind.class_name + (_SEQUENCES if config.pooler else _TOKENS)
+        return kind.class_name + TOKENS
     held = tuple(
         head
         for head, weights in kind.table.heads.items()
@@ -132,14 +191,3 @@ def _class_names(id2label, count: int) -> tuple[str, ...] | None:
         return None
     names = tuple(str(id2label[str(i)]) for i in range(count))
     return names if len(set(names)) == count else None
-
-
-def _no_classes(values: dict, count: int, names) -> str | None:
-    """Why a classification head does not return the probabilities of classes."""
-    if count == 1:
-        return "it returns one number, as regression and cross-encoders do, and no classes"
-    if values.get("problem_type") not in (None, "single_label_classification"):
-        return f"its problem_type is {str(values['problem_type'])[:80]!r}, not one class of many"
-    if names is None:
-        return f"id2label in config.json does not name its {count} classes, each in its own way"
-    return None

@@ -1,15 +1,22 @@
 """The names of the weights of BERT, DistilBERT and ELECTRA in the Hugging Face layout."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from kerasformer.checkpoints.names import EMBEDDING, HIDDEN, Convention, NameTable, Weights
+
+SEQUENCES, TOKENS = "ForSequenceClassification", "ForTokenClassification"
+CHOICES = "ForMultipleChoice"
 
 _TORCH = Convention(
     *(".weight", ".bias", ".weight", ".bias", ".weight"), transposed=True, heads=(HIDDEN,)
 )
-# A classifier of sequences and one of tokens have the same names; `architectures` in config.json
-# distinguishes them.
-_CLASSIFIER = _TORCH.dense("", "classifier", HIDDEN, "num_classes")
+# The first versions of the layout kept TensorFlow's names of the LayerNorm's weights.
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+# Classifiers of sequences, of tokens and of choices may have the same names; `architectures` in
+# config.json distinguishes them.
+_TOKEN_CLASSIFIER = _TORCH.dense("", "classifier", HIDDEN, "num_classes")
 _SPAN = _TORCH.dense("", "qa_outputs", HIDDEN, 2)
 # A classifier of ours that transformers has no class for, over other vectors than the pooler's.
 OWN_CLASSIFIER = "kerasformer.classifier"
@@ -42,14 +49,12 @@ BERT = NameTable(
             "cls.predictions.bias",
         ),
         "next_sentence": _TORCH.dense("", "cls.seq_relationship", HIDDEN, 2),
-        "classifier": _CLASSIFIER,
-        "token_classifier": _CLASSIFIER,
+        "token_classifier": _TOKEN_CLASSIFIER,
         "span": _SPAN,
     },
 )
 
-# `ElectraModel`, generator or discriminator. It has no pooler: the pooler's lines are for an
-# encoder of ours that has one beside embeddings of another width.
+# `ElectraModel`, generator or discriminator.
 ELECTRA = dataclasses.replace(
     BERT,
     projection=_TORCH.dense("embedding_projection", "embeddings_project", EMBEDDING, HIDDEN),
@@ -59,7 +64,7 @@ ELECTRA = dataclasses.replace(
             "generator_predictions.LayerNorm",
             "generator_lm_head.bias",
         ),
-        "token_classifier": _CLASSIFIER,
+        "token_classifier": _TOKEN_CLASSIFIER,
         "span": _SPAN,
     },
 )
@@ -82,10 +87,50 @@ DISTILBERT = NameTable(
         "masked_lm": _TORCH.masked_lm(
             "vocab_transform", "vocab_layer_norm", "vocab_projector.bias"
         ),
-        "token_classifier": _CLASSIFIER,
+        "token_classifier": _TOKEN_CLASSIFIER,
         "span": _SPAN,
     },
 )
+
+
+class Pooler(NamedTuple):
+    """The dense layer over the first token, and the head's layer behind it.
+
+    BERT's belongs to the encoder. DistilBERT's and ELECTRA's belong to a head, and are a pooler
+    with another activation to us.
+
+    Attributes:
+        dense: The name of the first layer.
+        activation: Its activation.
+        output: The name of the second.
+        classes: What follows `class_name` in the names of the classes that have both.
+    """
+
+    dense: str
+    activation: str
+    output: str = "classifier"
+    classes: tuple[str, ...] = (SEQUENCES, CHOICES)
+
+    @property
+    def is_encoders(self) -> bool:
+        """Whether the first layer is the encoder's own."""
+        return self == _BERT_POOLER or not self.classes
+
+    @property
+    def lines(self) -> Weights:
+        """The lines of the first layer."""
+        return _TORCH.dense("pooler_transform", self.dense, HIDDEN, HIDDEN)
+
+    @property
+    def heads(self) -> dict[str, Weights]:
+        """The lines of the second layer, by the name of the head that it may be."""
+        return {
+            "classifier": _TORCH.dense("", self.output, HIDDEN, "num_classes"),
+            "multiple_choice": _TORCH.dense("", self.output, HIDDEN, 1),
+        }
+
+
+_BERT_POOLER = Pooler("pooler.dense", "tanh")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,17 +138,24 @@ class ModelType:
     """What a `model_type` of config.json means for the names in the files.
 
     Attributes:
+        model_type: The `model_type`.
         class_name: What its classes' names begin with, `"Bert"` of `BertForMaskedLM`.
         table: The table of names.
         decoder: The masked-LM head's own copy of the word embeddings, where a file has one.
         ignored: Beginnings of names that are not the encoder's: constants that older versions of
             transformers saved, and heads.
+        poolers: Those of its classes.
+        dropout: The key of `config.json` for the dropout before a classifier of sequences, and its
+            default, None for the encoder's.
     """
 
+    model_type: str
     class_name: str
     table: NameTable
     decoder: str
     ignored: tuple[str, ...]
+    poolers: tuple[Pooler, ...] = (_BERT_POOLER,)
+    dropout: tuple[str, float | None] = ("classifier_dropout", None)
 
     @property
     def prefix(self) -> str:
@@ -114,29 +166,35 @@ class ModelType:
 _CONSTANTS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _HEADS = ("classifier.", "qa_outputs.", "dropout.", f"{OWN_CLASSIFIER}.")
 
-MODEL_TYPES = {
-    "bert": ModelType(
-        "Bert", BERT, "cls.predictions.decoder.weight", (*_CONSTANTS, *_HEADS, "cls.")
+_KINDS = (
+    ModelType(
+        *("bert", "Bert", BERT, "cls.predictions.decoder.weight"),
+        (*_CONSTANTS, *_HEADS, "cls."),
     ),
-    "distilbert": ModelType(
-        "DistilBert",
-        DISTILBERT,
-        "vocab_projector.weight",
+    ModelType(
+        *("distilbert", "DistilBert", DISTILBERT, "vocab_projector.weight"),
         (
             *(*_CONSTANTS, *_HEADS, "pre_classifier."),
             *("vocab_transform.", "vocab_layer_norm.", "vocab_projector."),
         ),
+        poolers=(Pooler("pre_classifier", "relu"),),
+        dropout=("seq_classif_dropout", 0.2),
     ),
-    "electra": ModelType(
-        "Electra",
-        ELECTRA,
-        "generator_lm_head.weight",
+    ModelType(
+        *("electra", "Electra", ELECTRA, "generator_lm_head.weight"),
         (
             *(*_CONSTANTS, *_HEADS, "discriminator_predictions.", "generator_predictions."),
             *("generator_lm_head.", "sequence_summary."),
         ),
+        poolers=(
+            Pooler("classifier.dense", "gelu", "classifier.out_proj", (SEQUENCES,)),
+            Pooler("sequence_summary.summary", "gelu", classes=(CHOICES,)),
+            # Not transformers': of an encoder of ours with embeddings of another width.
+            _BERT_POOLER._replace(classes=()),
+        ),
     ),
-}
+)
+MODEL_TYPES = {kind.model_type: kind for kind in _KINDS}
 
 # What follows `class_name` in the name of the class that has these heads, and no others.
 ARCHITECTURES = {
@@ -144,9 +202,22 @@ ARCHITECTURES = {
     ("masked_lm",): "ForMaskedLM",
     ("next_sentence",): "ForNextSentencePrediction",
     ("masked_lm", "next_sentence"): "ForPreTraining",
-    ("classifier",): "ForSequenceClassification",
-    ("token_classifier",): "ForTokenClassification",
+    ("classifier",): SEQUENCES,
+    ("token_classifier",): TOKENS,
+    ("multiple_choice",): CHOICES,
     ("span",): "ForQuestionAnswering",
 }
 # Those whose encoder has no pooler in transformers.
-WITHOUT_POOLER = ("ForMaskedLM", "ForTokenClassification", "ForQuestionAnswering")
+WITHOUT_POOLER = ("ForMaskedLM", TOKENS, "ForQuestionAnswering")
+
+
+def table_names(names: Iterable[str], kind: ModelType) -> tuple[str, dict[str, str]]:
+    """What is before the encoder's names, and the file's names by those in the table."""
+    prefix = kind.prefix if any(name.startswith(kind.prefix) for name in names) else ""
+    named: dict[str, str] = {}
+    for name in names:
+        bare = name.removeprefix(prefix)
+        for old, new in _OLD_NAMES.items():
+            bare = bare.removesuffix(old) + new if bare.endswith(old) else bare
+        named.setdefault(bare, name)
+    return prefix, named

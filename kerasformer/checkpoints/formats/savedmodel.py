@@ -23,7 +23,7 @@ from kerasformer.checkpoints.io.tf_bundle import open_tensors
 from kerasformer.checkpoints.io.tf_graph import GraphTraits, read_graph
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import WordPieceTokenizer, casing
 
 _FILE = "saved_model.pb"
 _VOCABULARY = "vocab_file"
@@ -107,7 +107,10 @@ def _read_tokenizer(folder: Path, graph: GraphTraits, tensors: Tensors) -> WordP
         )
     if name in ("", "..") or Path(name).name != name or "\\" in name:
         raise UserError(f"{folder} names {name!r} as its vocabulary: expected a file's name.")
-    return WordPieceTokenizer.from_vocabulary(folder / "assets" / name, _is_lower_case(tensors))
+    lowercase = _is_lower_case(tensors)
+    if lowercase is None:
+        lowercase = casing.of_release(folder)
+    return WordPieceTokenizer.from_vocabulary(folder / "assets" / name, lowercase)
 
 
 def _is_lower_case(tensors: Tensors) -> bool | None:

@@ -29,7 +29,7 @@ from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.models.config import EncoderConfig
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import WordPieceTokenizer, casing
 from kerasformer.text.files import read_config
 
 _CONFIG = "bert_config.json"
@@ -133,4 +133,4 @@ def _read_tokenizer(folder: Path) -> WordPieceTokenizer:
     has_more = (folder / "tokenizer.json").is_file() or "do_lower_case" in read_config(folder)
     if has_more or not vocabulary.is_file():
         return WordPieceTokenizer.from_pretrained(folder)
-    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=None)
+    return WordPieceTokenizer.from_vocabulary(vocabulary, lowercase=casing.of_release(folder))
