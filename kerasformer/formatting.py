@@ -125,8 +125,7 @@ def readable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
+        character if character.isprintable() else repr(character)[1:-1] for character in text
     )
 
 
