@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import math
@@ -86,6 +87,8 @@ def map_array(path: Path) -> Any:
     """
     import numpy as np
 
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
     with open(path, "rb") as stream:
         start = stream.read(10)
         length = int.from_bytes(start[8:], "little")
@@ -223,5 +226,7 @@ def refuse_used(folder: Path | None, remedy: str = "", leftovers: Iterable[str] 
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content, as 64 hexadecimal digits."""
+    if os.path.exists(path) and not os.path.isfile(path):  # but a pipe, or a disk without end
+        raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -51,6 +51,32 @@ def before_first_look_up(load: Callable[[], None]) -> None:
     object_registration.GLOBAL_CUSTOM_OBJECTS = Registry(object_registration.GLOBAL_CUSTOM_OBJECTS)
 
 
+def all_layers(layer) -> list:
+    """A layer and all layers within it.
+
+    Keras has public names for those of a model, and there for the outermost ones alone.
+    """
+    return list(layer._flatten_layers())
+
+
+def get_mask(tensor) -> Any:
+    """The implicit mask of a tensor, or None: an operation between two layers loses it."""
+    from keras.src.backend import get_keras_mask
+
+    return get_keras_mask(tensor)
+
+
+def set_mask(tensor, mask) -> None:
+    """Gives a tensor an implicit mask, for the layers that it goes to.
+
+    The public `compute_mask` is not told which of its outputs a call returns, nor of the masks that
+    were explicit arguments of it.
+    """
+    from keras.src.backend import set_keras_mask
+
+    set_keras_mask(tensor, mask)
+
+
 def output_tensors(layer) -> list[list]:
     """The symbolic outputs of each call of a layer.
 

@@ -8,7 +8,9 @@ from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
+from kerasformer.private_api import get_mask, set_mask
 from kerasformer.tasks.task import Task
+from kerasformer.training.divergence import refuse_to_save
 
 
 class EncoderTask(Task):
@@ -146,8 +148,10 @@ class EncoderTask(Task):
             folder: Output folder, created if missing.
 
         Raises:
-            UserError: The folder cannot be written to, or transformers has no such model.
+            UserError: The folder cannot be written to, transformers has no such model, or a weight
+                is not finite.
         """
+        refuse_to_save(self)
         described = self._description()
         save_pretrained(folder, self.encoder, self.heads, tokenizer=self.tokenizer, **described)
 
@@ -160,7 +164,7 @@ class EncoderTask(Task):
             return self.encoder(inputs, outputs=outputs, training=training)
         # As in inference, without dropout.
         outputs = self.encoder(inputs, outputs=outputs, training=False)
-        return keras.tree.map_structure(keras.ops.stop_gradient, outputs)
+        return keras.tree.map_structure(_constant, outputs)
 
     def _lead(self, inputs: Any) -> tuple:
         """Batch and length of the encoder's inputs, checked, for `compute_output_spec`."""
@@ -171,7 +175,7 @@ class EncoderTask(Task):
         """Creates the heads' variables; the encoder has its own already."""
         for layer in self.heads.values():
             layer.build((None, None, self.encoder.config.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -186,6 +190,12 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
+
+
+def _constant(tensor: Any) -> Any:
+    constant = keras.ops.stop_gradient(tensor)
+    set_mask(constant, get_mask(tensor))
+    return constant
 
 
 def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:

@@ -11,11 +11,13 @@ import keras
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.models.config import input_dict
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.divergence import refuse_to_save
 from kerasformer.transaction import saving
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
@@ -87,7 +89,12 @@ class TransformerClassifier(StringClassifier):
         self.dropout = dropout
         self.activation = activation
         self.embedding = TokenAndPositionEmbedding(
-            vocab_size, max_length, hidden_size, dropout=dropout, dtype=self.dtype_policy
+            vocab_size,
+            max_length,
+            hidden_size,
+            dropout=dropout,
+            dtype=self.dtype_policy,
+            name="embedding",
         )
         self.blocks = [
             TransformerBlock(
@@ -117,14 +124,13 @@ class TransformerClassifier(StringClassifier):
         for block in self.blocks:
             block.build((None, None, self.hidden_size))
         self.head.build((None, self.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        if isinstance(inputs, dict):
-            ids, mask = inputs["input_word_ids"], inputs["input_mask"]
-        else:
-            ids, mask = inputs, self.embedding.compute_mask(inputs)
+        inputs = input_dict(inputs, "TransformerClassifier")
+        ids, mask = inputs["input_word_ids"], inputs.get("input_mask")
+        mask = self.embedding.compute_mask(ids) if mask is None else mask
         x = self.embedding(ids, training=training)
         for block in self.blocks:
             x = block(x, padding_mask=mask, training=training)
@@ -138,8 +144,9 @@ class TransformerClassifier(StringClassifier):
             folder: Output folder, created if missing.
 
         Raises:
-            UserError: The folder cannot be written to.
+            UserError: The folder cannot be written to, or a weight is not finite.
         """
+        refuse_to_save(self)
         weights = weights_as_h5(self)
         config = self.get_config() | {_DIGEST: hashlib.sha256(weights).hexdigest()}
         with saving(folder, _CONFIG, _OTHER_MODELS) as new:

@@ -67,7 +67,11 @@ def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
     >>> read_max_length({"max_len": 512}, "tokenizer_config.json")
     512
     """
-    length = config.get("model_max_length", config.get("max_len"))
+    return check_max_length(config.get("model_max_length", config.get("max_len")), source)
+
+
+def check_max_length(length: Any, source: object) -> int | None:
+    """The most tokens of a text as a whole number; None where a source sets no limit."""
     if length is None:
         return None
     is_number = isinstance(length, int | float) and not isinstance(length, bool)

@@ -14,7 +14,9 @@ import keras
 from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.checkpoints.formats.tf_names import TF_MODELS
 from kerasformer.errors import UserError
+from kerasformer.layers.kernels import is_plain
 from kerasformer.models.config import INPUTS
+from kerasformer.private_api import all_layers
 
 _SPECIAL_TOKENS = {
     "start_of_sequence_id": "cls_id",
@@ -85,6 +87,11 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
 
 def _check(encoder, tokenizer, seq_length, mlm_head):
     config = encoder.config
+    if not all(is_plain(layer) for layer in all_layers(encoder)):
+        raise UserError(
+            "The encoder is quantized or has LoRA, which TF Hub's format cannot hold: use export, "
+            "or save_pretrained, which merges LoRA, and export what from_pretrained gives."
+        )
     if encoder.pooler is None:
         raise UserError(
             "The encoder has no pooler, but TF Hub's format has pooled_output: give an encoder "

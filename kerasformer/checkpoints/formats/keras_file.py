@@ -112,6 +112,11 @@ def _read_config(archive, path) -> EncoderConfig:
             f"{path} holds a {kind or described.get('class_name')}, and only a BertEncoder saved "
             "alone can be read: save model.encoder, or load it by Keras if you trust it."
         )
+    if isinstance(values, dict) and values.get("quantized"):
+        raise UserError(
+            f"{path} holds a quantized BertEncoder, whose weights Keras alone reads: load it by "
+            "keras.saving.load_model, or save it before quantize."
+        )
     try:
         config = EncoderConfig(**values["config"])
         _check_sizes(config)

@@ -114,6 +114,8 @@ def open_tensors(path: str | os.PathLike) -> SafetensorsTensors:
 def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str]]:
     """What a file says of its tensors, and the id of its save, if it has one."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")  # but a pipe, at which reading would wait
         # The library checks that the header is whole, and that shapes and offsets fit each other
         # and the file; what it then says can be believed.
         with safe_open(path, framework="numpy"), open(path, "rb") as stream:
