@@ -99,10 +99,7 @@ def _commit(folder: Path, staging: Path, last: set[str], obsolete: Iterable[str]
     """Flushes the files in the staging folder, and puts the journal in place."""
     names = [_name(path, staging) for path in sorted(staging.rglob("*")) if path.is_file()]
     for name in names:
-        if (folder / name).is_dir():
-            raise UserError(
-                f"Cannot save to {folder}, where {name} is a folder: remove it, or give another."
-            )
+        _check_place(folder, PurePosixPath(name))
         _flush(staging / name)
     found = {
         _name(path, folder)
@@ -121,6 +118,19 @@ def _commit(folder: Path, staging: Path, last: set[str], obsolete: Iterable[str]
         _flush(place)
     os.replace(staging / JOURNAL, folder / JOURNAL)
     _flush(folder)
+
+
+def _check_place(folder: Path, name: PurePosixPath):
+    """Refuses what could not be finished behind the commit."""
+    if (folder / name).is_dir():
+        raise UserError(
+            f"Cannot save to {folder}, where {name} is a folder: remove it, or give another."
+        )
+    for parent in name.parents:
+        if (folder / parent).exists() and not (folder / parent).is_dir():
+            raise UserError(
+                f"Cannot save to {folder}, where {parent} is a file: remove it, or give another."
+            )
 
 
 def _is_committed(folder: Path, staging: Path) -> bool:

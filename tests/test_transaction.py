@@ -193,6 +193,14 @@ def test_a_folder_in_the_place_of_a_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
+def test_a_file_in_the_place_of_a_folder(tmp_path):
+    save(tmp_path, "old", NAMES[:2])
+    (tmp_path / "1_Dense").write_text("mine")
+    with pytest.raises(UserError, match="where 1_Dense is a file"):
+        save(tmp_path, "new")
+    assert listing(tmp_path) == files("old", NAMES[:2]) | {"1_Dense": "mine"}
+
+
 @pytest.mark.parametrize("place", ["fsync", "replace"])
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, place):
     save(tmp_path, "old")
