@@ -19,16 +19,13 @@ COLUMNS = {"quantize('int8')": ("BertEncoder",)}  # takes seconds, and has tests
 REFUSED = {
     ("fit(class_weight)", "BertEncoder"): "`class_weight` is only supported for Models with a sing",
     ("fit(class_weight)", "PretrainingModel"): "`class_weight` is only supported for Models with a",
+    ("fit, evaluate, predict of a generator", "*, texts"): "got a generator of tuples: give a list",
     **{("save, .h5", name): "would be in Keras' old HDF5 format" for name in TENSORS},
     **{("save, .h5", name): "would be in Keras' old HDF5 format" for name in ON_TEXTS},
 }
 # (row, columns) that Keras' own models do not have either.
 ABSENT = {
     ("compile(metrics, weighted_metrics, loss_weights)", "BertEncoder"): "one of several outputs",
-    ("fit, evaluate, predict of a generator", "*, texts"): "takes arrays",
-    ("train_on_batch", "*, texts"): "takes arrays",
-    ("test_on_batch", "*, texts"): "takes arrays",
-    ("predict_on_batch", "*, texts"): "takes arrays",
     ("enable_lora", "SequencePooling"): "has no weights",
 }
 
