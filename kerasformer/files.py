@@ -87,7 +87,7 @@ def map_array(path: Path) -> Any:
     """
     import numpy as np
 
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file():  # a pipe would be waited for
         raise ValueError("it is no regular file")
     with open(path, "rb") as stream:
         start = stream.read(10)

@@ -105,6 +105,9 @@ def test_a_damaged_array_is_a_value_error(tmp_path):
         except ValueError:
             continue
         assert array.nbytes == 24
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(ValueError, match="no regular file"):
+        map_array(tmp_path / "pipe.npy")
     for content in (whole[:-1], whole + b"x", whole[:9], b""):
         (tmp_path / "a.npy").write_bytes(content)
         with pytest.raises(ValueError, match=r"its header|it has .* bytes"):
