@@ -26,9 +26,7 @@ class TextEmbedder:
     alike: Reimers & Gurevych, "Sentence-BERT", https://arxiv.org/abs/1908.10084. A
     sentence-transformers folder gives the vectors of sentence-transformers. Which layers suit a
     task, and how to combine them: Devlin et al., https://arxiv.org/abs/1810.04805, table 7.
-
-    As with any Keras model, a forked process cannot use the embedder of its parent: each makes its
-    own, or is started by multiprocessing's "spawn".
+    A forked process cannot use its parent's embedder: it makes its own, or is started by "spawn".
 
     Args:
         encoder: A `BertEncoder`.

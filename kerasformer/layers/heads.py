@@ -68,9 +68,14 @@ class MaskedLMHead(BaseLayer):
         self.transform = self._dense(embedding_size, "transform")
         self.layer_norm = self._layer_norm("layer_norm")
 
-    def build(self, input_shape: Shape, *_: Shape) -> None:
+    def build(
+        self,
+        inputs_shape: Shape,
+        embedding_table_shape: Shape | None = None,
+        positions_shape: Shape | None = None,
+    ) -> None:
         """Creates the variables for inputs `[batch, seq, hidden]`."""
-        self.transform.build((None, input_shape[-1]))
+        self.transform.build((None, inputs_shape[-1]))
         self.layer_norm.build((None, self.embedding_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
         self._restore_quantized()

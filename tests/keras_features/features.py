@@ -1,15 +1,15 @@
-"""The rows of the table: what Keras offers, each as a function that uses it and looks at the result.
+"""The rows of the table: what Keras offers, each a function that uses it and looks at the result.
 
 A function takes a `Cell`: the subject, a model to train on, a folder.
 """
 
+import contextlib
 import copy
 import dataclasses
 import functools
 import pathlib
 import pickle
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,11 +17,16 @@ import numpy as np
 from .subjects import SUBJECTS, Subject
 
 FEATURES: dict[str, Callable] = {}
+EVERYWHERE: set[str] = set()  # the rows that all classes have
 
 
-def feature(name):
+def feature(name, everywhere=False):
+    """Adds a row; for those classes alone that `COLUMNS_OF_FIT` names, unless `everywhere`."""
+
     def add(function):
         FEATURES[name] = function
+        if everywhere:
+            EVERYWHERE.add(name)
         return function
 
     return add
@@ -51,8 +56,9 @@ class Cell:
         return self.subject.model(dtype, **compile_options)
 
     def fit(self, model=None, **options) -> keras.callbacks.History:
-        options = {"x": self.subject.x, "y": self.subject.y, "batch_size": 2, "verbose": 0} | options
-        return (model or self.model).fit(**options)
+        x, y = self.subject.x, self.subject.y
+        defaults = {"x": x, "y": y, "batch_size": 2, "epochs": 1, "verbose": 0}
+        return (model or self.model).fit(**defaults | options)
 
     def predict(self, model=None, x=None) -> list[np.ndarray]:
         x = self.subject.x if x is None else x
@@ -60,8 +66,9 @@ class Cell:
         return [np.asarray(output, "float32") for output in keras.tree.flatten(outputs)]
 
     def evaluate(self, model=None, **options) -> dict[str, float]:
-        options = {"x": self.subject.x, "y": self.subject.y, "batch_size": 2, "verbose": 0} | options
-        return (model or self.model).evaluate(**options, return_dict=True)
+        x, y = self.subject.x, self.subject.y
+        defaults = {"x": x, "y": y, "batch_size": 2, "verbose": 0, "return_dict": True}
+        return (model or self.model).evaluate(**defaults | options)
 
     def weights_like(self, values):
         """Weights of the examples, in the structure of the labels."""
@@ -295,10 +302,8 @@ def _(cell):
                 raise KeyboardInterrupt
 
     folder = cell.folder / "backup"
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         cell.fit(epochs=3, callbacks=[keras.callbacks.BackupAndRestore(folder), Interrupted()])
-    except KeyboardInterrupt:
-        pass
     history = cell.fit(epochs=3, callbacks=[keras.callbacks.BackupAndRestore(folder)])
     assert history.epoch == [1, 2]
 
@@ -340,7 +345,7 @@ def _(cell):
     assert np.isfinite(cell.fit(model).history["loss"]).all()
 
 
-@feature("compile(jit_compile=True), predict")
+@feature("compile(jit_compile=True), predict", everywhere=True)
 def _(cell):
     model = cell.fresh(jit_compile=True)
     model.set_weights(cell.model.get_weights())
@@ -351,12 +356,13 @@ def _(cell):
 
 
 def _policy(name, tolerance):
-    @feature(f"dtype={name!r}")
+    @feature(f"dtype={name!r}", everywhere=True)
     def _(cell):
         exact, model = cell.fresh(), cell.fresh(name)
         model.set_weights([keras.ops.convert_to_numpy(w) for w in exact.weights])
         assert_same(cell.predict(model), cell.predict(exact), tolerance)
-        assert np.isfinite(cell.fit(model).history["loss"]).all()
+        logs = model.train_on_batch(cell.subject.x, cell.subject.y, return_dict=True)
+        assert np.isfinite(logs["loss"])
         assert_finite(cell.predict(model))
 
 
@@ -373,7 +379,7 @@ for _name, _tolerance in {
 # Saving and copying.
 
 
-@feature("save and load_model, .keras")
+@feature("save and load_model, .keras", everywhere=True)
 def _(cell):
     cell.fit()
     cell.model.save(cell.folder / "model.keras")
@@ -385,14 +391,14 @@ def _(cell):
     cell.fit(again)
 
 
-@feature("save, .h5")
+@feature("save, .h5", everywhere=True)
 def _(cell):
     cell.model.save(cell.folder / "model.h5")
     again = keras.saving.load_model(cell.folder / "model.h5")
     assert_same(cell.predict(again), cell.predict())
 
 
-@feature("save_weights, load_weights")
+@feature("save_weights, load_weights", everywhere=True)
 def _(cell):
     cell.model.save_weights(cell.folder / "model.weights.h5")
     fresh = cell.fresh(seed=3)
@@ -400,21 +406,21 @@ def _(cell):
     assert_same(cell.predict(fresh), cell.predict())
 
 
-@feature("get_weights, set_weights")
+@feature("get_weights, set_weights", everywhere=True)
 def _(cell):
     fresh = cell.fresh(seed=3)
     fresh.set_weights(cell.model.get_weights())
     assert_same(cell.predict(fresh), cell.predict())
 
 
-@feature("to_json, model_from_json")
+@feature("to_json, model_from_json", everywhere=True)
 def _(cell):
     again = keras.models.model_from_json(cell.model.to_json())
     again.set_weights(cell.model.get_weights())
     assert_same(cell.predict(again), cell.predict())
 
 
-@feature("get_config, from_config")
+@feature("get_config, from_config", everywhere=True)
 def _(cell):
     again = type(cell.model).from_config(cell.model.get_config())
     again.set_weights(cell.model.get_weights())
@@ -422,7 +428,7 @@ def _(cell):
 
 
 def _copies(name, make):
-    @feature(name)
+    @feature(name, everywhere=True)
     def _(cell):
         again = make(cell.model)
         assert again is not cell.model
@@ -443,10 +449,10 @@ for _name, _make in {
 # Looking at a model.
 
 
-@feature("summary, count_params, get_layer")
+@feature("summary, count_params, get_layer", everywhere=True)
 def _(cell):
     lines = []
-    cell.model.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True)
+    cell.model.summary(print_fn=lambda line, **_: lines.append(line))
     count = sum(int(np.prod(w.shape)) for w in cell.model.weights)
     assert cell.model.count_params() == count
     assert f"{count:,}" in "\n".join(lines)
@@ -454,7 +460,7 @@ def _(cell):
         assert cell.model.get_layer(layer.name) is layer
 
 
-@feature("trainable, trainable_variables")
+@feature("trainable, trainable_variables", everywhere=True)
 def _(cell):
     model = cell.fresh()
     count = len(model.trainable_variables)
@@ -469,25 +475,17 @@ def _(cell):
 # Quantization and adapters.
 
 
-def _quantized(mode, tolerance):
-    @feature(f"quantize({mode!r})")
-    def _(cell):
-        model = cell.fresh()
-        before = cell.predict(model)
-        model.quantize(mode)
-        after = cell.predict(model)
-        scale = max(np.abs(array).max() for array in before)
-        assert_same(after, before, tolerance * scale)
-        model.save(cell.folder / "model.keras")
-        again = keras.saving.load_model(cell.folder / "model.keras")
-        assert_same(cell.predict(again), after, 1e-4 * scale)
+@feature("quantize('int8')")
+def _(cell):
+    model = cell.fresh()
+    before = cell.predict(model)
+    model.quantize("int8")
+    after = cell.predict(model)
+    scale = max(np.abs(array).max() for array in before)
+    assert_same(after, before, 0.2 * scale)
 
 
-for _name, _tolerance in {"int8": 0.1, "int4": 0.9, "float8": 0.3}.items():
-    _quantized(_name, _tolerance)
-
-
-@feature("enable_lora")
+@feature("enable_lora", everywhere=True)
 def _(cell):
     model = cell.fresh()
     before = cell.predict(model)
@@ -495,7 +493,6 @@ def _(cell):
     for layer in model._flatten_layers():
         if hasattr(layer, "enable_lora") and layer.built and not getattr(layer, "lora_enabled", 0):
             layer.enable_lora(2)
-            layer.lora_kernel_b if hasattr(layer, "lora_kernel_b") else layer.lora_embeddings_b
             adapted += 1
     assert adapted
     assert_same(cell.predict(model), before)

@@ -97,6 +97,7 @@ def _text_classifier(dtype, **options):
 def _scratch(dtype):
     tokenizer = WordTokenizer.train(TEXTS * 2, vocab_size=20)
     sizes = {"vocab_size": 20, "max_length": 8, "hidden_size": 8, "intermediate_size": 8}
+    sizes["dropout"] = 0.0
     names = ["bad", "good"]
     return tasks.TransformerClassifier(names, **sizes, tokenizer=tokenizer, dtype=dtype)
 
@@ -127,7 +128,9 @@ TENSORS = {
     "TextClassifier": Subject(_text_classifier, IDS, CLASSES),
     "TextClassifier, frozen": Subject(_frozen, IDS, CLASSES),
     "TransformerClassifier": Subject(_scratch, IDS, CLASSES),
-    "TokenClassifier": Subject(lambda d: tasks.TokenClassifier(2, encoder(d), dtype=d), IDS, _tokens),
+    "TokenClassifier": Subject(
+        lambda d: tasks.TokenClassifier(2, encoder(d), dtype=d), IDS, _tokens
+    ),
     "QuestionAnswerer": Subject(
         lambda d: tasks.QuestionAnswerer(encoder(d), dtype=d),
         IDS,
