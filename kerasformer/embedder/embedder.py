@@ -13,6 +13,7 @@ from kerasformer.embedder.options import EncodeOptions, Layers, check_whole_numb
 from kerasformer.embedder.pipeline import Pipeline
 from kerasformer.embedder.pretrained import read_settings, save_embedder
 from kerasformer.embedder.results import TokenVectors, WordVectors
+from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder
 from kerasformer.sources.resolve import resolve
@@ -55,7 +56,8 @@ class TextEmbedder:
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
-            leaves no token for a text behind the prompt.
+            leaves no token for a text behind the prompt; the tokenizer has more tokens than the
+            encoder.
 
     Example:
 
@@ -86,6 +88,11 @@ class TextEmbedder:
         include_prompt: bool = True,
         dense: Sequence[keras.layers.Dense] = (),
     ):
+        if tokenizer.vocab_size > encoder.config.vocab_size:
+            raise UserError(
+                f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder embeddings for "
+                f"{encoder.config.vocab_size:,}: they do not belong together."
+            )
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.layers, self.combine = layers, combine
