@@ -3,6 +3,7 @@
 A new release may rename any of them: tests/test_private_api.py has a test for each.
 """
 
+import io
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -82,6 +83,22 @@ def output_tensors(layer) -> list[list]:
     Keras' public `output` gives those of the first call alone.
     """
     return [node.output_tensors for node in layer._inbound_nodes]
+
+
+def weights_as_h5(model) -> bytes:
+    """The content of the file that `model.save_weights` writes.
+
+    Keras has HDF5's library write to the disk: one that is full ends the process when it exits.
+    """
+    from keras.src.saving import saving_lib
+
+    content = io.BytesIO()
+    store = saving_lib.H5IOStore(content, mode="w")
+    saving_lib._save_state(
+        model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set()
+    )
+    store.close()
+    return content.getvalue()
 
 
 def set_initializer(variable, initializer: Callable) -> None:

@@ -101,6 +101,7 @@ FOUNDATION = (
     "private_api",
     "progress",
     "registration",
+    "transaction",
 )
 MAY_IMPORT = {
     "__init__": set(),
@@ -111,6 +112,7 @@ MAY_IMPORT = {
     "private_api": set(),
     "progress": {"formatting"},
     "registration": {"private_api"},
+    "transaction": {"errors", "files"},
     "layers": {"private_api"},
     "sources": set(),
     "text": {"sources"},

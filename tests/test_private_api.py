@@ -39,6 +39,15 @@ def test_output_tensors():
     assert [id(tensor) for (tensor,) in private_api.output_tensors(layer)] == list(map(id, outputs))
 
 
+def test_weights_as_h5(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    (tmp_path / "ours.weights.h5").write_bytes(private_api.weights_as_h5(model))
+    other = keras.models.clone_model(model)
+    other.load_weights(tmp_path / "ours.weights.h5")
+    for one, another in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
 def test_set_initializer():
     with keras.StatelessScope():
         variable = keras.Variable(keras.initializers.Zeros(), shape=(2,))

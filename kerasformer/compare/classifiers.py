@@ -176,7 +176,7 @@ class Frozen(FineTuned):
     where an interrupted process has kept them.
     """
 
-    arguments: ClassVar[dict] = {"pooling": "mean", "layers": "all", "freeze_encoder": True}
+    arguments: ClassVar[dict] = {"pooling": "mean", "freeze_encoder": True}
     model = None
 
     def __init__(self, dataset, settings, events, kept):

@@ -8,7 +8,7 @@ from kerasformer.checkpoints import Checkpoint
 from kerasformer.errors import UserError
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.examples import check_class_names
+from kerasformer.tasks.labels import check_class_names
 from kerasformer.tasks.problems import least_outputs
 
 

@@ -1,47 +1,15 @@
 """Texts with their labels, from anything that Keras users train on."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+import itertools
+import numbers
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.formatting import listed
 from kerasformer.text.texts import check_texts
-
-
-def check_class_names(class_names: int | Iterable[str], least: int = 2) -> tuple[str, ...]:
-    """The names of classes as a tuple.
-
-    Args:
-        class_names: The names in order, or how many there are: they are then called "0", "1"...
-        least: How many there must be.
-
-    Raises:
-        ValueError: They are not so many different strings, in an order of their own.
-
-    Example:
-
-    >>> check_class_names(2), check_class_names(["bad", "good"])
-    (('0', '1'), ('bad', 'good'))
-    """
-    if isinstance(class_names, int) and not isinstance(class_names, bool):
-        if class_names < least:
-            raise ValueError(f"class_names={class_names}: a classifier needs at least {least}.")
-        return tuple(map(str, range(class_names)))
-    is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str | set)
-    names = tuple(class_names) if is_list else ()  # type: ignore[arg-type]
-    if not is_list or not all(isinstance(name, str) for name in names):
-        raise ValueError(
-            f"class_names={class_names!r} is neither a list of strings nor a number of classes."
-        )
-    if len(names) < least or len(set(names)) < len(names):
-        number = {1: "one name", 2: "two names"}[least]
-        raise ValueError(
-            f"class_names={listed(names, 5)} must be at least {number}, all different."
-        )
-    return names
 
 
 class Examples(NamedTuple):
@@ -51,11 +19,13 @@ class Examples(NamedTuple):
         texts: The texts.
         labels: Names or indices of classes `[n]`, or class probabilities `[n, classes]`; or None.
         sample_weight: float `[n]`, or None.
+        batch_size: How many a batch of the data set holds that they come from, if they do.
     """
 
     texts: list[str]
     labels: Any = None
     sample_weight: Any = None
+    batch_size: int | None = None
 
     def split(self, share: float) -> tuple["Examples", "Examples"]:
         """The examples without their last part, and that part, as Keras' `validation_split`."""
@@ -71,12 +41,13 @@ class Examples(NamedTuple):
 
     def first(self, steps: int | None, batch_size: int) -> "Examples":
         """As many of the examples as so many batches hold; None for all."""
-        return self if steps is None else self.part(slice(steps * batch_size))
+        is_whole = steps is None or self.batch_size  # of a data set no more batches were read
+        return self if is_whole else self.part(slice(steps * batch_size))
 
     def part(self, rows: slice) -> "Examples":
         """Some of the examples."""
-        columns = (None if column is None else column[rows] for column in self[1:])
-        return Examples(self.texts[rows], *columns)
+        columns = (None if column is None else column[rows] for column in self[1:3])
+        return Examples(self.texts[rows], *columns, self.batch_size)
 
 
 def hold_strings(x: Any) -> bool:
@@ -93,7 +64,7 @@ def hold_strings(x: Any) -> bool:
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
         return getattr(spec, "dtype", None) == "string"
     if isinstance(x, keras.utils.PyDataset):
-        first = x[0] if len(x) else ()
+        first = x[0] if x.num_batches != 0 else ()
         return isinstance(first, tuple) and bool(first) and hold_strings(first[0])
     if hasattr(x, "to_numpy"):  # a column of pandas or polars
         x = x.to_numpy()
@@ -112,23 +83,82 @@ def _holds_a_text(x: Any) -> bool:
     return isinstance(x, list | tuple) and any(map(_is_text, x))
 
 
-def read_examples(x: Any, y: Any = None, sample_weight: Any = None) -> Examples:
+def gather(x: Any) -> Any:
+    """An iterator of texts as a list, since it can be read only once; anything else as it is.
+
+    Raises:
+        UserError: It gives batches of texts.
+
+    Example:
+
+    >>> gather(text for text in ["fine", "dull"])
+    ['fine', 'dull']
+    """
+    if not isinstance(x, Iterator):
+        return x
+    first = list(itertools.islice(x, 1))
+    if not first or _is_text(first[0]):
+        return [*first, *x]
+    if (
+        isinstance(first[0], tuple)
+        and first[0]
+        and (_is_text(first[0][0]) or hold_strings(first[0][0]))
+    ):
+        raise UserError(
+            f"Expected texts, got a {type(x).__name__} of tuples: give a list of texts and one of "
+            "labels, or a tf.data.Dataset."
+        )
+    return (one for one in itertools.chain(first, x))  # of iterators Keras takes generators alone
+
+
+def check_counts(least: int = 1, **counts: Any) -> None:
+    """Raises a ValueError for the first of the named numbers that is not an integer, or too low.
+
+    None passes, which is Keras' default for most of them.
+    """
+    for name, count in counts.items():
+        is_count = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+        if count is not None and (not is_count or count < least):
+            kind = "a positive integer" if least else "an integer of at least 0"
+            raise ValueError(f"{name}={count!r} is not {kind}.")
+
+
+def check_frequency(validation_freq: Any) -> None:
+    """Raises a ValueError unless it is a number of epochs, or a collection of epochs."""
+    is_several = isinstance(validation_freq, Collection) and not isinstance(validation_freq, str)
+    for epoch in validation_freq if is_several else [validation_freq]:
+        check_counts(validation_freq=1 if epoch is None else epoch)
+
+
+def read_examples(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    steps: int | None = None,
+    batch_size: int = 32,
+) -> Examples:
     """The texts of what `hold_strings`, with their labels.
 
-    A data set is read as a whole, each of its batches once: texts are short, and batches are
-    formed anew, by length.
+    A data set is read once, its batches one after another: texts are short, and batches are formed
+    anew, by length.
+
+    Args:
+        x, y, sample_weight: As of `fit`.
+        steps: The most batches of a data set to read; None for all.
+        batch_size: How many texts are a batch of a data set that gives one at a time.
 
     Raises:
         UserError: A text is no string, or there are not as many labels or weights as texts.
-        ValueError: A data set comes with labels beside it, or is endless.
+        ValueError: A data set comes with labels beside it, or all of an endless one is asked for.
     """
+    size = None
     if hasattr(x, "element_spec") or isinstance(x, keras.utils.PyDataset):
         if y is not None or sample_weight is not None:
             raise ValueError(
                 "A data set holds its labels and weights: give y and sample_weight "
                 "as parts of its elements."
             )
-        x, y, sample_weight = _read_dataset(x)
+        size, (x, y, sample_weight) = _read_dataset(x, steps, batch_size)
     elif hasattr(x, "numpy"):  # a tensor of TensorFlow's
         x = x.numpy()
     if len(shape := getattr(x, "shape", "n")) != 1:
@@ -136,9 +166,26 @@ def read_examples(x: Any, y: Any = None, sample_weight: Any = None) -> Examples:
     texts = check_texts([decoded(t, f"texts[{i}]") for i, t in enumerate(x)])
     labels = _column(y, "labels", len(texts))
     weights = _column(sample_weight, "sample_weight", len(texts))
-    if weights is not None and (weights.ndim != 1 or weights.dtype.kind not in "biuf"):
-        raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
-    return Examples(texts, labels, None if weights is None else weights.astype("float32"))
+    if weights is not None:
+        if weights.ndim != 1 or weights.dtype.kind not in "biuf":
+            raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
+        weights = weights.astype("float32")
+        check_weights("sample_weight", weights)
+    return Examples(texts, labels, weights, size)
+
+
+def check_weights(name: str, weights: np.ndarray) -> None:
+    """Raises a UserError for weights that training or a mean cannot have.
+
+    Example:
+
+    >>> check_weights("class_weight", np.array([0.0, 2.0]))
+    """
+    bad = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if len(bad):
+        raise UserError(f"{name} has the value {bad[0]}: expected finite numbers of at least 0.")
+    if len(weights) and not weights.any():
+        raise UserError(f"{name} is 0 for every text: give one of them at least a weight above 0.")
 
 
 def decoded(text: Any, name: str) -> Any:
@@ -170,99 +217,43 @@ def _column(values: Any, name: str, count: int) -> np.ndarray | None:
     return array
 
 
-def read_splits(
-    x: Any, y: Any, sample_weight: Any, validation_data: Any, validation_split: float
-) -> tuple[Examples, Examples | None]:
-    """The examples to train on, and those to evaluate on or None, as `fit` is given them."""
-    train = read_examples(x, y, sample_weight)
-    if validation_data is not None:
-        is_list = isinstance(validation_data, list | tuple)
-        columns = list(validation_data) if is_list else [validation_data]
-        if not 1 <= len(columns) <= 3 or not hold_strings(columns[0]):
-            raise UserError(
-                "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a "
-                "data set of these."
-            )
-        return train, read_examples(*columns)
-    return train.split(validation_split) if validation_split else (train, None)
+def read_validation(data: Any, steps: int | None, batch_size: int) -> Examples:
+    """The examples of `validation_data`, as many as `steps` batches hold."""
+    columns = list(data) if isinstance(data, list | tuple) else [data]
+    if not 1 <= len(columns) <= 3 or not hold_strings(columns[0]):
+        raise UserError(
+            "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a data "
+            "set of these."
+        )
+    columns += [None] * (3 - len(columns))
+    return read_examples(*columns, steps, batch_size).first(steps, batch_size)
 
 
-def _read_dataset(dataset: Any) -> list[Any]:
-    if hasattr(dataset, "cardinality") and dataset.cardinality() == -1:
-        raise ValueError("The data set is endless: leave out its repeat(), epochs do the same.")
-    is_sequence = isinstance(dataset, keras.utils.PyDataset)  # iterating one never ends
-    batches = map(dataset.__getitem__, range(len(dataset))) if is_sequence else dataset
+def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int | None, list[Any]]:
+    """How many examples a batch holds, None for one at a time, and their columns."""
+    batches: Iterable = dataset
+    if isinstance(dataset, keras.utils.PyDataset):  # iterating one never ends
+        count = dataset.num_batches
+        batches = map(dataset.__getitem__, itertools.count() if count is None else range(count))
+    else:
+        count = None if (count := int(dataset.cardinality())) == -1 else count
+    if steps is None and count is None:
+        raise ValueError(
+            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
+            "steps to take of it."
+        )
+    is_batched = isinstance(dataset, keras.utils.PyDataset) or _rank(dataset.element_spec) > 0
+    most = steps if steps is None or is_batched else steps * batch_size
     columns: list[list[Any]] = [[], [], []]
-    for batch in batches:
+    size = None
+    for batch in itertools.islice(batches, most):
         parts = batch if isinstance(batch, tuple) else (batch,)
         for column, part in zip(columns, parts, strict=False):
             column.extend(decoded(row, "a text") for row in np.atleast_1d(np.asarray(part)))
-    return [columns[0], *(column or None for column in columns[1:])]
+        size = size or (len(columns[0]) if is_batched else None)
+    return size, [columns[0], *(column or None for column in columns[1:])]
 
 
-def label_ids(labels: Any, class_names: Sequence[str]) -> np.ndarray:
-    """Class names or indices as indices; class probabilities as they are.
-
-    Args:
-        labels: A sequence of names or of integer indices; or float or int `[n, classes]`, such as
-            one-hot vectors.
-        class_names: The names of the classes, in order.
-
-    Returns:
-        int32 `[n]`, or float32 `[n, classes]`.
-
-    Raises:
-        UserError: A label is none of these.
-    """
-    array = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] == len(class_names) and array.dtype.kind in "biuf":
-        return array.astype("float32")
-    index = {name: i for i, name in enumerate(class_names)}
-    names = (decoded(one, "a label") for one in array.tolist())
-    ids = [index.get(one, one) if isinstance(one, str) else one for one in names]
-    for label in ids:
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label < len(index):
-            raise UserError(
-                f"The label {label!r} is not one of the {len(index)} classes "
-                f"{listed(class_names, 5)}, nor an index of one."
-            )
-    return np.asarray(ids, "int32")
-
-
-def sample_weights(
-    labels: np.ndarray,
-    class_names: Sequence[str],
-    class_weight: str | Mapping[Any, float] | None = None,
-    sample_weight: np.ndarray | None = None,
-) -> np.ndarray | None:
-    """The weight of each example: that of its class times its own.
-
-    Args:
-        labels: Class indices `[n]`, or class probabilities `[n, classes]`.
-        class_names: The names of the classes, in order.
-        class_weight: Weights by name or index, or `"balanced"`: inversely to their frequency, as
-            in scikit-learn.
-        sample_weight: float `[n]`.
-
-    Returns:
-        float32 `[n]`; None where all weigh the same.
-
-    Raises:
-        UserError: `class_weight` names no class.
-        ValueError: `class_weight` is neither.
-    """
-    if class_weight is None:
-        return sample_weight
-    count = len(class_names)
-    ids = labels if labels.ndim == 1 else labels.argmax(axis=-1)
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        frequency = np.bincount(ids, minlength=count)
-        weights = len(ids) / (count * np.maximum(frequency, 1))
-    elif isinstance(class_weight, Mapping):
-        weights = np.ones(count)
-        for label, weight in class_weight.items():
-            weights[label_ids([label], class_names)] = weight
-    else:
-        raise ValueError(f"class_weight={class_weight!r} is neither 'balanced' nor a dict.")
-    weights = weights[ids].astype("float32")
-    return weights if sample_weight is None else weights * sample_weight
+def _rank(spec: Any) -> int:
+    shape = (spec[0] if isinstance(spec, tuple) else spec).shape
+    return 1 if shape.rank is None else shape.rank

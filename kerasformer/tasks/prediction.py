@@ -1,13 +1,16 @@
 """The outputs of a model for many texts, batch by batch."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasformer.data.batches import Batches
+from kerasformer.errors import UserError
 from kerasformer.layers.kernels import use_kernels
+from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
 
@@ -43,7 +46,10 @@ def predict_rows(
     if callbacks:
         getattr(callbacks, f"on_{event}_begin")()
     with use_kernels(inference_kernels()):
-        computed = in_order(model.predict_on_batch, batches, batches_at_once())
+        if replicas(model) > 1:
+            computed = _across_replicas(model, data)
+        else:
+            computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
             outputs[rows] = part
             if callbacks:
@@ -52,6 +58,33 @@ def predict_rows(
             if bar:
                 bar.add(1)
     return outputs
+
+
+def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows and outputs of each batch, which `tf.distribute` divides among its devices."""
+    outputs = keras.Model.predict(model, data.for_backend(), verbose=0)
+    ends = np.cumsum([len(rows) for rows in data.batches])
+    yield from zip(data.batches, np.split(outputs, ends[:-1]), strict=True)
+
+
+def check_answers(logits: np.ndarray) -> np.ndarray:
+    """Logits `[n, classes]` as they are.
+
+    Raises:
+        UserError: One of them is no number.
+
+    Example:
+
+    >>> check_answers(np.array([[0.5, 1.0]])).tolist()
+    [[0.5, 1.0]]
+    """
+    if not (are_finite := np.isfinite(logits).all(axis=-1)).all():
+        raise UserError(
+            f"The model's answer to texts[{int(are_finite.argmin())}] is not a number: its weights "
+            "diverged in training, or its dtype is too narrow for them; train it anew, or load it "
+            "in float32."
+        )
+    return logits
 
 
 def callback_list(callbacks: Any, model: keras.Model, steps: int) -> keras.callbacks.CallbackList:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasformer.errors import UserError
 from kerasformer.models.problems import MULTI_LABEL, PROBLEMS, REGRESSION, SINGLE_LABEL
-from kerasformer.tasks.prediction import softmax
+from kerasformer.tasks.prediction import check_answers, softmax
 
 
 def least_outputs(problem_type: str) -> int:
@@ -26,7 +26,7 @@ def probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:
     """Class probabilities of logits `[n, classes]`, float32.
 
     Raises:
-        UserError: The logits are numbers of a regression.
+        UserError: The logits are numbers of a regression, or one of them is no number.
 
     Example:
 
@@ -38,6 +38,7 @@ def probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:
             "This model returns numbers (regression), which are no classes: use predict, which "
             "gives them as they are."
         )
+    check_answers(logits)
     if problem_type == MULTI_LABEL:
         return 0.5 * (1 + np.tanh(0.5 * logits))  # the sigmoid, which overflows written as exp
     return softmax(logits)

@@ -1,56 +1,33 @@
 """What the scratch and the pretrained classifier share: training and answering on strings."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
-from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks import problems
 from kerasformer.tasks.examples import (
-    check_class_names,
+    check_counts,
+    check_frequency,
+    gather,
     hold_strings,
-    label_ids,
     read_examples,
-    read_splits,
-    sample_weights,
+    read_validation,
 )
-from kerasformer.tasks.prediction import callback_list, predict_rows, softmax
-from kerasformer.tasks.task import Task
-from kerasformer.text import Tokenized
+from kerasformer.tasks.prediction import callback_list, check_answers, predict_rows, softmax
+from kerasformer.tasks.string_model import StringModel
 from kerasformer.training import classification_metrics
-from kerasformer.training.losses import cross_entropy, labels_for
+from kerasformer.training.losses import cross_entropy
 
 
-class StringClassifier(Task):
+class StringClassifier(StringModel):
     """A Keras classifier with its tokenizer and class names, so that strings go in.
 
     A child builds its layers, and returns logits for the dict that `kerasformer.text.pack` makes.
     `fit`, `evaluate` and `predict` have Keras' arguments, which mean what they mean in Keras. They
     take strings, or anything that a Keras model takes, and then do what a Keras model does.
-
-    Args:
-        class_names: The names of the classes, in order, or their number.
-        max_length: Texts are truncated to this many tokens.
-        problem_type: What the logits are of, by transformers' names: one class of many, as by
-            default, `"multi_label_classification"` or `"regression"`; the last two to predict with.
-        **kwargs: `tokenizer`, and Keras arguments of the model.
     """
-
-    def __init__(
-        self,
-        class_names: int | Iterable[str],
-        max_length: int,
-        problem_type: str = SINGLE_LABEL,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        self.class_names = check_class_names(class_names, problems.least_outputs(problem_type))
-        self.max_length = max_length
-        self.problem_type = problem_type
 
     def fit(
         self,
@@ -82,7 +59,11 @@ class StringClassifier(Task):
         (`kerasformer.training.adamw`) and the hyperparameters of the property `recipe`. A further
         `fit` then goes on where the last one ended: with the optimizer's state, and at the
         learning rate that a schedule over all epochs so far has by then. Where an encoder was
-        frozen or unfrozen in between, it starts with a new optimizer.
+        frozen or unfrozen in between, it starts with a new optimizer. With a callback that sets the
+        learning rate, `LearningRateScheduler` or `ReduceLROnPlateau`, there is no warmup or decay.
+
+        The same seed trains the same weights to the same ones on a CPU with one backend; on a GPU
+        after `keras.utils.set_random_seed` and `tf.config.experimental.enable_op_determinism()`.
 
         Args:
             x: The texts: a sequence, a column or a tensor of strings; or a `tf.data.Dataset` or
@@ -99,22 +80,24 @@ class StringClassifier(Task):
                 their frequency, as in scikit-learn.
             sample_weight: A weight for each text, float `[n]`.
             initial_epoch: The epoch to start at.
-            steps_per_epoch: Batches in an epoch, which starts where the last one ended.
+            steps_per_epoch: Batches in an epoch, which starts where the last one ended; of a data
+                set its own batches, unless `batch_size` is given.
             validation_steps, validation_batch_size: Batches to evaluate on, and texts in each.
             learning_rate, weight_decay: Of AdamW; by default those of `recipe`.
-            seed: Of the order of the batches.
+            seed: Of the order of the batches and of dropout.
             restart: Whether to start with a new optimizer and schedule.
 
         Returns:
             The `keras.callbacks.History`.
 
         Raises:
-            UserError: There is no text, a text is not a string, a label is not a class, or texts,
-                labels and weights differ in number.
+            UserError: There is no text, a text is not a string, a label is not a class, texts,
+                labels and weights differ in number, a weight is negative or not finite, or
+                training diverged.
             ValueError: `learning_rate`, `weight_decay` or `restart` for a model that was compiled
                 by hand, or for tensors.
         """
-        is_text = hold_strings(x)
+        is_text = hold_strings(x := gather(x))
         if self._compiled_by_hand or not is_text:
             _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
         if not is_text and not self.compiled:
@@ -126,54 +109,36 @@ class StringClassifier(Task):
                 *(initial_epoch, steps_per_epoch, validation_steps, validation_batch_size),
                 validation_freq,
             )
+        check_counts(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        check_counts(batch_size=batch_size, validation_batch_size=validation_batch_size)
+        check_counts(0, initial_epoch=initial_epoch, seed=seed)
+        check_frequency(validation_freq)
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
-        train, validation = read_splits(x, y, sample_weight, validation_data, validation_split)
+        most = steps_per_epoch and steps_per_epoch * max(1, recipe.epochs - initial_epoch)
+        train = read_examples(x, y, sample_weight, most, recipe.batch_size)
+        if steps_per_epoch and batch_size is None:  # the steps are the data set's batches, if any
+            recipe = recipe.change(batch_size=train.batch_size)
+        size, validation = validation_batch_size or recipe.batch_size, None
+        if validation_data is not None:
+            validation = read_validation(validation_data, validation_steps, size)
+        elif validation_split:
+            train, validation = train.split(validation_split)
+            validation = validation.first(validation_steps, size)
         self._prepare(train.texts)
         loss = self.loss if self.compiled and not restart else None
         order = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
-        data = self._batches(train, loss, recipe.batch_size, class_weight, **order)
+        options = {"class_weight": class_weight, "make": self._training_inputs}
+        data = self._batches(train, loss, recipe.batch_size, **options, **order)
         if validation is not None:
-            size = validation_batch_size or recipe.batch_size
             loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
-            validation = self._batches(validation.first(validation_steps, size), loss, size)
+            validation = self._batches(validation, loss, size, make=self._training_inputs)
         told = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
-        told |= {"restart": restart, "initial_epoch": initial_epoch}
+        told |= {"seed": seed, "restart": restart, "initial_epoch": initial_epoch}
         return self._train(data, validation, recipe, **told)
 
     def _prepare(self, texts: list[str]) -> None:
         """Called with the training texts before they are tokenized."""
-
-    def _batches(self, examples, loss, batch_size, class_weight=None, **options) -> Batches:
-        """The batches of labelled texts, of which there is one at least, for a loss or for any."""
-        problems.refuse_to_train(self.problem_type)
-        if examples.labels is None:
-            raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
-        if not examples.texts:
-            raise UserError("There is no text to train or evaluate on; give at least one.")
-        labels = labels_for(
-            loss, label_ids(examples.labels, self.class_names), len(self.class_names)
-        )
-        weights = sample_weights(labels, self.class_names, class_weight, examples.sample_weight)
-        return self._inputs(examples.texts, labels, weights, batch_size, **options)
-
-    def _inputs(self, texts, labels=None, sample_weight=None, batch_size=32, **options) -> Batches:
-        """The batches of texts as `call` takes them."""
-        options["max_length"] = self.max_length
-        return TextBatches(self.tokenize(texts), labels, sample_weight, batch_size, **options)
-
-    def tokenize(self, texts: Iterable[str]) -> Tokenized:
-        """Turns texts into the token ids that the model takes.
-
-        Args:
-            texts: A sequence of strings.
-
-        Raises:
-            UserError: A text is no string, or the model has no tokenizer yet.
-        """
-        if self.tokenizer is None:
-            raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
-        return self.tokenizer.tokenize(texts, max_length=self.max_length)
 
     def predict(
         self,
@@ -197,10 +162,11 @@ class StringClassifier(Task):
         Raises:
             UserError: A text is not a string, or the model has no vocabulary yet.
         """
-        if not hold_strings(x):
+        if not self._takes(x := gather(x)):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         size = self.RECIPE.batch_size if batch_size is None else batch_size
-        texts = read_examples(x).first(steps, size).texts
+        check_counts(steps=steps)
+        texts = read_examples(x, None, None, steps, size).first(steps, size).texts
         data = self._inputs(texts, batch_size=size)
         told = callback_list(callbacks, self, len(data))
         logits = predict_rows(self, data, len(self.class_names), verbose, told)
@@ -231,6 +197,12 @@ class StringClassifier(Task):
         """
         problems.warn_untrained(self)
         return problems.names_of(self.predict(texts, **kwargs), self.class_names, self.problem_type)
+
+    def _takes(self, x: Any) -> bool:
+        """Whether x has texts, and not tensors."""
+        if x is None:
+            raise UserError("Expected texts, got None.")
+        return hold_strings(x)
 
     def evaluate(
         self,
@@ -264,7 +236,7 @@ class StringClassifier(Task):
             UserError: As `fit`.
             TypeError: An unknown argument.
         """
-        if not hold_strings(x):
+        if not self._takes(x := gather(x)):
             return super().evaluate(
                 *(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict), **kwargs
             )
@@ -272,9 +244,12 @@ class StringClassifier(Task):
             raise TypeError(f"evaluate got an unexpected argument {next(iter(kwargs))!r}.")
         size = self.RECIPE.batch_size if batch_size is None else batch_size
         loss = self.loss if self.compiled else None
-        data = self._batches(read_examples(x, y, sample_weight).first(steps, size), loss, size)
+        check_counts(steps=steps)
+        examples = read_examples(x, y, sample_weight, steps, size).first(steps, size)
+        data = self._batches(examples, loss, size)
         told = callback_list(callbacks, self, len(data))
         logits = predict_rows(self, data, len(self.class_names), verbose, told, "test")
+        check_answers(logits)
         ids = data.labels if data.labels.ndim == 1 else data.labels.argmax(axis=-1)
         scores = classification_metrics(ids, softmax(logits), self.class_names, data.sample_weight)
         logs = {name: scores[name] for name in ("loss", "accuracy")}
@@ -283,11 +258,6 @@ class StringClassifier(Task):
         told.on_test_end(logs)
         values = list(logs.values())
         return scores | logs if return_dict else values if len(values) > 1 else values[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        own = {"class_names": list(self.class_names), "max_length": self.max_length}
-        return super().get_config() | own | {"problem_type": self.problem_type}
 
 
 def _refuse(**arguments: Any) -> None:

@@ -7,10 +7,13 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
+from kerasformer.models.distribution import strategy_scope
 from kerasformer.models.export import ServingExport
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.divergence import DivergenceCheck
 from kerasformer.training.losses import takes_probabilities
+from kerasformer.training.seeds import seed_dropout
 
 
 class Task(ServingExport):
@@ -60,7 +63,8 @@ class Task(ServingExport):
 
     @property
     def _compiled_by_hand(self) -> bool:
-        return self.compiled and not self._compiled_by_fit
+        is_ours = self._compiled_by_fit and getattr(self.optimizer, "made_by_fit", False)
+        return self.compiled and not is_ours
 
     def _train(
         self,
@@ -68,6 +72,7 @@ class Task(ServingExport):
         validation: Batches | None,
         recipe: Recipe,
         *,
+        seed: int,
         restart: bool,
         initial_epoch: int = 0,
         callbacks: Any = None,
@@ -77,34 +82,57 @@ class Task(ServingExport):
         self.check_process()
         if not self.trainable_weights:
             raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
-        if not self._compiled_by_hand:
-            steps = len(data) * max(1, recipe.epochs - initial_epoch)
-            trained = frozenset(map(id, self.trainable_variables))
-            # An optimizer is of the variables that it was built with, with a frozen encoder or not.
-            if self._compiled_by_fit and not restart and trained == self._optimized:
-                recipe.extend(self, steps)
-            else:
-                recipe.compile(self, steps, one_hot=data.labels.ndim == 2)
-                self._optimized = trained
-            self._compiled_by_fit = True
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = callbacks.callbacks
+        callbacks = keras.tree.flatten(callbacks or [])
+        if any(weight.dtype == "float16" for weight in self.trainable_weights):
+            raise UserError(
+                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
+                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
+                "its weights in float32."
+            )
+        seed_dropout(self, seed)
+        steps = len(data) * max(1, recipe.epochs - initial_epoch)
+        one_hot = data.labels.ndim == 2
+        self._compile_for_fit(recipe, steps, one_hot, any(map(_sets_rate, callbacks)), restart)
+        rate = recipe.learning_rate
+        if self._compiled_by_hand:
+            rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
         # Keras starts passes over data that it does not train on, how many depends on the backend.
         start = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: data.start_epoch(epoch - initial_epoch)
         )
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = callbacks.callbacks
-        callbacks = [start, *keras.tree.flatten(callbacks or [])]
+        check = DivergenceCheck()
         # Not shuffled by Keras: the batches have an order of their own already.
-        return keras.Model.fit(
+        history = keras.Model.fit(
             self,
             data.for_backend(),
             epochs=recipe.epochs,
             initial_epoch=initial_epoch,
-            callbacks=callbacks,
+            callbacks=[start, check, *callbacks],
             validation_data=validation and validation.for_backend(),
             shuffle=False,
             **options,
         )
+        check.refuse(rate)
+        return history
+
+    def _compile_for_fit(self, recipe, steps, one_hot, settable, restart) -> None:
+        """Gives the model the recipe's optimizer, or the one it has the further steps."""
+        if self._compiled_by_hand:
+            if self._compiled_by_fit:  # and its user replaced the optimizer
+                self._compiled_by_fit = False
+                self.train_function = None
+            return
+        trained = frozenset(map(id, self.trainable_variables))
+        with strategy_scope(self):
+            # An optimizer is of the variables that it was built with, with a frozen encoder or not.
+            if self._compiled_by_fit and not restart and trained == self._optimized:
+                recipe.extend(self, steps, settable)
+            else:
+                recipe.compile(self, steps, one_hot, settable)
+                self._optimized = trained
+        self.optimizer.made_by_fit = self._compiled_by_fit = True
 
     def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, Any]:
         """The loss and the metrics of `compile`, by their names."""
@@ -125,3 +153,9 @@ class Task(ServingExport):
         """The constructor's arguments."""
         tokenizer = None if self.tokenizer is None else self.tokenizer.to_json()
         return {**super().get_config(), "tokenizer": tokenizer}
+
+
+def _sets_rate(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback sets the learning rate, which then follows no schedule of ours."""
+    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    return isinstance(callback, setters)

@@ -17,12 +17,12 @@ from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
-from kerasformer.tasks.examples import label_ids
 from kerasformer.tasks.feature_cache import FeatureCache
+from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, other_vectors, pool_layers
+from kerasformer.tasks.vectors import VECTORS, Layers, default_layers, other_vectors, pool_layers
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -46,12 +46,12 @@ class TextClassifier(StringClassifier, EncoderClassifier):
             dense + tanh over the first token.
         layers: The layers whose outputs are pooled, as of `kerasformer.layers.LayerPooling`: an
             index or several, from the embeddings (0) over the first block (1) to the last (-1),
-            `"all"`, or a name such as `"sum_last_four"`. Frozen vectors are worth more from several
-            layers, section 5.3.
+            `"all"`, or a name such as `"sum_last_four"`. By default the last of an encoder that is
+            trained, and all of a frozen one, whose vectors are worth more so (section 5.3).
         combine: What is done with several layers, as of `LayerPooling`; by default what a name
             says, else `"concat"`.
         dropout: Share of the pooled vector dropped in training.
-        max_length: Texts are truncated to so many tokens; by default the encoder's positions.
+        max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         freeze_encoder: Whether the head alone is trained.
         **kwargs: `problem_type`, as of `StringClassifier`, and Keras arguments of the model.
 
@@ -91,7 +91,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         encoder: BertEncoder,
         tokenizer: Any,
         pooling: str = "mean",
-        layers: Layers = "last",
+        layers: Layers | None = None,
         combine: str | None = None,
         dropout: float = 0.1,
         max_length: int | None = None,
@@ -99,14 +99,17 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         **kwargs: Any,
     ):
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        length: int = positions if max_length is None else max_length
+        own = getattr(tokenizer, "max_length", None) or positions
+        length: int = min(own, positions) if max_length is None else max_length
         check_sizes(max_length=length)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
         if pooling not in ("pooled", "cls", "mean"):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
-        self.pooling, self.combine = pooling, combine
+        self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
+        if layers is None:
+            layers = default_layers(pooling, self.encoder_is_frozen)
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
         indices = self.layer_pooling.indices(count)
@@ -117,7 +120,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
         states = [(None, encoder.config.hidden_size)] * count
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
-        self.dropout = dropout
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
@@ -129,7 +131,8 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        return heads, {"pooling": "pooled", **checkpoint.settings, **settings} if heads else {}
+        trained = {"pooling": "pooled", "layers": "last", **checkpoint.settings, **settings}
+        return heads, trained if heads else {}
 
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
@@ -188,12 +191,11 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         small = self.encoder.config.hidden_size < 512
         return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
-    def _inputs(self, texts, labels=None, sample_weight=None, batch_size=32, **options) -> Batches:
+    def _training_inputs(self, texts: list[str], *args: Any, **options: Any) -> Batches:
         # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if labels is None or not self.encoder_is_frozen:
-            return super()._inputs(texts, labels, sample_weight, batch_size, **options)
-        features = self._features(texts, verbose=0)
-        return FeatureBatches(features, labels, sample_weight, batch_size, **options)
+        if not self.encoder_is_frozen:
+            return super()._training_inputs(texts, *args, **options)
+        return FeatureBatches(self._features(texts, verbose=0), *args, **options)
 
     def features(
         self, texts: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
@@ -262,9 +264,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         keras.utils.set_random_seed(seed)
         self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
         self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))
-        if self.dropout:
-            dropped = self.dropout_layer.seed_generator.state
-            dropped.assign(keras.random.SeedGenerator(seed).state)
         recipe = self.FROZEN_RECIPE.change(epochs=epochs)
 
         def batches(vectors, labels, **order):
@@ -273,7 +272,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
 
         validation = None if validation_data is None else batches(*validation_data)
         data = batches(features, labels, seed=seed)
-        return self._train(data, validation, recipe, restart=True, **options)
+        return self._train(data, validation, recipe, seed=seed, restart=True, **options)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":

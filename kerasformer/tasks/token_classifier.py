@@ -8,7 +8,7 @@ import keras
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
-from kerasformer.tasks.examples import check_class_names
+from kerasformer.tasks.labels import check_class_names
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")

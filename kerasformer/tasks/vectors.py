@@ -10,6 +10,18 @@ Layers = int | str | Sequence[int]
 VECTORS = ("pooling", "layers", "combine")
 
 
+def default_layers(pooling: str, is_frozen: bool) -> Layers:
+    """The layers that a new head takes: of a frozen encoder all, where the pooling can.
+
+    A head alone can learn which of the layers tells its classes; training the encoder brings that
+    to the last one.
+
+    >>> default_layers("mean", is_frozen=True), default_layers("mean", is_frozen=False)
+    ('all', 'last')
+    """
+    return "all" if is_frozen and pooling != "pooled" else "last"
+
+
 def pool_layers(layers: Layers, combine: str | None, dtype: Any = None) -> LayerPooling:
     """Of a list of layers, their concatenation, where nothing else is asked for."""
     is_named = isinstance(layers, str) and layers != "all"

@@ -64,10 +64,12 @@ _AdamW: Any = optimizer_with_hooks(keras.optimizers.AdamW)
 class AdamW(_AdamW):
     """Keras' AdamW, on TensorFlow with its fused kernel.
 
-    The numbers are those of `keras.optimizers.AdamW`, whose update is a dozen passes over the
-    memory of each variable; an embedding table is large, and TensorFlow's kernel makes one pass.
-    The global norm counts a row of an embedding table once, its gradients summed, as PyTorch does,
-    where Keras squares the gradient of each occurrence of a token.
+    The numbers are those of `keras.optimizers.AdamW`, with every option of it, whose update is a
+    dozen passes over the memory of each variable; an embedding table is large, and TensorFlow's
+    kernel makes one pass. With `amsgrad`, for variables that are not float32, and on other backends
+    the update is Keras' own. They differ in one thing: the moments and the global norm take the
+    gradient of a row of an embedding table once, summed over the token's occurrences, as PyTorch
+    does, where Keras on TensorFlow squares that of each occurrence.
 
     Args:
         *args: As `keras.optimizers.AdamW` takes them.
@@ -79,6 +81,22 @@ class AdamW(_AdamW):
     0.01
     """
 
+    @property
+    def learning_rate(self):
+        """The learning rate of the current step."""
+        return _AdamW.learning_rate.fget(self)
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        try:
+            _AdamW.learning_rate.fset(self, value)
+        except TypeError:
+            raise TypeError(
+                "The learning rate follows a schedule, so it cannot be set: give fit a "
+                "learning_rate or a callback such as keras.callbacks.LearningRateScheduler, or "
+                "compile the model with an optimizer whose learning_rate is a number."
+            ) from None
+
     def clip_gradients(self, gradients):
         """The gradients, clipped as the arguments say."""
         if keras.backend.backend() != "tensorflow" or not self.global_clipnorm:
@@ -89,7 +107,15 @@ class AdamW(_AdamW):
         dtypes = [gradient.dtype for gradient in gradients]
         if len(set(dtypes)) > 1:  # a head in float32 on layers in float16
             gradients = [tf.cast(gradient, "float32") for gradient in gradients]
-        clipped = tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+        norm, replica = None, tf.distribute.get_replica_context()
+        if replica and replica.num_replicas_in_sync > 1:
+            # Keras sums the gradients of several devices after it has clipped those of each.
+            summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            slices = tf.IndexedSlices
+            norm = tf.linalg.global_norm(
+                [_sum_rows(g) if isinstance(g, slices) else g for g in summed]
+            )
+        clipped = tf.clip_by_global_norm(gradients, self.global_clipnorm, use_norm=norm)[0]
         return [tf.cast(one, dtype) for one, dtype in zip(clipped, dtypes, strict=True)]
 
     def apply_weight_decay(self, variables):
@@ -131,14 +157,15 @@ def _sum_rows(slices):
     return tf.IndexedSlices(values, rows, slices.dense_shape)
 
 
-def adamw(learning_rate, total_steps, warmup_ratio=0.1, weight_decay=0.01, clip_norm=1.0):
+def adamw(learning_rate, total_steps=None, warmup_ratio=0.1, weight_decay=0.01, clip_norm=1.0):
     """AdamW as BERT is fine-tuned: warmup, linear decay, clipping by the global norm.
 
     Weight decay leaves out biases and LayerNorm, as in Devlin et al.'s `optimization.py`.
 
     Args:
         learning_rate: The highest learning rate.
-        total_steps: Steps of the whole training.
+        total_steps: Steps of the whole training; without them the learning rate is constant, and
+            can be set.
         warmup_ratio: The part of them in which the learning rate rises.
         weight_decay: Decoupled weight decay, Loshchilov & Hutter, https://arxiv.org/abs/1711.05101.
         clip_norm: Largest global norm of the gradients; None for no clipping.
@@ -151,9 +178,11 @@ def adamw(learning_rate, total_steps, warmup_ratio=0.1, weight_decay=0.01, clip_
     >>> adamw(5e-5, total_steps=100).global_clipnorm
     1.0
     """
-    warmup_steps = round(warmup_ratio * total_steps)
+    if total_steps is not None:
+        warmup_steps = round(warmup_ratio * total_steps)
+        learning_rate = WarmupLinearDecay(learning_rate, total_steps, warmup_steps)
     optimizer = AdamW(
-        WarmupLinearDecay(learning_rate, total_steps, warmup_steps),
+        learning_rate,
         weight_decay=weight_decay,
         epsilon=1e-8,  # PyTorch's; Keras has 1e-7
         global_clipnorm=clip_norm,

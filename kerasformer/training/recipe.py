@@ -51,14 +51,20 @@ clip_norm=1.0)
         """A copy with the given attributes; None leaves one as it is."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
 
-    def compile(self, model: keras.Model, steps: int, one_hot: bool = False) -> None:
+    def compile(
+        self, model: keras.Model, steps: int, one_hot: bool = False, settable: bool = False
+    ) -> None:
         """Compiles a model that returns logits for training by this recipe.
 
         Args:
             model: The model.
             steps: The batches of the whole training.
             one_hot: Whether labels are vectors of class probabilities rather than indices.
+            settable: Whether callbacks set the learning rate, which is constant else.
         """
+        self._compile(model, None if settable else steps, cross_entropy(one_hot))
+
+    def _compile(self, model: keras.Model, steps: int | None, loss: keras.losses.Loss) -> None:
         optimizer = adamw(
             self.learning_rate,
             steps,
@@ -67,18 +73,37 @@ clip_norm=1.0)
             clip_norm=self.clip_norm,
         )
         # Not model.compile, which a task takes as its user's own choice.
-        keras.Model.compile(model, optimizer, cross_entropy(one_hot), metrics=["accuracy"])
+        keras.Model.compile(model, optimizer, loss, metrics=["accuracy"])
 
-    def extend(self, model: keras.Model, steps: int) -> None:
+    def extend(self, model: keras.Model, steps: int, settable: bool = False) -> None:
         """Has a model that `compile` compiled train on, as if the steps had been planned with it.
 
-        The optimizer keeps its state; the learning rate falls from where a schedule over all steps
-        would be by now.
+        The optimizer keeps its moments; the learning rate falls from where a schedule over all
+        steps would be by now.
         """
-        # Mixed precision with float16 wraps it in one that scales the loss.
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-        done, schedule = int(optimizer.iterations), optimizer.get_config()["learning_rate"]
-        warmup_steps = schedule["config"]["warmup_steps"]
-        optimizer.learning_rate = WarmupLinearDecay(self.learning_rate, done + steps, warmup_steps)
+        optimizer = _inner(model.optimizer)
+        done, rate = int(optimizer.iterations), optimizer.get_config()["learning_rate"]
+        had_schedule = isinstance(rate, dict)
+        if settable and had_schedule:  # in Keras a schedule cannot be replaced by a number
+            self._compile(model, None, model.loss)
+            _copy_state(optimizer, _inner(model.optimizer), model.trainable_variables)
+            return
+        warmup_steps = rate["config"]["warmup_steps"] if had_schedule else 0
+        schedule = WarmupLinearDecay(self.learning_rate, done + steps, warmup_steps)
+        optimizer.learning_rate = self.learning_rate if settable else schedule
         optimizer.weight_decay = self.weight_decay
         model.train_function = None  # it was traced with the schedule of before
+
+
+def _inner(optimizer: keras.Optimizer) -> keras.Optimizer:
+    # Mixed precision with float16 wraps it in one that scales the loss.
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _copy_state(source: keras.Optimizer, target: keras.Optimizer, trained: list) -> None:
+    """Hands on the steps done and the moments of an AdamW, which are the last of its variables."""
+    target.build(trained)
+    target.iterations.assign(source.iterations)
+    moments = 2 * len(trained)
+    for old, new in zip(source.variables[-moments:], target.variables[-moments:], strict=True):
+        new.assign(old)

@@ -527,10 +527,10 @@ def test_what_only_looks_like_texts(make, x, message):
         ({"validation_data": (np.ones((2, 8)), [0, 1])}, "validation_data to be"),
         ({"class_weight": [1.0, 2.0]}, "neither 'balanced' nor a dict"),
         ({"batch_size": 0}, "batch_size=0 is not a positive integer"),
-        ({"steps_per_epoch": -1}, "steps=-1 is not a positive integer"),
+        ({"steps_per_epoch": -1}, "steps_per_epoch=-1 is not a positive integer"),
         ({"epochs": "3"}, "epochs='3' is not an integer"),
         ({"learning_rate": "fast"}, "learning_rate='fast' is not a number"),
-        ({"x": iter(TEXTS)}, "Expected texts, got list_iterator"),
+        ({"x": object()}, "Expected texts, got object"),
     ],
 )
 def test_wrong_arguments_of_fit_are_one_sentence(make, options, message):

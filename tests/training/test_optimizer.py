@@ -101,3 +101,93 @@ def test_the_optimizer_comes_back_from_its_config():
 
 def test_a_recipe_changes_only_what_is_given():
     assert Recipe().change(epochs=7, batch_size=None) == Recipe(epochs=7)
+
+
+OPTIONS = {
+    "defaults": {},
+    "amsgrad": {"amsgrad": True},
+    "EMA": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
+    "norm of each": {"clipnorm": 0.01},
+    "value": {"clipvalue": 0.001},
+    "global norm": {"global_clipnorm": 0.01},
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "loss scale": {"loss_scale_factor": 64.0},
+    "betas": {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-3},
+    "no decay": {"weight_decay": 0.0},
+    "schedule": {"learning_rate": WarmupLinearDecay(0.01, 20, 3)},
+}
+
+
+def apply_steps(optimizer, wrap=lambda optimizer: optimizer, compiled=False):
+    """The weights after steps along gradients that are the same for every optimizer."""
+    rng = np.random.default_rng(3)
+    variables = [keras.Variable(rng.normal(size=s).astype("float32")) for s in [(7, 5), (5,)]]
+    optimizer = wrap(optimizer)
+    optimizer.build(variables)
+
+    def step(gradients):
+        optimizer.apply(gradients, variables)
+
+    if compiled and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(
+            lambda gradients: optimizer.apply(gradients, variables), jit_compile=compiled == "XLA"
+        )
+    for _ in range(9):
+        gradients = [rng.normal(size=v.shape).astype("float32") for v in variables]
+        step([keras.ops.convert_to_tensor(g) for g in gradients])
+    optimizer.finalize_variable_values(variables)
+    return [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+def assert_equal_steps(options, *args):
+    options = {"learning_rate": 0.01, **options}
+    ours = apply_steps(AdamW(**options), *args)
+    theirs = apply_steps(keras.optimizers.AdamW(**options), *args)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_is_that_of_keras(options):
+    assert_equal_steps(options)
+
+
+@on_tensorflow
+def test_loss_scaling_is_that_of_keras():
+    def wrap(optimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+
+    assert_equal_steps({}, wrap)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("compiled", ["graph", "XLA"])
+def test_compiled_steps_are_those_of_keras(compiled):
+    assert_equal_steps({"global_clipnorm": 0.5}, lambda optimizer: optimizer, compiled)
+
+
+@on_tensorflow
+def test_a_token_that_occurs_twice_is_updated_by_its_summed_gradient():
+    """Keras squares the gradient of each occurrence: there the table moves otherwise."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(5)
+    start, rows = rng.normal(size=(6, 3)).astype("float32"), [4, 1, 4, 4]
+
+    def moved(optimizer, dense):
+        table = keras.Variable(start)
+        optimizer.build([table])
+        for seed in range(4):
+            values = np.random.default_rng(seed).normal(size=(4, 3)).astype("float32")
+            gradient = tf.IndexedSlices(values, rows, start.shape)
+            gradient = tf.convert_to_tensor(gradient) if dense else gradient
+            optimizer.apply([gradient], [table])
+        return table.numpy()
+
+    expected = moved(keras.optimizers.AdamW(0.01), dense=True)
+    np.testing.assert_allclose(moved(AdamW(0.01), dense=False), expected, atol=1e-6)
+    np.testing.assert_allclose(moved(AdamW(0.01), dense=True), expected, atol=1e-6)
+    assert np.abs(moved(keras.optimizers.AdamW(0.01), dense=False) - expected).max() > 1e-3

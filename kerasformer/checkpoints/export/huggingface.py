@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,15 +24,30 @@ from kerasformer.checkpoints.formats.huggingface_names import (
     Pooler,
     own_classifier,
 )
-from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, PendingTensor, writing_tensors
+from kerasformer.checkpoints.io.safetensors_file import (
+    SAVE_ID,
+    SHARD_INDEX,
+    WEIGHTS,
+    PendingTensor,
+    writing_tensors,
+)
 from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 from kerasformer.models.config import EncoderConfig
 from kerasformer.models.problems import SINGLE_LABEL
+from kerasformer.text.files import REPLACED_FILES
+from kerasformer.transaction import saving
 
 if TYPE_CHECKING:  # the encoder imports this module to save itself
     from kerasformer.models import BertEncoder
+
+_CONFIG = "config.json"
+# By which a folder holds a model of any format: an older one would be read in place of the new.
+_MODEL_FILES = (
+    *(WEIGHTS, SHARD_INDEX, "model-*-of-*.safetensors", "modules.json", "adapter_config.json"),
+    *("classifier.json", "classifier.weights.h5", "model.weights.h5", "model.weights.json"),
+)
 
 
 # Heads over the pooler's vector, as a classifier with pooling="pooled".
@@ -79,6 +95,7 @@ def save_pretrained(
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     layout = _layout(config, heads, settings.get("pooling"))
+    values = config_values(config, layout.kind.model_type)
     tensors = list(_encoder_tensors(layout, encoder))
     for head, layer in heads.items():
         table = layout.table
@@ -86,7 +103,6 @@ def save_pretrained(
             table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
         tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
-    values = config_values(config, layout.kind.model_type)
     values |= {"architectures": [layout.architecture], "dtype": encoder.variable_dtype}
     if dropout is not None:
         key, _ = layout.kind.dropout if layout.pooler else ("classifier_dropout", None)
@@ -98,18 +114,21 @@ def save_pretrained(
         values["label2id"] = {name: i for i, name in enumerate(class_names)}
     if settings:
         values[OWN_SETTINGS] = dict(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with writing_tensors(folder / WEIGHTS, tensors):
-            text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
-            write_whole(folder / "config.json", text + "\n")
-            if tokenizer is not None:
-                tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise UserError(
-            f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
-            "written to, on a disk with room."
-        ) from None
+    with saving_model(folder, with_tokenizer=tokenizer is not None) as new:
+        with writing_tensors(new / WEIGHTS, tensors, _to_json(values)) as save_id:
+            pass
+        write_whole(new / _CONFIG, _to_json(values | {SAVE_ID: save_id}))
+        if tokenizer is not None:
+            tokenizer.save_pretrained(new)
+
+
+def saving_model(folder, *, with_tokenizer: bool) -> AbstractContextManager[Path]:
+    """`transaction.saving` of a model in this layout, and of nothing of an older one beside it."""
+    return saving(folder, _CONFIG, (*_MODEL_FILES, *(REPLACED_FILES if with_tokenizer else ())))
+
+
+def _to_json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 class _Layout(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
+from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.checkpoints.formats.tf_names import TF_MODELS
 from kerasformer.errors import UserError
 from kerasformer.layers.kernels import is_plain
@@ -74,15 +74,14 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
         "encoder": _encoder(encoder, mlm_head),
         "preprocessor": _preprocessor(InGraphTokenizer(tokenizer), seq_length),
     }
-    with tempfile.TemporaryDirectory() as place:
+    with saving_saved_models(folder, *parts) as new, tempfile.TemporaryDirectory() as place:
         vocab_file = Path(place, "vocab.txt")
         vocab_file.write_bytes("".join(f"{t}\n" for t in tokenizer.vocabulary()).encode())
         for name, (root, signature) in parts.items():
             root.vocab_file = tf.saved_model.Asset(str(vocab_file))
             lowercase = tokenizer.backend.normalizer.lowercase
             root.do_lower_case = tf.Variable(lowercase, trainable=False, name="do_lower_case")
-            with replacing(folder / name) as path:
-                tf.saved_model.save(root, path, {"serving_default": signature})
+            tf.saved_model.save(root, str(new / name), {"serving_default": signature})
     return folder
 
 

@@ -141,6 +141,9 @@ def _open_weights(archive, path) -> H5Tensors:
         raise UserError(
             f"{_WEIGHTS} in {path} is compressed, and Keras stores it as it is: save it again."
         )
+    with archive.open(info) as stream:  # which compares the CRC once all is read
+        while stream.read(1 << 20):
+            pass
     # Behind the member's own header, whose lengths may differ from those of the directory.
     with open(path, "rb") as stream:
         stream.seek(info.header_offset)

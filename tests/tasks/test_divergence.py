@@ -1,0 +1,93 @@
+"""Training that diverges, and models that did."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("eager")
+
+ENDLESS = 1e38  # a learning rate after whose first step nothing is a number
+
+
+def test_fit_says_that_training_diverged(make, texts, ids):
+    model, seen = make(), []
+
+    class Seen(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            seen.append("end")
+
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.learning_rate = ENDLESS
+    with pytest.raises(UserError, match=r"diverged.*lost.*learning_rate far below 1e\+38") as error:
+        model.fit(texts, ids, epochs=50, batch_size=2, callbacks=[Seen()], verbose=0)
+    assert "\n" not in str(error.value)
+    assert seen == ["end"]
+    assert len(model.history.epoch) < 50
+
+
+def test_weights_that_were_lost_in_the_last_batch_are_seen(make, texts, ids):
+    model = make()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.learning_rate = np.inf
+    with pytest.raises(UserError, match="weights are not finite after the last batch"):
+        model.fit(texts, ids, epochs=1, batch_size=6, verbose=0)
+
+
+def test_a_model_that_diverged_answers_and_saves_nothing(make, texts, ids, tmp_path):
+    model = make()
+    model.head.bias.assign([np.nan, 0.0])
+    for answer in (model.classify, model.predict_proba):
+        with pytest.raises(UserError, match=r"answer to texts\[0\] is not a number"):
+            answer(texts)
+    with pytest.raises(UserError, match="is not a number"):
+        model.evaluate(texts, ids)
+    with pytest.raises(UserError, match="is not finite") as error:
+        model.save_pretrained(tmp_path / "model")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_pure_float16_is_not_trained(make, texts, ids):
+    if make.kind == "frozen":
+        pytest.skip("its head is in float32")
+    with pytest.raises(UserError, match="dtype='mixed_float16'"):
+        make(dtype="float16").fit(texts, ids, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "policy", ["float16", "float64", "bfloat16", "mixed_float16", "mixed_bfloat16"]
+)
+def test_every_policy_trains_answers_and_saves(make, texts, ids, policy, tmp_path):
+    model = make(dtype=policy)
+    if policy != "float16" or make.kind == "frozen":
+        history = model.fit(texts, ids, epochs=2, validation_data=(texts, ids), verbose=0).history
+        assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    logits = model.predict(texts)
+    assert logits.dtype == "float32"
+    assert np.isfinite(model.evaluate(texts, ids)).all()
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert copy.dtype_policy.name == policy
+    np.testing.assert_allclose(copy.predict(texts), logits, atol=1e-6)
+
+
+def test_the_same_seed_trains_the_same_weights(make, texts, ids, weights_of):
+    models = [make(dropout=0.3) for _ in range(3)]
+    for model, seed in zip(models, (3, 3, 4), strict=True):
+        keras.utils.set_random_seed(len(texts) + id(model) % 99)
+        model.fit(texts, ids, epochs=2, batch_size=3, seed=seed, verbose=0)
+    same, again, other = map(weights_of, models)
+    np.testing.assert_array_equal(same, again)
+    assert np.abs(same - other).max() > 0
+
+
+def test_a_frozen_head_takes_all_layers(make):
+    model = make()
+    if make.kind == "scratch":
+        return
+    assert model.get_config()["layers"] == ("all" if make.kind == "frozen" else "last")
+    explicit = make(layers="last")
+    assert explicit.get_config()["layers"] == "last"
+    assert type(model).from_config(explicit.get_config()).get_config()["layers"] == "last"
