@@ -57,7 +57,7 @@ class TextEmbedder:
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
-            leaves no token for a text behind the prompt.
+            leaves no token for a text behind the prompt; another encoder's tokenizer.
 
     Example:
 

@@ -77,6 +77,7 @@ class EncodeOptions:
 def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
     """The options of a call: the arguments given, or the embedder's own where they are None."""
     given = {name: value for name, value in given.items() if value is not None}
+    _check_vocabularies(embedder.tokenizer, embedder.encoder)
     _name_prompt(embedder.prompts, given)
     is_sentence = given.get("output", "sentence") == "sentence"
     if given.get("output") == "hidden_states":
@@ -145,3 +146,13 @@ def check_whole_number(name: str, value: int, least: int):
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < least:
         raise UserError(f"{name} is {value!r}, but must be a whole number, {least} or more.")
+
+
+def _check_vocabularies(tokenizer: Any, encoder: BertEncoder) -> None:
+    """Raises a UserError for a tokenizer with more tokens than the encoder has vectors for."""
+    tokens, rows = tokenizer.vocab_size, encoder.config.vocab_size
+    if tokens > rows:
+        raise UserError(
+            f"The tokenizer has {tokens:,} tokens and the encoder embeddings for {rows:,}: they do "
+            "not belong together."
+        )

@@ -170,13 +170,10 @@ def test_heads_that_transformers_lacks(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", ["lora", "quantized"])
-def test_an_encoder_with_other_weights_is_not_written_in_part(tmp_path, change):
+# LoRA is merged: tests/models/test_quantized.py
+def test_an_encoder_with_other_weights_is_not_written_in_part(tmp_path):
     encoder = BertEncoder(SMALL)
-    if change == "lora":
-        encoder.blocks[0].output_dense.enable_lora(2)
-    else:
-        encoder.blocks[0].output_dense.quantize("int8")
+    encoder.blocks[0].output_dense.quantize("int8")
     with pytest.raises(UserError, match="cannot be saved in this format"):
         encoder.save_pretrained(tmp_path)
     assert list(tmp_path.iterdir()) == []

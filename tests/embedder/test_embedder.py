@@ -411,3 +411,10 @@ def test_the_progress_bar_goes_to_stderr(embedder, show, capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert ("5/5" in shown.err and "texts/s" in shown.err) == show
+
+
+def test_a_tokenizer_with_more_tokens_than_the_encoder_is_refused(parts):
+    encoder, _ = parts
+    larger = WordPieceTokenizer.from_vocabulary([*WORDS, "more"])
+    with pytest.raises(UserError, match=r"has 18 tokens and the encoder embeddings for 17"):
+        TextEmbedder(encoder, larger)

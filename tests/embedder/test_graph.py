@@ -120,3 +120,16 @@ def test_float32_has_one_graph():
     inputs = batch(np.random.default_rng(1))
     np.testing.assert_array_equal(few(inputs), many(inputs))
     assert compiled._prepared is None
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_quantized_weights_in_half_precision(is_quick, monkeypatch):
+    monkeypatch.setattr(graph, "has_quick_bfloat16", lambda: is_quick)
+    model, inputs = make("mixed_bfloat16"), batch(np.random.default_rng(0))
+    compiled = graph.CompiledModel(model)
+    before = compiled.for_tokens(10**6)(inputs)
+    model.encoder.quantize("int8", filters="intermediate")
+    few, many = compiled.for_tokens(100)(inputs), compiled.for_tokens(10**6)(inputs)
+    assert np.abs(few - before).max() > 1e-4
+    np.testing.assert_allclose(many, few, atol=0.03)

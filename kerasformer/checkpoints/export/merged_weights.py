@@ -18,8 +18,8 @@ def merged_weights(layer: keras.layers.Layer) -> dict[str, Any]:
     for part in all_layers(layer):
         if part.quantization_mode is not None:
             raise UserError(
-                f"{layer.name} is quantized to {part.quantization_mode}, which this format cannot "
-                "hold: save it by its own save, as a .keras file, or save it here before quantize."
+                f"{layer.name} is quantized to {part.quantization_mode}, and cannot be saved in "
+                "this format: save it by its own save, as a .keras file, or before quantize."
             )
         if getattr(part, "lora_enabled", False):
             name = "embeddings" if isinstance(part, keras.layers.Embedding) else "kernel"
