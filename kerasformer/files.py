@@ -2,11 +2,14 @@
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import math
 import os
 import re
+import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from kerasformer.errors import UserError
 
 LOCK = ".lock"
 RESULTS = Path("results")
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.unfinished", re.DOTALL)
 _MAX_TEXT = 2**26  # bytes; the largest tokenizer.json of a published model has about 2**25
 _NPY = b"\x93NUMPY\x01\x00"  # the magic bytes and the version
 _NPY_HEADER = re.compile(
@@ -83,6 +87,8 @@ def map_array(path: Path) -> Any:
     """
     import numpy as np
 
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError("it is no regular file")
     with open(path, "rb") as stream:
         start = stream.read(10)
         length = int.from_bytes(start[8:], "little")
@@ -104,7 +110,8 @@ def open_whole(path):
     After any error nothing is left beside it.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Not the process's id, which containers that share a folder share too.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
     try:
         with open(beside, "wb") as stream:
             yield stream
@@ -139,32 +146,58 @@ def writing(path, remedy: str = "give another --output"):
 
 
 @contextlib.contextmanager
+def locked(folder, what: str, patience: float = 0):
+    """Creates a folder and holds its lock, which ends with this process, whatever ends it.
+
+    What killed writers left of single files is removed.
+
+    Args:
+        folder: The folder.
+        what: What writes, for the message.
+        patience: Seconds to wait for another writer.
+
+    Raises:
+        UserError: Another process or thread holds it.
+        OSError: The folder cannot be written to.
+    """
+    import filelock
+
+    folder = Path(folder)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=patience)
+    except filelock.Timeout:
+        raise UserError(
+            f"Another {what} is writing to {folder}; wait for it, or give another "
+            f"{'folder' if patience else '--output'}."
+        ) from None
+    try:
+        for path in list(folder.iterdir()):
+            if _UNFINISHED.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()  # while it is held: who waits for it sees that it is gone
+        lock.release()
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # succeeds only where nothing was written
+
+
+@contextlib.contextmanager
 def only_writer(folder, what: str):
     """Creates a folder and holds its lock, so that no two processes write to it.
 
     Raises:
         UserError: Another process, called `what` in the message, holds it; or it cannot be written.
     """
-    import filelock
-
-    folder = Path(folder)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise UserError(
-                f"Another {what} is writing to {folder}; wait for it, or give another --output."
-            ) from None
-    try:
+    with contextlib.ExitStack() as held:
+        with writing(folder):
+            held.enter_context(locked(folder, what))
         yield
-    finally:
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()  # while it is held: nobody else can have just taken it
-        lock.release()
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # succeeds only where nothing was written
 
 
 def new_folder(command: str, name: str) -> Path:
@@ -177,17 +210,23 @@ def new_folder(command: str, name: str) -> Path:
     return RESULTS / f"{command}-{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def refuse_used(folder: Path | None, remedy: str = ""):
-    """Refuses an output folder that is a file or not empty; `remedy` ends the message."""
+def refuse_used(folder: Path | None, remedy: str = "", leftovers: Iterable[str] = ()):
+    """Refuses an output folder that is a file or not empty; `remedy` ends the message.
+
+    What a run leaves that was killed before its first result, its lock and `leftovers`, is nothing.
+    """
     if folder is None or not folder.exists():
         return
     if not folder.is_dir():
         raise UserError(f"The output {folder} is a file; give a folder.")
-    if any(path.name != LOCK for path in folder.iterdir()):
+    nothing = {LOCK, *leftovers}
+    if any(p.name not in nothing and not _UNFINISHED.fullmatch(p.name) for p in folder.iterdir()):
         raise UserError(f"The output folder {folder} is not empty; give another{remedy}.")
 
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content, as 64 hexadecimal digits."""
+    if os.path.exists(path) and not os.path.isfile(path):  # but a pipe, or a disk without end
+        raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

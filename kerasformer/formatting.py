@@ -125,8 +125,7 @@ def readable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
+        character if character.isprintable() else repr(character)[1:-1] for character in text
     )
 
 
@@ -141,7 +140,7 @@ def printable(text: str) -> str:
 
 
 def in_markdown(text: str) -> str:
-    r"""A text on one line that Markdown shows as it is: no cell, tag, link or emphasis begins in it.
+    r"""A text on one line that Markdown shows as it is: without cells, tags, links and emphasis.
 
     >>> print(in_markdown("a|b <script> *c*\n# d"))
     a\|b &lt;script> \*c\* \# d

@@ -3,6 +3,7 @@
 A new release may rename any of them: tests/test_private_api.py has a test for each.
 """
 
+import io
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -50,12 +51,54 @@ def before_first_look_up(load: Callable[[], None]) -> None:
     object_registration.GLOBAL_CUSTOM_OBJECTS = Registry(object_registration.GLOBAL_CUSTOM_OBJECTS)
 
 
+def all_layers(layer) -> list:
+    """A layer and all layers within it.
+
+    Keras has public names for those of a model, and there for the outermost ones alone.
+    """
+    return list(layer._flatten_layers())
+
+
+def get_mask(tensor) -> Any:
+    """The implicit mask of a tensor, or None: an operation between two layers loses it."""
+    from keras.src.backend import get_keras_mask
+
+    return get_keras_mask(tensor)
+
+
+def set_mask(tensor, mask) -> None:
+    """Gives a tensor an implicit mask, for the layers that it goes to.
+
+    The public `compute_mask` is not told which of its outputs a call returns, nor of the masks that
+    were explicit arguments of it.
+    """
+    from keras.src.backend import set_keras_mask
+
+    set_keras_mask(tensor, mask)
+
+
 def output_tensors(layer) -> list[list]:
     """The symbolic outputs of each call of a layer.
 
     Keras' public `output` gives those of the first call alone.
     """
     return [node.output_tensors for node in layer._inbound_nodes]
+
+
+def weights_as_h5(model) -> bytes:
+    """The content of the file that `model.save_weights` writes.
+
+    Keras has HDF5's library write to the disk: one that is full ends the process when it exits.
+    """
+    from keras.src.saving import saving_lib
+
+    content = io.BytesIO()
+    store = saving_lib.H5IOStore(content, mode="w")
+    saving_lib._save_state(
+        model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set()
+    )
+    store.close()
+    return content.getvalue()
 
 
 def set_initializer(variable, initializer: Callable) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
 
 from kerasformer import files
 from kerasformer.errors import UserError
-from kerasformer.files import map_array, read_json, read_text
+from kerasformer.files import map_array, only_writer, read_json, read_text, refuse_used
 
 
 def test_what_json_wrote_comes_back(tmp_path):
@@ -104,7 +105,36 @@ def test_a_damaged_array_is_a_value_error(tmp_path):
         except ValueError:
             continue
         assert array.nbytes == 24
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(ValueError, match="no regular file"):
+        map_array(tmp_path / "pipe.npy")
     for content in (whole[:-1], whole + b"x", whole[:9], b""):
         (tmp_path / "a.npy").write_bytes(content)
         with pytest.raises(ValueError, match=r"its header|it has .* bytes"):
             map_array(tmp_path / "a.npy")
+
+
+def test_what_a_killed_run_leaves_is_nobodys_output(tmp_path):
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".table.md.0123456789abcdef.unfinished").touch()
+    refuse_used(tmp_path)
+    with only_writer(tmp_path, "run"):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match="is not empty"):
+        refuse_used(tmp_path)
+    refuse_used(tmp_path, leftovers=["notes.txt"])
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    child = os.fork()
+    if child == 0:
+        with only_writer(tmp_path, "run"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert (tmp_path / ".lock").exists()
+    with only_writer(tmp_path, "run"):
+        held = only_writer(tmp_path, "run")
+        with pytest.raises(UserError, match="Another run is writing"):
+            held.__enter__()
+    assert list(tmp_path.iterdir()) == []

@@ -39,6 +39,15 @@ def test_output_tensors():
     assert [id(tensor) for (tensor,) in private_api.output_tensors(layer)] == list(map(id, outputs))
 
 
+def test_weights_as_h5(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    (tmp_path / "ours.weights.h5").write_bytes(private_api.weights_as_h5(model))
+    other = keras.models.clone_model(model)
+    other.load_weights(tmp_path / "ours.weights.h5")
+    for one, another in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
 def test_set_initializer():
     with keras.StatelessScope():
         variable = keras.Variable(keras.initializers.Zeros(), shape=(2,))
@@ -105,3 +114,26 @@ def test_before_first_look_up(monkeypatch):
     for _ in range(2):
         assert keras.saving.get_registered_object("tests>Layer") is keras.layers.Layer
     assert calls == [None]
+
+
+def test_all_layers():
+    inner, outer = keras.layers.Dense(2), keras.layers.Dense(1)
+    model = keras.Sequential([keras.Sequential([inner]), outer])
+    found = list(map(id, private_api.all_layers(model)))
+    assert {id(model), id(model.layers[0]), id(inner), id(outer)} == set(found)
+    assert len(found) == 4
+
+
+def test_masks():
+    @keras.saving.register_keras_serializable(package="tests")
+    class Masks(keras.layers.Layer):
+        def call(self, inputs):
+            outputs = inputs + 0
+            assert private_api.get_mask(outputs) is None
+            private_api.set_mask(outputs, inputs[..., 0] > 0)
+            return outputs
+
+    inputs = np.array([[[1.0], [3.0], [-7.0]]], "float32")
+    model = keras.Sequential([Masks(), keras.layers.GlobalAveragePooling1D()])
+    assert float(model(inputs)[0, 0]) == 2
+    assert private_api.get_mask(Masks()(inputs)).shape == (1, 3)

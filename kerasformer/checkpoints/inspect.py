@@ -12,6 +12,7 @@ from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
+from kerasformer.checkpoints.formats.sentence_vectors import DenseModule
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of
 from kerasformer.sources.presets import PRESETS
@@ -193,10 +194,18 @@ def _describe_modules(path: Path, problems: list[str]) -> dict | None:
         return None
     return {
         "pooling": list(modules.pooling),
-        "dense": [[dense.inputs, dense.outputs, dense.activation] for dense in modules.dense],
+        "dense": [
+            [module.inputs, module.outputs, module.activation]
+            for module in modules.dense
+            if isinstance(module, DenseModule)
+        ],
+        "modules": [module.kind for module in modules.dense],
         "normalize": modules.normalize,
         "max_length": modules.max_length,
         "prompt": modules.prompt,
+        "prompts": dict(modules.prompts),
+        "dimensions": modules.dimensions,
+        "similarity": modules.similarity,
     }
 
 

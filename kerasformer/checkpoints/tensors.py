@@ -1,5 +1,6 @@
 """The interface of the readers of tensors, whatever the file's format."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ class Tensors(Mapping[str, np.ndarray]):
 
     def __init__(self, entries: Mapping[str, Any]):
         self._entries = entries
+        self._stamps = {file: _stamp(file) for file in {e.file for e in entries.values()}}
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._entries[name]
@@ -42,7 +44,10 @@ class Tensors(Mapping[str, np.ndarray]):
                 f"The tensor {name!r} in {entry.file} has the type {entry.dtype}, which cannot be "
                 "read: expected 16, 32 or 64-bit floats, integers or booleans."
             )
-        return self._read(name, entry)
+        tensor = self._read(name, entry)
+        if _stamp(entry.file) != self._stamps[entry.file]:  # saved anew by another process
+            raise UserError(f"{entry.file} has changed while it was read: load the model again.")
+        return tensor
 
     def read_floats(self, name: str, *dtypes: str) -> np.ndarray:
         """A tensor of finite floats, for variables or computations of these types.
@@ -91,3 +96,11 @@ class Tensors(Mapping[str, np.ndarray]):
     def file(self, name: str) -> Path:
         """The file that holds a tensor."""
         return self._entries[name].file
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -4,6 +4,7 @@ Reads a model in any supported format, and writes it in another one. The result 
 compared before it takes its place.
 """
 
+import contextlib
 from pathlib import Path
 
 from kerasformer.cli.text import show, table
@@ -38,8 +39,7 @@ def add_options(command):
 
 
 def run(arguments):
-    """Writes the model beside its place, reads it back, compares it, and only then renames it."""
-    from kerasformer.files import writing
+    """Writes the model beside its place, reads it back, compares it, and only then moves it."""
     from kerasformer.progress import stderr_to_nowhere
     from kerasformer.sources.resolve import resolve
 
@@ -48,7 +48,6 @@ def run(arguments):
     _check_target(target, source, to, arguments.overwrite)
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.checkpoints import open_checkpoint
-        from kerasformer.checkpoints.export.saved_model import replacing
         from kerasformer.checkpoints.inspect import count_parameters
         from kerasformer.cli.model import compare_with, read_model, write_model
         from kerasformer.formatting import count
@@ -57,13 +56,29 @@ def run(arguments):
     total = count_parameters(checkpoint)["total"]
     say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")
     model, tokenizer, notes = read_model(checkpoint, to)
-    remedy = "give a place that can be written to, on a disk with room"
-    with writing(target, remedy), replacing(target) as new:
-        path = Path(new)
+    with _saving(target, to, tokenizer) as path:
         say(f"Writing {target} ...")
         write_model(model, tokenizer, path, to)
         say("Reading it back ...")
         show(_format(target, path, *compare_with(model, tokenizer, path, to), notes))
+
+
+@contextlib.contextmanager
+def _saving(target: Path, to: str, tokenizer):
+    """The path to write to, of a file or a folder, whose content is moved to the target at last."""
+    from kerasformer.checkpoints.export.huggingface import saving_model
+    from kerasformer.checkpoints.export.saved_model import saving_saved_models
+    from kerasformer.transaction import saving
+
+    if to == "keras":
+        with saving(target.parent, target.name) as new:
+            yield new / target.name
+    elif to == "tfhub":
+        with saving_saved_models(target, "encoder", "preprocessor") as new:
+            yield new
+    else:
+        with saving_model(target, with_tokenizer=tokenizer is not None) as new:
+            yield new
 
 
 def _check_target(target: Path, source: Path, to: str, overwrite: bool):

@@ -118,7 +118,9 @@ def _modules(modules):
     return [
         ["pooling", " and ".join(modules["pooling"])],
         *(["dense", f"{old} to {new}, {name}"] for old, new, name in modules["dense"]),
+        *([["modules", ", ".join(modules["modules"])]] if modules["modules"] else []),
         ["normalized", _yes(modules["normalize"])],
+        *([["dimensions", modules["dimensions"]]] if modules["dimensions"] else []),
         ["maximum length", "unknown" if modules["max_length"] is None else modules["max_length"]],
         *([["prompt", modules["prompt"]]] if modules["prompt"] else []),
     ]

@@ -57,9 +57,7 @@ def write_model(model, tokenizer, path: Path, to: str):
     """Writes what `read_model` returned, or raises a `UserError` if the format cannot hold it."""
     encoder = _encoder(model)
     if to == "keras":
-        named = path.with_name("model.keras")  # Keras asks for the suffix
-        encoder.save(named)
-        named.replace(path)
+        encoder.save(path)
     elif to == "tfhub":
         if tokenizer is None:
             raise UserError(

@@ -65,11 +65,14 @@ def run(arguments):
 
 
 def _lines(text):
+    from kerasformer.text.texts import LONGEST_TEXT
+
     if text != "-":
         yield text
         return
     try:
-        yield from (line.removesuffix("\n") for line in sys.stdin)
+        while line := sys.stdin.readline(LONGEST_TEXT + 1):  # what is longer is refused
+            yield line.removesuffix("\n")
     except UnicodeDecodeError as error:
         raise UserError(
             f"Standard input is not {error.encoding} text (byte {error.start}): save it as UTF-8."

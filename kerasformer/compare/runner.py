@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasformer.checkpoints.inspect import list_files
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report
@@ -32,6 +33,7 @@ from kerasformer.files import (
     write_whole,
     writing,
 )
+from kerasformer.formatting import joined
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.sources import resolve
 
@@ -66,20 +68,30 @@ def compare(output=None, resume=False, **settings) -> Path:
     folder = Path(output) if output is not None else None
     if resume:
         folder = folder or _latest_interrupted()
+        if not (folder / "record.json").exists():
+            raise UserError(
+                f"{folder} has no record.json, as no run in it had finished: start the comparison "
+                "without --resume."
+            )
         record = load_record(folder)
         asked = _settings_to_resume(record, settings)
     else:
         asked = Settings.make(**settings)
-        refuse_used(folder, ", or --resume to go on with the comparison in it")
+        remedy = ", or --resume to go on with the comparison in it"
+        refuse_used(folder, remedy, leftovers=[KEPT])
     dataset = load_data(asked)
-    if any(ARMS[arm].pretrained for arm in asked.arms):
-        resolve(asked.pretrained)  # fetched now, or refused before anything has run
+    model = _identify_model(asked)  # fetched now, or refused before anything has run
     folder = folder or new_folder("compare", dataset.name)
     if not resume:
-        record = _new_record(asked, dataset)
+        record = _new_record(asked, dataset, model)
     elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
         raise UserError(
             f"{asked.data} has changed since {folder} was started; start a new comparison."
+        )
+    elif changed := _changed(record.get("model"), model):
+        raise UserError(
+            f"The model {asked.pretrained} has changed since {folder} was started (in "
+            f"{joined(changed)}): start a new comparison."
         )
     with only_writer(folder, "comparison"):
         _run_arms(record, dataset, asked, folder)
@@ -107,6 +119,21 @@ def load_data(settings: Settings) -> LabeledDataset:
     learnt = dataclasses.replace(dataset, splits=trained).limited(settings.limit)
     judged = dataclasses.replace(learnt, splits=tested).limited(test_limit)
     return dataclasses.replace(judged, splits=learnt.splits | judged.splits)
+
+
+def _identify_model(settings: Settings) -> dict[str, str] | None:
+    """The sha256 of each file of the pretrained model but its texts; None where no arm has one."""
+    if not any(ARMS[arm].pretrained for arm in settings.arms):
+        return None
+    files = list_files(resolve(settings.pretrained))
+    return {f["name"]: f["sha256"] for f in files if not f["name"].lower().endswith(".md")}
+
+
+def _changed(before: dict | None, now: dict | None) -> list[str]:
+    """The files that differ; none where the record, of an older version, has no model."""
+    if before is None or now is None:
+        return []
+    return sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
 
 
 def _run_arms(record, dataset, settings, folder):
@@ -198,7 +225,7 @@ def _add_run(record, arm, title, settings, run, peak_memory_mib):
     entry["runs"].append(run)
 
 
-def _new_record(settings, dataset):
+def _new_record(settings, dataset, model):
     return {
         "format": FORMAT,
         "name": "compare",
@@ -208,6 +235,7 @@ def _new_record(settings, dataset):
         "versions": versions(),
         "hardware": describe_hardware(),
         "data": dataset.describe(),
+        "model": model,
         "arms": {},
     }
 

@@ -85,7 +85,9 @@ class EmbeddedCorpus:
             UserError: A file is not what was written; it names it.
         """
         for problem in self.manifest.damage(self.folder).values():
-            raise UserError(f"{problem}; make it again by `kerasformer embed --resume`.")
+            raise UserError(
+                f"{problem}; make it again by `kerasformer embed --resume --output {self.folder}`."
+            )
 
     def embedder(self):
         """The `TextEmbedder` that made the vectors, or a `UserError` if it has changed since."""

@@ -23,7 +23,6 @@ from kerasformer.progress import WorkProgress, say, step
 ENGINES = ("local", "ray")
 _OF_INPUT = ("text_column", "id_column", "header", "delimiter", "encoding")
 _OF_JOB = ("format", "text", "shard_size", "limit")
-_UNFINISHED = re.compile(rf"\.(part-\d+\.\w+|{re.escape(MANIFEST)}|{SPOOLED.pattern})\.\d+")
 
 
 def embed_corpus(
@@ -214,8 +213,8 @@ def _plain(value):
 
 
 def _clear(folder, complete=False):
-    """Removes what a run that was killed left half-written, and a standard input nobody needs."""
+    """Removes a standard input that nobody needs any more."""
     needed = (folder / MANIFEST).exists() and not complete
     for path in folder.iterdir():
-        if _UNFINISHED.fullmatch(path.name) or (SPOOLED.fullmatch(path.name) and not needed):
+        if SPOOLED.fullmatch(path.name) and not needed:
             path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kerasformer.data.parquet_pages import page_sizes
+from kerasformer.data.parquet_pages import page_sizes, row_groups
 from kerasformer.data.text_file import (
     BEGINNING,
     Place,
@@ -52,17 +52,12 @@ class ParquetFile:
 
     def _rows(self, file, wanted, skipped):
         """The rows but for the first ones, whose row groups are not read."""
-        metadata = file.metadata
-        for group in range(metadata.num_row_groups):
-            count = metadata.row_group(group).num_rows
-            if skipped >= count:
-                skipped -= count
+        for index, group in enumerate(self._groups()):
+            if skipped >= group.rows:
+                skipped -= group.rows
                 continue
             batches = file.iter_batches(
-                self._batch(metadata.row_group(group), wanted),
-                [group],
-                list(dict.fromkeys(wanted)),
-                use_threads=False,
+                self._batch(group, wanted), [index], list(dict.fromkeys(wanted)), use_threads=False
             )
             cells = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
             rows = (row for columns in cells for row in zip(*columns, strict=True))
@@ -71,9 +66,13 @@ class ParquetFile:
 
     def unpacked(self, name: str) -> int:
         """The bytes that all pages of a column, or of the parts of a nested one, unpack to."""
-        with self._opened() as file:
-            groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-            return sum(size for group in groups for _, size in self._pages(group, [name]))
+        with reading(self._path), readable(self._path):
+            pages = (size for group in self._groups() for _, size in self._pages(group, [name]))
+            return sum(pages)
+
+    def _groups(self):
+        with open(self._path, "rb") as stream:
+            return row_groups(stream)
 
     def _batch(self, group, wanted):
         """How many rows to decode at once: each needs no more than the largest of its pages."""
@@ -91,13 +90,10 @@ class ParquetFile:
     def _pages(self, group, wanted):
         """The columns and sizes of the pages of a row group, of wanted columns."""
         with open(self._path, "rb") as stream:
-            for chunk in (group.column(index) for index in range(group.num_columns)):
-                path = chunk.path_in_schema
-                name = path if path in wanted else path.partition(".")[0]
+            for chunk in group.chunks:
+                name = chunk.path if chunk.path in wanted else chunk.path.partition(".")[0]
                 if name in wanted:
-                    places = (chunk.dictionary_page_offset, chunk.data_page_offset)
-                    start = min(place for place in places if place)
-                    for size in page_sizes(stream, start, chunk.total_compressed_size):
+                    for size in page_sizes(stream, chunk):
                         yield name, size
 
     def _refuse_nested(self, file, wanted):

@@ -23,7 +23,8 @@ from kerasformer.files import parse_json
 
 # Longest cell, in characters; the csv module's own limit of 131,072 is less than some documents.
 _LONGEST_CELL = 2**31 - 1
-_SAMPLE = 100  # records to detect the dialect from
+_SAMPLE, _SAMPLE_CHARACTERS = 100, 1 << 24  # records to detect the dialect from
+_MOST_CELLS = 10_000  # in a record
 DETECTED = Dialect()
 ACCEPTED = ".csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
@@ -110,7 +111,7 @@ def empty(path: Path) -> UserError:
 
 def _delimited(path, dialect):
     delimiter = dialect.delimiter or _sniff_delimiter(path, dialect.encoding)
-    sample = [cells for _, cells in islice(_records(path, delimiter, dialect.encoding), _SAMPLE)]
+    sample = list(_beginning(path, delimiter, dialect.encoding))
     if not sample:
         raise empty(path)
     names = tuple(cell.strip() for cell in sample[0])
@@ -142,13 +143,22 @@ def _sniff_delimiter(path, encoding):
     found = []
     for delimiter in ",;\t|":
         with suppress(UserError):
-            records = islice(_records(path, delimiter, encoding), _SAMPLE)
-            widths = {len(cells) for _, cells in records}
+            widths = set(map(len, _beginning(path, delimiter, encoding)))
             if len(widths) == 1 and widths != {1}:
                 if delimiter == ",":
                     break
                 found.append(delimiter)
     return found[0] if len(found) == 1 else ","
+
+
+def _beginning(path, delimiter, encoding):
+    """The cells of the first records: `_SAMPLE` of them, or less where they are long."""
+    size = 0
+    for _, cells in islice(_records(path, delimiter, encoding), _SAMPLE):
+        yield cells
+        size += sum(map(len, cells))
+        if size > _SAMPLE_CHARACTERS:
+            return
 
 
 def _has_header(names, sample):
@@ -194,6 +204,11 @@ def _records(path, delimiter, encoding, start=BEGINNING):
                 f"{path}, line {place.number}, is not valid CSV ({error}): write a text in double "
                 "quotes, and each double quote within it twice."
             ) from None
+        if len(cells) > _MOST_CELLS:
+            raise UserError(
+                f"{path}, line {place.number}, has {len(cells):,} cells, and at most "
+                f"{_MOST_CELLS:,} are read: leave out the columns that are no texts or labels."
+            )
         if len(cells) > 1 or "".join(cells).strip():
             yield place, cells
 

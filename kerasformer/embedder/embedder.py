@@ -1,7 +1,7 @@
 """`TextEmbedder`: texts to vectors."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -32,10 +32,10 @@ class TextEmbedder:
 
     Args:
         encoder: A `BertEncoder`.
-        tokenizer: The encoder's tokenizer.
-        pooling: How a sentence's tokens are pooled: `"mean"`, `"max"` or `"mean_sqrt_len"`, see
-            `kerasformer.layers.SequencePooling`; `"cls"`, the first token; or `"pooled"`, BERT's
-            dense + tanh over the first token. Several are concatenated.
+        tokenizer: Its tokenizer.
+        pooling: How a sentence's tokens are pooled: `"mean"` or another name of
+            `kerasformer.layers.SequencePooling`; or `"pooled"`, BERT's dense + tanh over the first
+            token. Several are concatenated.
         layers: Which hidden states, see `kerasformer.layers.LayerPooling`: an index from the
             embeddings (0) over the first block (1) to the last (-1); a list of indices; `"all"`; a
             named choice such as `"sum_last_four"`; or a `LayerPooling`, such as a trained scalar
@@ -43,12 +43,16 @@ class TextEmbedder:
         combine: How several layers are combined: `"mean"`, `"sum"`, `"concat"`, or `"stack"`,
             which keeps them apart.
         special_tokens: Whether the tokens around a text are pooled, and returned, too.
-        max_length: Texts are truncated to this many tokens, special tokens included; by default,
-            and at most, the encoder's positions.
+        max_length: Texts are truncated to this many tokens, special tokens included; by default
+            the tokenizer's `max_length`, and at most the encoder's positions.
         normalize: Whether vectors are scaled to length 1, so that their dot product is a cosine.
         prompt: Put before every text.
         include_prompt: Whether the prompt's tokens are pooled, and returned, too.
-        dense: Built `keras.layers.Dense` layers that a sentence's vector goes through, in order.
+        prompts: Further prompts by their names, for `prompt_name` of a call.
+        dense: Built Keras layers that a sentence's vector goes through, in order: `Dense`,
+            `LayerNormalization`, `UnitNormalization`, `Dropout`.
+        dimensions: How many of a sentence's first dimensions are kept; by default all.
+        similarity: How vectors are compared, such as by `"dot"`: a note for a saved model.
 
     Attributes:
         size: The width of the sentence vectors; the arguments are attributes, too.
@@ -84,25 +88,29 @@ class TextEmbedder:
         normalize: bool = False,
         prompt: str = "",
         include_prompt: bool = True,
-        dense: Sequence[keras.layers.Dense] = (),
+        prompts: Mapping[str, str] | None = None,
+        dense: Sequence[keras.layers.Layer] = (),
+        dimensions: int | None = None,
+        similarity: str = "cosine",
     ):
-        self.encoder = encoder
-        self.tokenizer = tokenizer
-        self.layers, self.combine = layers, combine
-        self.pooling = pooling
+        self.encoder, self.tokenizer = encoder, tokenizer
+        self.layers, self.combine, self.pooling = layers, combine, pooling
         self.special_tokens = special_tokens
         self.max_length = encoder.config.max_length
+        if max_length is None:
+            max_length = tokenizer.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
             self.max_length = min(int(max_length), self.max_length)
         self.normalize = normalize
-        self.prompt = prompt
-        self.include_prompt = include_prompt
+        self.prompt, self.include_prompt = prompt, include_prompt
+        self.prompts = dict(prompts or {})
         self.dense = tuple(dense)
+        self.dimensions, self.similarity = dimensions, similarity
         self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
         options = self._options()
         self.pooling = options.pooling
-        self.size = self._pipeline.shape(options)[-1]
+        self.size = dimensions or self._pipeline.shape(options)[-1]
         self._pipeline.prompt_tokens(prompt)
 
     @property
@@ -149,8 +157,8 @@ class TextEmbedder:
             folder: Output folder, created if missing. Each file is written atomically.
 
         Raises:
-            UserError: The folder cannot be written to; or the embedder leaves out special tokens,
-                pools by `"pooled"`, or has dense layers that sentence-transformers lacks.
+            UserError: The folder cannot be written to, or the embedder leaves out special tokens,
+                pools by `"pooled"`, or has layers that sentence-transformers lacks.
 
         Example:
 
@@ -176,6 +184,7 @@ class TextEmbedder:
         special_tokens: bool | None = None,
         normalize: bool | None = None,
         prompt: str | None = None,
+        prompt_name: str | None = None,
         word_pooling: str = "mean",
         dtype: str = "float32",
         dimensions: int | None = None,
@@ -187,8 +196,8 @@ class TextEmbedder:
         """The vectors of texts.
 
         Args:
-            texts: The texts: a list, a tuple, an array or another iterable of str; for
-                `output="word"` also of lists of words. One str gives one result.
+            texts: The texts, an iterable of str; for `output="word"` also of lists of words. One
+                str gives one result.
             pairs: The second text of each pair, which gets segment 1; as many as the texts.
             output: `"sentence"`, one vector for a text; `"token"`; `"word"`, where the vectors of
                 a word's tokens are pooled and special tokens are left out; or `"hidden_states"`,
@@ -197,15 +206,16 @@ class TextEmbedder:
                 embedder's.
             normalize: Whether to scale every vector to length 1; by default sentences as the
                 embedder does, and others not.
+            prompt_name: The name of one of the embedder's prompts, in place of `prompt`.
             word_pooling: How the vectors of a word's tokens are pooled: `"mean"`, `"sum"`,
                 `"first"` or `"max"`.
             dtype: `"float32"`; `"float16"`; `"int8"`, each vector scaled so that its largest
                 absolute value is 127; or `"binary"`, the signs packed to uint8.
-            dimensions: How many of the first dimensions to keep, which some models are trained for.
+            dimensions: How many of the first dimensions to keep; by default the embedder's.
             long: What is done with longer texts than `max_length`: `"truncate"`, or `"window"`,
-                which takes them in overlapping windows. A token's vector is then that of the window
-                in which it has most context, and a sentence's is pooled of all of them; `"cls"` and
-                `"pooled"` are averaged over the windows.
+                overlapping windows. A token's vector is then that of the window in which it has
+                most context, and a sentence's is pooled of all of them; `"cls"` and `"pooled"` are
+                averaged over the windows.
             overlap: The tokens that two windows share; by default a quarter of a window.
             batch_size: Texts in a batch; by default as many as make about 2,048 tokens.
             show_progress_bar: Whether to show one, by default for many texts on a terminal; or a
@@ -216,7 +226,7 @@ class TextEmbedder:
             `combine="stack"`; else a list of `TokenVectors` or of `WordVectors`.
 
         Raises:
-            UserError: A text is not a str, or an argument does not fit the others or the encoder.
+            UserError: A text is not a str or its vector not finite, or an argument does not fit.
 
         Warns:
             TruncationWarning: Texts were truncated.
@@ -229,6 +239,7 @@ class TextEmbedder:
             special_tokens=special_tokens,
             normalize=normalize,
             prompt=prompt,
+            prompt_name=prompt_name,
             word_pooling=word_pooling,
             dtype=dtype,
             dimensions=dimensions,
@@ -236,8 +247,7 @@ class TextEmbedder:
             overlap=overlap,
             batch_size=batch_size,
         )
-        is_single = isinstance(texts, str)
-        if is_single:
+        if is_single := isinstance(texts, str):
             texts, pairs = [texts], pairs if pairs is None else [pairs]  # type: ignore[list-item]
         items = list(checked(texts, pairs, output == "word"))
         parts = self._pipeline.run(items, options, len(items), show_progress_bar)

@@ -8,10 +8,13 @@ from keras import ops
 
 from kerasformer.hardware import has_gpu, has_quick_bfloat16
 from kerasformer.layers import LayerPooling, SequencePooling
-from kerasformer.layers.kernels import use_kernels
+from kerasformer.layers.kernels import is_plain, use_kernels
 from kerasformer.models import BertEncoder
 from kerasformer.models.config import INPUTS
+from kerasformer.models.model import Model
 from kerasformer.models.onednn import inference_kernels
+from kerasformer.models.structure import Structure
+from kerasformer.private_api import all_layers
 
 _HALF = ("bfloat16", "float16")
 # Preparing the weights takes as long as is gained on some ten thousand tokens. Earlier calls do not
@@ -20,7 +23,7 @@ _WORTH_TOKENS = 2**15
 _MOST_BYTES = 2**30  # a graph with its constants is a protocol buffer, of at most 2 GiB
 
 
-class FeatureExtractor(keras.Model):
+class FeatureExtractor(Model):
     """An encoder, then a mix of its layers, then poolings of its tokens, concatenated, if any.
 
     It takes the dict of `kerasformer.text.pack`, and for poolings also `pooling_mask`, 1 where a
@@ -100,6 +103,7 @@ class CompiledModel:
 
     TensorFlow traces it once for all shapes: `keras.Model.predict_on_batch` traces anew for the
     first few, and every trace of a large encoder takes seconds. Other backends compile each shape.
+    A model that has changed beyond its weights' values, by quantization or LoRA, is traced anew.
 
     In bfloat16 and float16 larger jobs run in another graph, made anew when the weights have
     changed. Otherwise every call would lay out the weights for the matrix units again, while oneDNN
@@ -109,16 +113,20 @@ class CompiledModel:
 
     def __init__(self, model: FeatureExtractor):
         self._model = model
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        self._live = _traced(model) if on_tensorflow else model.predict_on_batch
-        self._prepared, self._prepared_weights = None, None
+        self._structure: Structure | None = None
 
     def for_tokens(self, count: int) -> Callable:
         """The function of int32 arrays `[batch, seq]`, a dict, for a job of so many tokens."""
+        now = Structure(self._model)
+        if now != self._structure:
+            self._trace()
+            self._structure = now
         dtype = self._model.encoder.compute_dtype
         if count < _WORTH_TOKENS or dtype not in _HALF or not _on_onednn():
             return self._live
         if not multiplies_in_half(dtype):
+            if not all(map(is_plain, all_layers(self._model))):
+                return self._live  # which no copy in float32 would be equal to
             return self._prepare(self._model.weights, lambda: _in_float32(self._model))
         # Of the tables a batch takes a few rows as they are.
         tables = {id(weight) for weight in self._model.encoder.embedding.weights}
@@ -127,12 +135,18 @@ class CompiledModel:
             return self._prepare(matrices, lambda: _traced(self._model, matrices))
         return self._live
 
+    def _trace(self):
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        self._live = _traced(self._model) if on_tensorflow else self._model.predict_on_batch
+        self._prepared, self._prepared_weights = None, None
+
     def _prepare(self, weights, trace):
         """The function of the graph that `trace` makes, which holds the weights as they are now."""
-        now = _fingerprint(weights)
-        if self._prepared is None or now != self._prepared_weights:
-            self._prepared, self._prepared_weights = trace(), now
-        return self._prepared
+        now, prepared = _fingerprint(weights), self._prepared
+        if prepared is None or now != self._prepared_weights:
+            prepared = trace()
+            self._prepared, self._prepared_weights = prepared, now
+        return prepared
 
 
 def _on_onednn():
@@ -177,7 +191,7 @@ def _fingerprint(weights):
     sums = []
     for weight in weights:
         value = tf.convert_to_tensor(weight.value)
-        bits = {4: tf.int32, 2: tf.int16}[value.dtype.size]
+        bits = {4: tf.int32, 2: tf.int16, 1: tf.int8}[value.dtype.size]
         matrix = tf.reshape(tf.bitcast(value, bits), [-1, *value.shape[-1:]])
         rows = tf.reduce_sum(matrix, axis=-1).numpy().astype(np.int64).ravel()
         sums.append(int(rows @ np.arange(1, len(rows) + 1)))

@@ -1,7 +1,7 @@
 """The options of a call of the embedder, checked."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,10 @@ class EncodeOptions:
 
     def __post_init__(self):
         object.__setattr__(self, "pooling", _as_poolings(self.pooling))
-        _check_choice("output", self.output, ("sentence", "token", "word", "hidden_states"))
-        _check_choice("word_pooling", self.word_pooling, ("mean", "sum", "first", "max"))
-        _check_choice("dtype", self.dtype, ("float32", "float16", "int8", "binary"))
-        _check_choice("long", self.long, ("truncate", "window"))
+        check_choice("output", self.output, ("sentence", "token", "word", "hidden_states"))
+        check_choice("word_pooling", self.word_pooling, ("mean", "sum", "first", "max"))
+        check_choice("dtype", self.dtype, ("float32", "float16", "int8", "binary"))
+        check_choice("long", self.long, ("truncate", "window"))
         for name in ("dimensions", "batch_size"):
             if getattr(self, name) is not None:
                 check_whole_number(name, getattr(self, name), least=1)
@@ -55,6 +55,11 @@ class EncodeOptions:
             raise UserError(str(error)) from None
         if self.output != "sentence":
             return
+        if "weightedmean" in self.pooling and self.long == "window":
+            raise UserError(
+                "pooling='weightedmean' weights tokens by their places in a text, which its "
+                'windows do not have: use long="truncate", or another pooling.'
+            )
         for pooling in self.pooling:
             if pooling in ("cls", "pooled") and not self.special_tokens:
                 raise UserError(
@@ -72,6 +77,7 @@ class EncodeOptions:
 def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
     """The options of a call: the arguments given, or the embedder's own where they are None."""
     given = {name: value for name, value in given.items() if value is not None}
+    _name_prompt(embedder.prompts, given)
     is_sentence = given.get("output", "sentence") == "sentence"
     if given.get("output") == "hidden_states":
         given |= {"layers": "all", "combine": "stack"}
@@ -79,7 +85,21 @@ def choose_options(embedder: Any, given: dict[str, Any]) -> EncodeOptions:
     combine = given.pop("combine", None) or _default_combine(layers, embedder.combine)
     own = {name: getattr(embedder, name) for name in ("pooling", "special_tokens", "prompt")}
     own["normalize"] = embedder.normalize and is_sentence
+    own["dimensions"] = embedder.dimensions if is_sentence else None
     return EncodeOptions(_as_layer_pooling(layers, combine), **own | given)
+
+
+def _name_prompt(prompts: Mapping[str, str], given: dict[str, Any]):
+    """Puts the prompt in the place of its name."""
+    name = given.pop("prompt_name", None)
+    if name is None:
+        return
+    if "prompt" in given:
+        raise UserError(f"prompt and prompt_name={name!r} are both given: give one of the two.")
+    if name not in prompts:
+        known = ", ".join(map(repr, prompts)) or "none"
+        raise UserError(f"prompt_name is {name!r}, but the embedder's prompts are: {known}.")
+    given["prompt"] = prompts[name]
 
 
 def _as_layer_pooling(layers: Layers, combine: str | None) -> LayerPooling:
@@ -114,7 +134,8 @@ def _as_poolings(pooling: str | Sequence[str]) -> tuple[str, ...]:
     return poolings
 
 
-def _check_choice(name, value, choices):
+def check_choice(name: str, value: str, choices: Sequence[str]):
+    """Raises a UserError where a value is not one of the choices."""
     if value not in choices:
         raise UserError(f"{name} is {value!r}, but must be one of {', '.join(choices)}.")
 

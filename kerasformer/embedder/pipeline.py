@@ -51,6 +51,10 @@ class Pipeline:
     dense: Sequence[keras.layers.Dense]
     _models: dict[Any, CompiledModel] = dataclasses.field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy and a pickle have: all but the graphs, which hold the original's weights."""
+        return vars(self) | {"_models": {}}
+
     def prompt_tokens(self, prompt: str) -> int:
         """How many tokens the prompt has; an error where it leaves none of a text to pool."""
         count = len(next(self.tokenizer.ids([prompt]))) if prompt else 0
@@ -69,13 +73,7 @@ class Pipeline:
         if options.output == "sentence":
             shape = (*shape[:-1], shape[-1] * len(options.pooling))
             for layer in self.dense:
-                if shape != (layer.kernel.shape[0],):
-                    raise UserError(
-                        f"This model's dense layer takes vectors of {layer.kernel.shape[0]}, not "
-                        f"of {' x '.join(map(str, shape))}: leave layers, combine and pooling to "
-                        "the model, or give dense=[]."
-                    )
-                shape = (layer.units,)
+                shape = _shape_after(layer, shape)
         if options.dimensions is not None and options.dimensions > shape[-1]:
             raise UserError(
                 f"dimensions is {options.dimensions}, and the vectors have {shape[-1]}: "
@@ -101,11 +99,12 @@ class Pipeline:
         if options.output != "sentence":
             token_bytes = 4 * int(np.prod(self.shape(options)))
             most = min(most, _POOL_BYTES // token_bytes)
-        texts = tokens = 0
+        begun = texts = tokens = 0
         try:
             with _progress(total, show_progress_bar) as advance:
                 for pool in pools(items, _POOL_TEXTS, most):
-                    results, cut = self.run_pool(pool, options, advance)
+                    results, cut = self.run_pool(pool, options, advance, begun)
+                    begun += len(pool)
                     texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
                     yield results
         finally:
@@ -119,10 +118,12 @@ class Pipeline:
         pool: Sequence[tuple[TextOrWords, TextOrWords | None]],
         options: EncodeOptions,
         advance: Callable[[int], object],
+        begun: int = 0,
     ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
         """The results of a pool of texts, and the number of tokens cut off each, int `[texts]`.
 
-        `advance` is called with the number of texts done since its last call.
+        `advance` is called with the number of texts done since its last call; `begun` is the
+        number of texts in earlier pools.
         """
         windowing = Windowing(
             self.tokenizer,
@@ -133,12 +134,17 @@ class Pipeline:
         )
         if options.output == "sentence":
             windows = windowing.windows(token_ids(self.tokenizer, pool, options.prompt))
-            return self._sentences(windows, options, advance), windows.cut
+            vectors = self._sentences(windows, options, advance)
+            return self._finish(vectors, options, begun), windows.cut
         found = documents(self.tokenizer, pool, options.prompt)
         windows = windowing.windows(
             (each.one.ids, None if each.two is None else each.two.ids) for each in found
         )
-        return self._tokens(found, windows, options, advance), windows.cut
+        results = self._tokens(found, windows, options, advance)
+        return [
+            dataclasses.replace(each, vectors=self._finish(each.vectors[None], options, row)[0])
+            for row, each in enumerate(results, begun)
+        ], windows.cut
 
     def _sentences(self, windows: Windows, options: EncodeOptions, advance) -> np.ndarray:
         """The vectors of texts, `[texts, ...]`."""
@@ -162,9 +168,28 @@ class Pipeline:
             vectors[rows] = part
             advance(_texts_begun(windows, rows))
         if vectors is None:
-            return self.empty(options, 0)
+            return np.zeros((0, *self.shape(options)), "float32")
         vectors = merge_windows(vectors, counts, windows.texts, options.pooling)
-        return _quantize(self._last_layers(vectors, options), options)
+        return self._last_layers(vectors, options)
+
+    def _finish(self, vectors: np.ndarray, options: EncodeOptions, row: int) -> np.ndarray:
+        """Vectors `[texts, ...]` as the options ask for; `row` is the number of the first text."""
+        self._check_finite(vectors, row, f"the policy {self.encoder.dtype_policy.name}")
+        with np.errstate(over="ignore"):  # said in the next lines
+            vectors = _quantize(vectors, options)
+        if options.dtype == "float16":
+            self._check_finite(vectors, row, "dtype='float16'")
+        return vectors
+
+    @staticmethod
+    def _check_finite(vectors, row, cause):
+        """Raises a UserError that names the first text whose vector is not finite."""
+        if not np.isfinite(vectors).all():
+            wrong = ~np.isfinite(vectors.reshape(len(vectors), -1)).all(axis=1)
+            raise UserError(
+                f"texts[{row + int(np.argmax(wrong))}] has a vector with NaN or infinite values, "
+                f"which {cause} or the weights of the model cause: use float32, or another model."
+            )
 
     def _last_layers(self, vectors, options):
         """Stacked layers get their axis; other vectors go through the dense layers."""
@@ -201,12 +226,8 @@ class Pipeline:
 
     def _result(self, document, keep, vectors, options):
         if options.output == "word":
-            result = word_vectors(document, keep, vectors, options)
-        else:
-            result = token_vectors(
-                document, keep, vectors, options, self.tokenizer, self.include_prompt
-            )
-        return dataclasses.replace(result, vectors=_quantize(result.vectors, options))
+            return word_vectors(document, keep, vectors, options)
+        return token_vectors(document, keep, vectors, options, self.tokenizer, self.include_prompt)
 
     def _model(self, windows: Windows, layers, poolings=(), cls_position=0) -> Callable:
         """The model of some settings: from pairs of anything and a batch to it and the output."""
@@ -221,6 +242,19 @@ class Pipeline:
                 del self._models[next(iter(self._models))]
         run = model.for_tokens(int(windows.tokenized.lengths.sum()))
         return functools.partial(in_order, run, at_once=batches_at_once())
+
+
+def _shape_after(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a vector behind a layer; a UserError where the layer takes another one."""
+    if layer.weights:
+        size = (layer.get_build_config() or {"input_shape": (None,)})["input_shape"][-1]
+        if shape != (size,):
+            raise UserError(
+                f"This model's dense layer takes vectors of {size}, not of "
+                f"{' x '.join(map(str, shape))}: leave layers, combine and pooling to the model, "
+                "or give dense=[]."
+            )
+    return tuple(layer.compute_output_shape((None, *shape))[1:])
 
 
 def _quantize(vectors, options):

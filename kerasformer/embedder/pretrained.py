@@ -7,9 +7,29 @@ from typing import Any
 import keras
 
 from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
-from kerasformer.checkpoints.formats.sentence_transformers import DenseModule, read_modules
-from kerasformer.embedder.options import choose_options
+from kerasformer.checkpoints.formats.sentence_settings import SIMILARITIES
+from kerasformer.checkpoints.formats.sentence_transformers import read_modules
+from kerasformer.checkpoints.formats.sentence_vectors import (
+    NORM_EPSILON,
+    DenseModule,
+    DropoutModule,
+    LayerNormModule,
+    VectorModule,
+)
+from kerasformer.embedder.options import check_choice, choose_options
 from kerasformer.errors import UserError
+
+# What the embedder and the folder call alike.
+_SAME = (
+    "pooling",
+    "max_length",
+    "normalize",
+    "prompt",
+    "prompts",
+    "include_prompt",
+    "dimensions",
+    "similarity",
+)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -19,9 +39,12 @@ def read_settings(path: Path) -> dict[str, Any]:
         layers, combine = modules.layers, modules.layers.combine
         if combine != "scalar_mix":  # no weights: plain arguments
             layers = modules.layers.layers
-    dense = [_dense_layer(module) for module in modules.dense]
-    same = ("pooling", "max_length", "normalize", "prompt", "include_prompt")
-    settings = {name: getattr(modules, name) for name in same}
+    dense = [_layer(module) for module in modules.dense]
+    settings = {name: getattr(modules, name) for name in _SAME}
+    if modules.normalize and modules.dimensions:
+        # sentence-transformers cuts dimensions off after scaling, and the embedder before.
+        settings["normalize"] = False
+        dense.append(keras.layers.UnitNormalization(dtype="float32"))
     return settings | {"layers": layers, "combine": combine, "dense": dense}
 
 
@@ -32,24 +55,36 @@ def save_embedder(embedder: Any, folder: str | os.PathLike):
             "special_tokens=False cannot be saved, as sentence-transformers pools special tokens: "
             "save an embedder with special_tokens=True."
         )
+    check_choice("similarity", embedder.similarity, SIMILARITIES)
+    if embedder.normalize and embedder.dimensions:
+        raise UserError(
+            f"normalize=True with dimensions={embedder.dimensions} cannot be saved, as "
+            "sentence-transformers scales vectors before it cuts dimensions off: save an embedder "
+            "with normalize=False."
+        )
     save_sentence_model(
         Path(folder),
         embedder.encoder,
         embedder.tokenizer,
         layers=choose_options(embedder, {}).layers,
-        pooling=embedder.pooling,
         dense=embedder.dense,
-        normalize=embedder.normalize,
-        max_length=embedder.max_length,
-        prompt=embedder.prompt,
-        include_prompt=embedder.include_prompt,
+        **{name: getattr(embedder, name) for name in _SAME},
     )
 
 
-def _dense_layer(module: DenseModule) -> keras.layers.Dense:
-    layer = keras.layers.Dense(
-        module.outputs, module.activation, use_bias=module.bias, dtype="float32"
-    )
-    layer.build((None, module.inputs))
+def _layer(module: VectorModule) -> keras.layers.Layer:
+    """The Keras layer of a module, with its weights."""
+    if isinstance(module, DropoutModule):
+        return keras.layers.Dropout(module.rate)
+    if isinstance(module, DenseModule):
+        layer = keras.layers.Dense(
+            module.outputs, module.activation, use_bias=module.bias, dtype="float32"
+        )
+        layer.build((None, module.inputs))
+    elif isinstance(module, LayerNormModule):
+        layer = keras.layers.LayerNormalization(epsilon=NORM_EPSILON, dtype="float32")
+        layer.build((None, module.size))
+    else:
+        return keras.layers.UnitNormalization(dtype="float32")
     layer.set_weights(module.read_weights())
     return layer

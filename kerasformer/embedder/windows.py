@@ -166,6 +166,9 @@ def merge_windows(
         if pooling == "max":
             merged.append(np.maximum.reduceat(part, firsts))
             continue
+        if pooling == "lasttoken":
+            merged.append(part[np.append(firsts[1:], len(part)) - 1])
+            continue
         is_mean = pooling in ("mean", "mean_sqrt_len")
         tokens = (counts if is_mean else np.ones_like(counts))[:, None]
         power = 0.5 if pooling == "mean_sqrt_len" else 1.0

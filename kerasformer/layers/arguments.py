@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.layers.typing import Initializer, Tensor
 
 
@@ -52,7 +53,7 @@ def clone_initializer(initializer: Initializer) -> keras.Initializer | Callable:
     return initializer.clone()
 
 
-class BaseLayer(keras.layers.Layer):
+class BaseLayer(HoldsQuantized, keras.layers.Layer):
     """A layer each of whose constructor's arguments is an attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:

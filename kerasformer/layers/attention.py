@@ -8,11 +8,12 @@ from keras import ops
 
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
 from kerasformer.layers.kernels import is_plain, kernels
+from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class SelfAttention(keras.layers.MultiHeadAttention):
+class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
     """`keras.layers.MultiHeadAttention` of a sequence over itself.
 
     The variables are those of `MultiHeadAttention` (`query`, `key` and `value` kernels
@@ -70,15 +71,15 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     ):
         check_sizes(num_heads=num_heads, key_dim=key_dim)
         check_rates(dropout=dropout)
-        unknown = kwargs.keys() - {"name", "dtype", "trainable", "autocast"}
+        unknown = kwargs.keys() - {"name", "dtype", "trainable", "autocast", "quantized"}
         if unknown:
             raise ValueError(
                 f"SelfAttention takes no {min(unknown)}={kwargs[min(unknown)]!r}: leave it out, or "
                 "use keras.layers.MultiHeadAttention."
             )
         super().__init__(
-            num_heads,
-            key_dim,
+            num_heads=num_heads,
+            key_dim=key_dim,
             dropout=dropout,
             kernel_initializer=kernel_initializer,
             bias_initializer=bias_initializer,
@@ -95,6 +96,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
             )
         super().build(input_shape, input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
+        self._restore_quantized()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """See the class; the mask has to be named, as `MultiHeadAttention` takes `(query, value)`.
@@ -105,8 +107,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         """
         if len(args) > 1:
             raise ValueError(
-                f"SelfAttention got {len(args)} positional arguments, but attends from one sequence "
-                "to itself: give it once, and a mask by name, as attention_mask=mask."
+                f"SelfAttention got {len(args)} positional arguments, but attends from one "
+                "sequence to itself: give it once, and a mask by name, as attention_mask=mask."
             )
         return super().__call__(*args, **kwargs)
 
@@ -154,7 +156,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):
         batch, length, hidden = ops.shape(inputs)
         denses = (self.query_dense, self.key_dense, self.value_dense)
         if not all(map(_can_be_fused, denses)):
-            return [ops.transpose(dense(inputs), (0, 2, 1, 3)) for dense in denses]
+            unmasked = ops.reshape(inputs, ops.shape(inputs))  # Keras' dense layers take no mask
+            return [ops.transpose(dense(unmasked), (0, 2, 1, 3)) for dense in denses]
         width = self.num_heads * self.key_dim
         kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
         bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
@@ -190,6 +193,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, without those that only `MultiHeadAttention` has."""
         ours = {"num_heads", "key_dim", "dropout", "kernel_initializer", "bias_initializer", "seed"}
+        ours.add("quantized")
         base = keras.layers.Layer.get_config(self)
         return {k: v for k, v in super().get_config().items() if k in ours or k in base}
 

@@ -26,6 +26,25 @@ def check_length(length: int | None, max_length: int):
         )
 
 
+def check_ids(name: str, ids: Any, rows: int):
+    """Raises a ValueError for an id that an embedding of so many rows does not have.
+
+    A graph has no values to check yet, and there the backends differ: such an id gives NaN, zeros
+    or the vector of another one.
+    """
+    try:
+        ids = ops.convert_to_numpy(ids)
+    except (NotImplementedError, TypeError):  # TensorFlow's symbolic tensors, and JAX's tracers
+        return
+    known = (ids >= 0) & (ids < rows) if ids.dtype.kind in "biuf" else None
+    if known is not None and not known.all():
+        wrong = ids[~known][0]
+        raise ValueError(
+            f"{name} has the id {wrong}, but the embedding has the ids 0 to {rows - 1}: give those "
+            "of the model's own tokenizer."
+        )
+
+
 class _Embedding(BaseLayer):
     """What both embeddings share."""
 
@@ -58,6 +77,14 @@ class _Embedding(BaseLayer):
         table = embedding_table(self.position_embedding)
         return ops.cast(table, self.compute_dtype)[: ops.shape(inputs)[1]]
 
+    def check_inputs(self, input_word_ids: Any, input_type_ids: Any = None):
+        """Raises a ValueError for arrays that are longer than the table or have other ids."""
+        if len(getattr(input_word_ids, "shape", ())) == 2:
+            check_length(input_word_ids.shape[1], self.max_length)
+        check_ids("input_word_ids", input_word_ids, self.vocab_size)
+        if input_type_ids is not None and hasattr(self, "type_vocab_size"):
+            check_ids("input_type_ids", input_type_ids, self.type_vocab_size)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, seq, hidden_size]`."""
         check_length(input_shape[1], self.max_length)
@@ -88,7 +115,7 @@ class TokenAndPositionEmbedding(_Embedding):
 
     Raises:
         ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
-            is longer than `max_length` or not `[batch, seq]`.
+            is longer than `max_length`, not `[batch, seq]` or, outside of graphs, has other ids.
 
     Example:
 
@@ -119,11 +146,12 @@ class TokenAndPositionEmbedding(_Embedding):
         """Creates both tables."""
         self.word_embeddings.build(input_shape)
         self.position_embedding.build(input_shape)
+        self._restore_quantized()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq]")
-        check_length(inputs.shape[1], self.max_length)
+        self.check_inputs(inputs)
         x = self.word_embeddings(inputs) + self._positions(inputs)
         return self.dropout_layer(x, training=training)
 
@@ -157,7 +185,7 @@ class BertEmbedding(_Embedding):
 
     Raises:
         ValueError: A size that is not a positive integer, a rate outside [0, 1), or an input that
-            is longer than `max_length` or not `[batch, seq]`.
+            is longer than `max_length`, not `[batch, seq]` or, outside of graphs, has other ids.
 
     Example:
 
@@ -196,6 +224,7 @@ class BertEmbedding(_Embedding):
         self.type_embeddings.build(input_shape)
         self.position_embedding.build(input_shape)
         self.layer_norm.build((*input_shape, self.hidden_size))
+        self._restore_quantized()
 
     def call(
         self,
@@ -205,7 +234,7 @@ class BertEmbedding(_Embedding):
     ) -> Tensor:
         """See the class."""
         check_rank("input_word_ids", input_word_ids, "[batch, seq]")
-        check_length(input_word_ids.shape[1], self.max_length)
+        self.check_inputs(input_word_ids, input_type_ids)
         if input_type_ids is None:
             input_type_ids = ops.zeros_like(input_word_ids)
         x = self.word_embeddings(input_word_ids) + self.type_embeddings(input_type_ids)

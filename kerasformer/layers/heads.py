@@ -8,6 +8,7 @@ from keras import ops
 from kerasformer.layers.activations import get_activation
 from kerasformer.layers.arguments import BaseLayer, check_positive, check_rank, check_sizes
 from kerasformer.layers.typing import Initializer, Shape, Tensor
+from kerasformer.private_api import set_mask
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -62,6 +63,7 @@ class MaskedLMHead(BaseLayer):
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.supports_masking = True
         self._activation = get_activation(activation)
         self.transform = self._dense(embedding_size, "transform")
         self.layer_norm = self._layer_norm("layer_norm")
@@ -71,12 +73,16 @@ class MaskedLMHead(BaseLayer):
         self.transform.build((None, input_shape[-1]))
         self.layer_norm.build((None, self.embedding_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
-        self.built = True
+        self._restore_quantized()
 
     def call(
-        self, inputs: Tensor, embedding_table: Tensor, positions: Tensor | None = None
+        self,
+        inputs: Tensor,
+        embedding_table: Tensor,
+        positions: Tensor | None = None,
+        inputs_mask: Tensor | None = None,
     ) -> Tensor:
-        """See the class."""
+        """See the class; `inputs_mask` is Keras' implicit mask."""
         check_rank("inputs", inputs, "[batch, seq, hidden]")
         check_rank("positions", positions, "[batch, predictions]")
         if positions is not None:
@@ -86,7 +92,14 @@ class MaskedLMHead(BaseLayer):
         table = ops.transpose(ops.cast(embedding_table, x.dtype))
         # Softmax over a vocabulary is a loss: its scores are float32 whatever the policy.
         logits = ops.cast(ops.matmul(flat, table), "float32") + ops.cast(self.bias, "float32")
-        return ops.reshape(logits, (*ops.shape(x)[:2], self.vocab_size))
+        logits = ops.reshape(logits, (*ops.shape(x)[:2], self.vocab_size))
+        if positions is None and inputs_mask is not None:
+            set_mask(logits, inputs_mask)
+        return logits
+
+    def compute_mask(self, *_: Any) -> None:
+        """None, as a call passes on the implicit mask itself where it scores all positions."""
+        return
 
     def compute_output_shape(
         self,

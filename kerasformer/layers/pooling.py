@@ -17,7 +17,10 @@ class SequencePooling(BaseLayer):
 
     Args:
         pooling: `"mean"` or `"max"` over the real tokens; `"mean_sqrt_len"`, their sum divided by
-            the square root of their number; or `"cls"`, the first token.
+            the square root of their number; `"weightedmean"`, their mean weighted by their places
+            in the sequence, the first being 1 (Muennighoff, "SGPT",
+            https://arxiv.org/abs/2202.08904); `"lasttoken"`, the last real token; or `"cls"`, the
+            first token.
 
     Call arguments:
         inputs: `[batch, seq, hidden]`.
@@ -38,7 +41,7 @@ class SequencePooling(BaseLayer):
     2.0
     """
 
-    POOLINGS = ("mean", "max", "mean_sqrt_len", "cls")
+    POOLINGS = ("mean", "max", "mean_sqrt_len", "cls", "weightedmean", "lasttoken")
 
     def __init__(self, pooling: str = "mean", **kwargs: Any):
         super().__init__(**kwargs)
@@ -63,12 +66,28 @@ class SequencePooling(BaseLayer):
         if self.pooling == "max":
             lowest = ops.where(real, inputs, ops.full_like(inputs, float("-inf")))
             return ops.where(ops.any(real, axis=1), ops.max(lowest, axis=1), 0)
+        if self.pooling == "lasttoken":
+            return self._last(inputs, real)
         # Not in float16, whose sum overflows; `where`, as 0 times a NaN under padding is NaN.
         dtype = keras.backend.result_type(inputs.dtype, "float32")
-        total = ops.sum(ops.where(real, ops.cast(inputs, dtype), 0.0), axis=1)
-        count = ops.maximum(ops.sum(ops.cast(real, dtype), axis=1), 1.0)
-        divisor = count if self.pooling == "mean" else ops.sqrt(count)
+        vectors = ops.where(real, ops.cast(inputs, dtype), 0.0)
+        weights = ops.cast(real, dtype)
+        if self.pooling == "weightedmean":
+            weights *= self._places(inputs, dtype) + 1
+            vectors *= weights
+        total = ops.sum(vectors, axis=1)
+        count = ops.maximum(ops.sum(weights, axis=1), 1.0)
+        divisor = ops.sqrt(count) if self.pooling == "mean_sqrt_len" else count
         return ops.cast(total / divisor, inputs.dtype)
+
+    @staticmethod
+    def _places(inputs, dtype):
+        """The places 0, 1, ... of the tokens, `[1, seq, 1]`."""
+        return ops.cast(ops.arange(ops.shape(inputs)[1]), dtype)[None, :, None]
+
+    def _last(self, inputs, real):
+        last = ops.max(ops.where(real, self._places(inputs, "int32"), 0), axis=1, keepdims=True)
+        return ops.take_along_axis(ops.where(real, inputs, 0), last, axis=1)[:, 0]
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> None:
         """None: the output has no sequence axis."""

@@ -16,6 +16,7 @@ from kerasformer.layers.arguments import (
 )
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.typing import Initializer, Shape, Tensor
+from kerasformer.private_api import set_mask
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -136,6 +137,7 @@ class TransformerBlock(BaseLayer):
         self.output_dense.build((None, self.intermediate_size))
         self.output_layer_norm.build(input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: self.hidden_size})
+        self._restore_quantized()
 
     def call(
         self,
@@ -169,6 +171,8 @@ class TransformerBlock(BaseLayer):
         x = self._add_feed_forward(x, normal, training)
         if not self.norm_first:
             x = self.output_layer_norm(x)
+        if padding_mask is not None:
+            set_mask(x, ops.cast(padding_mask, "bool"))
         return (x, scores) if return_attention_scores else x
 
     def _add_feed_forward(self, residual, x, training):

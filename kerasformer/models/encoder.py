@@ -13,7 +13,7 @@ from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig, input_dict
 from kerasformer.models.export import ServingExport
-from kerasformer.private_api import output_tensors
+from kerasformer.private_api import output_tensors, set_mask
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class BertEncoder(ServingExport):
         training: Whether dropout is on.
 
     Returns:
-        A dict of what `outputs` names:
+        A dict of what `outputs` names; those `[batch, seq, hidden_size]` have Keras' implicit mask:
 
         - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output;
         - `pooled_output` and `default`: `[batch, hidden_size]`, dense + tanh over the first token
@@ -51,8 +51,8 @@ class BertEncoder(ServingExport):
 
     Raises:
         ValueError: An input longer than `max_length` or not `[batch, seq]`, a dict of inputs
-            without `input_word_ids` or with an unknown name, an unknown name in `outputs`, or a
-            `config` of another kind.
+            without `input_word_ids` or with an unknown name, outside of graphs an id that is none,
+            an unknown name in `outputs`, or a `config` of another kind.
 
     Example:
 
@@ -167,12 +167,14 @@ class BertEncoder(ServingExport):
     ) -> None:
         """Saves the encoder in the Hugging Face layout, which transformers' `BertModel` reads.
 
+        What LoRA trained is merged into the weights, as by `save`, which also keeps quantization.
+
         Args:
             folder: Output folder, created if missing.
             tokenizer: The encoder's tokenizer, to be saved beside it.
 
         Raises:
-            UserError: The folder cannot be written to, or transformers has no such model.
+            UserError: The folder cannot be written to, or the encoder is quantized.
         """
         from kerasformer.checkpoints.export.huggingface import save_pretrained
 
@@ -227,7 +229,7 @@ class BertEncoder(ServingExport):
             block.build((None, None, self.config.hidden_size))
         if self.pooler:
             self.pooler.build((None, self.config.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(
         self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
@@ -239,6 +241,7 @@ class BertEncoder(ServingExport):
         x = self.embedding(
             inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
         )
+        set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
         if self.embedding_projection:
             x = self.embedding_projection(x)
         result: dict[str, Any] = {"embedding_output": x}
@@ -282,14 +285,11 @@ class BertEncoder(ServingExport):
         def spec(*shape):
             return keras.KerasTensor((batch, *shape), dtype=self.compute_dtype)
 
-        def each_block(*shape):
-            return [spec(*shape) for _ in range(config.num_layers)]
-
         specs = {
             "sequence_output": spec(length, config.hidden_size),
             "embedding_output": spec(length, config.hidden_size),
-            "encoder_outputs": each_block(length, config.hidden_size),
-            "attention_scores": each_block(config.num_heads, length, length),
+            "encoder_outputs": [spec(length, config.hidden_size) for _ in self.blocks],
+            "attention_scores": [spec(config.num_heads, length, length) for _ in self.blocks],
             "pooled_output": spec(config.hidden_size),
             "default": spec(config.hidden_size),
         }

@@ -3,12 +3,14 @@
 import os
 from typing import Any
 
+import keras
+
 from kerasformer.errors import UserError
-from kerasformer.models.process import OwnProcess
+from kerasformer.models.model import Model
 from kerasformer.text import WordPieceTokenizer
 
 
-class ServingExport(OwnProcess):
+class ServingExport(Model):
     """A Keras model on token ids whose `export` knows its inputs, and of a tokenizer."""
 
     def save(self, filepath: str | os.PathLike, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +50,8 @@ class ServingExport(OwnProcess):
         A server that forks, such as gunicorn with `--preload`, loads it in each worker: the threads
         of TensorFlow do not survive a fork.
 
-        Other formats, and an `input_signature` of one's own, are Keras' `Model.export`.
+        `keras.layers.TFSMLayer` takes the dict of ids, mask and types; or, with an
+        `input_signature` of one's own, what that says. Other formats are Keras' `Model.export`.
 
         Args:
             filepath: Output folder, or the file for ONNX.
@@ -61,11 +64,20 @@ class ServingExport(OwnProcess):
             UserError: The file cannot be written, an extra is missing, or the tokenizer is
                 another model's or cannot be built into a graph.
         """
-        if format not in ("tf_saved_model", "onnx") or "input_signature" in kwargs:
+        signature = kwargs.get("input_signature")
+        with_own = ["tf_saved_model"] if keras.backend.backend() == "tensorflow" else []
+        if format not in (("tf_saved_model", "onnx") if signature is None else with_own):
             super().export(filepath, format=format, **kwargs)
             return
-        from kerasformer.checkpoints.export.serving import export_onnx, export_serving
+        from kerasformer.checkpoints.export.serving import (
+            export_onnx,
+            export_serving,
+            export_signature,
+        )
 
+        if signature is not None:
+            export_signature(self, filepath, signature)
+            return
         if format == "onnx":
             export_onnx(self, filepath)
             return

@@ -118,7 +118,8 @@ class CachedFolder:
     @property
     def path(self) -> Path:
         """The folder: the cache's own, or the one that was recorded."""
-        return Path(self.manifest().get("folder", self._own))
+        folder = self.manifest().get("folder")
+        return Path(folder) if isinstance(folder, str) else self._own
 
     def files(self) -> list[File]:
         """The files that the manifest lists; none where the folder was never finished."""

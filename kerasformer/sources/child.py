@@ -7,6 +7,7 @@ bars out of this process.
 """
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +32,7 @@ SLOWEST = 1000  # ... so many bytes
 LAST_WORDS = 5.0  # seconds to remove what is unfinished
 LARGEST = 64 << 30  # bytes, where the size is unknown
 _SLACK = 1 << 20  # bytes of a cache's own notes
+_PARENT = "KERASFORMER_DOWNLOAD_PARENT"  # the process that a child ends with
 _EVENTS = "KERASFORMER_DOWNLOAD_EVENTS"  # the file in which a child tells how far it is
 # The child's sys.path is this process' own, whatever the working directory.
 _CHILD = (
@@ -47,6 +50,8 @@ def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -
     given = json.dumps([str(path) for path in sys.path]), function, json.dumps(arguments)
     output, events = run([sys.executable, "-c", _CHILD, *given], Watch(progress))
     if not events or events[-1][0] == "announce":
+        if full := full_disk(output):
+            raise full
         raise FetchError(f"the download failed: {output.strip().rpartition(chr(10))[2][:160]}")
     kind, value = events[-1]
     if kind == "result":
@@ -57,12 +62,23 @@ def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -
 def main(function: str, arguments: Mapping[str, Any]) -> None:
     """The child's side of `call`."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is unfinished is removed
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _tell("result", perform(function, arguments))
     except OSError as error:
         _tell("OSError", (error.errno, error.strerror))
     except FetchError as error:
         _tell(type(error).__name__, (str(error),))
+
+
+def _end_with_parent() -> None:
+    """Ends this process soon after its parent, which may have been killed."""
+    parent = int(os.environ.get(_PARENT, os.getppid()))
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_WORDS)
+    os._exit(1)
 
 
 def perform(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +93,8 @@ def perform(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explained(error: BaseException) -> Exception:
+    if full := full_disk(str(error)):  # which a library may wrap in an error of its own
+        return full
     if type(error).__name__ == "LocalEntryNotFoundError" and error.__cause__:
         error = error.__cause__  # why the network gave nothing; that the cache lacks it is known
     # By name: which libraries there are, and whether httpx or httpx2, depends on the installation.
@@ -93,6 +111,14 @@ def _explained(error: BaseException) -> Exception:
     if isinstance(error, OSError) and error.errno:
         return error  # of the disk
     return FetchError(f"{_asked} could not be fetched: {_one_line(error)}")
+
+
+def full_disk(words: str) -> OSError | None:
+    """The error of a full disk, if that is what a library or a program says."""
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        if os.strerror(number) in words:
+            return OSError(number, os.strerror(number))
+    return None
 
 
 def _one_line(error: BaseException) -> str:
@@ -182,7 +208,9 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {_EVENTS: str(told)} | (environment or {}),
+                env=os.environ
+                | {_EVENTS: str(told), _PARENT: str(os.getpid())}
+                | (environment or {}),
             )
         events: list[tuple[str, Any]] = []
         try:

@@ -1,8 +1,11 @@
 """From what was named to a folder: which files are missing, and which place gives them."""
 
 import contextlib
+import errno
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +108,8 @@ def _fetch_missing(preset: Preset, cache: Cache, scratch: Path) -> None:
             reasons.append(f"{place}: {error}")
             progress.say(f"Passing over {place}: {error}.")
     if missing:
+        if shutil.disk_usage(cache.root).free < sum(file.size for file in missing.values()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # which no program has told
         raise UserError(
             f"{preset.name} could not be fetched ({'; '.join(reasons)}): check the network, or "
             f"copy the cache {cache.root} from a machine that has it and set "

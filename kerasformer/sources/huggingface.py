@@ -5,6 +5,7 @@ what it does not promise: that ETags, which it makes names of files in its cache
 that no redirect leads from https to http; that what came is what the hub's own list says.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -165,8 +166,6 @@ class _Repository:
         """A file's sha256 and size, once it is what the hub's list says, and looks like its name
         where that has no hash.
         """
-        from huggingface_hub.utils.sha import git_hash
-
         listed, problem = self.listed[name], ""
         for _ in range(2):  # it may have been spoiled in the cache, or joined from two versions
             path = self.get(name)
@@ -175,7 +174,7 @@ class _Repository:
                 problem = f"{name} has {size:,} bytes, not {listed.size:,}"
             elif listed.lfs and listed.lfs.sha256 != sha256:
                 problem = f"{name} has the sha256 {sha256[:12]}..., not {listed.lfs.sha256[:12]}..."
-            elif not listed.lfs and listed.blob_id not in (None, git_hash(path.read_bytes())):
+            elif not listed.lfs and listed.blob_id not in (None, _git_hash(path)):
                 problem = f"{name} has another hash than in the hub's list"
             elif not listed.lfs and not listed.blob_id and (fault := unlike(name, path)):
                 problem = f"{name} {fault}"
@@ -183,6 +182,15 @@ class _Repository:
                 return sha256, size
             remove(path)
         raise FetchError(problem)
+
+
+def _git_hash(path: Path) -> str:
+    """The sha1 that git names a file's content by."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _guard_requests(origin: str) -> None:

@@ -11,6 +11,7 @@ from kerasformer.sources.cache import Cache, default_root
 from kerasformer.sources.folders import hub_folder, preset_folder
 from kerasformer.sources.places import Hub, HuggingFace, Kaggle, TFHub
 from kerasformer.sources.presets import HUB_NAMES, PRESETS
+from kerasformer.transaction import finish_saving
 
 _ACCEPTED = (
     "a folder or file, a preset's name, hf://owner/name[@revision], "
@@ -87,6 +88,7 @@ def _resolve_path(source: str | os.PathLike) -> Path:
         raise UserError(f"{source!r} is not a source: give {_ACCEPTED}.")
     path = os.path.expanduser(source)
     if os.path.exists(path) or os.path.exists(f"{path}.index"):  # or a checkpoint's prefix
+        finish_saving(Path(path))  # by us, and cut off
         return Path(path)
     name, near = str(source), _near(str(source))
     if re.search(r"[\\/]|^[.~]", name) or isinstance(source, os.PathLike):

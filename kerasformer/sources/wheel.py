@@ -5,8 +5,6 @@ is then only data: its sha256 is checked before it is opened, and the named memb
 it. It is not installed, and none of its code is imported or run.
 """
 
-import errno
-import os
 import re
 import sys
 import tempfile
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from kerasformer.files import sha256_of
 from kerasformer.sources.cache import Cache
-from kerasformer.sources.child import Watch, run
+from kerasformer.sources.child import Watch, full_disk, run
 from kerasformer.sources.places import FetchError, File, UnreachableError, Wheel
 from kerasformer.sources.progress import FetchProgress
 
@@ -77,8 +75,8 @@ def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:
 
 def _failure(log: str) -> Exception:
     """What pip says at length, in a few words."""
-    if "No space left on device" in log:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no other place would help
+    if full := full_disk(log):
+        return full  # no other place would help
     if "No module named pip" in log:
         return FetchError("this Python has no pip (python -m ensurepip installs it)")
     if re.search(r"connection broken by|ConnectionError|TimeoutError|Max retries exceeded", log):

@@ -8,6 +8,7 @@ from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
+from kerasformer.private_api import get_mask, set_mask
 from kerasformer.tasks.task import Task
 from kerasformer.training.divergence import refuse_to_save
 
@@ -163,7 +164,7 @@ class EncoderTask(Task):
             return self.encoder(inputs, outputs=outputs, training=training)
         # As in inference, without dropout.
         outputs = self.encoder(inputs, outputs=outputs, training=False)
-        return keras.tree.map_structure(keras.ops.stop_gradient, outputs)
+        return keras.tree.map_structure(_constant, outputs)
 
     def _lead(self, inputs: Any) -> tuple:
         """Batch and length of the encoder's inputs, checked, for `compute_output_spec`."""
@@ -174,7 +175,7 @@ class EncoderTask(Task):
         """Creates the heads' variables; the encoder has its own already."""
         for layer in self.heads.values():
             layer.build((None, None, self.encoder.config.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -189,6 +190,12 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
+
+
+def _constant(tensor: Any) -> Any:
+    constant = keras.ops.stop_gradient(tensor)
+    set_mask(constant, get_mask(tensor))
+    return constant
 
 
 def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:

@@ -69,7 +69,7 @@ class FeatureCache:
             array = map_array(self.folder / f"{key}.npy")
             if [array.dtype.str, list(array.shape)] == [about["dtype"], about["shape"]]:
                 return array, float(about["seconds"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             pass  # not there, or damaged
         return None, 0.0
 

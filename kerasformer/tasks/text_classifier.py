@@ -51,7 +51,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         combine: What is done with several layers, as of `LayerPooling`; by default what a name
             says, else `"concat"`.
         dropout: Share of the pooled vector dropped in training.
-        max_length: Texts are truncated to so many tokens; by default the encoder's positions.
+        max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         freeze_encoder: Whether the head alone is trained.
         **kwargs: `problem_type`, as of `StringClassifier`, and Keras arguments of the model.
 
@@ -99,13 +99,14 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         **kwargs: Any,
     ):
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        length: int = positions if max_length is None else max_length
+        own = getattr(tokenizer, "max_length", None) or positions
+        length: int = min(own, positions) if max_length is None else max_length
         check_sizes(max_length=length)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
         if pooling not in ("pooled", "cls", "mean"):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
-        self.pooling, self.combine = pooling, combine
+        self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
         if layers is None:
             layers = default_layers(pooling, self.encoder_is_frozen)
@@ -119,7 +120,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
         states = [(None, encoder.config.hidden_size)] * count
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
-        self.dropout = dropout
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
@@ -162,7 +162,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     def build(self, input_shape: Any = None) -> None:
         """Creates the head's variables; the encoder has its own already."""
         self.head.build((None, self.feature_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""

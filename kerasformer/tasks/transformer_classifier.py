@@ -1,5 +1,6 @@
 """The small transformer classifier that is trained from scratch."""
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Iterable
@@ -8,15 +9,21 @@ from typing import Any, Self
 import keras
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, write_whole
+from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.models.config import input_dict
+from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.divergence import refuse_to_save
+from kerasformer.transaction import saving
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
+_DIGEST = "weights_sha256"  # in the configuration
+# By which a folder holds a model of another kind.
+_OTHER_MODELS = ("config.json", "model.safetensors", "model.safetensors.index.json", "modules.json")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -82,7 +89,12 @@ class TransformerClassifier(StringClassifier):
         self.dropout = dropout
         self.activation = activation
         self.embedding = TokenAndPositionEmbedding(
-            vocab_size, max_length, hidden_size, dropout=dropout, dtype=self.dtype_policy
+            vocab_size,
+            max_length,
+            hidden_size,
+            dropout=dropout,
+            dtype=self.dtype_policy,
+            name="embedding",
         )
         self.blocks = [
             TransformerBlock(
@@ -112,14 +124,13 @@ class TransformerClassifier(StringClassifier):
         for block in self.blocks:
             block.build((None, None, self.hidden_size))
         self.head.build((None, self.hidden_size))
-        self.built = True
+        self._restore_quantized()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        if isinstance(inputs, dict):
-            ids, mask = inputs["input_word_ids"], inputs["input_mask"]
-        else:
-            ids, mask = inputs, self.embedding.compute_mask(inputs)
+        inputs = input_dict(inputs, "TransformerClassifier")
+        ids, mask = inputs["input_word_ids"], inputs.get("input_mask")
+        mask = self.embedding.compute_mask(ids) if mask is None else mask
         x = self.embedding(ids, training=training)
         for block in self.blocks:
             x = block(x, padding_mask=mask, training=training)
@@ -136,19 +147,11 @@ class TransformerClassifier(StringClassifier):
             UserError: The folder cannot be written to, or a weight is not finite.
         """
         refuse_to_save(self)
-        folder = pathlib.Path(folder)
-        config = json.dumps(self.get_config(), indent=1)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            weights = folder / f"new.{_WEIGHTS}"
-            self.save_weights(weights)
-            weights.replace(folder / _WEIGHTS)
-            write_whole(folder / _CONFIG, config)
-        except OSError as error:
-            raise UserError(
-                f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
-                "written to, on a disk with room."
-            ) from None
+        weights = weights_as_h5(self)
+        config = self.get_config() | {_DIGEST: hashlib.sha256(weights).hexdigest()}
+        with saving(folder, _CONFIG, _OTHER_MODELS) as new:
+            write_whole(new / _WEIGHTS, weights)
+            write_whole(new / _CONFIG, json.dumps(config, indent=1))
 
     @staticmethod
     def is_here(folder: pathlib.Path) -> bool:
@@ -176,6 +179,7 @@ class TransformerClassifier(StringClassifier):
                 "wrote."
             )
         config = read_json(folder / _CONFIG)
+        digest = config.pop(_DIGEST, None)
         try:
             model = cls.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:
@@ -184,6 +188,8 @@ class TransformerClassifier(StringClassifier):
                 "it anew."
             ) from None
         try:
+            if digest not in (None, sha256_of(folder / _WEIGHTS)):
+                raise OSError("it is damaged, or of another save than the configuration")
             model.load_weights(folder / _WEIGHTS)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(

@@ -20,6 +20,9 @@ _BERT_TYPES = ("bert", "distilbert", "electra")
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
 
+# What another program writes of a tokenizer, and reads beside or in place of `tokenizer.json`.
+REPLACED_FILES = ("vocab.txt", "special_tokens_map.json", "added_tokens.json")
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Reads what the files beside a vocabulary say of a tokenizer, with the keys of transformers.
@@ -64,7 +67,11 @@ def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
     >>> read_max_length({"max_len": 512}, "tokenizer_config.json")
     512
     """
-    length = config.get("model_max_length", config.get("max_len"))
+    return check_max_length(config.get("model_max_length", config.get("max_len")), source)
+
+
+def check_max_length(length: Any, source: object) -> int | None:
+    """The most tokens of a text as a whole number; None where a source sets no limit."""
     if length is None:
         return None
     is_number = isinstance(length, int | float) and not isinstance(length, bool)

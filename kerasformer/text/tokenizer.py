@@ -20,6 +20,7 @@ from kerasformer.text.texts import check_texts, chunks
 from kerasformer.text.tokenized import Tokenized, longest_first
 from kerasformer.text.tokenizer_json import VocabularyModel, read_backend, read_model
 from kerasformer.text.vocabulary import check_vocabulary, complete
+from kerasformer.transaction import saving
 
 
 class Tokenizer:
@@ -45,8 +46,8 @@ class Tokenizer:
     """
 
     model_class: ClassVar[type]  # of tokenizers.models
-    required_roles: ClassVar[tuple[str, ...]] = ("pad_token", "unk_token")
-    optional_roles: ClassVar[tuple[str, ...]] = ()
+    roles: ClassVar[tuple[str, ...]] = ("pad_token", "unk_token")
+    optional_roles: ClassVar[tuple[str, ...]] = ()  # of these
     takes_pairs: ClassVar[bool] = False
 
     def __init__(
@@ -57,7 +58,7 @@ class Tokenizer:
         max_length: int | None = None,
         source: str | Path = "the tokenizer",
     ):
-        ids = check_vocabulary(backend, special_tokens, self.required_roles, source)
+        ids = check_vocabulary(backend, special_tokens, self.optional_roles, source)
         self.special_tokens = {r: token for r, token in special_tokens.items() if token in ids}
         backend.no_truncation()
         backend.no_padding()
@@ -76,7 +77,7 @@ class Tokenizer:
         return f"{type(self).__name__}(vocab_size={self.vocab_size})"
 
     def __reduce__(self):
-        return type(self).from_json, (self.to_json(),)
+        return type(self).from_json, (self.to_json(),), {"max_length": self.max_length}
 
     @property
     def vocab_size(self) -> int:
@@ -197,14 +198,8 @@ class Tokenizer:
         return self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
 
     def _config(self) -> dict[str, Any]:
-        """The content of `tokenizer_config.json`."""
-        added = sorted(self.backend.get_added_tokens_decoder().items())
-        config = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            **self.special_tokens,
-            "added_tokens_decoder": {str(i): t.__getstate__() for i, t in added},
-        }
-        return config if self.max_length is None else config | {"model_max_length": self.max_length}
+        """The content of `tokenizer_config.json` that the tokenizer's ids follow from."""
+        return {"tokenizer_class": "PreTrainedTokenizerFast", **self.special_tokens}
 
     def to_json(self) -> str:
         """The whole tokenizer as one string, for `from_json`."""
@@ -224,19 +219,18 @@ class Tokenizer:
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
 
-        The folder is created if missing, and each file written atomically; a UserError where the
-        folder cannot be written to.
+        The folder is created if missing, and the files are replaced in one step; a UserError where
+        the folder cannot be written to.
         """
-        folder = Path(folder)
-        config = json.dumps(self._config(), ensure_ascii=False, indent=2)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / "tokenizer_config.json", config + "\n")
-            write_whole(folder / "tokenizer.json", self.backend.to_str())
-        except OSError as error:
-            raise UserError(
-                f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
-            ) from None
+        # With the added tokens, older files of the folder do not count.
+        added = sorted(self.backend.get_added_tokens_decoder().items())
+        config = self._config() | {"added_tokens_decoder": {i: t.__getstate__() for i, t in added}}
+        if self.max_length is not None:
+            config["model_max_length"] = self.max_length
+        text = json.dumps(config, ensure_ascii=False, indent=2)
+        with saving(folder, "tokenizer.json", files.REPLACED_FILES) as new:
+            write_whole(new / "tokenizer_config.json", text + "\n")
+            write_whole(new / "tokenizer.json", self.backend.to_str())
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike) -> Self:
@@ -245,7 +239,8 @@ class Tokenizer:
         Args:
             source: A folder, a preset's name such as `"all-MiniLM-L6-v2"` or `hf://owner/name`,
                 see `kerasformer.resolve`, with `tokenizer.json` or `vocab.txt`; or one of these
-                files. A `vocab.txt` by itself is lowercase unless it has capital letters.
+                files. Whether a `vocab.txt` by itself is lowercase is said by a folder named as
+                Google's releases, or guessed from its Latin words, with a warning.
 
         Returns:
             A `WordPieceTokenizer` or a `WordTokenizer`, whichever the source holds, without the
@@ -295,4 +290,4 @@ class Tokenizer:
 
     @classmethod
     def _roles(cls, config, source) -> dict[str, str]:
-        return files.read_roles(config, (*cls.required_roles, *cls.optional_roles), source)
+        return files.read_roles(config, cls.roles, source)

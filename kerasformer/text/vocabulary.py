@@ -87,11 +87,11 @@ def usual_token(role: str) -> str:
 
 
 def check_vocabulary(
-    backend: tokenizers.Tokenizer, tokens: Mapping[str, str], required: Iterable[str], source
+    backend: tokenizers.Tokenizer, tokens: Mapping[str, str], optional: Iterable[str], source
 ) -> dict[str, int]:
     """The id of each token, if they are 0, 1, 2... and the special tokens are there.
 
-    One that is not required may be missing under its usual name alone: the vocabulary has none.
+    An optional one may be missing under its usual name alone: the vocabulary has none.
     """
     ids = backend.get_vocab(with_added_tokens=True)
     if sorted(ids.values()) != list(range(len(ids))):
@@ -99,9 +99,8 @@ def check_vocabulary(
             f"{source} has {len(ids)} different tokens, whose ids must be 0 to {len(ids) - 1}, "
             "each once: a token is missing or repeated."
         )
-    required = set(required)
     for role, token in tokens.items():
-        if token not in ids and (role in required or token != usual_token(role)):
+        if token not in ids and (role not in optional or token != usual_token(role)):
             raise UserError(
                 f"{source} lacks the {role} {token!r}: give a complete vocabulary, or the "
                 "name that this token has in it."

@@ -47,7 +47,7 @@ class WordPieceTokenizer(Tokenizer):
     """
 
     model_class = models.WordPiece
-    required_roles = ("unk_token", "cls_token", "sep_token")
+    roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     optional_roles = ("pad_token", "mask_token")
     takes_pairs = True
 
@@ -102,15 +102,15 @@ class WordPieceTokenizer(Tokenizer):
             vocabulary: The path of a `vocab.txt`, one token a line, or the tokens in the order
                 of their ids. Pieces inside a word begin with `##`.
             lowercase: Whether to lower-case the text: `False` for a cased vocabulary. `None`:
-                unless a file's vocabulary has capital letters.
+                a guess from its Latin words, of which a warning tells.
             strip_accents: Whether to strip accents. `None`: if `lowercase`, as in BERT.
             tokenize_chinese_chars: Whether each Chinese character is a word.
             special_tokens: The names of special tokens that are not BERT's, such as
                 `{"cls_token": "[START]", "sep_token": "[END]"}`.
 
         Raises:
-            UserError: The file cannot be read, or the vocabulary is empty, has a token twice or
-                lacks a special token.
+            UserError: The file cannot be read, or the vocabulary is empty, lacks a special token,
+                or is a list that has a token twice.
         """
         if isinstance(vocabulary, str | Path):
             source: str | Path = Path(vocabulary)

@@ -1,7 +1,13 @@
 """What `save_pretrained` writes in the Hugging Face layout, and that it is read back as it was."""
 
 import dataclasses
+import itertools
 import json
+import os
+import resource
+import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.checkpoints.io.safetensors_file import PendingTensor, open_tensors, writing_tensors
@@ -93,7 +100,9 @@ def test_each_variable_keeps_its_type(tmp_path, dtype):
 def test_the_names_and_numbers_are_those_of_the_layout(tmp_path):
     config = dataclasses.replace(SMALL, activation="gelu_tanh", pad_token_id=3)
     shaken(BertEncoder(config)).save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text()) == {
+    values = json.loads((tmp_path / "config.json").read_text())
+    save_id = values.pop("kerasformer_save_id")
+    assert values == {
         "architectures": ["BertModel"],
         "attention_probs_dropout_prob": 0.1,
         "dtype": "float32",
@@ -112,7 +121,7 @@ def test_the_names_and_numbers_are_those_of_the_layout(tmp_path):
         "vocab_size": 20,
     }
     with safe_open(tmp_path / "model.safetensors", framework="numpy") as file:
-        assert file.metadata() == {"format": "pt"}
+        assert file.metadata() == {"format": "pt", "kerasformer_save_id": save_id}
         assert len(file.keys()) == 5 + 16 + 2
         assert file.get_tensor("encoder.layer.0.intermediate.dense.weight").shape == (5, 6)
 
@@ -190,6 +199,110 @@ def test_what_fails_on_the_way_leaves_the_old_weights(tmp_path):
 
     with pytest.raises(UserError, match="No space left on device"):
         shaken(BertEncoder(SMALL), seed=1).save_pretrained(tmp_path, Broken())
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+    assert_same_weights(BertEncoder.from_pretrained(tmp_path), encoder)
+
+
+# One save over another
+
+
+def test_the_same_model_has_the_same_files(tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        shaken(BertEncoder(SMALL), seed).save_pretrained(tmp_path / name)
+    a, b, c = ((tmp_path / n / "model.safetensors").read_bytes() for n in "abc")
+    assert a == b != c
+
+
+def test_files_of_two_saves_are_refused(tmp_path):
+    for name, seed in (("old", 0), ("new", 1)):
+        shaken(BertEncoder(SMALL), seed).save_pretrained(tmp_path / name)
+    shutil.copy(tmp_path / "new/config.json", tmp_path / "old/config.json")
+    with pytest.raises(UserError, match=r"config\.json and weights of two different saves"):
+        open_checkpoint(tmp_path / "old")
+
+
+def test_weights_that_another_program_wrote_are_read(tmp_path):
+    """transformers hands on what it does not know of config.json, and writes its own metadata."""
+    shaken(BertEncoder(SMALL)).save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    with safe_open(tmp_path / "model.safetensors", framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) * 2 for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert "kerasformer_save_id" in values
+    assert open_checkpoint(tmp_path).report().problems() == []
+    del values["kerasformer_save_id"]  # or it knows all keys
+    shaken(BertEncoder(SMALL)).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert open_checkpoint(tmp_path).report().problems() == []
+
+
+def test_a_save_over_the_model_that_is_being_read(tmp_path):
+    shaken(BertEncoder(SMALL)).save_pretrained(tmp_path)
+    checkpoint = open_checkpoint(tmp_path)
+    shaken(BertEncoder(SMALL), seed=1).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has changed while it was read: load the model again"):
+        checkpoint.load_encoder(BertEncoder)
+
+
+def test_nothing_of_an_older_model_is_read(tmp_path):
+    for name in ("modules.json", "classifier.json", "model.weights.h5", "adapter_config.json"):
+        (tmp_path / name).write_text("{}")
+    for name in ("model.safetensors.index.json", "model-00001-of-00002.safetensors", "notes.txt"):
+        (tmp_path / name).write_text("{}")
+    encoder = shaken(BertEncoder(SMALL))
+    encoder.save_pretrained(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("config.json", "model.safetensors", "notes.txt")
+    }
+    assert_same_weights(BertEncoder.from_pretrained(tmp_path), encoder)
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_classifier_killed_while_saving_is_the_old_or_the_new(tmp_path, first):
+    """Never old weights beside new class names, whose answers would be inverted."""
+    old = TokenClassifier(["good", "bad"], shaken(BertEncoder(SMALL)))
+    new = TokenClassifier(["bad", "good"], shaken(BertEncoder(SMALL), seed=1))
+    weights = [next(iter(t.encoder.get_weights())).ravel()[0] for t in (old, new)]
+    found, status = set(), None
+    for step in range(first, 100, 6):
+        old.save_pretrained(tmp_path)
+        status = killed_at(step, tmp_path, lambda: new.save_pretrained(tmp_path))
+        checkpoint = open_checkpoint(tmp_path)
+        tensor = checkpoint.tensors["bert.embeddings.word_embeddings.weight"]
+        found.add((checkpoint.class_names, weights.index(tensor.ravel()[0])))
+        if status == 0:
+            break
+    assert status == 0
+    assert found == {(("good", "bad"), 0), (("bad", "good"), 1)}
+
+
+def killed_at(step, folder, run):
+    """The status of a forked process that is killed as it touches a file for the nth time."""
+    child = os.fork()
+    if child == 0:
+        count = itertools.count(1)
+
+        def watch(event, arguments):
+            is_step = event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
+            if is_step and str(arguments[0]).startswith(str(folder)) and next(count) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(watch)
+        run()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_full_disk_leaves_the_old_model(tmp_path):
+    encoder = shaken(BertEncoder(SMALL))
+    encoder.save_pretrained(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"Cannot save to .*File too large.*disk with room"):
+            shaken(BertEncoder(SMALL), seed=1).save_pretrained(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     assert_same_weights(BertEncoder.from_pretrained(tmp_path), encoder)
 

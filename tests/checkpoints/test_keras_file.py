@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kerasformer import BertEncoder, EncoderConfig
 from kerasformer.checkpoints import open_checkpoint
+from kerasformer.checkpoints.inspect import inspect
 from kerasformer.checkpoints.io.hdf5 import open_h5
 from kerasformer.errors import UserError
 
@@ -175,6 +176,19 @@ def test_compressed_weights_are_refused(write):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+def test_a_flipped_bit(saved, tmp_path, member):
+    content = bytearray(saved.read_bytes())
+    with zipfile.ZipFile(saved) as archive:
+        info = archive.getinfo(member)
+    content[info.header_offset + 30 + len(member) + info.compress_size * 3 // 4] ^= 0x40
+    damaged = tmp_path / "damaged.keras"
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match=f"no sound .keras file .Bad CRC-32 for file '{member}'"):
+        open_checkpoint(damaged)
+    assert "Bad CRC-32" in inspect(damaged)["problems"][0]
+
+
 def test_a_member_that_is_there_twice(saved, tmp_path):
     path = tmp_path / "twice.keras"
     with zipfile.ZipFile(path, "w") as archive:

@@ -55,8 +55,8 @@ def test_pooling(folder, config, modes):
         ({"max_seq_length": 256}, {"model_max_length": 512}, 256),
         ({"max_seq_length": None}, {"model_max_length": 512}, 512),
         ({}, {}, None),
-        ({}, {"model_max_length": 10**30}, 10**9),
-        ({}, {"model_max_length": 1e30}, 10**9),
+        ({}, {"model_max_length": 10**30}, None),
+        ({}, {"model_max_length": 1e30}, None),
     ],
     ids=str,
 )
@@ -79,8 +79,9 @@ def test_the_prompt_that_is_the_default(folder):
     assert read_modules(folder).prompt == ""
     write(path, {"prompts": {"query": "query: "}, "default_prompt_name": "query"})
     assert read_modules(folder).prompt == "query: "
-    write(path, {"prompts": [], "default_prompt_name": "query"})
-    with pytest.raises(UserError, match="names the default prompt 'query', but has no such"):
+    assert read_modules(folder).prompts == {"query": "query: ", "document": ""}
+    write(path, {"prompts": {}, "default_prompt_name": "search"})
+    with pytest.raises(UserError, match="names the default prompt 'search', but has no such"):
         read_modules(folder)
 
 
@@ -99,7 +100,7 @@ def test_a_folder_without_modules_is_a_transformer(tmp_path):
         ('[{"type": "Transformer"}]', "is no list of sentence-transformers' modules"),
         ("[" * 100_000, "is not valid JSON"),
         ("\xff", None),
-        ('[{"type": "a.CLIPModel", "path": ""}]', "begins with CLIPModel"),
+        ('[{"type": "a.CLIPModel", "path": ""}]', "begins with a.CLIPModel"),
         ('[{"type": "Transformer", "path": "../.."}]', "names '../..': expected a folder below"),
         ('[{"type": "Transformer", "path": "/etc"}]', "names '/etc': expected a folder below"),
         ('[{"type": "Transformer", "path": "a\\\\..\\\\b"}]', "expected a folder below"),
@@ -119,7 +120,8 @@ def test_broken_modules_json(folder, text, message):
     [
         (["Transformer"], "the modules Transformer,"),
         (["Transformer", "Pooling", "LSTM"], "has a module 'LSTM'"),
-        (["Transformer", "Pooling", "Normalize", "Dense"], "Pooling, Normalize, Dense"),
+        (["Transformer", "Normalize", "Pooling"], "the modules Transformer, Normalize, Pooling"),
+        (["Transformer", "Dense"], "the modules Transformer, Dense"),
         (["Transformer", "Pooling", "WeightedLayerPooling"], "'WeightedLayerPooling'"),
     ],
     ids=str,
@@ -130,7 +132,7 @@ def test_other_modules_are_named(folder, kinds, message):
         read_modules(folder)
 
 
-@pytest.mark.parametrize("modes", ["lasttoken", ["mean", "weightedmean"], [], 7], ids=str)
+@pytest.mark.parametrize("modes", ["last", ["mean", "median"], [], 7, [["mean"]]], ids=str)
 def test_other_poolings_are_named(folder, modes):
     write(folder / "1_Pooling/config.json", {"pooling_mode": modes})
     with pytest.raises(UserError, match=r"1_Pooling.config.json asks for the pooling"):
@@ -185,6 +187,20 @@ def test_broken_dense(dense, change, message):
         read_modules(dense)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_weights_that_are_not_finite(dense, value):
+    weights = {"linear.weight": np.full((3, 4), value), "linear.bias": np.zeros(3)}
+    safetensors.numpy.save_file(weights, dense / "2_Dense/model.safetensors")
+    with pytest.raises(UserError, match=r"NaN or infinite values in 'linear.weight'"):
+        read_modules(dense).dense[0].read_weights()
+
+
+def test_weights_that_the_configuration_does_not_explain(dense):
+    write(dense / "2_Dense/config.json", DENSE | {"bias": False})
+    with pytest.raises(UserError, match=r"has a tensor 'linear.bias', which its config.json"):
+        read_modules(dense).dense[0].read_weights()
+
+
 def test_dense_weights_of_another_shape_or_none_at_all(dense):
     write(dense / "2_Dense/config.json", {**DENSE, "out_features": 5})
     with pytest.raises(UserError, match=r"'linear.weight' of shape \[3, 4\]"):
@@ -196,3 +212,99 @@ def test_dense_weights_of_another_shape_or_none_at_all(dense):
     path.rename(path.with_name("pytorch_model.bin"))
     with pytest.raises(UserError, match=r"2_Dense has no model.safetensors"):
         read_modules(dense).dense[0].read_weights()
+
+
+MODEL, TRANSFORMER = "config_sentence_transformers.json", "sentence_bert_config.json"
+POOLING, NORMALIZE = "1_Pooling/config.json", "3_Normalize/config.json"
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        (MODEL, "model_type", "SparseEncoder"),
+        (MODEL, "truncate_dim", "64"),
+        (MODEL, "truncate_dim", 0),
+        (MODEL, "truncate_dim", -3),
+        (MODEL, "similarity_fn_name", "maxsim"),
+        (MODEL, "prompts", ["query: "]),
+        (MODEL, "prompts", {"query": 7}),
+        (MODEL, "pooling", "cls"),
+        (TRANSFORMER, "do_lower_case", "yes"),
+        (TRANSFORMER, "transformer_task", "fill-mask"),
+        (TRANSFORMER, "tokenizer_name_or_path", "/elsewhere"),
+        (TRANSFORMER, "processing_kwargs", {"text": {"padding_side": "left"}}),
+        (TRANSFORMER, "query_length", 32),
+        (TRANSFORMER, "document_length", 180),
+        (TRANSFORMER, "query_expansion", {"length": 32}),
+        (TRANSFORMER, "tokenizer_args", {"padding_side": "left"}),
+        (TRANSFORMER, "model_args", {"num_hidden_layers": 1}),
+        (TRANSFORMER, "config_args", {"hidden_act": "relu"}),
+        (TRANSFORMER, "config_kwargs", 7),
+        (TRANSFORMER, "modality_config", {"text": {"method": "get_text_features"}}),
+        (TRANSFORMER, "modality_config", {"image": {}}),
+        (TRANSFORMER, "max_length", 32),
+        (POOLING, "include_prompt", "false"),
+        (POOLING, "pooling_mode_cls_token", 1),
+        (POOLING, "pooling_mode_median_tokens", True),
+        ("2_Dense/config.json", "bias", "no"),
+        ("2_Dense/config.json", "module_input_name", "token_embeddings"),
+        ("2_Dense/config.json", "activation_args", {"slope": 2}),
+        (NORMALIZE, "module_output_name", "token_embeddings"),
+        (NORMALIZE, "p", 1),
+    ],
+    ids=str,
+)
+def test_each_key_is_read_or_refused(dense, file, key, value):
+    path = dense / file
+    write(path, (json.loads(path.read_text()) if path.exists() else {}) | {key: value})
+    named = str(next(iter(value))) if isinstance(value, dict) and key.endswith("_args") else key
+    with pytest.raises(UserError, match=f"{path.name}") as error:
+        read_modules(dense)
+    assert named in str(error.value)
+    shown = str(value[named]) if named != key else str(value)
+    assert shown in str(error.value)
+
+
+def test_keys_that_change_no_vector(dense):
+    before = read_modules(dense)
+    write(dense / MODEL, {"__version__": {"pytorch": "9"}, "requirements": {"torch": ">=2"}})
+    write(
+        dense / TRANSFORMER,
+        {
+            "unpad_inputs": None,
+            "query_length": None,
+            "processing_kwargs": {},
+            "model_args": {"attn_implementation": "eager", "torch_dtype": "float16"},
+            "transformer_task": "feature-extraction",
+        },
+    )
+    write(
+        dense / POOLING,
+        {"pooling_mode": "mean", "word_embedding_dimension": 4, "pooling_mode_cls_token": True},
+    )
+    assert read_modules(dense) == before
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"type": "custom_code.Transformer"}, "begins with custom_code.Transformer"),
+        ({"kwargs": ["task"]}, "has 'kwargs'"),
+        ({"trust": True}, "has 'trust'"),
+        ({"name": "1"}, "two modules of one name"),
+    ],
+    ids=str,
+)
+def test_entries_of_modules_json(folder, entry, message):
+    first = {"name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
+    second = first | {"name": "1", "path": "1_Pooling", "type": "sentence_transformers.x.Pooling"}
+    write(folder / "modules.json", [first | entry, second])
+    with pytest.raises(UserError, match=message):
+        read_modules(folder)
+
+
+def test_weighted_layers_need_all_layers(folder):
+    write_modules(folder, "Transformer", "WeightedLayerPooling", "Pooling")
+    write(folder / "config.json", {})
+    with pytest.raises(UserError, match=r"config.json has 'output_hidden_states': 'False'"):
+        read_modules(folder)

@@ -104,7 +104,7 @@ def test_runs_without_kerasformer(served, classifier, tmp_path, rng):
 def test_an_encoder_takes_ids_of_any_length(tmp_path, rng):
     encoder = make_encoder()
     served = tf.saved_model.load(export_serving(encoder, tmp_path / "encoder"))
-    assert set(served.signatures) == {"ids", "serving_default"}
+    assert set(served.signatures) == {"ids", "serve", "serving_default"}
     for length in (1, 2, 7, 16):
         batch = random_batch(rng, length)
         outputs = served.ids(**{name: tf.constant(value) for name, value in batch.items()})

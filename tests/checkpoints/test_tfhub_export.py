@@ -1,6 +1,7 @@
 """An encoder and its tokenizer as TF Hub's SavedModels: what plain TensorFlow finds in them."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -46,6 +47,22 @@ def make_encoder(**changes):
     for weight in encoder.weights:
         weight.assign(rng.normal(0.1, 0.3, weight.shape))
     return encoder
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_models(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
+    tokenizer = WordPieceTokenizer.from_vocabulary(tmp_path / "vocab.txt", lowercase=True)
+    hub = tmp_path / "hub"
+    export_tfhub(make_encoder(), tokenizer, hub, seq_length=8)
+    before = {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"^Cannot save to .*File too large.*with room\.$"):
+            export_tfhub(make_encoder(), tokenizer, hub, seq_length=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path: path.read_bytes() for path in hub.rglob("*") if path.is_file()} == before
 
 
 def random_batch(seed, length):

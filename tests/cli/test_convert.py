@@ -142,11 +142,14 @@ def test_tf_hub_needs_a_tokenizer(refused, convert, model, tmp_path):
 def test_a_model_that_is_there_is_replaced_when_asked(convert, refused, model, tmp_path):
     target = tmp_path / "out"
     convert(model, target, "hf")
-    (target / "old.txt").write_text("old")
+    (target / "notes.txt").write_text("mine")
+    (target / "modules.json").write_text("[]")  # of an older model, which would be read first
     assert "exists: give --overwrite" in refused(model, target, "hf")
-    assert (target / "old.txt").exists()
+    assert (target / "modules.json").exists()
     convert(model, target, "hf", "--overwrite")
-    assert not (target / "old.txt").exists()
+    assert not (target / "modules.json").exists()
+    assert (target / "notes.txt").read_text() == "mine"
+    assert not list(target.glob(".*"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "out"]
 
 

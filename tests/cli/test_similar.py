@@ -137,6 +137,6 @@ def test_a_damaged_shard_is_told_where_asked(similar, make_corpus, format):
     assert (status, out) == (2, "")
     assert err.endswith(
         f"part-00000.{format} is not what was written: its sha256 differs from the manifest's; "
-        "make it again by `kerasformer embed --resume`.\n"
+        f"make it again by `kerasformer embed --resume --output {folder}`.\n"
     )
     assert similar(folder, "good", "--verify", "--index")[0] == 2

@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from kerasformer.cli import main
-from kerasformer.cli.text import readable, table
+from kerasformer.cli.text import table
+from kerasformer.formatting import readable
 from kerasformer.text import WordTokenizer
+from kerasformer.text.texts import LONGEST_TEXT
 
 
 @pytest.fixture
@@ -106,6 +108,11 @@ def test_lines_of_standard_input(tokenize, monkeypatch):
     results = tokenize("bad", "-")
     assert [result["text"] for result in results] == ["bad", "the film", "", "good"]
     assert [len(result["tokens"]) for result in results] == [3, 4, 2, 3]
+
+
+def test_a_line_without_end_is_refused(refused, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a" * (2 * LONGEST_TEXT)))
+    assert "texts[0] is a text of more than 2 MiB" in refused("-")
 
 
 def test_standard_input_that_is_no_utf_8(refused, monkeypatch):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,6 +206,55 @@ def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path
     file.write_text(reviews.read_text().replace("fine film 0", "fine film 1000"))
     with pytest.raises(UserError, match="changed since"):
         compare(output=folder, resume=True)
+
+
+def test_resuming_with_another_model_is_refused(reviews, pretrained, tmp_path):
+    import shutil
+
+    model = shutil.copytree(pretrained, tmp_path / "model")
+    options = {"data": str(reviews), "pretrained": str(model), "arms": ["frozen"], "seeds": 1}
+    folder = compare(**options, output=tmp_path / "run")
+    (model / "README.md").write_text("# A model")
+    compare(output=folder, resume=True)  # nothing to do, and the same model
+    weights = model / "model.safetensors"
+    before, stamp = weights.read_bytes(), weights.stat()
+    weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    os.utime(weights, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # of the same size and time
+    with pytest.raises(UserError, match=r"has changed since .*model\.safetensors.*start a new"):
+        compare(output=folder, resume=True)
+
+
+def test_what_a_run_leaves_that_was_killed_before_its_first_result_is_in_nobodys_way(
+    reviews, tmp_path
+):
+    folder = tmp_path / "run"
+    (folder / "kept").mkdir(parents=True)
+    (folder / ".lock").touch()
+    (folder / ".record.json.0123456789abcdef.unfinished").touch()
+    with pytest.raises(UserError, match=r"no record\.json, .* without --resume"):
+        compare(output=folder, resume=True)
+    compare(data=str(reviews), arms=["majority"], seeds=1, output=folder)
+    assert {file.name for file in folder.iterdir()} == FILES
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for children in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_the_worker_ends_with_its_parent(reviews, tmp_path, number):
+    folder, deadline = tmp_path / "run", time.monotonic() + 120
+    options = ["--data", reviews, "--arms", "majority", "scratch", "--seeds", 1]
+    process = run(*options, "--output", folder)
+    while not (folder / "record.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.5)  # into the second arm
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    children = [int(pid) for pid in listed.split()]
+    assert children
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 8  # which an import of TensorFlow may take
+    while any(os.path.exists(f"/proc/{pid}/exe") for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def fails(capsys, *options):

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.data import load_dataset, parquet_file, text_file
-from kerasformer.data.parquet_pages import page_sizes
+from kerasformer.data.parquet_pages import page_sizes, row_groups
 from kerasformer.data.tables import read_lines, read_table
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
@@ -56,12 +56,12 @@ def write_parquet(path, texts, **options):
 
 def test_bombs_are_refused_in_bounded_memory(tmp_path):
     write_gzip(tmp_path / "zeros.csv.gz", b"", b"\0", 20)
-    write_gzip(tmp_path / "line.csv.gz", b"", b"a", 40)
-    write_gzip(tmp_path / "cell.csv.gz", b'label,text\n1,"', b"a\n", 40)
-    write_gzip(tmp_path / "object.jsonl.gz", b'{"label": 1, "text": "', b"a", 40)
-    # As pyarrow writes them, a page holds 1024 of the texts, here 200 MiB.
+    write_gzip(tmp_path / "line.csv.gz", b"", b"a", 20)
+    write_gzip(tmp_path / "cell.csv.gz", b'label,text\n1,"', b"a" * 63 + b"\n", 1)
+    write_gzip(tmp_path / "object.jsonl.gz", b'{"label": 1, "text": "', b"a", 20)
+    # As pyarrow writes them, a page holds 1024 of the texts, here 80 MiB.
     options = {"compression": "zstd", "use_dictionary": False}
-    write_parquet(tmp_path / "texts.parquet", ["a" * MEBIBYTE] * 200, **options)
+    write_parquet(tmp_path / "texts.parquet", ["a" * MEBIBYTE] * 80, **options)
     texts = pyarrow.DictionaryArray.from_arrays([0] * 10_000, ["a" * MEBIBYTE])
     write_parquet(tmp_path / "dictionary.parquet", texts, compression="zstd")
     write_parquet(tmp_path / "long.parquet", ["a" * 2 * MEBIBYTE + "a"], compression="zstd")
@@ -119,6 +119,11 @@ def test_a_page_without_end(tmp_path, monkeypatch):
     assert "has a page of 0 MiB in the column 'text'" in refused(tmp_path / "a.parquet")
 
 
+def test_columns_without_end(tmp_path):
+    (tmp_path / "a.csv").write_text("," * 20_000 + "\n")
+    assert "line 1, has 20,001 cells, and at most 10,000 are" in refused(tmp_path / "a.csv")
+
+
 def test_lists_without_end(tmp_path):
     table = pyarrow.table({"text": pyarrow.array([[None] * 1000]), "label": [1]})
     parquet.write_table(table, tmp_path / "a.parquet")
@@ -142,9 +147,11 @@ def test_pages_are_found_in_what_arrow_writes(tmp_path, version, codec, dictiona
         write_page_checksum=True,
     )
     chunk = parquet.ParquetFile(path).metadata.row_group(0).column(0)
-    start = chunk.dictionary_page_offset or chunk.data_page_offset
     with open(path, "rb") as stream:
-        sizes = list(page_sizes(stream, start, chunk.total_compressed_size))
+        ((count, (found, _)),) = row_groups(stream)
+        sizes = list(page_sizes(stream, found))
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    assert (count, *found) == (5000, "text", start, chunk.total_compressed_size)
     assert len(sizes) > 3
     headers = chunk.total_uncompressed_size - sum(sizes)
     assert 0 < headers < 2000 * len(sizes)

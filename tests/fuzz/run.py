@@ -48,6 +48,7 @@ def main(count, seed, *names):
         for name in names:
             SUBJECTS[name].write(scratch / name)
             SUBJECTS[name].read(scratch / name)  # imports what is imported late
+        "".encode("unicode_escape")  # as error messages do
         for module in pkgutil.walk_packages(formats.__path__, formats.__name__ + "."):
             importlib.import_module(module.name)
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -21,9 +21,13 @@ def pooled(pooling, vectors, real):
     """What one row's vectors give."""
     if pooling == "cls":
         return vectors[0]
-    chosen = vectors[real.astype(bool)]
+    chosen, places = vectors[real.astype(bool)], np.flatnonzero(real) + 1
     if not len(chosen):
         return np.zeros(vectors.shape[-1])
+    if pooling == "weightedmean":
+        return np.average(chosen, axis=0, weights=places)
+    if pooling == "lasttoken":
+        return chosen[-1]
     if pooling == "mean_sqrt_len":
         return chosen.sum(0) / len(chosen) ** 0.5
     return chosen.mean(0) if pooling == "mean" else chosen.max(0)
@@ -49,15 +53,19 @@ def test_equals_numpy(pooling, batch, length, dtype, seed):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("pooling", ["mean", "max", "mean_sqrt_len"])
+@pytest.mark.parametrize("pooling", [name for name in POOLINGS if name != "cls"])
 @pytest.mark.parametrize("filler", [0, np.nan, np.inf, -np.inf])
 def test_what_is_under_padding_does_not_matter(policy, pooling, filler):
     x = np.array([[[1.0, -2.0], [3.0, -4.0], [filler] * 2], [[filler] * 2] * 3])
     mask = np.array([[1, 1, 0], [0, 0, 0]])
     output = SequencePooling(pooling, dtype=policy)(x, padding_mask=mask)
-    expected = {"mean": [2, -3], "max": [3, -2], "mean_sqrt_len": [4 / 2**0.5, -6 / 2**0.5]}[
-        pooling
-    ]
+    expected = {
+        "mean": [2, -3],
+        "max": [3, -2],
+        "mean_sqrt_len": [4 / 2**0.5, -6 / 2**0.5],
+        "weightedmean": [7 / 3, -10 / 3],
+        "lasttoken": [3, -4],
+    }[pooling]
     tolerance = 0.02 if policy == "mixed_bfloat16" else 2e-3
     np.testing.assert_allclose(array(output), [expected, [0, 0]], rtol=tolerance)
 

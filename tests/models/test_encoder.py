@@ -366,3 +366,64 @@ def test_weights_have_the_names_of_tf_hubs_bert(encoder):
 def test_summary(encoder, capsys):
     encoder.summary()
     assert "BertEmbedding" in capsys.readouterr().out
+
+
+class Averages(keras.Model):
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder, self.average = encoder, keras.layers.GlobalAveragePooling1D()
+
+    def call(self, inputs):
+        return self.average(self.encoder(inputs)["sequence_output"])
+
+
+@pytest.mark.parametrize("given", ["ids", "mask"])
+def test_stock_layers_leave_padding_out(encoder, given, tmp_path):
+    names = ["sequence_output", "embedding_output", "encoder_outputs"]
+    feed = {"input_word_ids": WORD_IDS}
+    mask = MASK
+    if given == "mask":
+        feed["input_mask"] = mask = np.array([[1, 1, 1, 1, 0], [0, 1, 1, 0, 0]], "int32")
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in feed}
+    states = keras.tree.flatten(encoder(inputs, outputs=names))
+    model = keras.Model(inputs, [keras.layers.GlobalAveragePooling1D()(x) for x in states])
+    real = mask[..., None]
+    counts = real.sum(axis=1)
+    outputs = keras.tree.flatten(encoder(feed, outputs=names))
+    expected = [(array(x) * real).sum(axis=1) / counts for x in outputs]
+    model.save(tmp_path / "model.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        for ours, theirs in zip(each(feed), expected, strict=True):
+            np.testing.assert_allclose(array(ours), theirs, atol=1e-5)
+    sequence = array(encoder(feed)["sequence_output"])
+    np.testing.assert_allclose(
+        array(Averages(encoder)(feed)), (sequence * real).sum(axis=1) / counts, atol=1e-5
+    )
+
+
+WRONG_IDS = {
+    "below": ({"input_word_ids": np.array([[2, -1]])}, "input_word_ids has the id -1, but"),
+    "above": ({"input_word_ids": np.array([[2, 40]])}, "has the id 40, .* the ids 0 to 39"),
+    "segment": ({**INPUTS, "input_type_ids": TYPE_IDS + 1}, "input_type_ids has the id 3, but"),
+    "long": ({"input_word_ids": np.ones((1, 11), "int32")}, "11 positions .* table 10"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_IDS)
+def test_arrays_with_other_ids_or_positions_are_refused(encoder, kind):
+    inputs, message = WRONG_IDS[kind]
+    uses = (encoder, encoder.predict, encoder.predict_on_batch, encoder.evaluate, encoder.fit)
+    for use in (*uses, encoder.train_on_batch, encoder.test_on_batch):
+        with pytest.raises(ValueError, match=message):
+            use(inputs)
+    with pytest.raises(ValueError, match=message):
+        encoder(keras.tree.map_structure(ops.convert_to_tensor, inputs))
+
+
+@pytest.mark.backend("tensorflow")
+def test_a_graph_of_unknown_rank_is_refused_in_a_sentence(encoder):
+    import tensorflow as tf
+
+    run = tf.function(encoder, input_signature=[tf.TensorSpec(None, tf.int32)])
+    with pytest.raises(ValueError, match=r"of shape \[batch, seq\], got a tensor of unknown rank"):
+        run(WORD_IDS)

@@ -54,3 +54,12 @@ def test_a_roberta_is_not_taken_for_a_bert(transformers, tmp_path):
         drop(tmp_path, *keys)
         with pytest.raises(UserError, match=r'config.json has no model_type.* add "model_type"'):
             open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["Roberta", "Camembert", "XLMRoberta"])
+def test_other_kinds_are_named(transformers, tmp_path, kind):
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=20, num_hidden_layers=1, **sizes)
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=rf"of type '{config.model_type}': expected 'bert' or 'dis"):
+        open_checkpoint(tmp_path)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from kerasformer import TextEmbedder
-from kerasformer.layers import LayerPooling
+from kerasformer.checkpoints.formats.sentence_vectors import ACTIVATIONS
+from kerasformer.errors import UserError
+from kerasformer.layers import LayerPooling, SequencePooling
 from kerasformer.sources.resolve import resolve
 
 pytestmark = [
@@ -52,7 +54,14 @@ def make_folder(torch, sentence_transformers, transformers, tmp_path):
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     def make(
-        pooling, dense=(), normalize=False, max_length=None, cased=False, prompts=None, **options
+        pooling,
+        dense=(),
+        normalize=False,
+        max_length=None,
+        cased=False,
+        prompts=None,
+        truncate_dim=None,
+        **options,
     ):
         torch.manual_seed(5)
         config = transformers.BertConfig(
@@ -84,6 +93,7 @@ def make_folder(torch, sentence_transformers, transformers, tmp_path):
             device="cpu",
             prompts=prompts and {"query": prompts},
             default_prompt_name=prompts and "query",
+            truncate_dim=truncate_dim,
         )
         model.save(str(tmp_path / "model"), create_model_card=False)
         return model, tmp_path / "model"
@@ -102,7 +112,10 @@ def assert_equal(model, folder, tolerance=1e-5):
 @pytest.mark.parametrize("normalize", [False, True], ids=["plain", "normalized"])
 @pytest.mark.parametrize(
     "pooling",
-    ["cls", "max", "mean", "mean_sqrt_len_tokens", ("mean", "cls", "max")],
+    [
+        *("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"),
+        ("mean", "cls", "max"),
+    ],
     ids=str,
 )
 def test_each_pooling(make_folder, pooling, normalize):
@@ -126,7 +139,7 @@ def test_lower_casing_before_a_cased_tokenizer(make_folder, sentence_transformer
 
 
 @pytest.mark.parametrize("include", [True, False], ids=["pooled", "left-out"])
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "weightedmean", "lasttoken"])
 def test_prompt(make_folder, include, pooling):
     assert_equal(*make_folder(pooling, prompts="the bad film: ", include_prompt=include))
 
@@ -192,12 +205,14 @@ def layers_of(kind):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"pooling": name} for name in ("cls", "max", "mean", "mean_sqrt_len")),
+        *({"pooling": name} for name in SequencePooling.POOLINGS),
         {"pooling": ("mean", "cls", "max"), "normalize": True, "max_length": 10},
         {"prompt": "the bad film: ", "include_prompt": False},
         {"prompt": "the bad film: ", "pooling": "max"},
         *(layers_of(kind) for kind in (0, -2, [0, 2], "mean_all", "mix")),
         {"dense": ("tanh", "gelu", "linear"), "normalize": True},
+        {"dimensions": 20, "similarity": "dot"},
+        {"prompts": {"query": "the bad ", "other": "film "}, "prompt": "the bad "},
     ],
     ids=str,
 )
@@ -253,10 +268,164 @@ def test_their_weighted_layers_are_read(make_folder, sentence_transformers, torc
     assert_equal(model, tmp_path / "weighted")
 
 
+@pytest.mark.parametrize("normalize", [False, True], ids=["plain", "normalized"])
+def test_truncated_dimensions(make_folder, sentence_transformers, normalize, tmp_path):
+    model, folder = make_folder(("mean", "max"), normalize=normalize, truncate_dim=20)
+    assert_equal(model, folder)
+    embedder = TextEmbedder.from_pretrained(folder)
+    assert embedder.size == model.get_embedding_dimension() == 20
+    embedder.save_pretrained(tmp_path / "saved")
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    assert again.truncate_dim == 20
+    assert_equal(again, tmp_path / "saved")
+    np.testing.assert_allclose(again.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
+    for width in (7, 30):
+        theirs = model.encode(TEXTS, truncate_dim=width)
+        np.testing.assert_allclose(embedder.encode(TEXTS, dimensions=width), theirs, atol=1e-5)
+    scaled = model.encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(embedder.encode(TEXTS, normalize=True), scaled, atol=1e-5)
+    assert embedder.encode(TEXTS, output="token")[0].vectors.shape[-1] == 36
+
+
+def test_prompts_by_name(make_folder):
+    model, folder = make_folder("mean", prompts="the bad film: ")
+    path = folder / "config_sentence_transformers.json"
+    prompts = {"query": "the bad film: ", "passage": "film "}
+    path.write_text(json.dumps({"prompts": prompts, "default_prompt_name": "query"}))
+    embedder = TextEmbedder.from_pretrained(folder)
+    model.prompts["passage"] = "film "
+    for name in ("passage", "query", "document", None):
+        ours = embedder.encode(TEXTS, prompt_name=name)
+        np.testing.assert_allclose(ours, model.encode(TEXTS, prompt_name=name), atol=1e-5)
+    np.testing.assert_array_equal(
+        list(embedder.stream(TEXTS, prompt_name="passage")),
+        embedder.encode(TEXTS, prompt="film "),
+    )
+    with pytest.raises(UserError, match=r"prompt_name is 'other', but .* are: 'query'"):
+        embedder.encode(TEXTS, prompt_name="other")
+    with pytest.raises(UserError, match="prompt and prompt_name='query' are both given"):
+        embedder.encode(TEXTS, prompt_name="query", prompt="film ")
+
+
+def test_a_chain_of_modules(make_folder, sentence_transformers, torch, tmp_path):
+    from sentence_transformers.base.modules import Normalize
+    from sentence_transformers.sentence_transformer.modules import Dropout, LayerNorm
+
+    norm = LayerNorm(36)
+    with torch.no_grad():
+        norm.norm.weight.add_(torch.randn(36))
+        norm.norm.bias.add_(torch.randn(36))
+    dense = make_folder.dense(36, 9, activation_function=torch.nn.SiLU())
+    model, folder = make_folder("mean", [Dropout(0.3), norm, Normalize(), dense], normalize=True)
+    assert_equal(model, folder)
+    embedder = TextEmbedder.from_pretrained(folder)
+    assert embedder.normalize
+    assert [type(layer).__name__ for layer in embedder.dense] == [
+        *("Dropout", "LayerNormalization", "UnitNormalization", "Dense")
+    ]
+    embedder.save_pretrained(tmp_path / "saved")
+    again = sentence_transformers.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+    assert [type(module).__name__ for module in again] == [
+        type(module).__name__ for module in model
+    ]
+    np.testing.assert_allclose(again.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
+    assert_equal(again, tmp_path / "saved")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(torch, name):
+    x = np.linspace(-7, 7, 57, dtype="float32")
+    theirs = getattr(torch.nn, name)()(torch.from_numpy(x)).numpy()
+    ours = keras.ops.convert_to_numpy(keras.activations.get(ACTIVATIONS[name])(x))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_pooler_in_place_of_a_pooling_module(make_folder, sentence_transformers):
+    _, folder = make_folder("mean", [make_folder.dense(36, 5)])
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps([modules[0], modules[2]]))
+    with pytest.raises(KeyError):  # nothing pools
+        sentence_transformers.SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
+    with pytest.raises(UserError, match="has the modules Transformer, Dense"):
+        TextEmbedder.from_pretrained(folder)
+    output = {"method": "forward", "method_output_name": "pooler_output"}
+    settings = {"modality_config": {"text": output}, "module_output_name": "sentence_embedding"}
+    (folder / "sentence_bert_config.json").write_text(json.dumps(settings))
+    assert_equal(sentence_transformers.SentenceTransformer(str(folder), device="cpu"), folder)
+    assert TextEmbedder.from_pretrained(folder).pooling == ("pooled",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokenizer"),
+    [
+        *(
+            ({f"sentence_{kind}_config.json": {"max_seq_length": 6}}, {})
+            for kind in ("roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+        ),
+        ({"sentence_mpnet_config.json": {"max_seq_length": 6}}, {}),
+        (
+            {
+                "sentence_bert_config.json": {},
+                "sentence_distilbert_config.json": {"max_seq_length": 7},
+                "sentence_xlnet_config.json": {"max_seq_length": 8},
+            },
+            {},
+        ),
+        ({}, {"max_len": 7}),
+        ({}, {"max_len": 7, "model_max_length": 9}),
+        ({"sentence_bert_config.json": {"max_seq_length": 6}}, {"max_len": 7}),
+        (
+            {
+                "sentence_bert_config.json": {
+                    "max_seq_length": 6,
+                    "tokenizer_args": {"model_max_length": 8},
+                }
+            },
+            {},
+        ),
+        ({"sentence_bert_config.json": {"do_lower_case": True}}, {"model_max_length": 100}),
+    ],
+    ids=str,
+)
+def test_who_says_the_maximum_length(make_folder, sentence_transformers, settings, tokenizer):
+    _, folder = make_folder("mean")
+    (folder / "sentence_bert_config.json").unlink()
+    for name, values in settings.items():
+        (folder / name).write_text(json.dumps(values))
+    path = folder / "tokenizer_config.json"
+    values = json.loads(path.read_text())
+    del values["model_max_length"]
+    path.write_text(json.dumps(values | tokenizer))
+    model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    assert TextEmbedder.from_pretrained(folder).max_length == model.max_seq_length
+    assert_equal(model, folder)
+
+
+def test_the_settings_of_a_transformer_alone_do_not_count(make_folder, sentence_transformers):
+    _, folder = make_folder("mean", cased=True)
+    (folder / "modules.json").unlink()
+    settings = {"max_seq_length": 6, "do_lower_case": True}
+    (folder / "sentence_bert_config.json").write_text(json.dumps(settings))
+    assert_equal(sentence_transformers.SentenceTransformer(str(folder), device="cpu"), folder)
+
+
+def test_a_maximum_length_beyond_the_positions(make_folder):
+    """sentence-transformers fails at the first long text; ours are truncated."""
+    model, folder = make_folder("mean", max_length=100)
+    embedder = TextEmbedder.from_pretrained(folder)
+    assert embedder.max_length == 41
+    assert TextEmbedder.from_pretrained(folder, max_length=1000).max_length == 41
+    np.testing.assert_allclose(
+        embedder.encode(TEXTS[:-1]), model.encode(TEXTS[:-1], batch_size=1), atol=1e-5
+    )
+    assert np.isfinite(embedder.encode(TEXTS)).all()
+    with pytest.raises((IndexError, RuntimeError)):
+        model.encode(TEXTS[-1:])
+
+
 # Arguments of SentenceTransformer.encode that ours has under another name, or not at all, and why.
 DIFFERENT = {
     "inputs": "texts, as everywhere in kerasformer",
-    "prompt_name": "an embedder has one prompt",
     "output_value": "output, which has words and layers too, and gives the tokens' texts",
     "precision": "dtype: int8 needs no calibration, and binary is their ubinary",
     "normalize_embeddings": "normalize, which by default is as the embedder says, and can be off",
@@ -276,7 +445,7 @@ def test_the_signature_beside_theirs(sentence_transformers):
         for kind in (TextEmbedder, sentence_transformers.SentenceTransformer)
     )
     shared = ours.keys() & theirs.keys() - {"self"}
-    assert shared == {"prompt", "batch_size", "show_progress_bar"}
+    assert shared == {"prompt", "prompt_name", "batch_size", "show_progress_bar"}
     assert DIFFERENT.keys() == theirs.keys() - ours.keys()
     assert {name for name in shared if ours[name].default != theirs[name].default} == {
         "batch_size"  # by default ours counts tokens
@@ -308,3 +477,15 @@ def test_minilm_in_half_precision(policy):
         for dtype in ("float32", policy)
     )
     assert (full.encode(TEXTS) * half.encode(TEXTS)).sum(axis=1).min() > 0.9995
+
+
+def test_a_table_without_a_transformer_is_named(sentence_transformers, torch, tmp_path):
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models
+
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "[UNK]"))
+    static = StaticEmbedding(words, embedding_dim=4)
+    model = sentence_transformers.SentenceTransformer(modules=[static], device="cpu")
+    model.save(str(tmp_path / "static"), create_model_card=False)
+    with pytest.raises(UserError, match="begins with StaticEmbedding, and only models"):
+        TextEmbedder.from_pretrained(tmp_path / "static")

@@ -1,11 +1,14 @@
 """Odd vocabulary files, and the classes they are for, as transformers reads them."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
 
+from kerasformer.embedder import TextEmbedder
 from kerasformer.errors import UserError
+from kerasformer.tasks import TextClassifier
 from kerasformer.text import Tokenizer, WordPieceTokenizer, pack
 from kerasformer.text.files import BERT_CLASSES
 
@@ -177,7 +180,7 @@ def test_the_length_that_a_model_was_made_for(tmp_path, config, length):
     ours.save_pretrained(tmp_path / "ours")
     again = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours")
     assert again.model_max_length == theirs.model_max_length or length is None
-    assert Tokenizer.from_json(ours.to_json()).max_length == length
+    assert pickle.loads(pickle.dumps(ours)).max_length == length
 
 
 @pytest.mark.parametrize("length", ["128", 2, -1, True, float("nan"), []])
@@ -185,3 +188,18 @@ def test_a_length_that_is_none(tmp_path, length):
     folder = write(tmp_path, vocabulary("a"), model_max_length=length)
     with pytest.raises(UserError, match="as the most tokens of a text: expected 3 or more"):
         WordPieceTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("config", [{"max_len": 9}, {"model_max_length": 9}, {}], ids=str)
+def test_the_length_is_the_default(random_model, sentence_transformers, config):
+    _, folder = random_model()
+    write(folder, vocabulary("a", "b"), **config)
+    theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    embedder = TextEmbedder.from_pretrained(folder)
+    assert embedder.max_length == theirs.max_seq_length
+    classifier = TextClassifier(["x", "y"], embedder.encoder, embedder.tokenizer)
+    assert classifier.max_length == theirs.max_seq_length
+    text = "a b " * embedder.max_length
+    with pytest.warns(UserWarning, match="truncated|cut"):
+        ours = embedder.encode([text])
+    np.testing.assert_allclose(ours, theirs.encode([text]), atol=1e-5)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -172,6 +173,45 @@ def test_ctrl_c_ends_the_child_too(download, tmp_path):
     assert b"KeyboardInterrupt" in run.communicate(timeout=10)[1]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_the_child_ends_with_a_parent_that_is_killed(download, tmp_path):
+    with pytest.raises(FetchError):
+        download("os._exit(0)")
+    (tmp_path / "library.py").write_text(
+        "import os, time\n"
+        "def download(folder):\n"
+        "    try:\n"
+        "        open(folder + '/pid', 'w').write(str(os.getpid()))\n"
+        "        time.sleep(30)\n"
+        "    finally:\n"
+        "        open(folder + '/cleaned', 'w')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-c", RUN, str(download.folder)]
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    deadline = time.monotonic() + 20
+    for name in ("pid", "cleaned"):
+        while not (download.folder / name).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        if name == "pid":
+            run.kill()
+            run.wait()
+
+
+def test_a_full_disk_that_a_library_wraps_is_the_disks_fault():
+    def fail():
+        raise RuntimeError("Data processing error: No space left on device (os error 28)")
+
+    sys.modules["wraps_a_full_disk"] = types.SimpleNamespace(fail=fail)
+    try:
+        with pytest.raises(OSError, match="No space left") as error:
+            perform("wraps_a_full_disk:fail", {})
+    finally:
+        del sys.modules["wraps_a_full_disk"]
+    assert error.value.errno == errno.ENOSPC
 
 
 class Reply:

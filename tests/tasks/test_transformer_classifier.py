@@ -2,6 +2,8 @@
 
 import functools
 import json
+import resource
+import shutil
 import subprocess
 import sys
 
@@ -263,3 +265,28 @@ def test_damaged_folders_are_one_sentence(trained, tmp_path, file, content, mess
     with pytest.raises(UserError, match=message) as error:
         TransformerClassifier.from_pretrained(folder)
     assert "\n" not in str(error.value)
+
+
+def test_files_of_two_saves_are_refused(trained, tmp_path):
+    other = make()
+    other.fit(TEXTS, LABELS, epochs=1, verbose=0)
+    for name, classifier in (("old", other), ("new", trained)):
+        classifier.save_pretrained(tmp_path / name)
+    shutil.copy(tmp_path / "new/classifier.json", tmp_path / "old/classifier.json")
+    with pytest.raises(UserError, match="damaged, or of another save than the configuration"):
+        TransformerClassifier.from_pretrained(tmp_path / "old")
+
+
+def test_a_disk_that_fills_leaves_the_old_classifier(trained, tmp_path):
+    """Not HDF5's library: what it cannot write when Python exits ends the process by SIGSEGV."""
+    trained.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"^Cannot save to .*File too large.*disk with room\.$"):
+            trained.save_pretrained(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert before.keys() == {"classifier.json", "classifier.weights.h5"}

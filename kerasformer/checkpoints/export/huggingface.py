@@ -6,12 +6,14 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
 
+from kerasformer.checkpoints.export.merged_weights import merged_weights
 from kerasformer.checkpoints.formats.huggingface_config import config_values
 from kerasformer.checkpoints.formats.huggingface_heads import OWN_SETTINGS
 from kerasformer.checkpoints.formats.huggingface_names import (
@@ -22,15 +24,30 @@ from kerasformer.checkpoints.formats.huggingface_names import (
     Pooler,
     own_classifier,
 )
-from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, PendingTensor, writing_tensors
+from kerasformer.checkpoints.io.safetensors_file import (
+    SAVE_ID,
+    SHARD_INDEX,
+    WEIGHTS,
+    PendingTensor,
+    writing_tensors,
+)
 from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 from kerasformer.models.config import EncoderConfig
 from kerasformer.models.problems import SINGLE_LABEL
+from kerasformer.text.files import REPLACED_FILES
+from kerasformer.transaction import saving
 
 if TYPE_CHECKING:  # the encoder imports this module to save itself
     from kerasformer.models import BertEncoder
+
+_CONFIG = "config.json"
+# By which a folder holds a model of any format: an older one would be read in place of the new.
+_MODEL_FILES = (
+    *(WEIGHTS, SHARD_INDEX, "model-*-of-*.safetensors", "modules.json", "adapter_config.json"),
+    *("classifier.json", "classifier.weights.h5", "model.weights.h5", "model.weights.json"),
+)
 
 
 # Heads over the pooler's vector, as a classifier with pooling="pooled".
@@ -57,7 +74,7 @@ def save_pretrained(
     as such a one again; else an encoder whose embeddings have a width of their own is written as
     ELECTRA, every other one as BERT. Each variable keeps its dtype. The pooler is left out where
     transformers' class has none: beside a masked-LM, token or span head, and of a classifier of
-    DistilBERT or ELECTRA without its head.
+    DistilBERT or ELECTRA without its head. What LoRA trained is merged into the weights.
 
     A classifier over other vectors than BERT's pooled one, which transformers has no class for, is
     written beside a `BertModel`, under a name of its own.
@@ -73,11 +90,12 @@ def save_pretrained(
         settings: Further arguments of `TextClassifier`.
 
     Raises:
-        UserError: The folder cannot be written to; or transformers has no such model; or a weight
-            is no floating-point number's, or none of the encoder's own (as from LoRA).
+        UserError: The folder cannot be written to; or transformers has no such model; or it is
+            quantized, or has a weight that is none of the encoder's own.
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     layout = _layout(config, heads, settings.get("pooling"))
+    values = config_values(config, layout.kind.model_type)
     tensors = list(_encoder_tensors(layout, encoder))
     for head, layer in heads.items():
         table = layout.table
@@ -85,7 +103,6 @@ def save_pretrained(
             table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
         tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
-    values = config_values(config, layout.kind.model_type)
     values |= {"architectures": [layout.architecture], "dtype": encoder.variable_dtype}
     if dropout is not None:
         key, _ = layout.kind.dropout if layout.pooler else ("classifier_dropout", None)
@@ -97,18 +114,21 @@ def save_pretrained(
         values["label2id"] = {name: i for i, name in enumerate(class_names)}
     if settings:
         values[OWN_SETTINGS] = dict(settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with writing_tensors(folder / WEIGHTS, tensors):
-            text = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
-            write_whole(folder / "config.json", text + "\n")
-            if tokenizer is not None:
-                tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise UserError(
-            f"Cannot save to {folder} ({error.strerror or error}): give a folder that can be "
-            "written to, on a disk with room."
-        ) from None
+    with saving_model(folder, with_tokenizer=tokenizer is not None) as new:
+        with writing_tensors(new / WEIGHTS, tensors, _to_json(values)) as save_id:
+            pass
+        write_whole(new / _CONFIG, _to_json(values | {SAVE_ID: save_id}))
+        if tokenizer is not None:
+            tokenizer.save_pretrained(new)
+
+
+def saving_model(folder, *, with_tokenizer: bool) -> AbstractContextManager[Path]:
+    """`transaction.saving` of a model in this layout, and of nothing of an older one beside it."""
+    return saving(folder, _CONFIG, (*_MODEL_FILES, *(REPLACED_FILES if with_tokenizer else ())))
+
+
+def _to_json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 class _Layout(NamedTuple):
@@ -196,7 +216,7 @@ def _constant_segment(encoder: BertEncoder) -> np.ndarray:
     Raises:
         UserError: It is not the same for all.
     """
-    rows = keras.ops.convert_to_numpy(encoder.embedding.type_embeddings.embeddings.value)
+    rows = keras.ops.convert_to_numpy(merged_weights(encoder)[f"{encoder.path}/{_SEGMENTS}"])
     # Those of segments that training has not seen are zero, as they were read.
     if any(row.any() and (row != rows[0]).any() for row in rows[1:]):
         raise UserError(
@@ -219,22 +239,25 @@ def _tensors(
     Raises:
         UserError: The layer has other variables than the table.
     """
-    variables = {v.path.removeprefix(f"{layer.path}/"): v for v in layer.weights}
+    variables = {
+        path.removeprefix(f"{layer.path}/"): v for path, v in merged_weights(layer).items()
+    }
     by_name = {weight.ours: weight for weight in weights}
     if segment is not None:
         del variables[_SEGMENTS]
     others = sorted(variables.keys() ^ by_name.keys())
     if others:
         raise UserError(
-            f"{layer.name} cannot be saved in this format, as {others[0]!r} shows (quantized, or "
-            "with LoRA?): save it by its own save, as a .keras file."
+            f"{layer.name} cannot be saved in this format, as {others[0]!r} shows: save it by its "
+            "own save, as a .keras file."
         )
     for name, weight in by_name.items():
-        added = segment if name == _POSITIONS else None
-        value = functools.partial(_value, weight, variables[name], added)
-        yield PendingTensor(weight.theirs, variables[name].dtype, weight.shape, value)
+        variable, added = variables[name], segment if name == _POSITIONS else None
+        value = functools.partial(_value, weight, variable, added)
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        yield PendingTensor(weight.theirs, dtype, weight.shape, value)
 
 
 def _value(weight: Weight, variable, added: np.ndarray | None):
-    value = keras.ops.convert_to_numpy(variable.value)
+    value = keras.ops.convert_to_numpy(variable)
     return weight.from_keras(value if added is None else value + added)

@@ -1,14 +1,16 @@
-"""Writing a TensorFlow SavedModel whole: a reader finds the old one or the new one."""
+"""Writing TensorFlow SavedModels in one step."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.transaction import saving
+
+_GRAPH = "saved_model.pb"
+_OTHER_FILES = ("fingerprint.pb", "keras_metadata.pb", "variables/*", "assets/*", "assets.extra/*")
 
 
 def check_can_write(*folders: Path):
@@ -22,26 +24,25 @@ def check_can_write(*folders: Path):
         )
     for folder in folders:
         taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
-        if taken and not (folder / "saved_model.pb").is_file():
+        if taken and not (folder / _GRAPH).is_file():
             raise UserError(f"{folder} exists and is no SavedModel: give another folder.")
 
 
 @contextlib.contextmanager
-def replacing(folder: Path) -> Iterator[str]:
-    """A new folder beside its place, renamed there at the end of the `with` block.
+def saving_saved_models(folder: Path, *names: str) -> Iterator[Path]:
+    """`transaction.saving` of a SavedModel, or of several, each in a folder of its name.
 
-    Yields the path to write to. A folder that is there is replaced; after an error it is left as it
-    was, with nothing beside it.
+    Raises:
+        UserError: The folder cannot be written to, by TensorFlow either.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
-        new, old = os.path.join(beside, "new"), os.path.join(beside, "old")
-        yield new
-        if folder.exists():
-            os.replace(folder, old)
+    import tensorflow as tf
+
+    places = [Path(name) for name in names or (".",)]
+    last = [(place / _GRAPH).as_posix() for place in places]
+    obsolete = [(place / pattern).as_posix() for place in places for pattern in _OTHER_FILES]
+    with saving(folder, last, obsolete) as new:
         try:
-            os.replace(new, folder)
-        except BaseException:
-            if os.path.exists(old):
-                os.replace(old, folder)
-            raise
+            yield new
+        except tf.errors.OpError as error:
+            reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
+            raise OSError(0, " ".join(reason.split())[:200]) from None

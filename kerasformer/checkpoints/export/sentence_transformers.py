@@ -11,13 +11,14 @@ import keras
 import numpy as np
 import safetensors.numpy
 
-from kerasformer.checkpoints.export.huggingface import save_pretrained
-from kerasformer.checkpoints.formats.sentence_transformers import (
+from kerasformer.checkpoints.export.huggingface import save_pretrained, saving_model
+from kerasformer.checkpoints.formats.sentence_settings import MODEL_SETTINGS, SETTINGS
+from kerasformer.checkpoints.formats.sentence_transformers import MODULES
+from kerasformer.checkpoints.formats.sentence_vectors import (
     ACTIVATIONS,
-    MODULES,
+    NORM_EPSILON,
     POOLING_FLAGS,
     POOLINGS,
-    SETTINGS,
 )
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS
 from kerasformer.errors import UserError
@@ -44,29 +45,35 @@ def save_sentence_model(
     *,
     layers: LayerPooling,
     pooling: Sequence[str],
-    dense: Sequence[keras.layers.Dense] = (),
+    dense: Sequence[keras.layers.Layer] = (),
     normalize: bool = False,
     max_length: int | None = None,
+    prompts: Mapping[str, str] | None = None,
     prompt: str = "",
     include_prompt: bool = True,
+    dimensions: int | None = None,
+    similarity: str = "cosine",
 ):
     """Writes a folder that sentence-transformers and `read_modules` read.
 
-    The files are those that all versions of sentence-transformers from 2.0 read. `modules.json` is
-    written last: without it, the folder of an interrupted run is a plain encoder's.
+    The files are those that all versions of sentence-transformers from 2.0 read.
 
     Args:
-        folder: Output folder, created if missing. Each file is written atomically.
+        folder: Output folder, created if missing. All files are replaced in one step.
         encoder: The encoder.
         tokenizer: Its tokenizer.
         layers: Which layers are pooled. A weighted average is a `WeightedLayerPooling`; any other
             combination is a module of kerasformer, which sentence-transformers refuses to load.
         pooling: Names of `kerasformer.layers.SequencePooling`.
-        dense: Built dense layers over the pooled vector.
+        dense: Built layers over the pooled vector: `Dense`, `LayerNormalization`,
+            `UnitNormalization` and `Dropout`.
         normalize: Whether the vector is scaled to length 1.
         max_length: The most tokens of a text.
-        prompt: Put before every text.
+        prompts: Prompts by their names.
+        prompt: Put before every text by default.
         include_prompt: Whether the prompt's tokens are pooled too.
+        dimensions: How many of the first dimensions are kept, after all else.
+        similarity: By which measure the vectors are meant to be compared.
 
     Raises:
         UserError: The folder cannot be written to, or sentence-transformers has no such pooling or
@@ -76,27 +83,32 @@ def save_sentence_model(
     modules = [
         *([layer_module] if layer_module else []),
         _pooling_module(pooling, _width(layers, encoder), include_prompt),
-        *(_dense_module(layer) for layer in dense),
+        *(_vector_module(layer) for layer in dense),
         *([_Module("Normalize")] if normalize else []),
     ]
-    save_pretrained(folder, encoder, tokenizer=tokenizer)
-    try:
+    with saving_model(folder, with_tokenizer=True) as new:
+        save_pretrained(new, encoder, tokenizer=tokenizer)
         if layer_module:  # transformers returns all layers only if the configuration says so
-            config = read_json(folder / "config.json") | {"output_hidden_states": True}
-            _write_json(folder / "config.json", config)
+            config = read_json(new / "config.json") | {"output_hidden_states": True}
+            _write_json(new / "config.json", config)
         settings = {"max_seq_length": max_length, "do_lower_case": False}
-        _write_json(folder / SETTINGS, settings)
-        prompts = {
-            "prompts": {"default": prompt} if prompt else {},
-            "default_prompt_name": "default" if prompt else None,
-        }
-        _write_json(folder / "config_sentence_transformers.json", prompts)
-        listed = [_entry(0, "", "Transformer"), *_write_modules(folder, modules)]
-        _write_json(folder / MODULES, listed)
-    except OSError as error:
-        raise UserError(
-            f"Cannot save to {folder} ({error.strerror or error}): give a writable folder."
-        ) from None
+        _write_json(new / SETTINGS, settings)
+        model_settings = _prompt_settings(prompts or {}, prompt)
+        model_settings |= {"similarity_fn_name": similarity}
+        if dimensions is not None:
+            model_settings["truncate_dim"] = dimensions
+        _write_json(new / MODEL_SETTINGS, model_settings)
+        listed = [_entry(0, "", "Transformer"), *_write_modules(new, modules)]
+        _write_json(new / MODULES, listed)
+
+
+def _prompt_settings(prompts: Mapping[str, str], prompt: str) -> dict[str, Any]:
+    """The prompts, and the name of the one that is put before every text."""
+    name = next((name for name, each in prompts.items() if prompt and each == prompt), None)
+    if prompt and name is None:
+        name = "default"
+        prompts = {**prompts, name: prompt}
+    return {"prompts": dict(prompts), "default_prompt_name": name}
 
 
 def _write_modules(folder: Path, modules: Sequence[_Module]) -> Iterator[dict[str, Any]]:
@@ -176,7 +188,32 @@ def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: b
     return _Module("Pooling", config)
 
 
+def _vector_module(layer: keras.layers.Layer) -> _Module:
+    """The module of a layer over the pooled vector."""
+    config = layer.get_config()
+    if isinstance(layer, keras.layers.Dense):
+        return _dense_module(layer)
+    if isinstance(layer, keras.layers.Dropout):
+        return _Module("Dropout", {"dropout": config["rate"]})
+    if isinstance(layer, keras.layers.UnitNormalization) and layer.axis == -1:
+        return _Module("Normalize")
+    is_plain = isinstance(layer, keras.layers.LayerNormalization) and len(layer.weights) == 2
+    if is_plain and len(layer.gamma.shape) == 1 and config["epsilon"] == NORM_EPSILON:
+        weights = {"norm.weight": _array(layer.gamma), "norm.bias": _array(layer.beta)}
+        return _Module("LayerNorm", {"dimension": layer.gamma.shape[0]}, weights)
+    raise UserError(
+        f"The {type(layer).__name__} layer {layer.name} over the vectors cannot be saved: "
+        "expected Dense, Dropout, UnitNormalization over the last axis, or LayerNormalization "
+        f"with epsilon={NORM_EPSILON}, a scale and an offset."
+    )
+
+
 def _dense_module(layer: keras.layers.Dense) -> _Module:
+    if layer.quantization_mode is not None:
+        raise UserError(
+            f"The dense layer {layer.name} is quantized to {layer.quantization_mode}, which this "
+            "format cannot hold: save the embedder before quantize."
+        )
     activation = keras.activations.serialize(layer.activation)
     theirs = {name: kind for kind, name in ACTIVATIONS.items()}
     if activation not in theirs:

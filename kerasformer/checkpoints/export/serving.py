@@ -5,9 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
+from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.errors import UserError, require
-from kerasformer.files import write_whole
+from kerasformer.files import write_whole, writing
 from kerasformer.models.config import INPUTS
 
 
@@ -19,6 +19,7 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
 
     - `ids`, which is `serving_default` too, takes `input_word_ids`, `input_mask` and
       `input_type_ids`, int32 `[batch, seq]`;
+    - `serve`, which `keras.layers.TFSMLayer` calls, takes the dict of these;
     - `strings` takes `texts`, string `[batch]`, truncated to `max_length` tokens and padded to the
       longest of the batch; see `kerasformer.text.in_graph` for how near their ids are to the
       tokenizer's.
@@ -49,6 +50,8 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
     archive = keras.export.ExportArchive()
     archive.track(model)
     run = archive.add_endpoint("ids", _run(model), _ids_signature())
+    named = [dict(zip(INPUTS, _ids_signature(), strict=True))]
+    archive.add_endpoint("serve", lambda inputs: run(*(inputs[n] for n in INPUTS)), named)
     if tokenizer is not None:
         config = getattr(model, "encoder", model).config
         if max_length is None:
@@ -60,8 +63,38 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
             return run(*(inputs[name] for name in INPUTS))
 
         archive.add_endpoint("strings", run_strings, [tf.TensorSpec([None], tf.string, "texts")])
-    with replacing(folder) as path:
-        archive.write_out(path, verbose=False)
+    with saving_saved_models(folder) as new:
+        archive.write_out(str(new), verbose=False)
+    return folder
+
+
+def export_signature(model, folder, signature) -> Path:
+    """Exports a SavedModel that takes what a signature says, as `keras.Model.export` does.
+
+    Args:
+        model: A Keras model. Of the dict that it may return, the lists are left out.
+        folder: Output folder; a SavedModel that is there is replaced.
+        signature: The list of what the model's call takes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: The signature has strings, Keras does not run on TensorFlow, or the folder has
+            something else than a SavedModel.
+    """
+    folder = Path(folder)
+    check_can_write(folder)
+    if any(spec.dtype == "string" for spec in keras.tree.flatten(signature)):
+        raise UserError(
+            f"input_signature has strings, and a {type(model).__name__} takes token ids: leave it "
+            "out, and export has a signature for texts where the tokenizer is a WordPieceTokenizer."
+        )
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", lambda *inputs: _tensors(model(*inputs)), signature)
+    with saving_saved_models(folder) as new:
+        archive.write_out(str(new), verbose=False)
     return folder
 
 
@@ -97,7 +130,8 @@ def export_onnx(model, path) -> Path:
             f"The model cannot be written as ONNX ({str(error).splitlines()[0]}): "
             "write a SavedModel instead."
         ) from None
-    return write_whole(path, converted.SerializeToString())
+    with writing(path, "give a place that can be written to, on a disk with room"):
+        return write_whole(path, converted.SerializeToString())
 
 
 def _erfc(graph, node, name, _):
@@ -115,12 +149,17 @@ def _run(model):
 
     def run(input_word_ids, input_mask, input_type_ids):
         inputs = dict(zip(INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
-        outputs = model(inputs, training=False)
-        if not isinstance(outputs, dict):
-            return {"outputs": outputs}
-        return {name: value for name, value in outputs.items() if keras.ops.is_tensor(value)}
+        outputs = _tensors(model(inputs, training=False))
+        return outputs if isinstance(outputs, dict) else {"outputs": outputs}
 
     return run
+
+
+def _tensors(outputs):
+    """What a model returns, without the lists of a dict."""
+    if not isinstance(outputs, dict):
+        return outputs
+    return {name: value for name, value in outputs.items() if keras.ops.is_tensor(value)}
 
 
 def _ids_signature():

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import keras
 
-from kerasformer.checkpoints.export.saved_model import check_can_write, replacing
+from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
 from kerasformer.checkpoints.formats.tf_names import TF_MODELS
 from kerasformer.errors import UserError
+from kerasformer.layers.kernels import is_plain
 from kerasformer.models.config import INPUTS
+from kerasformer.private_api import all_layers
 
 _SPECIAL_TOKENS = {
     "start_of_sequence_id": "cls_id",
@@ -72,20 +74,24 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
         "encoder": _encoder(encoder, mlm_head),
         "preprocessor": _preprocessor(InGraphTokenizer(tokenizer), seq_length),
     }
-    with tempfile.TemporaryDirectory() as place:
+    with saving_saved_models(folder, *parts) as new, tempfile.TemporaryDirectory() as place:
         vocab_file = Path(place, "vocab.txt")
         vocab_file.write_bytes("".join(f"{t}\n" for t in tokenizer.vocabulary()).encode())
         for name, (root, signature) in parts.items():
             root.vocab_file = tf.saved_model.Asset(str(vocab_file))
             lowercase = tokenizer.backend.normalizer.lowercase
             root.do_lower_case = tf.Variable(lowercase, trainable=False, name="do_lower_case")
-            with replacing(folder / name) as path:
-                tf.saved_model.save(root, path, {"serving_default": signature})
+            tf.saved_model.save(root, str(new / name), {"serving_default": signature})
     return folder
 
 
 def _check(encoder, tokenizer, seq_length, mlm_head):
     config = encoder.config
+    if not all(is_plain(layer) for layer in all_layers(encoder)):
+        raise UserError(
+            "The encoder is quantized or has LoRA, which TF Hub's format cannot hold: use export, "
+            "or save_pretrained, which merges LoRA, and export what from_pretrained gives."
+        )
     if encoder.pooler is None:
         raise UserError(
             "The encoder has no pooler, but TF Hub's format has pooled_output: give an encoder "

@@ -17,7 +17,13 @@ from kerasformer.checkpoints.formats.huggingface_config import (
 )
 from kerasformer.checkpoints.formats.huggingface_heads import find_heads
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES, table_names
-from kerasformer.checkpoints.io.safetensors_file import SHARD_INDEX, WEIGHTS, open_tensors
+from kerasformer.checkpoints.io.safetensors_file import (
+    SAVE_ID,
+    SHARD_INDEX,
+    WEIGHTS,
+    SafetensorsTensors,
+    open_tensors,
+)
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
@@ -54,7 +60,9 @@ def open_path(folder: Path) -> Checkpoint:
         values["model_type"] = _infer_model_type(values, _open_weights(base), path)
     config = encoder_config(values, path)
     kind = MODEL_TYPES[values["model_type"]]
-    tensors = _open_weights(base)
+    weights = _open_weights(base)
+    _check_same_save(values, weights, base)
+    tensors: Tensors = weights
     if base is not folder:
         values, tensors = lora.adapt(folder, kind, values, tensors)
     words = folder if _has_any(folder, _TOKENIZER_FILES) else base
@@ -89,7 +97,7 @@ def _has_any(folder: Path, names) -> bool:
     return any((folder / name).is_file() for name in names)
 
 
-def _open_weights(folder: Path) -> Tensors:
+def _open_weights(folder: Path) -> SafetensorsTensors:
     if _has_any(folder, _PICKLES) and not _has_any(folder, (WEIGHTS, SHARD_INDEX)):
         raise UserError(
             f"{folder} has its weights as a pickle ({_PICKLES[0]}), which can run any code and is "
@@ -97,6 +105,16 @@ def _open_weights(folder: Path) -> Tensors:
             f"AutoModel.from_pretrained({str(folder)!r}).save_pretrained('converted')."
         )
     return open_tensors(folder)
+
+
+def _check_same_save(values: dict, tensors: SafetensorsTensors, folder: Path):
+    """transformers hands on our id in config.json, and writes none into the weights."""
+    save_id = values.get(SAVE_ID)
+    if save_id is not None and tensors.save_ids - {save_id}:
+        raise UserError(
+            f"{folder} holds config.json and weights of two different saves: copy or save the "
+            "whole model again."
+        )
 
 
 def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:

@@ -27,6 +27,45 @@ def own_classifier(feature_size: int) -> Weights:
     return _TORCH.dense("", OWN_CLASSIFIER, feature_size, "num_classes")
 
 
+class Pooler(NamedTuple):
+    """The dense layer over the first token, and the head's layer behind it.
+
+    BERT's belongs to the encoder. DistilBERT's and ELECTRA's belong to a head, and are a pooler
+    with another activation to us.
+
+    Attributes:
+        dense: The name of the first layer.
+        activation: Its activation.
+        output: The name of the second.
+        classes: What follows `class_name` in the names of the classes that have both.
+    """
+
+    dense: str
+    activation: str
+    output: str = "classifier"
+    classes: tuple[str, ...] = (SEQUENCES, CHOICES)
+
+    @property
+    def is_encoders(self) -> bool:
+        """Whether the first layer is the encoder's own."""
+        return self == _BERT_POOLER or not self.classes
+
+    @property
+    def lines(self) -> Weights:
+        """The lines of the first layer."""
+        return _TORCH.dense("pooler_transform", self.dense, HIDDEN, HIDDEN)
+
+    @property
+    def heads(self) -> dict[str, Weights]:
+        """The lines of the second layer, by the name of the head that it may be."""
+        return {
+            "classifier": _TORCH.dense("", self.output, HIDDEN, "num_classes"),
+            "multiple_choice": _TORCH.dense("", self.output, HIDDEN, 1),
+        }
+
+
+_BERT_POOLER = Pooler("pooler.dense", "tanh")
+
 # transformers' `BertModel`, and what its models with a head have beside it.
 BERT = NameTable(
     embeddings=_TORCH.embedding(
@@ -41,8 +80,9 @@ BERT = NameTable(
         *("attention.output.dense", "attention.output.LayerNorm"),
         *("intermediate.dense", "output.dense", "output.LayerNorm"),
     ),
-    pooler=_TORCH.dense("pooler_transform", "pooler.dense", HIDDEN, HIDDEN),
+    pooler=_BERT_POOLER.lines,
     heads={
+        **_BERT_POOLER.heads,
         "masked_lm": _TORCH.masked_lm(
             "cls.predictions.transform.dense",
             "cls.predictions.transform.LayerNorm",
@@ -91,46 +131,6 @@ DISTILBERT = NameTable(
         "span": _SPAN,
     },
 )
-
-
-class Pooler(NamedTuple):
-    """The dense layer over the first token, and the head's layer behind it.
-
-    BERT's belongs to the encoder. DistilBERT's and ELECTRA's belong to a head, and are a pooler
-    with another activation to us.
-
-    Attributes:
-        dense: The name of the first layer.
-        activation: Its activation.
-        output: The name of the second.
-        classes: What follows `class_name` in the names of the classes that have both.
-    """
-
-    dense: str
-    activation: str
-    output: str = "classifier"
-    classes: tuple[str, ...] = (SEQUENCES, CHOICES)
-
-    @property
-    def is_encoders(self) -> bool:
-        """Whether the first layer is the encoder's own."""
-        return self == _BERT_POOLER or not self.classes
-
-    @property
-    def lines(self) -> Weights:
-        """The lines of the first layer."""
-        return _TORCH.dense("pooler_transform", self.dense, HIDDEN, HIDDEN)
-
-    @property
-    def heads(self) -> dict[str, Weights]:
-        """The lines of the second layer, by the name of the head that it may be."""
-        return {
-            "classifier": _TORCH.dense("", self.output, HIDDEN, "num_classes"),
-            "multiple_choice": _TORCH.dense("", self.output, HIDDEN, 1),
-        }
-
-
-_BERT_POOLER = Pooler("pooler.dense", "tanh")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -112,6 +112,11 @@ def _read_config(archive, path) -> EncoderConfig:
             f"{path} holds a {kind or described.get('class_name')}, and only a BertEncoder saved "
             "alone can be read: save model.encoder, or load it by Keras if you trust it."
         )
+    if isinstance(values, dict) and values.get("quantized"):
+        raise UserError(
+            f"{path} holds a quantized BertEncoder, whose weights Keras alone reads: load it by "
+            "keras.saving.load_model, or save it before quantize."
+        )
     try:
         config = EncoderConfig(**values["config"])
         _check_sizes(config)
@@ -136,6 +141,9 @@ def _open_weights(archive, path) -> H5Tensors:
         raise UserError(
             f"{_WEIGHTS} in {path} is compressed, and Keras stores it as it is: save it again."
         )
+    with archive.open(info) as stream:  # which compares the CRC once all is read
+        while stream.read(1 << 20):
+            pass
     # Behind the member's own header, whose lengths may differ from those of the directory.
     with open(path, "rb") as stream:
         stream.seek(info.header_offset)

@@ -6,6 +6,7 @@ https://github.com/huggingface/peft/tree/main/src/peft/tuners/lora
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,8 +61,9 @@ def base_of(folder: Path) -> Path:
         raise UserError(
             f"{path} has no base_model_name_or_path: write the base model's path there."
         )
-    places = [folder / name, Path(name).expanduser()]
-    base = next((place for place in places if place.is_dir()), None)
+    places = [folder / name, Path(os.path.expanduser(name))]
+    # Not Path.is_dir, which raises for names that can be none.
+    base = next((place for place in places if os.path.isdir(place)), None)
     if base is None and name in PRESETS:
         base = resolve(name)
     if base is None:

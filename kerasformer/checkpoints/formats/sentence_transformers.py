@@ -7,16 +7,30 @@ https://github.com/huggingface/sentence-transformers/tree/main/sentence_transfor
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tokenizers import normalizers
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import huggingface, sentence_layers
-from kerasformer.checkpoints.formats.huggingface_config import read_integer
-from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
+from kerasformer.checkpoints.formats.sentence_settings import (
+    PROMPTS,
+    TransformerSettings,
+    check_keys,
+    read_model_settings,
+    read_optional,
+    read_transformer_settings,
+    refusal,
+    tokenizer_length,
+)
+from kerasformer.checkpoints.formats.sentence_vectors import (
+    READERS,
+    NormalizeModule,
+    VectorModule,
+    read_pooling,
+)
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
@@ -24,69 +38,9 @@ if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
 
 MODULES = "modules.json"
-SETTINGS = "sentence_bert_config.json"
-# The flags of older folders, in the order in which sentence-transformers concatenates.
-POOLING_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-# Those that `SequencePooling` has, by its names.
-POOLINGS = {"cls": "cls", "max": "max", "mean": "mean", "mean_sqrt_len_tokens": "mean_sqrt_len"}
-# Classes of torch.nn by their Keras names.
-ACTIVATIONS = {
-    "Identity": "linear",
-    "Tanh": "tanh",
-    "ReLU": "relu",
-    "GELU": "gelu",
-    "Sigmoid": "sigmoid",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class DenseModule:
-    """A dense layer over the pooled vector.
-
-    Attributes:
-        folder: The module's folder, which holds its weights.
-        inputs: The width of the pooled vector.
-        outputs: The width of the result.
-        activation: The activation's Keras name.
-        bias: Whether there is a bias.
-    """
-
-    folder: Path
-    inputs: int
-    outputs: int
-    activation: str
-    bias: bool
-
-    def read_weights(self) -> list[np.ndarray]:
-        """The kernel `[inputs, outputs]`, and the bias `[outputs]` where there is one.
-
-        Raises:
-            UserError: There is no such file, or a tensor is missing or of another shape.
-        """
-        if not (self.folder / WEIGHTS).is_file():
-            raise UserError(
-                f"{self.folder} has no {WEIGHTS}: save the model again with a newer "
-                "sentence-transformers, which writes one."
-            )
-        tensors = open_tensors(self.folder)
-        shapes: dict[str, tuple[int, ...]] = {"linear.weight": (self.outputs, self.inputs)}
-        if self.bias:
-            shapes["linear.bias"] = (self.outputs,)
-        for name, shape in shapes.items():
-            found = tensors.shape(name) if name in tensors else None
-            if found != shape:
-                raise UserError(
-                    f"{self.folder / WEIGHTS} has {name!r} of shape {found and list(found)}: "
-                    f"expected {list(shape)}, as in its config.json."
-                )
-        return [tensors[name].T for name in shapes]
+_ENTRY = ("idx", "name", "path", "type", "kwargs")  # they run in the list's order, not in idx'
+# Another package's class may have the same name and do anything.
+_PACKAGES = ("sentence_transformers.", "kerasformer.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,23 +49,29 @@ class SentenceModules:
 
     Attributes:
         transformer: The folder of the Transformer.
-        pooling: Names of `SequencePooling`, whose vectors are concatenated.
+        pooling: Names of `SequencePooling`, whose vectors are concatenated; or `"pooled"`.
         layers: The layers whose combination is pooled; None for the last one.
-        dense: The dense layers over the pooled vector, in order.
-        normalize: Whether the vector is scaled to length 1.
+        dense: The modules over the pooled vector, in order.
+        normalize: Whether the vector is scaled to length 1 at the end.
         max_length: The most tokens of a text, special tokens included; None where nothing says.
-        prompt: What is put before every text.
+        prompts: The prompts by their names.
+        prompt: What is put before every text by default.
         include_prompt: Whether the prompt's tokens are pooled too.
+        dimensions: How many of the first dimensions are kept, at the very end; None for all.
+        similarity: By which measure the vectors are meant to be compared.
     """
 
     transformer: Path
     pooling: tuple[str, ...] = ("mean",)
     layers: LayerPooling | None = None
-    dense: tuple[DenseModule, ...] = ()
+    dense: tuple[VectorModule, ...] = ()
     normalize: bool = False
     max_length: int | None = None
+    prompts: Mapping[str, str] = dataclasses.field(default_factory=PROMPTS.copy)
     prompt: str = ""
     include_prompt: bool = True
+    dimensions: int | None = None
+    similarity: str = "cosine"
 
 
 def is_here(path: Path) -> bool:
@@ -126,7 +86,7 @@ def open_path(folder: Path) -> Checkpoint:
 
     def read_tokenizer():
         tokenizer = checkpoint.read_tokenizer()
-        if _read_settings(transformer)[1]:
+        if read_transformer_settings(transformer).lowercase:
             _lowercase(tokenizer.backend)
         return tokenizer
 
@@ -145,49 +105,89 @@ def read_modules(folder: Path) -> SentenceModules:
         UserError: A file is missing or not sound, or a module cannot be read; the message names it.
     """
     if not is_here(folder):
-        return SentenceModules(folder, max_length=_read_settings(folder)[0])
+        return SentenceModules(folder, max_length=tokenizer_length(folder))
     modules = _list_modules(folder)
     transformer = _transformer(modules, folder)
-    layers = None
-    if len(modules) > 1 and modules[1][0] in sentence_layers.KINDS:
-        layers = sentence_layers.read_layers(*modules.pop(1))
-    kinds = [kind for kind, _ in modules]
-    expected = ["Transformer", "Pooling", *(["Dense"] * kinds.count("Dense")), "Normalize"]
-    if kinds not in (expected, expected[:-1]):
-        odd = next((kind for kind in kinds if kind not in expected), None)
-        problem = f"a module {odd!r}" if odd else f"the modules {', '.join(kinds)}"
-        raise UserError(
-            f"{folder / MODULES} has {problem}, but only a Transformer, layer pooling if any, "
-            "Pooling, Dense modules and Normalize, in this order, can be read."
-        )
-    pooling, include_prompt = _read_pooling(modules[1][1])
+    settings = read_transformer_settings(transformer)
+    pooling: tuple[str, ...] = ("pooled",)
+    include_prompt, layers = True, None
+    if not settings.pooled:
+        layers = _read_layers(modules, settings)
+        if len(modules) < 2 or modules[1][0] != "Pooling":
+            raise _other_modules(modules, folder)
+        pooling, include_prompt = read_pooling(modules.pop(1)[1])
+    if any(kind not in READERS for kind, _ in modules[1:]):
+        raise _other_modules(modules, folder)
+    dense = [READERS[kind](path) for kind, path in modules[1:]]
+    normalize = bool(dense) and isinstance(dense[-1], NormalizeModule)
+    model = read_model_settings(folder)
     return SentenceModules(
         transformer=transformer,
         pooling=pooling,
         layers=layers,
-        dense=tuple(_read_dense(path) for kind, path in modules if kind == "Dense"),
-        normalize=kinds[-1] == "Normalize",
-        max_length=_read_settings(transformer)[0],
-        prompt=_read_prompt(folder),
+        dense=tuple(dense[: len(dense) - normalize]),
+        normalize=normalize,
+        max_length=settings.max_length,
         include_prompt=include_prompt,
+        **vars(model),
     )
+
+
+def _other_modules(modules: Sequence[tuple[str, Path]], folder: Path) -> UserError:
+    kinds = [kind for kind, _ in modules]
+    known = ("Transformer", "Pooling", *READERS)
+    odd = next((kind for kind in kinds if kind not in known), None)
+    problem = f"a module {odd!r}" if odd else f"the modules {', '.join(kinds)}"
+    return UserError(
+        f"{folder / MODULES} has {problem}, but only a Transformer, layer pooling if any, Pooling, "
+        f"and any of {', '.join(READERS)}, in this order, can be read."
+    )
+
+
+def _read_layers(
+    modules: list[tuple[str, Path]], settings: TransformerSettings
+) -> LayerPooling | None:
+    """The combination of layers of a module that is taken off the list; None for the last one."""
+    if len(modules) < 2 or modules[1][0] not in sentence_layers.KINDS:
+        return None
+    kind, folder = modules.pop(1)
+    path = modules[0][1] / "config.json"
+    all_layers = settings.hidden_states or read_optional(path).get("output_hidden_states") is True
+    if kind == "WeightedLayerPooling" and not all_layers:
+        # sentence-transformers takes the last layer then, and says nothing.
+        expected = "true, or WeightedLayerPooling has no layers to average"
+        raise refusal(path, "output_hidden_states", False, expected)
+    return sentence_layers.read_layers(kind, folder)
 
 
 def _list_modules(folder: Path) -> list[tuple[str, Path]]:
     """The kind and the folder of each module, in order."""
     path = folder / MODULES
+    modules = read_json(path, list)
     try:
-        modules = [(str(module["type"]), module["path"]) for module in read_json(path, list)]
+        listed = [(str(module["type"]), module["path"]) for module in modules]
     except (KeyError, TypeError):
         raise UserError(
             f"{path} is no list of sentence-transformers' modules, each with its type and path: "
             "fetch or save it again."
         ) from None
-    for _, place in modules:
+    for module in modules:
+        check_keys(module, path, _ENTRY)
+        if module.get("kwargs"):
+            raise refusal(path, "kwargs", module["kwargs"], "no such key")
+    names = [str(module["name"]) for module in modules if "name" in module]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path} has two modules of one name: give each its own.")
+    for _, place in listed:
         parts = PurePosixPath(place).parts if isinstance(place, str) else ("..",)
         if ".." in parts or "\\" in place or PurePosixPath(place).is_absolute():
             raise UserError(f"{path} names {place!r}: expected a folder below its own.")
-    return [(kind.rpartition(".")[2], folder / place) for kind, place in modules]
+    return [(_kind(name), folder / place) for name, place in listed]
+
+
+def _kind(name: str) -> str:
+    """The name of a class of sentence-transformers or kerasformer; another's with its package."""
+    return name.rpartition(".")[2] if name.startswith(_PACKAGES) else name[:80]
 
 
 def _transformer(modules, folder: Path) -> Path:
@@ -200,28 +200,6 @@ def _transformer(modules, folder: Path) -> Path:
     return modules[0][1]
 
 
-def _read_settings(transformer: Path) -> tuple[int | None, bool]:
-    """The most tokens of a text, and whether texts are lower-cased before all else."""
-    path = transformer / SETTINGS
-    settings = _read_optional(path)
-    if settings.get("max_seq_length") is None:  # newer folders leave it to the tokenizer
-        path = transformer / "tokenizer_config.json"
-        length = _read_optional(path).get("model_max_length")
-    else:
-        length = settings["max_seq_length"]
-    # Where there is no limit, transformers writes 10**30, in older versions as a float.
-    is_number = isinstance(length, int | float) and not isinstance(length, bool)
-    if length is not None and not (is_number and length >= 3):
-        raise UserError(
-            f"{path} has {str(length)[:80]!r} as the most tokens of a text: expected 3 or more."
-        )
-    return length and int(min(length, 10**9)), bool(settings.get("do_lower_case"))
-
-
-def _read_optional(path: Path) -> dict:
-    return read_json(path) if path.exists() else {}
-
-
 def _lowercase(backend):
     """Puts lower-casing first, unless the tokenizer does it already; accents stay as they are."""
     normalizer = backend.normalizer
@@ -229,48 +207,3 @@ def _lowercase(backend):
         backend.normalizer = normalizers.Sequence(
             [normalizers.Lowercase(), *([normalizer] if normalizer else [])]
         )
-
-
-def _read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
-    config = read_json(folder / "config.json")
-    modes = config.get("pooling_mode")
-    if modes is None:
-        modes = [mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)] or ["mean"]
-    modes = [modes] if isinstance(modes, str) else modes
-    if not isinstance(modes, list) or not modes or not all(mode in POOLINGS for mode in modes):
-        raise UserError(
-            f"{folder / 'config.json'} asks for the pooling {modes}: expected some of "
-            f"{', '.join(POOLINGS)}."
-        )
-    return tuple(POOLINGS[mode] for mode in modes), config.get("include_prompt") is not False
-
-
-def _read_dense(folder: Path) -> DenseModule:
-    path = folder / "config.json"
-    config = read_json(path)
-    inputs, outputs = (read_integer(config, f"{n}_features", path, 1, 10**6) for n in ("in", "out"))
-    name = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
-    package, _, kind = name.rpartition(".")
-    if not package.startswith("torch.nn") or kind not in ACTIVATIONS:
-        raise UserError(
-            f"{path} has the activation_function {name!r}: expected "
-            f"{', '.join(ACTIVATIONS)} of torch.nn."
-        )
-    if config.get("use_residual"):
-        raise UserError(f"{path} asks for use_residual: expected a plain dense layer.")
-    return DenseModule(folder, inputs, outputs, ACTIVATIONS[kind], config.get("bias") is not False)
-
-
-def _read_prompt(folder: Path) -> str:
-    """The prompt that sentence-transformers uses by default."""
-    config = _read_optional(folder / "config_sentence_transformers.json")
-    prompts, name = config.get("prompts"), config.get("default_prompt_name")
-    if name is None:
-        return ""
-    prompt = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
-    if not isinstance(prompt, str):
-        raise UserError(
-            f"{folder / 'config_sentence_transformers.json'} names the default prompt {name!r}, "
-            "but has no such prompt."
-        )
-    return prompt

@@ -1,11 +1,13 @@
 """The tensors of safetensors files: one file or the shards of an index read, one file written."""
 
 import contextlib
+import hashlib
+import itertools
 import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,9 @@ from kerasformer.files import open_whole, parse_json, read_json
 
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
+# In the metadata of a file and in the configuration beside it: which save they are of.
+SAVE_ID = "kerasformer_save_id"
+_NO_ID = "0" * 32
 
 # By numpy's names. The others (the 8-bit floats and smaller) need scales that a plain tensor lacks.
 _TYPES = {
@@ -53,7 +58,14 @@ class SafetensorsTensors(Tensors):
     `io.arrays.to_tensor`. Loading 408 MiB of float32, of which 366 MiB are word embeddings, takes
     459 MiB here, 1,116 MiB by the library with the file opened anew for each tensor, and 1,482 MiB
     with the file kept open.
+
+    Attributes:
+        save_ids: Those of the files that have one.
     """
+
+    def __init__(self, entries: Mapping[str, _Entry], save_ids: Iterable[str] = ()):
+        super().__init__(entries)
+        self.save_ids = frozenset(save_ids)
 
     def _read(self, name: str, entry: _Entry) -> np.ndarray:
         is_bfloat16 = entry.dtype == "bfloat16"
@@ -65,7 +77,7 @@ class SafetensorsTensors(Tensors):
         return widen(array) if is_bfloat16 else array
 
 
-def open_tensors(path: str | os.PathLike) -> Tensors:
+def open_tensors(path: str | os.PathLike) -> SafetensorsTensors:
     """Opens a safetensors file, the index of a sharded one, or a folder that holds either.
 
     Args:
@@ -86,17 +98,24 @@ def open_tensors(path: str | os.PathLike) -> Tensors:
             )
         path /= names[0]
     if path.suffix != ".json":
-        return SafetensorsTensors(_read_header(path))
+        return SafetensorsTensors(*_read_header(path))
     shard_of = _read_shard_index(path)
-    shards = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
+    headers = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
+    shards = {shard: entries for shard, (entries, _) in headers.items()}
     for name, shard in shard_of.items():
         if name not in shards[shard]:
             raise UserError(f"{shard} lacks the tensor {name!r} that {path} says it holds.")
-    return SafetensorsTensors({name: shards[shard][name] for name, shard in shard_of.items()})
+    return SafetensorsTensors(
+        {name: shards[shard][name] for name, shard in shard_of.items()},
+        itertools.chain.from_iterable(save_ids for _, save_ids in headers.values()),
+    )
 
 
-def _read_header(path: Path) -> dict[str, _Entry]:
+def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str]]:
+    """What a file says of its tensors, and the id of its save, if it has one."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")  # but a pipe, at which reading would wait
         # The library checks that the header is whole, and that shapes and offsets fit each other
         # and the file; what it then says can be believed.
         with safe_open(path, framework="numpy"), open(path, "rb") as stream:
@@ -108,8 +127,8 @@ def _read_header(path: Path) -> dict[str, _Entry]:
         raise UserError(
             f"{path} is not a sound safetensors file ({error}): fetch or write it again."
         ) from None
-    header.pop("__metadata__", None)
-    return {
+    save_id = header.pop("__metadata__", {}).get(SAVE_ID)
+    entries = {
         name: _Entry(
             tuple(entry["shape"]),
             _TYPES.get(entry["dtype"], entry["dtype"]),
@@ -118,6 +137,7 @@ def _read_header(path: Path) -> dict[str, _Entry]:
         )
         for name, entry in header.items()
     }
+    return entries, [save_id] if save_id else []
 
 
 def _read_shard_index(path: Path) -> dict[str, str]:
@@ -145,13 +165,18 @@ class PendingTensor(NamedTuple):
 
 
 @contextlib.contextmanager
-def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[None]:
+def writing_tensors(
+    path: Path, tensors: Iterable[PendingTensor], described: str = ""
+) -> Iterator[str]:
     """Writes a safetensors file, one tensor after another, and puts it in place at the end.
 
     Each tensor is asked for when its turn has come. The library's `save_file` takes all at once,
     and most of ours are transposed copies: to save BERT base takes 179 MiB of memory here, and
     402 MiB with it. Yields once all is written beside the place; what fails then leaves the old
     file there.
+
+    Yields the id of the save, the start of the sha256 over the tensors and `described`: the same
+    model has the same one. It is in the file's metadata too.
 
     Raises:
         UserError: A type is no floating-point number's.
@@ -165,7 +190,7 @@ def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[No
                 f"written to {path}."
             )
     # As if written by torch: transformers looks at it.
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", SAVE_ID: _NO_ID}}
     end = 0
     # The widest first, as the library does it: then each is aligned to its own width.
     tensors = sorted(tensors, key=lambda tensor: (-_WRITABLE[tensor.dtype][1], tensor.name))
@@ -175,8 +200,14 @@ def writing_tensors(path: Path, tensors: Iterable[PendingTensor]) -> Iterator[No
         header[name] = {"dtype": their_dtype, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
+    digest = hashlib.sha256(text + described.encode())
     with open_whole(path) as stream:
         stream.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors:
-            stream.write(np.ascontiguousarray(tensor.value()).reshape(-1).view(np.uint8))
-        yield
+            content = np.ascontiguousarray(tensor.value()).reshape(-1).view(np.uint8)
+            digest.update(content.data)
+            stream.write(content)
+        save_id = digest.hexdigest()[: len(_NO_ID)]
+        stream.seek(8 + text.index(_NO_ID.encode()))
+        stream.write(save_id.encode())
+        yield save_id
