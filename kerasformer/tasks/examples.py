@@ -41,13 +41,14 @@ class Examples(NamedTuple):
 
     def first(self, steps: int | None, batch_size: int) -> "Examples":
         """As many of the examples as so many batches hold; None for all."""
-        is_whole = steps is None or self.batch_size  # of a data set no more batches were read
-        return self if is_whole else self.part(slice(steps * batch_size))
+        if steps is None or self.batch_size:  # of a data set no more batches were read
+            return self
+        return self.part(slice(steps * batch_size))
 
     def part(self, rows: slice) -> "Examples":
         """Some of the examples."""
-        columns = (None if column is None else column[rows] for column in self[1:3])
-        return Examples(self.texts[rows], *columns, self.batch_size)
+        labels, weights = (None if c is None else c[rows] for c in self[1:3])
+        return Examples(self.texts[rows], labels, weights, self.batch_size)
 
 
 def hold_strings(x: Any) -> bool:
@@ -225,8 +226,9 @@ def read_validation(data: Any, steps: int | None, batch_size: int) -> Examples:
             "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a data "
             "set of these."
         )
-    columns += [None] * (3 - len(columns))
-    return read_examples(*columns, steps, batch_size).first(steps, batch_size)
+    x, y, sample_weight = [*columns, None, None][:3]
+    examples = read_examples(x, y, sample_weight, steps, batch_size)
+    return examples.first(steps, batch_size)
 
 
 def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int | None, list[Any]]:

@@ -127,8 +127,8 @@ class StringClassifier(StringModel):
             validation = validation.first(validation_steps, size)
         self._prepare(train.texts)
         loss = self.loss if self.compiled and not restart else None
-        order = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
-        options = {"class_weight": class_weight, "make": self._training_inputs}
+        order: dict[str, Any] = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
+        options: dict[str, Any] = {"class_weight": class_weight, "make": self._training_inputs}
         data = self._batches(train, loss, recipe.batch_size, **options, **order)
         if validation is not None:
             loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
