@@ -8,6 +8,7 @@ import numpy as np
 from kerasformer.errors import UserError
 from kerasformer.tasks import problems
 from kerasformer.tasks.examples import (
+    Examples,
     check_counts,
     check_frequency,
     gather,
@@ -100,41 +101,53 @@ class StringClassifier(StringModel):
         is_text = hold_strings(x := gather(x))
         if self._compiled_by_hand or not is_text:
             _refuse(learning_rate=learning_rate, weight_decay=weight_decay, restart=restart)
-        if not is_text and not self.compiled:
-            raise UserError(f"Expected texts, got {type(x).__name__}; for tensors, compile first.")
         if not is_text:
-            return super().fit(
+            return self._fit_tensors(
                 *(x, y, batch_size, 1 if epochs is None else epochs, verbose, callbacks),
                 *(validation_split, validation_data, shuffle, class_weight, sample_weight),
                 *(initial_epoch, steps_per_epoch, validation_steps, validation_batch_size),
                 validation_freq,
             )
-        check_counts(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
-        check_counts(batch_size=batch_size, validation_batch_size=validation_batch_size)
+        check_counts(steps_per_epoch=steps_per_epoch, batch_size=batch_size)
         check_counts(0, initial_epoch=initial_epoch, seed=seed)
-        check_frequency(validation_freq)
         changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
         recipe = self.recipe.change(**changes, weight_decay=weight_decay)
         most = steps_per_epoch and steps_per_epoch * max(1, recipe.epochs - initial_epoch)
         train = read_examples(x, y, sample_weight, most, recipe.batch_size)
         if steps_per_epoch and batch_size is None:  # the steps are the data set's batches, if any
             recipe = recipe.change(batch_size=train.batch_size)
-        size, validation = validation_batch_size or recipe.batch_size, None
-        if validation_data is not None:
-            validation = read_validation(validation_data, validation_steps, size)
-        elif validation_split:
-            train, validation = train.split(validation_split)
-            validation = validation.first(validation_steps, size)
-        self._prepare(train.texts)
-        loss = self.loss if self.compiled and not restart else None
-        order: dict[str, Any] = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
-        options: dict[str, Any] = {"class_weight": class_weight, "make": self._training_inputs}
-        data = self._batches(train, loss, recipe.batch_size, **options, **order)
-        if validation is not None:
-            loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
-            validation = self._batches(validation, loss, size, make=self._training_inputs)
+        check_counts(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
+        check_frequency(validation_freq)
+        size = validation_batch_size or recipe.batch_size
+        train, held = _hold_out(train, validation_data, validation_split, validation_steps, size)
         told = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
         told |= {"seed": seed, "restart": restart, "initial_epoch": initial_epoch}
+        order = {"seed": seed, "in_order": not shuffle, "steps": steps_per_epoch}
+        return self._fit_examples(train, held, recipe, size, class_weight, order, **told)
+
+    def _fit_tensors(self, *arguments: Any) -> keras.callbacks.History:
+        if not self.compiled:
+            given = type(arguments[0]).__name__
+            raise UserError(f"Expected texts, got {given}; for tensors, compile first.")
+        return super().fit(*arguments)
+
+    def _fit_examples(
+        self,
+        train: Examples,
+        held: Any,
+        recipe: Any,
+        size: int,
+        class_weight: Any,
+        order: dict,
+        **told: Any,
+    ) -> keras.callbacks.History:
+        """`held` are the examples to evaluate on, `size` how many of them a batch has."""
+        self._prepare(train.texts)
+        loss = self.loss if self.compiled and not told["restart"] else None
+        options: dict[str, Any] = {"class_weight": class_weight, "make": self._training_inputs}
+        data = self._batches(train, loss, recipe.batch_size, **options, **order)
+        loss = loss or cross_entropy(one_hot=data.labels.ndim == 2)
+        validation = held and self._batches(held, loss, size, make=self._training_inputs)
         return self._train(data, validation, recipe, **told)
 
     def _prepare(self, texts: list[str]) -> None:
@@ -258,6 +271,18 @@ class StringClassifier(StringModel):
         told.on_test_end(logs)
         values = list(logs.values())
         return scores | logs if return_dict else values if len(values) > 1 else values[0]
+
+
+def _hold_out(
+    train: Examples, given: Any, share: float, steps: int | None, batch_size: int
+) -> tuple[Examples, Examples | None]:
+    """What is left to train on, and the examples to evaluate on, if any."""
+    if given is not None:
+        return train, read_validation(given, steps, batch_size)
+    if not share:
+        return train, None
+    train, held = train.split(share)
+    return train, held.first(steps, batch_size)
 
 
 def _refuse(**arguments: Any) -> None:

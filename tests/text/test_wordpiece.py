@@ -308,7 +308,7 @@ def test_interrupted_save_leaves_the_old_file(wordpiece, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(UserError, match=r"Cannot save to .*disk full.*give a folder that can be written to"):
+    with pytest.raises(UserError, match=r"Cannot save to .*disk full.*: give a folder"):
         WordPieceTokenizer.from_vocabulary(SPECIAL, lowercase=False).save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
