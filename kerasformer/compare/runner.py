@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasformer.checkpoints.inspect import list_files
+from kerasformer.checkpoints.source_files import list_files
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report

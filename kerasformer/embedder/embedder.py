@@ -7,16 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.checkpoints import open_checkpoint
 from kerasformer.embedder.documents import TextOrWords, checked
 from kerasformer.embedder.options import EncodeOptions, Layers, check_whole_number, choose_options
 from kerasformer.embedder.pipeline import Pipeline
-from kerasformer.embedder.pretrained import read_settings, save_embedder
+from kerasformer.embedder.pretrained import read_embedder, save_embedder
 from kerasformer.embedder.results import TokenVectors, WordVectors
+from kerasformer.embedder.static import StaticPipeline
 from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder
-from kerasformer.sources.resolve import resolve
+from kerasformer.models.static import StaticEncoder
 from kerasformer.text import WordPieceTokenizer
+from kerasformer.text.static import StaticTokenizer
 
 
 class TextEmbedder:
@@ -29,7 +30,7 @@ class TextEmbedder:
     A forked process cannot use its parent's embedder: it makes its own, or is started by "spawn".
 
     Args:
-        encoder: A `BertEncoder`.
+        encoder: A `BertEncoder`; or a `StaticEncoder`, of whose vectors a text has the mean.
         tokenizer: Its tokenizer.
         pooling: How a sentence's tokens are pooled: `"mean"` or another name of
             `kerasformer.layers.SequencePooling`; or `"pooled"`, BERT's dense + tanh over the first
@@ -75,8 +76,8 @@ class TextEmbedder:
 
     def __init__(
         self,
-        encoder: BertEncoder,
-        tokenizer: WordPieceTokenizer,
+        encoder: BertEncoder | StaticEncoder,
+        tokenizer: WordPieceTokenizer | StaticTokenizer,
         pooling: str | Sequence[str] = "mean",
         *,
         layers: Layers = "last",
@@ -105,7 +106,8 @@ class TextEmbedder:
         self.prompts = dict(prompts or {})
         self.dense = tuple(dense)
         self.dimensions, self.similarity = dimensions, similarity
-        self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
+        kind: Any = StaticPipeline if isinstance(encoder, StaticEncoder) else Pipeline
+        self._pipeline = kind(encoder, tokenizer, self.max_length, include_prompt, self.dense)
         options = self._options()
         self.pooling = options.pooling
         self.size = dimensions or self._pipeline.shape(options)[-1]
@@ -137,13 +139,8 @@ class TextEmbedder:
         Raises:
             UserError: There is no such source, or it has no BERT encoder or an unknown module.
         """
-        path = resolve(source)
-        checkpoint = open_checkpoint(path)
-        return cls(
-            checkpoint.load_encoder(BertEncoder, dtype=dtype),
-            checkpoint.read_tokenizer(),
-            **read_settings(path) | settings,
-        )
+        encoder, tokenizer, defined = read_embedder(source, dtype)
+        return cls(encoder, tokenizer, **defined | settings)
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes a sentence-transformers folder, for `from_pretrained` and sentence-transformers.

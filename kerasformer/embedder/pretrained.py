@@ -6,9 +6,12 @@ from typing import Any
 
 import keras
 
+from kerasformer.checkpoints import open_checkpoint
 from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
+from kerasformer.checkpoints.export.static_embedding import save_static_model
+from kerasformer.checkpoints.formats import static_embedding
 from kerasformer.checkpoints.formats.sentence_settings import SIMILARITIES
-from kerasformer.checkpoints.formats.sentence_transformers import read_modules
+from kerasformer.checkpoints.formats.sentence_transformers import find_static, read_modules
 from kerasformer.checkpoints.formats.sentence_vectors import (
     NORM_EPSILON,
     DenseModule,
@@ -18,6 +21,9 @@ from kerasformer.checkpoints.formats.sentence_vectors import (
 )
 from kerasformer.embedder.options import check_choice, choose_options
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.models.static import StaticEncoder
+from kerasformer.sources.resolve import resolve
 
 # What the embedder and the folder call alike.
 _SAME = (
@@ -30,6 +36,21 @@ _SAME = (
     "dimensions",
     "similarity",
 )
+
+
+def read_embedder(
+    source: str | os.PathLike, dtype: str | None
+) -> tuple[BertEncoder | StaticEncoder, Any, dict[str, Any]]:
+    """The encoder, the tokenizer and the settings of a model; see `from_pretrained`."""
+    path = resolve(source)
+    static = find_static(path)
+    if static is None:
+        checkpoint = open_checkpoint(path)
+        encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
+        return encoder, checkpoint.read_tokenizer(), read_settings(path)
+    tokenizer, table = static_embedding.read_tokenizer(static), static_embedding.read_table(static)
+    settings = read_settings(path)
+    return StaticEncoder(*table.shape, weights=table, dtype=dtype), tokenizer, settings
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -62,14 +83,13 @@ def save_embedder(embedder: Any, folder: str | os.PathLike):
             "sentence-transformers scales vectors before it cuts dimensions off: save an embedder "
             "with normalize=False."
         )
-    save_sentence_model(
-        Path(folder),
-        embedder.encoder,
-        embedder.tokenizer,
-        layers=choose_options(embedder, {}).layers,
-        dense=embedder.dense,
-        **{name: getattr(embedder, name) for name in _SAME},
-    )
+    settings = {name: getattr(embedder, name) for name in _SAME} | {"dense": embedder.dense}
+    if isinstance(embedder.encoder, StaticEncoder):
+        del settings["pooling"], settings["include_prompt"]
+        save_static_model(Path(folder), embedder.encoder, embedder.tokenizer, **settings)
+        return
+    settings["layers"] = choose_options(embedder, {}).layers
+    save_sentence_model(Path(folder), embedder.encoder, embedder.tokenizer, **settings)
 
 
 def _layer(module: VectorModule) -> keras.layers.Layer:

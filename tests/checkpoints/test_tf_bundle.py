@@ -181,11 +181,12 @@ def test_every_changed_bit_of_the_data_is_found(prefix):
     arrays = {"a": np.ones(3, "float32"), "b": np.ones(2, "float16"), "c": np.ones(5, "uint8")}
     path = Path(f"{tf_files.save(prefix, arrays)}{DATA}")
     content = path.read_bytes()
-    tensors, found = open_tensors(prefix), []
+    found = []
     for position in range(len(content)):
         changed = bytearray(content)
         changed[position] ^= 1 << position % 8
         path.write_bytes(changed)
+        tensors = open_tensors(prefix)
         for name, array in arrays.items():
             try:
                 np.testing.assert_array_equal(tensors[name], array)

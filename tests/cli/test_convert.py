@@ -230,7 +230,7 @@ def test_a_source_that_does_not_load(refused, make_model, tmp_path):
 def test_a_place_that_cannot_be_written(refused, model, tmp_path):
     (tmp_path / "file").write_text("x")
     message = refused(model, tmp_path / "file" / "out", "hf")
-    assert "cannot be written" in message
+    assert "Cannot save to" in message
 
 
 def test_options(capsys):

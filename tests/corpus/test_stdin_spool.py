@@ -143,7 +143,7 @@ def test_there_is_one(give, monkeypatch):
 def test_what_a_killed_run_saved_is_removed(give, lines):
     Path("out").mkdir()
     SAVED.write_bytes(b"whole, but no job was begun with it")
-    SAVED.with_name("..standard-input.txt.123").write_bytes(b"a half")
+    SAVED.with_name(f"..standard-input.txt.{'0' * 16}.unfinished").write_bytes(b"a half")
     give(lines)
     embed_corpus(["-"], "out", resume=True, **SETTINGS)
     names = {path.name for path in Path("out").iterdir()}

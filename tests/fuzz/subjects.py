@@ -64,6 +64,18 @@ def write_shards(folder):
     (folder / "vocab.txt").write_text("\n".join(WORDS))
 
 
+def write_adapter(folder):
+    folder.mkdir()
+    write_huggingface(folder / "base")
+    config = {"peft_type": "LORA", "base_model_name_or_path": "base", "r": 2, "lora_alpha": 6}
+    config |= {"target_modules": ["query"], "bias": "none", "rank_pattern": {"layer.1": 2}}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    name = "base_model.model.bert.encoder.layer.0.attention.self.query"
+    shapes = {f"{name}.lora_A.weight": (2, 6), f"{name}.lora_B.weight": (6, 2)}
+    tensors = {name: np.ones(shape, "float32") for name, shape in shapes.items()}
+    save_file(tensors, folder / "adapter_model.safetensors")
+
+
 def write_sentence_transformers(folder):
     folder.mkdir()
     write_huggingface(folder / "0_Transformer")
@@ -368,6 +380,7 @@ SUBJECTS = {
     "huggingface": Subject(write_huggingface, read_checkpoint),
     "shards": Subject(write_shards, read_checkpoint),
     "sentence-transformers": Subject(write_sentence_transformers, read_checkpoint),
+    "adapter": Subject(write_adapter, read_checkpoint),
     "kerashub": Subject(write_kerashub, read_checkpoint),
     "keras": Subject(write_keras_file, read_checkpoint),
     "savedmodel": Subject(write_savedmodel, read_checkpoint, 5),  # a graph takes long to parse

@@ -9,7 +9,10 @@ import pytest
 
 # Subjects in one process share the imports; TensorFlow's are imported by one process alone.
 GROUPS = {
-    "models": ("huggingface", "shards", "sentence-transformers", "kerashub", "keras", "inspected"),
+    "models": (
+        *("huggingface", "shards", "sentence-transformers", "adapter", "kerashub", "keras"),
+        "inspected",
+    ),
     "tensorflow": ("savedmodel", "object-checkpoint", "google", "hub"),
     "layers": ("text-classifier", "transformer-classifier", "embedder"),
     "texts": ("tokenizer", "vocabulary", "csv", "csv.gz", "tsv", "jsonl", "parquet", "lines"),

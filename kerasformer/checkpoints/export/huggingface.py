@@ -122,9 +122,15 @@ def save_pretrained(
             tokenizer.save_pretrained(new)
 
 
-def saving_model(folder, *, with_tokenizer: bool) -> AbstractContextManager[Path]:
-    """`transaction.saving` of a model in this layout, and of nothing of an older one beside it."""
-    return saving(folder, _CONFIG, (*_MODEL_FILES, *(REPLACED_FILES if with_tokenizer else ())))
+def saving_model(
+    folder, *, with_tokenizer: bool, last: str = _CONFIG
+) -> AbstractContextManager[Path]:
+    """`transaction.saving` of a model in this layout, and of nothing of an older one beside it.
+
+    `last` is the file without which no program reads it.
+    """
+    obsolete = (_CONFIG, *_MODEL_FILES, *(REPLACED_FILES if with_tokenizer else ()))
+    return saving(folder, last, obsolete)
 
 
 def _to_json(values: Mapping[str, object]) -> str:

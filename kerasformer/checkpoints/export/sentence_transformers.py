@@ -83,8 +83,7 @@ def save_sentence_model(
     modules = [
         *([layer_module] if layer_module else []),
         _pooling_module(pooling, _width(layers, encoder), include_prompt),
-        *(_vector_module(layer) for layer in dense),
-        *([_Module("Normalize")] if normalize else []),
+        *vector_modules(dense, normalize),
     ]
     with saving_model(folder, with_tokenizer=True) as new:
         save_pretrained(new, encoder, tokenizer=tokenizer)
@@ -93,13 +92,30 @@ def save_sentence_model(
             _write_json(new / "config.json", config)
         settings = {"max_seq_length": max_length, "do_lower_case": False}
         _write_json(new / SETTINGS, settings)
-        model_settings = _prompt_settings(prompts or {}, prompt)
-        model_settings |= {"similarity_fn_name": similarity}
-        if dimensions is not None:
-            model_settings["truncate_dim"] = dimensions
-        _write_json(new / MODEL_SETTINGS, model_settings)
-        listed = [_entry(0, "", "Transformer"), *_write_modules(new, modules)]
-        _write_json(new / MODULES, listed)
+        write_modules(new, "Transformer", modules, prompts, prompt, dimensions, similarity)
+
+
+def vector_modules(dense: Sequence[keras.layers.Layer], normalize: bool) -> list[_Module]:
+    """The modules over the vector of a text."""
+    normalizing = [_Module("Normalize")] if normalize else []
+    return [*map(_vector_module, dense), *normalizing]
+
+
+def write_modules(
+    folder: Path,
+    first: str,
+    modules: Sequence[_Module],
+    prompts: Mapping[str, str] | None = None,
+    prompt: str = "",
+    dimensions: int | None = None,
+    similarity: str = "cosine",
+):
+    """Writes all but the first module, which is in the folder itself, and the model's settings."""
+    settings = _prompt_settings(prompts or {}, prompt) | {"similarity_fn_name": similarity}
+    if dimensions is not None:
+        settings["truncate_dim"] = dimensions
+    _write_json(folder / MODEL_SETTINGS, settings)
+    _write_json(folder / MODULES, [_entry(0, "", first), *_write_modules(folder, modules)])
 
 
 def _prompt_settings(prompts: Mapping[str, str], prompt: str) -> dict[str, Any]:
