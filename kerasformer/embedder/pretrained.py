@@ -62,7 +62,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     if modules.layers is not None:
         layers, combine = modules.layers, modules.layers.combine
         if combine != "scalar_mix":  # no weights: plain arguments
-            layers = modules.layers.layers
+            layers = modules.layers.chosen
     dense = [_layer(module) for module in modules.dense]
     settings = {name: getattr(modules, name) for name in _SAME}
     if modules.normalize and modules.dimensions:

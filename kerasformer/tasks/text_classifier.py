@@ -291,7 +291,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        layers = self.layer_pooling.layers
+        layers = self.layer_pooling.chosen
         return super().get_config() | {
             "pooling": self.pooling,
             "layers": layers if isinstance(layers, str) else list(layers),
