@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import keras
 
-from kerasformer.checkpoints.io.hdf5 import open_h5
+from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
@@ -180,7 +180,7 @@ class TransformerClassifier(StringClassifier):
                 "wrote."
             )
         config = read_json(folder / _CONFIG)
-        _check_weights(folder / _WEIGHTS, config)
+        tensors = _check_weights(folder / _WEIGHTS, config)
         config.pop(_DIGEST, None)
         try:
             model = cls.from_config({**config, **kwargs})
@@ -196,6 +196,7 @@ class TransformerClassifier(StringClassifier):
                 f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
                 "classifier anew."
             ) from None
+        tensors[next(iter(tensors))]  # refused where the file was replaced since it was checked
         return model
 
     def get_config(self) -> dict[str, Any]:
@@ -205,7 +206,7 @@ class TransformerClassifier(StringClassifier):
         return super().get_config() | {name: getattr(self, name) for name in names}
 
 
-def _check_weights(path: pathlib.Path, config: dict) -> None:
+def _check_weights(path: pathlib.Path, config: dict) -> H5Tensors:
     """Refuses weights that are damaged, or too few for the sizes of the configuration.
 
     Before Keras makes as many layers as it says, and HDF5's library waits at what is damaged.
@@ -216,6 +217,8 @@ def _check_weights(path: pathlib.Path, config: dict) -> None:
             "save the classifier anew."
         )
     tensors = open_h5(path)
+    if config.get(_DIGEST) not in (None, sha256_of(path)):  # replaced since
+        raise UserError(f"{path} has changed while it was read: load the model again.")
     largest = max([len(tensors), *(size for name in tensors for size in tensors.shape(name))])
     for name in ("vocab_size", "max_length", "hidden_size", "num_layers", "intermediate_size"):
         if isinstance(size := config.get(name), int | float) and size > largest:
@@ -223,3 +226,4 @@ def _check_weights(path: pathlib.Path, config: dict) -> None:
                 f"{path} cannot be read (it has no tensors for the {name} of {size:,} in {_CONFIG})"
                 "; save the classifier anew."
             )
+    return tensors
