@@ -227,7 +227,7 @@ def _foreign(path: Path) -> str | None:
         ".h5": "HDF5",
         ".index": "TensorFlow",
     }
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
     return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)
 
 
@@ -282,6 +282,8 @@ def read_licence(path: Path) -> dict | None:
 
 def _beginning(path: Path) -> str:
     """The first 100,000 characters of a text file; nothing where it cannot be read."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
             return stream.read(100_000)

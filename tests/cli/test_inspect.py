@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -217,7 +218,11 @@ def test_a_data_set(inspect, tmp_path, monkeypatch):
 
 
 def test_sentence_transformers(inspect, model, capsys):
-    modules = [{"path": "", "type": "a.Transformer"}, {"path": "1_Pooling", "type": "a.Pooling"}]
+    places = {"Transformer": "", "Pooling": "1_Pooling"}
+    modules = [
+        {"path": path, "type": f"sentence_transformers.models.{kind}"}
+        for kind, path in places.items()
+    ]
     (model / "modules.json").write_text(json.dumps(modules))
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling/config.json").write_text('{"pooling_mode": ["mean", "cls"]}')
@@ -228,10 +233,10 @@ def test_sentence_transformers(inspect, model, capsys):
     assert (found["modules"]["max_length"], found["modules"]["normalize"]) == (15, False)
     assert main(["inspect", str(model)]) == 0
     assert "pooling         mean and cls" in capsys.readouterr().out
-    (model / "1_Pooling/config.json").write_text('{"pooling_mode": "lasttoken"}')
+    (model / "1_Pooling/config.json").write_text('{"pooling_mode": "median"}')
     found = inspect(model)
     assert found["modules"] is None
-    assert "lasttoken" in found["problems"][0]
+    assert "median" in found["problems"][0]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +255,18 @@ def test_sentence_transformers(inspect, model, capsys):
 def test_licences(inspect, model, name, text, licence):
     (model / name).write_text(text)
     assert inspect(model)["licence"] == licence
+
+
+def test_a_pipe_for_a_model(tmp_path, capsys):
+    os.mkfifo(tmp_path / "model.keras")
+    assert main(["inspect", str(tmp_path / "model.keras")]) in (0, 2)
+    assert "holds no model that can be read" in "".join(capsys.readouterr())
+
+
+def test_no_pipe_is_waited_for(inspect, model):
+    for name in ("README.md", "LICENSE"):
+        os.mkfifo(model / name)
+    assert inspect(model)["licence"] is None
 
 
 def test_a_licence_in_the_configuration(inspect, make_model):
