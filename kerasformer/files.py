@@ -81,6 +81,14 @@ def read_json(path: Path, kind: type = dict) -> Any:
     return parse_json(read_text(path), path, kind)
 
 
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """`read_json` of a file that may be absent, which says as much as an empty object.
+
+    A link to nowhere is not absent: what it was to say is unknown, and a `UserError`.
+    """
+    return read_json(path) if os.path.lexists(path) else {}
+
+
 def map_array(path: Path) -> Any:
     """The array of a `.npy` file, mapped into memory; a ValueError where it is not whole.
 

@@ -9,7 +9,15 @@ import pytest
 
 from kerasformer import files
 from kerasformer.errors import UserError
-from kerasformer.files import map_array, only_writer, read_json, read_text, refuse_used, write_array
+from kerasformer.files import (
+    map_array,
+    only_writer,
+    read_json,
+    read_optional_json,
+    read_text,
+    refuse_used,
+    write_array,
+)
 
 
 def test_what_json_wrote_comes_back(tmp_path):
@@ -72,6 +80,16 @@ def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_bytes(b" " * (3 << 20) + b"1")
     with pytest.raises(UserError, match="is larger than 3 MiB"):
         read_text(tmp_path / "a.json")
+
+
+def test_a_link_to_nowhere_is_not_an_absent_file(tmp_path):
+    path = tmp_path / "config.json"
+    assert read_optional_json(path) == {}
+    path.symlink_to("nowhere.json")
+    with pytest.raises(UserError, match=r"There is no file .*config\.json"):
+        read_optional_json(path)
+    path.with_name("nowhere.json").write_text('{"a": 1}')
+    assert read_optional_json(path) == {"a": 1}
 
 
 def test_line_ends_are_one(tmp_path):

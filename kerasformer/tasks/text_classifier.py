@@ -16,6 +16,7 @@ from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
 from kerasformer.models.length import choose_max_length
+from kerasformer.models.structure import Structure
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.feature_cache import FeatureCache
@@ -119,10 +120,12 @@ class TextClassifier(StringClassifier, EncoderClassifier):
                 raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks.")
             if indices != (count - 1,):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
-        states = [(None, encoder.config.hidden_size)] * count
+        states = [(None, None, encoder.config.hidden_size)] * count
+        self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
+            self.pooling_layer.build(states[0])
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.head = new_head(encoder, len(self.class_names), "head")
         self.build()
@@ -226,7 +229,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         settings = {
             "kerasformer": __version__,
             "config": dataclasses.asdict(self.encoder.config),
-            "dtype": self.encoder.dtype_policy.name,
+            "layers of the encoder": Structure(self.encoder).settings,
             **{name: config[name] for name in (*VECTORS, "tokenizer", "max_length")},
         }
         return fingerprint(settings, self.encoder.weights, check_texts(texts))

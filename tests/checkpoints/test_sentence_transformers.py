@@ -67,6 +67,16 @@ def test_maximum_length(folder, settings, tokenizer, length):
     assert read_modules(folder).max_length == length
 
 
+@pytest.mark.parametrize(
+    "name", ["modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"]
+)
+def test_a_link_to_nowhere_is_not_taken_for_a_folder_without_settings(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("../../blobs/gone")  # as in a cache of which a part was deleted
+    with pytest.raises(UserError, match=f"There is no file .*{name}"):
+        read_modules(folder)
+
+
 @pytest.mark.parametrize("length", [0, -5, 2, "256", True, [3]], ids=str)
 def test_a_maximum_length_without_sense(folder, length):
     write(folder / "sentence_bert_config.json", {"max_seq_length": length})

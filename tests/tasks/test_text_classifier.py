@@ -10,6 +10,7 @@ import pytest
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.private_api import all_layers
 from kerasformer.tasks import FeatureCache, TextClassifier, load
 from kerasformer.text import WordPieceTokenizer, pack
 
@@ -174,6 +175,31 @@ def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
     assert len(list(tmp_path.glob("*.npy"))) == len(others) + 2
     with pytest.raises(UserError, match="must be a str"):
         make(tokenizer).features(["fine", None], cache=cache)
+
+
+@pytest.mark.usefixtures("eager")
+def test_features_follow_what_an_adapter_is_scaled_by(tokenizer, tmp_path):
+    classifier, cache = make(tokenizer, freeze_encoder=True), FeatureCache(tmp_path)
+    (dense,) = (part for part in all_layers(classifier.encoder) if part.name == "intermediate")
+    dense.enable_lora(2, lora_alpha=1)
+    dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+    before = classifier.features(TEXTS, cache=cache)
+    dense.lora_alpha = 8  # no weight of the encoder has changed
+    after = classifier.features(TEXTS, cache=cache)
+    np.testing.assert_array_equal(after, classifier.features(TEXTS))
+    assert np.abs(after - before).max() > 1e-2
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_it_can_be_quantized_before_its_first_call(tokenizer, tmp_path, pooling):
+    classifier = make(tokenizer, pooling=pooling)
+    classifier.quantize("int8")
+    logits = classifier.predict(TEXTS)
+    np.testing.assert_allclose(logits, make(tokenizer, pooling=pooling).predict(TEXTS), atol=0.1)
+    classifier.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(TEXTS), logits, atol=1e-6)
 
 
 def test_texts_are_cut_to_the_positions(tokenizer):

@@ -13,12 +13,11 @@ from kerasformer.checkpoints.formats.huggingface_config import read_integer, rea
 from kerasformer.checkpoints.formats.sentence_settings import (
     check_keys,
     read_bool,
-    read_optional,
     refusal,
 )
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
-from kerasformer.files import read_json
+from kerasformer.files import read_json, read_optional_json
 
 # The flags of older folders, in the order in which sentence-transformers concatenates.
 POOLING_FLAGS = {
@@ -209,7 +208,7 @@ def _read_layer_norm(folder: Path) -> LayerNormModule:
 
 def _read_normalize(folder: Path) -> NormalizeModule:
     path = folder / "config.json"  # newer versions alone write one
-    config = read_optional(path)
+    config = read_optional_json(path)
     check_keys(config, path, _PLACES)
     _check_places(config, path)
     return NormalizeModule()
