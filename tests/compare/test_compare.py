@@ -197,6 +197,21 @@ def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_p
         np.testing.assert_allclose(second["metrics"][name], first["metrics"][name], rtol=1e-4)
 
 
+@pytest.mark.parametrize("arm", ["FineTuned", "Frozen"])
+def test_the_head_of_a_source_is_not_what_is_compared(arm, reviews, pretrained, tmp_path, recwarn):
+    from kerasformer.compare import classifiers
+
+    source = TextClassifier.from_pretrained(pretrained, 3)
+    source.save_pretrained(tmp_path / "source")
+    settings = Settings.make(pretrained=str(tmp_path / "source"), dtype="float32")
+    kind = getattr(classifiers, arm)
+    made = kind(load_dataset(reviews), settings, None, tmp_path / "kept")
+    model, _ = made.new_model()
+    assert model.class_names == ("bad", "good")
+    assert "new_head=True" in kind.code(made.settings)
+    assert not [one for one in recwarn if "must be trained" in str(one.message)]
+
+
 def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path):
     file = tmp_path / "reviews.csv"
     file.write_text(reviews.read_text())
