@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
 from kerasformer.models.process import OwnProcess
 from kerasformer.models.structure import Structure
+from kerasformer.private_api import unknown_variables
 
 
 class Model(HoldsQuantized, OwnProcess):
@@ -27,7 +29,17 @@ class Model(HoldsQuantized, OwnProcess):
         return now != before
 
     def make_train_function(self, force: bool = False) -> Any:
-        """As in Keras, and anew where the model's layers have changed."""
+        """As in Keras, and anew where the model's layers have changed.
+
+        Raises:
+            UserError: The optimizer cannot train what has been added since it began.
+        """
+        optimizer = getattr(self, "optimizer", None)
+        if new := unknown_variables(optimizer, self.trainable_variables):
+            raise UserError(
+                f"The optimizer began before {new[0].path} was trained, which LoRA or a layer's "
+                "trainable has added since: compile the model again."
+            )
         return super().make_train_function(self._is_outdated("train") or force)
 
     def make_test_function(self, force: bool = False) -> Any:
