@@ -12,12 +12,12 @@ from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.models.config import input_dict
+from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.divergence import refuse_to_save
 from kerasformer.transaction import saving
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"

@@ -24,6 +24,7 @@ from kerasformer.checkpoints.io.safetensors_file import WEIGHTS
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, write_whole
 from kerasformer.layers import LayerPooling
+from kerasformer.models.finite import refuse_to_save
 
 if TYPE_CHECKING:  # the encoder imports what saves itself
     from kerasformer.models import BertEncoder
@@ -77,8 +78,9 @@ def save_sentence_model(
 
     Raises:
         UserError: The folder cannot be written to, or sentence-transformers has no such pooling or
-            dense layer.
+            dense layer, or a weight is not finite.
     """
+    refuse_to_save(encoder, *dense)
     layer_module = _layer_module(layers, encoder)
     modules = [
         *([layer_module] if layer_module else []),
