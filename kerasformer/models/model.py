@@ -1,6 +1,10 @@
 """What every model has beyond Keras' own."""
 
+import contextlib
+import threading
 from typing import Any
+
+import keras
 
 from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
@@ -8,6 +12,10 @@ from kerasformer.models.config import INPUTS
 from kerasformer.models.process import OwnProcess
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import unknown_variables
+
+# On JAX Keras gives the weights' buffers away to each step, and takes them back after it: another
+# thread, whose model may share the encoder, would meanwhile find them deleted.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class Model(HoldsQuantized, OwnProcess):
@@ -76,9 +84,10 @@ class Model(HoldsQuantized, OwnProcess):
         return super().test_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
+        """As in Keras, with arrays of ids checked, and safe in threads on JAX too."""
         self._check_ids(x)
-        return super().predict_on_batch(x)
+        with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
+            return super().predict_on_batch(x)
 
     def _check_ids(self, x):
         """Raises a ValueError for arrays of ids that the model's embedding has no vectors for."""

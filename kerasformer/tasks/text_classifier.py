@@ -15,6 +15,7 @@ from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
+from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.feature_cache import FeatureCache
@@ -98,10 +99,10 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
+        if max_length is not None:
+            check_sizes(max_length=max_length)
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        own = getattr(tokenizer, "max_length", None) or positions
-        length: int = min(own, positions) if max_length is None else max_length
-        check_sizes(max_length=length)
+        length = choose_max_length(max_length, tokenizer, positions)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
         if pooling not in ("pooled", "cls", "mean"):
@@ -131,7 +132,10 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        trained = {"pooling": "pooled", "layers": "last", **checkpoint.settings, **settings}
+        own = dict(checkpoint.settings)
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        trained = {"pooling": "pooled", "layers": "last", **own, **settings}
         return heads, trained if heads else {}
 
     @classmethod

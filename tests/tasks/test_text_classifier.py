@@ -163,7 +163,7 @@ def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
     others = [
         make(tokenizer, seed=1),
         make(tokenizer, pooling="cls"),
-        make(tokenizer, layers=0),
+        make(tokenizer, layers=[0]),  # frozen, it takes all
         make(tokenizer, max_length=4),
         make(WordPieceTokenizer.from_vocabulary([*WORDS[:4], "dull", "fine", *WORDS[6:]])),
     ]
@@ -306,3 +306,15 @@ def test_texts_in_other_numbers_have_few_shapes_and_no_trace_of_their_own(
         assert len(traces) <= 3
     for count in (3, 13):
         np.testing.assert_allclose(rows[count], rows[20][:count], atol=1e-5)
+
+
+def test_no_more_tokens_than_the_encoder_takes(tokenizer, tmp_path):
+    assert make(tokenizer).max_length == make(tokenizer, max_length=16).max_length == 16
+    with pytest.raises(UserError, match="max_length is 17, but the encoder takes"):
+        make(tokenizer, max_length=17)
+    make(tokenizer).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    text = path.read_text()
+    assert '"max_length": 16' in text  # of the classifier; the encoder's has another name
+    path.write_text(text.replace('"max_length": 16', '"max_length": 500'))
+    assert TextClassifier.from_pretrained(tmp_path).max_length == 16
