@@ -3,6 +3,7 @@
 from typing import Any
 
 from kerasformer.errors import UserError
+from kerasformer.layers.arguments import check_sizes
 
 
 def choose_max_length(given: int | None, tokenizer: Any, positions: int) -> int:
@@ -23,6 +24,7 @@ def choose_max_length(given: int | None, tokenizer: Any, positions: int) -> int:
     """
     if given is None:
         return min(getattr(tokenizer, "max_length", None) or positions, positions)
+    check_sizes(max_length=given)
     if given > positions:
         raise UserError(
             f"max_length is {given}, but the encoder takes texts of at most {positions} tokens: "

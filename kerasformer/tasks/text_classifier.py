@@ -11,7 +11,6 @@ from kerasformer import __version__
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
 from kerasformer.layers import SequencePooling
-from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
@@ -24,7 +23,14 @@ from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, default_layers, other_vectors, pool_layers
+from kerasformer.tasks.vectors import (
+    VECTORS,
+    Layers,
+    check_pooling,
+    default_layers,
+    other_vectors,
+    pool_layers,
+)
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -100,26 +106,17 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
-        if max_length is not None:
-            check_sizes(max_length=max_length)
         positions = getattr(encoder, "config", EncoderConfig()).max_length
         length = choose_max_length(max_length, tokenizer, positions)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
-        if pooling not in ("pooled", "cls", "mean"):
-            raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
         if layers is None:
             layers = default_layers(pooling, self.encoder_is_frozen)
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
-        indices = self.layer_pooling.indices(count)
-        if pooling == "pooled":
-            if encoder.pooler is None:
-                raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks.")
-            if indices != (count - 1,):
-                raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
+        check_pooling(pooling, encoder, self.layer_pooling.indices(count))
         states = [(None, None, encoder.config.hidden_size)] * count
         self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])

@@ -211,7 +211,7 @@ def test_the_head_of_a_source_is_not_what_is_compared(arm, reviews, pretrained, 
     model, _ = made.new_model()
     assert model.class_names == ("bad", "good")
     assert "new_head=True" in kind.code(made.settings)
-    assert not recwarn.list
+    assert not [one for one in recwarn if "must be trained" in str(one.message)]
 
 
 def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path):
