@@ -97,7 +97,7 @@ def save_sentence_model(
         if layer_module:  # transformers returns all layers only if the configuration says so
             config = read_json(new / "config.json") | {"output_hidden_states": True}
             _write_json(new / "config.json", config)
-        settings = {"max_seq_length": max_length, "do_lower_case": False}
+        settings: dict[str, Any] = {"max_seq_length": max_length, "do_lower_case": False}
         if tuple(pooling) == ("pooled",):
             settings |= _POOLED
         _write_json(new / SETTINGS, settings)
