@@ -65,7 +65,7 @@ def weighted_average(layers: Sequence[int], weights: np.ndarray, num_layers: int
 
     Example:
 
-    >>> weighted_average(range(3), np.array([0.0, 2.0, 2.0]), num_layers=2).layers
+    >>> weighted_average(range(3), np.array([0.0, 2.0, 2.0]), num_layers=2).chosen
     (1, 2)
     """
     shares = np.asarray(weights, "float64") / np.sum(weights, dtype="float64")
