@@ -86,6 +86,20 @@ def test_the_same_seed_trains_the_same_weights(make, texts, ids, weights_of):
     assert np.abs(same - other).max() > 0
 
 
+def test_the_same_seed_trains_the_same_weights_in_a_graph(make, texts, ids, weights_of):
+    if make.kind != "tuned":
+        return
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(False)
+    model = make(dropout=0.3)
+    start, trained = model.get_weights(), []
+    for _ in range(2):
+        model.set_weights(start)
+        model.fit(texts, ids, epochs=2, batch_size=3, seed=3, restart=True, verbose=0)
+        trained.append(weights_of(model))
+    np.testing.assert_array_equal(*trained)
+
+
 def test_a_frozen_head_takes_all_layers(make):
     model = make()
     if make.kind == "scratch":

@@ -227,6 +227,27 @@ def test_the_same_seed_gives_the_same_model():
     np.testing.assert_allclose(predictions(), predictions(), atol=1e-6)
 
 
+@pytest.mark.parametrize("step", ["sha256_of", "open_h5"])
+def test_a_folder_that_is_saved_anew_while_it_is_loaded_is_not_mixed(
+    trained, tmp_path, monkeypatch, step
+):
+    trained.save_pretrained(tmp_path)
+    module = sys.modules[TransformerClassifier.__module__]
+    read = getattr(module, step)
+    other = keras.models.clone_model(trained)
+    other.set_weights([weight + 1 for weight in trained.get_weights()])
+
+    def read_and_replace(path):
+        found = read(path)
+        monkeypatch.setattr(module, step, read)
+        other.save_pretrained(tmp_path)
+        return found
+
+    monkeypatch.setattr(module, step, read_and_replace)
+    with pytest.raises(UserError, match=r"has changed|of another save"):
+        TransformerClassifier.from_pretrained(tmp_path)
+
+
 def test_it_comes_back_in_a_fresh_process_from_keras_and_from_its_folder(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     trained.save_pretrained(tmp_path / "folder")
