@@ -9,6 +9,7 @@ import math
 import os
 import re
 import secrets
+import types
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,15 @@ def locked(folder, what: str, patience: float = 0):
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds only where nothing was written
+
+
+def write_array(path: Path, array) -> None:
+    """Writes an array atomically, as `numpy.save` does."""
+    import numpy as np
+
+    with open_whole(path) as stream:
+        # Not to the file, which numpy would have C write to: its errors of a full disk say nothing.
+        np.save(types.SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import importlib
 import sys
 from typing import Any
 
-_REGISTERING = ("hub", "layers", "models.encoder", "tasks", "training")
+_REGISTERING = ("hub", "layers", "models.encoder", "models.static", "tasks", "training")
 
 
 def import_all() -> None:

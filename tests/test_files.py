@@ -16,6 +16,7 @@ from kerasformer.files import (
     read_optional_json,
     read_text,
     refuse_used,
+    write_array,
 )
 
 
@@ -155,3 +156,22 @@ def test_a_lock_ends_with_its_process(tmp_path):
         with pytest.raises(UserError, match="Another run is writing"):
             held.__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files as POSIX does")
+def test_an_array_that_does_not_fit_is_told_by_the_system_and_leaves_nothing(tmp_path):
+    import resource
+
+    array = np.arange(3000.0)
+    write_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_array(tmp_path / "c.npy", array)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.strerror
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npy", "b.npy"}

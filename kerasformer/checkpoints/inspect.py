@@ -1,26 +1,25 @@
 """What a source is and holds, from its small files and the headers of its large ones."""
 
-import glob
 import math
 import os
-import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats import open_checkpoint, sentence_transformers
+from kerasformer.checkpoints.formats import (
+    open_checkpoint,
+    sentence_transformers,
+    static_embedding,
+)
 from kerasformer.checkpoints.formats.sentence_vectors import DenseModule
+from kerasformer.checkpoints.source_files import list_files, read_licence
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, sha256_of
+from kerasformer.files import read_json
 from kerasformer.sources.presets import PRESETS
 from kerasformer.sources.resolve import resolve
 from kerasformer.text import Tokenizer
-
-_LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
-_MOST_FILES, _DEEPEST = 1000, 4
 
 
 def inspect(source: str | os.PathLike) -> dict:
@@ -65,6 +64,8 @@ def _describe(path: Path, problems: list[str]) -> dict:
     checkpoint: Checkpoint | None = None
     found: dict[str, Any] = {}
     try:
+        if static := sentence_transformers.find_static(path):
+            return _describe_static(path, static, problems)
         checkpoint = open_checkpoint(path)
         found = _describe_model(checkpoint)
         problems += checkpoint.report().problems()
@@ -98,6 +99,23 @@ def _describe(path: Path, problems: list[str]) -> dict:
     if described:
         described["notes"] = [str(note.message) for note in notes]
     return found | {"tokenizer": described}
+
+
+def _describe_static(path: Path, folder: Path, problems: list[str]) -> dict:
+    """What a StaticEmbedding and its tokenizer are."""
+    tensors = static_embedding.open_table(folder)
+    rows, width = static_embedding.table_shape(tensors)
+    tokenizer = static_embedding.read_tokenizer(folder)
+    if tokenizer.vocab_size > rows:
+        problems.append(
+            f"the tokenizer has {tokenizer.vocab_size:,} entries, and the table {rows:,}"
+        )
+    return {
+        "format": f"sentence-transformers, {static_embedding.KIND} of {width} dimensions",
+        "parameters": {"total": rows * width},
+        "modules": _describe_modules(path, problems),
+        "tokenizer": _describe_tokenizer(tokenizer) | {"notes": []},
+    }
 
 
 def _describe_model(checkpoint: Checkpoint) -> dict:
@@ -229,63 +247,3 @@ def _foreign(path: Path) -> str | None:
     }
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)
-
-
-def list_files(path: Path) -> list[dict]:
-    """The name, size and sha256 of each file of a source.
-
-    Hidden files are left out, and those more than four folders deep; the data of a TensorFlow
-    checkpoint are beside its index.
-    """
-    folder = path.parent
-    files: Iterable[Path] = [path]
-    if path.is_dir():
-        folder, files = path, _walk(path)
-    elif path.suffix == ".index":
-        files = path.parent.glob(f"{glob.escape(path.stem)}.*")
-    return [
-        {
-            "name": file.relative_to(folder).as_posix(),
-            "size": file.stat().st_size,
-            "sha256": sha256_of(file),
-        }
-        for file in sorted(filter(Path.is_file, files))[:_MOST_FILES]
-    ]
-
-
-def _walk(folder: Path):
-    for root, folders, names in os.walk(folder):
-        depth = len(Path(root).relative_to(folder).parts)
-        folders[:] = [n for n in folders if not n.startswith(".") and depth < _DEEPEST]
-        yield from (Path(root, name) for name in names if not name.startswith("."))
-
-
-def read_licence(path: Path) -> dict | None:
-    """The licence that a folder's own files name, and the `source` that names it.
-
-    That is the front matter of `README.md`, `config.json`, or the first line of a licence's text.
-    """
-    front = re.match(r"---\s*\n(.*?\n)---\s*\n", _beginning(path / "README.md"), flags=re.DOTALL)
-    match = front and re.search(r"^licen[sc]e:\s*(?:-\s*)?(\S[^\n]*)", front[1], flags=re.MULTILINE)
-    if match:
-        return {"name": match[1].strip().strip("'\""), "source": "README.md"}
-    match = re.search(r'"license"\s*:\s*"([^"\n]{1,100})"', _beginning(path / "config.json"))
-    if match:
-        return {"name": match[1], "source": "config.json"}
-    for name in _LICENCE_FILES:
-        lines = [line.strip(" #\t") for line in _beginning(path / name).splitlines()]
-        first = next(filter(None, lines), None)
-        if first:
-            return {"name": first[:100], "source": name}
-    return None
-
-
-def _beginning(path: Path) -> str:
-    """The first 100,000 characters of a text file; nothing where it cannot be read."""
-    if not path.is_file():  # a pipe would be waited for
-        return ""
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            return stream.read(100_000)
-    except OSError:
-        return ""

@@ -7,16 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.checkpoints import open_checkpoint
 from kerasformer.embedder.documents import TextOrWords, checked
 from kerasformer.embedder.options import EncodeOptions, Layers, check_whole_number, choose_options
 from kerasformer.embedder.pipeline import Pipeline
-from kerasformer.embedder.pretrained import read_settings, save_embedder
+from kerasformer.embedder.pretrained import read_embedder, save_embedder
 from kerasformer.embedder.results import TokenVectors, WordVectors
+from kerasformer.embedder.static import StaticPipeline
 from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder
-from kerasformer.sources.resolve import resolve
+from kerasformer.models.length import choose_max_length
+from kerasformer.models.static import StaticEncoder
 from kerasformer.text import WordPieceTokenizer
+from kerasformer.text.static import StaticTokenizer
 
 
 class TextEmbedder:
@@ -29,7 +31,7 @@ class TextEmbedder:
     A forked process cannot use its parent's embedder: it makes its own, or is started by "spawn".
 
     Args:
-        encoder: A `BertEncoder`.
+        encoder: A `BertEncoder`; or a `StaticEncoder`, of whose vectors a text has the mean.
         tokenizer: Its tokenizer.
         pooling: How a sentence's tokens are pooled: `"mean"` or another name of
             `kerasformer.layers.SequencePooling`; or `"pooled"`, BERT's dense + tanh over the first
@@ -42,7 +44,7 @@ class TextEmbedder:
             which keeps them apart.
         special_tokens: Whether the tokens around a text are pooled, and returned, too.
         max_length: Texts are truncated to this many tokens, special tokens included; by default
-            the tokenizer's `max_length`, and at most the encoder's positions.
+            the tokenizer's `max_length`, or the encoder's positions where these are fewer.
         normalize: Whether vectors are scaled to length 1, so that their dot product is a cosine.
         prompt: Put before every text.
         include_prompt: Whether the prompt's tokens are pooled, and returned, too.
@@ -57,7 +59,8 @@ class TextEmbedder:
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
-            leaves no token for a text behind the prompt; another encoder's tokenizer.
+            is more than the encoder's positions, or leaves no token for a text behind the prompt;
+            another encoder's tokenizer.
 
     Example:
 
@@ -75,8 +78,8 @@ class TextEmbedder:
 
     def __init__(
         self,
-        encoder: BertEncoder,
-        tokenizer: WordPieceTokenizer,
+        encoder: BertEncoder | StaticEncoder,
+        tokenizer: WordPieceTokenizer | StaticTokenizer,
         pooling: str | Sequence[str] = "mean",
         *,
         layers: Layers = "last",
@@ -94,18 +97,16 @@ class TextEmbedder:
         self.encoder, self.tokenizer = encoder, tokenizer
         self.layers, self.combine, self.pooling = layers, combine, pooling
         self.special_tokens = special_tokens
-        self.max_length = encoder.config.max_length
-        if max_length is None:
-            max_length = tokenizer.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
-            self.max_length = min(int(max_length), self.max_length)
+        self.max_length = choose_max_length(max_length, tokenizer, encoder.config.max_length)
         self.normalize = normalize
         self.prompt, self.include_prompt = prompt, include_prompt
         self.prompts = dict(prompts or {})
         self.dense = tuple(dense)
         self.dimensions, self.similarity = dimensions, similarity
-        self._pipeline = Pipeline(encoder, tokenizer, self.max_length, include_prompt, self.dense)
+        kind: Any = StaticPipeline if isinstance(encoder, StaticEncoder) else Pipeline
+        self._pipeline = kind(encoder, tokenizer, self.max_length, include_prompt, self.dense)
         options = self._options()
         self.pooling = options.pooling
         self.size = dimensions or self._pipeline.shape(options)[-1]
@@ -137,13 +138,8 @@ class TextEmbedder:
         Raises:
             UserError: There is no such source, or it has no BERT encoder or an unknown module.
         """
-        path = resolve(source)
-        checkpoint = open_checkpoint(path)
-        return cls(
-            checkpoint.load_encoder(BertEncoder, dtype=dtype),
-            checkpoint.read_tokenizer(),
-            **read_settings(path) | settings,
-        )
+        encoder, tokenizer, defined = read_embedder(source, dtype)
+        return cls(encoder, tokenizer, **defined | settings)
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Writes a sentence-transformers folder, for `from_pretrained` and sentence-transformers.

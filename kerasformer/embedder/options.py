@@ -9,6 +9,7 @@ import numpy as np
 from kerasformer.errors import UserError
 from kerasformer.layers import NAMED_LAYERS, LayerPooling, SequencePooling
 from kerasformer.models import BertEncoder
+from kerasformer.models.static import StaticEncoder
 
 POOLINGS = (*SequencePooling.POOLINGS, "pooled")
 
@@ -46,7 +47,7 @@ class EncodeOptions:
         if not isinstance(self.prompt, str):
             raise UserError(f"prompt is {self.prompt!r}, but must be a str.")
 
-    def check_fits(self, encoder: BertEncoder):
+    def check_fits(self, encoder: BertEncoder | StaticEncoder):
         """Checks that the encoder has the layers, and that the pooling fits them."""
         count = encoder.config.num_layers + 1
         try:
@@ -148,7 +149,7 @@ def check_whole_number(name: str, value: int, least: int):
         raise UserError(f"{name} is {value!r}, but must be a whole number, {least} or more.")
 
 
-def _check_vocabularies(tokenizer: Any, encoder: BertEncoder) -> None:
+def _check_vocabularies(tokenizer: Any, encoder: BertEncoder | StaticEncoder) -> None:
     """Raises a UserError for a tokenizer with more tokens than the encoder has vectors for."""
     tokens, rows = tokenizer.vocab_size, encoder.config.vocab_size
     if tokens > rows:

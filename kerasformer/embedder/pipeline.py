@@ -232,7 +232,7 @@ class Pipeline:
     def _model(self, windows: Windows, layers, poolings=(), cls_position=0) -> Callable:
         """The model of some settings: from pairs of anything and a batch to it and the output."""
         # A scalar mix is known by its weights, others by their settings.
-        mix = layers if layers.combine == "scalar_mix" else (layers.layers, layers.combine)
+        mix = layers if layers.combine == "scalar_mix" else (layers.chosen, layers.combine)
         key = (mix, poolings, cls_position)
         model = self._models.get(key)
         if model is None:

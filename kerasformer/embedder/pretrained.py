@@ -6,9 +6,12 @@ from typing import Any
 
 import keras
 
+from kerasformer.checkpoints import open_checkpoint
 from kerasformer.checkpoints.export.sentence_transformers import save_sentence_model
+from kerasformer.checkpoints.export.static_embedding import save_static_model
+from kerasformer.checkpoints.formats import static_embedding
 from kerasformer.checkpoints.formats.sentence_settings import SIMILARITIES
-from kerasformer.checkpoints.formats.sentence_transformers import read_modules
+from kerasformer.checkpoints.formats.sentence_transformers import find_static, read_modules
 from kerasformer.checkpoints.formats.sentence_vectors import (
     NORM_EPSILON,
     DenseModule,
@@ -18,6 +21,9 @@ from kerasformer.checkpoints.formats.sentence_vectors import (
 )
 from kerasformer.embedder.options import check_choice, choose_options
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.models.static import StaticEncoder
+from kerasformer.sources.resolve import resolve
 
 # What the embedder and the folder call alike.
 _SAME = (
@@ -32,13 +38,31 @@ _SAME = (
 )
 
 
+def read_embedder(
+    source: str | os.PathLike, dtype: str | None
+) -> tuple[BertEncoder | StaticEncoder, Any, dict[str, Any]]:
+    """The encoder, the tokenizer and the settings of a model; see `from_pretrained`."""
+    path = resolve(source)
+    static = find_static(path)
+    if static is None:
+        checkpoint = open_checkpoint(path)
+        encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
+        settings = read_settings(path)
+        if settings["max_length"] is not None:  # a folder may say more than its encoder takes
+            settings["max_length"] = min(settings["max_length"], encoder.config.max_length)
+        return encoder, checkpoint.read_tokenizer(), settings
+    tokenizer, table = static_embedding.read_tokenizer(static), static_embedding.read_table(static)
+    settings = read_settings(path)
+    return StaticEncoder(*table.shape, weights=table, dtype=dtype), tokenizer, settings
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """The arguments of `TextEmbedder` that a model's folder defines."""
     modules, layers, combine = read_modules(path), "last", "mean"
     if modules.layers is not None:
         layers, combine = modules.layers, modules.layers.combine
         if combine != "scalar_mix":  # no weights: plain arguments
-            layers = modules.layers.layers
+            layers = modules.layers.chosen
     dense = [_layer(module) for module in modules.dense]
     settings = {name: getattr(modules, name) for name in _SAME}
     if modules.normalize and modules.dimensions:
@@ -62,14 +86,13 @@ def save_embedder(embedder: Any, folder: str | os.PathLike):
             "sentence-transformers scales vectors before it cuts dimensions off: save an embedder "
             "with normalize=False."
         )
-    save_sentence_model(
-        Path(folder),
-        embedder.encoder,
-        embedder.tokenizer,
-        layers=choose_options(embedder, {}).layers,
-        dense=embedder.dense,
-        **{name: getattr(embedder, name) for name in _SAME},
-    )
+    settings = {name: getattr(embedder, name) for name in _SAME} | {"dense": embedder.dense}
+    if isinstance(embedder.encoder, StaticEncoder):
+        del settings["pooling"], settings["include_prompt"]
+        save_static_model(Path(folder), embedder.encoder, embedder.tokenizer, **settings)
+        return
+    settings["layers"] = choose_options(embedder, {}).layers
+    save_sentence_model(Path(folder), embedder.encoder, embedder.tokenizer, **settings)
 
 
 def _layer(module: VectorModule) -> keras.layers.Layer:

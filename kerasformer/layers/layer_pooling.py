@@ -85,7 +85,8 @@ class LayerPooling(keras.layers.Layer):
         if combine not in self.COMBINATIONS:
             known = ", ".join(map(repr, self.COMBINATIONS))
             raise ValueError(f"combine={combine!r} is not one of {known}.")
-        self.layers = layers if isinstance(layers, str) else _as_indices(layers)
+        # Not `layers`: Keras takes an attribute of that name for the layers within.
+        self.chosen = layers if isinstance(layers, str) else _as_indices(layers)
         if isinstance(layers, str) and not named and layers != "all":
             known = ", ".join(map(repr, ("all", *NAMED_LAYERS)))
             raise ValueError(f"layers={layers!r} is not one of {known}, nor indices.")
@@ -98,7 +99,7 @@ class LayerPooling(keras.layers.Layer):
         Raises:
             ValueError: An index is out of reach, or a named choice asks for more blocks.
         """
-        chosen = slice(None) if self.layers == "all" else self.layers
+        chosen = slice(None) if self.chosen == "all" else self.chosen
         least = -count
         if isinstance(chosen, str):
             chosen, _ = NAMED_LAYERS[chosen]
@@ -107,7 +108,7 @@ class LayerPooling(keras.layers.Layer):
             return tuple(range(count))[chosen]
         if not all(least <= i < count for i in chosen):
             raise ValueError(
-                f"layers={self.layers!r} is out of reach: there are {count} hidden states, the "
+                f"layers={self.chosen!r} is out of reach: there are {count} hidden states, the "
                 f"embeddings (0) and the blocks 1 to {count - 1}."
             )
         return tuple(i % count for i in chosen)
@@ -170,7 +171,7 @@ class LayerPooling(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        layers = self.layers if isinstance(self.layers, str) else list(self.layers)
+        layers = self.chosen if isinstance(self.chosen, str) else list(self.chosen)
         return {**super().get_config(), "layers": layers, "combine": self.combine}
 
     @classmethod

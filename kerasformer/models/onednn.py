@@ -14,7 +14,12 @@ def inference_kernels():
 
 def _runs_on_onednn():
     """Whether TensorFlow computes on this machine's processors, with oneDNN's kernels."""
-    return keras.backend.backend() == "tensorflow" and has_onednn() and not has_gpu()
+    if keras.backend.backend() != "tensorflow" or not has_onednn() or has_gpu():
+        return False
+    import tensorflow as tf
+
+    optimizer = tf.config.optimizer.get_experimental_options()
+    return optimizer.get("remapping", True) and not optimizer.get("disable_meta_optimizer", False)
 
 
 class OneDnnKernels(Kernels):
@@ -25,11 +30,13 @@ class OneDnnKernels(Kernels):
 
         Keras 2 wrote layer normalization as the batch normalization of `[1, rows, size, 1]`, where
         each row is a channel, and that is what TensorFlow's optimizer turns into `_MklLayerNorm`.
+        Outside of a graph nothing does, and the batch normalization itself writes beyond its memory
+        when two threads are in it with different numbers of channels.
         """
-        if inputs.dtype == "float64":
-            return super().layer_norm(layer, inputs)
         import tensorflow as tf
 
+        if inputs.dtype == "float64" or tf.executing_eagerly():
+            return super().layer_norm(layer, inputs)
         shape = tf.shape(inputs)
         rows = tf.reduce_prod(shape[:-1])
         none = tf.zeros([0])

@@ -8,6 +8,7 @@ from kerasformer.layers import MaskedLMHead
 from kerasformer.layers.kernels import embedding_table
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.encoder_task import EncoderTask, new_head
+from kerasformer.tasks.token_labels import TokenLabelled
 
 POSITIONS = "masked_lm_positions"
 
@@ -46,7 +47,7 @@ class _MaskedWords(EncoderTask):
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MaskedLanguageModel(_MaskedWords):
+class MaskedLanguageModel(TokenLabelled, _MaskedWords):
     """BERT that guesses masked words.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1. It is transformers'

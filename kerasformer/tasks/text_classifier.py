@@ -15,6 +15,7 @@ from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
+from kerasformer.models.length import choose_max_length
 from kerasformer.models.structure import Structure
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
@@ -99,28 +100,25 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         freeze_encoder: bool = False,
         **kwargs: Any,
     ):
+        if max_length is not None:
+            check_sizes(max_length=max_length)
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        own = getattr(tokenizer, "max_length", None) or positions
-        length: int = min(own, positions) if max_length is None else max_length
-        check_sizes(max_length=length)
+        length = choose_max_length(max_length, tokenizer, positions)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
         if pooling not in ("pooled", "cls", "mean"):
             raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
-        if layers is None:
-            layers = default_layers(pooling, self.encoder_is_frozen)
+        layers = default_layers(pooling, self.encoder_is_frozen) if layers is None else layers
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
-        count = encoder.config.num_layers + 1
-        indices = self.layer_pooling.indices(count)
+        states = [(None, None, encoder.config.hidden_size)] * (encoder.config.num_layers + 1)
+        self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         if pooling == "pooled":
             if encoder.pooler is None:
                 raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks.")
-            if indices != (count - 1,):
+            if self.layer_pooling.indices(len(states)) != (len(states) - 1,):
                 raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
-        states = [(None, None, encoder.config.hidden_size)] * count
-        self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
@@ -134,7 +132,10 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        trained = {"pooling": "pooled", "layers": "last", **checkpoint.settings, **settings}
+        own = dict(checkpoint.settings)
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        trained = {"pooling": "pooled", "layers": "last", **own, **settings}
         return heads, trained if heads else {}
 
     @classmethod
@@ -290,7 +291,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        layers = self.layer_pooling.layers
+        layers = self.layer_pooling.chosen
         return super().get_config() | {
             "pooling": self.pooling,
             "layers": layers if isinstance(layers, str) else list(layers),

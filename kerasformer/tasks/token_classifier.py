@@ -9,10 +9,11 @@ from kerasformer.models import BertEncoder
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.labels import check_class_names
+from kerasformer.tasks.token_labels import TokenLabelled
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TokenClassifier(EncoderClassifier):
+class TokenClassifier(TokenLabelled, EncoderClassifier):
     """A class for each token: named entities, parts of speech.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 5.3: each token's vector of the last

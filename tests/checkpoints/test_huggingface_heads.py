@@ -255,7 +255,7 @@ def test_settings_by_the_names_of_version_0_1(write):
         kerasformer={"pooling": "cls", "hidden_layers": [-1, 0], "trainable": False},
     )
     model = TextClassifier.from_pretrained(folder)
-    assert (model.pooling, model.layer_pooling.layers) == ("cls", (-1, 0))
+    assert (model.pooling, model.layer_pooling.chosen) == ("cls", (-1, 0))
     assert model.freeze_encoder
 
 

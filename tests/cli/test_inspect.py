@@ -218,11 +218,9 @@ def test_a_data_set(inspect, tmp_path, monkeypatch):
 
 
 def test_sentence_transformers(inspect, model, capsys):
-    places = {"Transformer": "", "Pooling": "1_Pooling"}
-    modules = [
-        {"path": path, "type": f"sentence_transformers.models.{kind}"}
-        for kind, path in places.items()
-    ]
+    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+    package = "sentence_transformers.models"
+    modules = [{"path": path, "type": f"{package}.{kind}"} for path, kind in kinds.items()]
     (model / "modules.json").write_text(json.dumps(modules))
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling/config.json").write_text('{"pooling_mode": ["mean", "cls"]}')
@@ -233,10 +231,10 @@ def test_sentence_transformers(inspect, model, capsys):
     assert (found["modules"]["max_length"], found["modules"]["normalize"]) == (15, False)
     assert main(["inspect", str(model)]) == 0
     assert "pooling         mean and cls" in capsys.readouterr().out
-    (model / "1_Pooling/config.json").write_text('{"pooling_mode": "median"}')
+    (model / "1_Pooling/config.json").write_text('{"pooling_mode": "attention"}')
     found = inspect(model)
     assert found["modules"] is None
-    assert "median" in found["problems"][0]
+    assert "attention" in found["problems"][0]
 
 
 @pytest.mark.parametrize(

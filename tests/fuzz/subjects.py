@@ -64,6 +64,18 @@ def write_shards(folder):
     (folder / "vocab.txt").write_text("\n".join(WORDS))
 
 
+def write_adapter(folder):
+    folder.mkdir()
+    write_huggingface(folder / "base")
+    config = {"peft_type": "LORA", "base_model_name_or_path": "base", "r": 2, "lora_alpha": 6}
+    config |= {"target_modules": ["query"], "bias": "none", "rank_pattern": {"layer.1": 2}}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    name = "base_model.model.bert.encoder.layer.0.attention.self.query"
+    shapes = {f"{name}.lora_A.weight": (2, 6), f"{name}.lora_B.weight": (6, 2)}
+    tensors = {name: np.ones(shape, "float32") for name, shape in shapes.items()}
+    save_file(tensors, folder / "adapter_model.safetensors")
+
+
 def write_sentence_transformers(folder):
     folder.mkdir()
     write_huggingface(folder / "0_Transformer")
@@ -197,6 +209,14 @@ def write_transformer_classifier(folder):
     sizes = {"vocab_size": 20, "max_length": 4, "hidden_size": 8}
     tokenizer = WordTokenizer.train(["a fine film", "a dull film"], vocab_size=20)
     TransformerClassifier(["bad", "good"], **sizes, tokenizer=tokenizer).save_pretrained(folder)
+
+
+def write_older_classifier(folder):
+    """As before the configuration had the sha256 of the weights."""
+    write_transformer_classifier(folder)
+    config = json.loads((folder / "classifier.json").read_text())
+    del config["weights_sha256"]
+    (folder / "classifier.json").write_text(json.dumps(config))
 
 
 def load_task(folder):
@@ -368,6 +388,7 @@ SUBJECTS = {
     "huggingface": Subject(write_huggingface, read_checkpoint),
     "shards": Subject(write_shards, read_checkpoint),
     "sentence-transformers": Subject(write_sentence_transformers, read_checkpoint),
+    "adapter": Subject(write_adapter, read_checkpoint),
     "kerashub": Subject(write_kerashub, read_checkpoint),
     "keras": Subject(write_keras_file, read_checkpoint),
     "savedmodel": Subject(write_savedmodel, read_checkpoint, 5),  # a graph takes long to parse
@@ -378,6 +399,7 @@ SUBJECTS = {
     "vocabulary": Subject(write_vocabulary, read_tokenizer),
     "text-classifier": Subject(write_text_classifier, load_task, 10),
     "transformer-classifier": Subject(write_transformer_classifier, load_task, 10),
+    "older-classifier": Subject(write_older_classifier, load_task, 10),
     "embedder": Subject(write_sentence_transformers, load_embedder, 10),
     "hub": Subject(write_savedmodel, load_hub, 20, is_data=False),
     "csv": Subject(write_table(".csv"), read_table),

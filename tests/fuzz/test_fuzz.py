@@ -9,9 +9,12 @@ import pytest
 
 # Subjects in one process share the imports; TensorFlow's are imported by one process alone.
 GROUPS = {
-    "models": ("huggingface", "shards", "sentence-transformers", "kerashub", "keras", "inspected"),
+    "models": (
+        *("huggingface", "shards", "sentence-transformers", "adapter", "kerashub", "keras"),
+        "inspected",
+    ),
     "tensorflow": ("savedmodel", "object-checkpoint", "google", "hub"),
-    "layers": ("text-classifier", "transformer-classifier", "embedder"),
+    "layers": ("text-classifier", "transformer-classifier", "older-classifier", "embedder"),
     "texts": ("tokenizer", "vocabulary", "csv", "csv.gz", "tsv", "jsonl", "parquet", "lines"),
     "results": ("npy-corpus", "parquet-corpus", "record", "features"),
     "sources": ("cache", "listing"),

@@ -53,6 +53,11 @@ class Subject:
         model = self.make(dtype)
         metrics = dict.fromkeys(self.y, self.metrics) if self.outputs > 1 else self.metrics
         defaults = {"optimizer": keras.optimizers.SGD(0.01), "loss": self.loss()}
+        # Without compiling graphs, but where a cell is about them.
+        defaults["run_eagerly"] = not compile_options.keys() & {
+            "jit_compile",
+            "steps_per_execution",
+        }
         defaults |= {"metrics": metrics and keras.tree.map_structure(lambda m: m, metrics)}
         model.compile(**defaults | compile_options)
         return model
@@ -60,6 +65,7 @@ class Subject:
 
 def encoder(dtype=None, **changes):
     sizes = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
+    sizes |= {"dropout": 0.0, "attention_dropout": 0.0}
     config = EncoderConfig(len(WORDS), **sizes, max_length=8, initializer_range=0.3, **changes)
     return BertEncoder(config, dtype=dtype)
 
@@ -91,7 +97,8 @@ def _masked_lm_head(dtype):
 
 
 def _text_classifier(dtype, **options):
-    return tasks.TextClassifier(["bad", "good"], encoder(dtype), TOKENIZER, dtype=dtype, **options)
+    options |= {"dtype": dtype, "dropout": 0.0}
+    return tasks.TextClassifier(["bad", "good"], encoder(dtype), TOKENIZER, **options)
 
 
 def _scratch(dtype):
@@ -143,6 +150,11 @@ TENSORS = {
     "NextSentencePredictor": Subject(
         lambda d: tasks.NextSentencePredictor(encoder(d), dtype=d), IDS, CLASSES
     ),
+    "MultipleChoice": Subject(
+        lambda d: tasks.MultipleChoice(encoder(d), dtype=d),
+        np.stack([IDS, IDS[::-1]], axis=1),
+        CLASSES,
+    ),
     "PretrainingModel": Subject(
         lambda d: tasks.PretrainingModel(encoder(d), dtype=d),
         IDS,
@@ -155,3 +167,10 @@ ON_TEXTS = {
     for name in ("TextClassifier", "TextClassifier, frozen", "TransformerClassifier")
 }
 SUBJECTS = {**LAYERS, **TENSORS, **ON_TEXTS}
+
+# Columns of the rows. `fit`, `evaluate` and `predict` are Keras' own but on texts: beside these,
+# one class for each kind of output stands for all, and layers are in models of Keras' own.
+FITTED = ("BertEncoder", "TextClassifier", "PretrainingModel", *ON_TEXTS)
+TRACED = ("BertEncoder", "TextClassifier", "TextClassifier, texts")
+CLASSES = (*LAYERS, *TENSORS)
+ALL = tuple(SUBJECTS)

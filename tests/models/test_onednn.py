@@ -89,6 +89,8 @@ def test_the_softmax_of_bfloat16_is_rounded_once():
     ("dtype", "tolerance"), [("float32", 5e-6), ("mixed_bfloat16", 0.1), ("mixed_float16", 0.01)]
 )
 def test_every_block_is_as_without_them(dtype, tolerance):
+    import tensorflow as tf
+
     keras.utils.set_random_seed(0)
     config = EncoderConfig(
         vocab_size=50, hidden_size=36, num_layers=2, num_heads=3, intermediate_size=40
@@ -105,7 +107,8 @@ def test_every_block_is_as_without_them(dtype, tolerance):
     outputs = []
     for chosen in (contextlib.nullcontext(), use_kernels(OneDnnKernels())):
         with chosen:
-            outputs.append(keras.tree.flatten(encoder(ids, outputs=names, training=False)))
+            graph = tf.function(lambda ids: encoder(ids, outputs=names, training=False))
+            outputs.append(keras.tree.flatten(graph(ids)))
     assert len(outputs[0]) == 6
     for plain, fused in zip(*outputs, strict=True):
         assert plain.dtype == fused.dtype
@@ -121,3 +124,28 @@ def test_they_are_used_within_the_context_alone():
     with pytest.raises(ZeroDivisionError), use_kernels(chosen):
         1 / 0  # noqa: B018
     assert kernels() is before
+
+
+def test_layer_norm_is_keras_own_outside_of_a_graph(monkeypatch):
+    """There TensorFlow's kernel of batch normalization stays, which threads must not share."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", None)
+    layer = LayerNormalization(epsilon=1e-12)
+    x = keras.ops.reshape(keras.ops.arange(24, dtype="float32"), (2, 3, 4))
+    with use_kernels(OneDnnKernels()):
+        np.testing.assert_array_equal(layer(x), keras.layers.LayerNormalization(epsilon=1e-12)(x))
+
+
+@pytest.mark.skipif(not has_onednn, reason="TensorFlow without oneDNN")
+@pytest.mark.parametrize("option", [{"remapping": False}, {"disable_meta_optimizer": True}])
+def test_they_are_not_used_where_nothing_makes_one_operation_of_them(option):
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options(option)
+    try:
+        assert not isinstance(inference_kernels(), OneDnnKernels)
+    finally:
+        opposite = {name: not value for name, value in option.items()}
+        tf.config.optimizer.set_experimental_options(opposite)
+    assert isinstance(inference_kernels(), OneDnnKernels)

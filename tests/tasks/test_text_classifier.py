@@ -303,3 +303,44 @@ def test_a_keras_file_of_version_0_1_loads(tokenizer, tmp_path, frozen):
     assert len(loaded.trainable_weights) == (2 if frozen else len(classifier.trainable_weights))
     loaded.freeze_encoder = False
     assert len(loaded.trainable_weights) == len(classifier.trainable_weights)
+
+
+def test_no_more_tokens_than_the_encoder_takes(tokenizer, tmp_path):
+    assert make(tokenizer).max_length == make(tokenizer, max_length=16).max_length == 16
+    with pytest.raises(UserError, match="max_length is 17, but the encoder takes"):
+        make(tokenizer, max_length=17)
+    make(tokenizer).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    text = path.read_text()
+    assert '"max_length": 16' in text  # of the classifier; the encoder's has another name
+    path.write_text(text.replace('"max_length": 16', '"max_length": 500'))
+    assert TextClassifier.from_pretrained(tmp_path).max_length == 16
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_texts_in_other_numbers_have_few_shapes_and_no_trace_of_their_own(
+    tokenizer, frozen, monkeypatch
+):
+    """TensorFlow's oneDNN and XLA keep code for each shape, and a graph for each trace."""
+    classifier = make(tokenizer, freeze_encoder=frozen)
+    traces, shapes, rows = [], set(), {}
+    call, predict_on_batch = TextClassifier.call, TextClassifier.predict_on_batch
+
+    def traced(self, inputs, training=None):
+        traces.append(keras.tree.map_structure(lambda one: tuple(one.shape), inputs))
+        return call(self, inputs, training)
+
+    def computed(self, x):
+        shapes.add(x["input_word_ids"].shape)
+        return predict_on_batch(self, x)
+
+    monkeypatch.setattr(TextClassifier, "call", traced)
+    monkeypatch.setattr(TextClassifier, "predict_on_batch", computed)
+    for count in range(1, 21):
+        rows[count] = classifier.predict((2 * TEXTS)[:count], batch_size=8)
+        assert rows[count].shape == (count, 2)
+    assert {count for count, _ in shapes} == {1, 2, 4, 8}
+    if keras.backend.backend() == "tensorflow":
+        assert len(traces) <= 3
+    for count in (3, 13):
+        np.testing.assert_allclose(rows[count], rows[20][:count], atol=1e-5)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tokenizers import normalizers
 
 from kerasformer.checkpoints.checkpoint import Checkpoint
-from kerasformer.checkpoints.formats import huggingface, sentence_layers
+from kerasformer.checkpoints.formats import huggingface, sentence_layers, static_embedding
 from kerasformer.checkpoints.formats.sentence_settings import (
     PROMPTS,
     TransformerSettings,
@@ -48,7 +48,7 @@ class SentenceModules:
     """What a sentence-transformers folder does with a text, besides its Transformer.
 
     Attributes:
-        transformer: The folder of the Transformer.
+        transformer: The folder of the Transformer, or of the StaticEmbedding in its place.
         pooling: Names of `SequencePooling`, whose vectors are concatenated; or `"pooled"`.
         layers: The layers whose combination is pooled; None for the last one.
         dense: The modules over the pooled vector, in order.
@@ -59,6 +59,7 @@ class SentenceModules:
         include_prompt: Whether the prompt's tokens are pooled too.
         dimensions: How many of the first dimensions are kept, at the very end; None for all.
         similarity: By which measure the vectors are meant to be compared.
+        is_static: Whether there is a StaticEmbedding in place of a Transformer.
     """
 
     transformer: Path
@@ -72,6 +73,7 @@ class SentenceModules:
     include_prompt: bool = True
     dimensions: int | None = None
     similarity: str = "cosine"
+    is_static: bool = False
 
 
 def is_here(path: Path) -> bool:
@@ -107,6 +109,9 @@ def read_modules(folder: Path) -> SentenceModules:
     if not is_here(folder):
         return SentenceModules(folder, max_length=tokenizer_length(folder))
     modules = _list_modules(folder)
+    if static := _static(modules):
+        max_length = static_embedding.read_tokenizer(static).max_length
+        return _complete(modules, folder, static, max_length=max_length, is_static=True)
     transformer = _transformer(modules, folder)
     settings = read_transformer_settings(transformer)
     pooling: tuple[str, ...] = ("pooled",)
@@ -116,31 +121,51 @@ def read_modules(folder: Path) -> SentenceModules:
         if len(modules) < 2 or modules[1][0] != "Pooling":
             raise _other_modules(modules, folder)
         pooling, include_prompt = read_pooling(modules.pop(1)[1])
+    return _complete(
+        modules,
+        folder,
+        transformer,
+        pooling=pooling,
+        layers=layers,
+        max_length=settings.max_length,
+        include_prompt=include_prompt,
+    )
+
+
+def find_static(folder: Path) -> Path | None:
+    """The folder of the StaticEmbedding with which a folder's modules begin; None for others."""
+    return _static(_list_modules(folder)) if is_here(folder) else None
+
+
+def _static(modules) -> Path | None:
+    return modules[0][1] if modules and modules[0][0] == static_embedding.KIND else None
+
+
+def _complete(modules, folder: Path, first: Path, **settings) -> SentenceModules:
+    """Adds the modules over the vector of a text, and the model's settings."""
     if any(kind not in READERS for kind, _ in modules[1:]):
         raise _other_modules(modules, folder)
     dense = [READERS[kind](path) for kind, path in modules[1:]]
     normalize = bool(dense) and isinstance(dense[-1], NormalizeModule)
     model = read_model_settings(folder)
     return SentenceModules(
-        transformer=transformer,
-        pooling=pooling,
-        layers=layers,
+        transformer=first,
         dense=tuple(dense[: len(dense) - normalize]),
         normalize=normalize,
-        max_length=settings.max_length,
-        include_prompt=include_prompt,
         **vars(model),
+        **settings,
     )
 
 
 def _other_modules(modules: Sequence[tuple[str, Path]], folder: Path) -> UserError:
     kinds = [kind for kind, _ in modules]
-    known = ("Transformer", "Pooling", *READERS)
+    known = ("Transformer", static_embedding.KIND, "Pooling", *READERS)
     odd = next((kind for kind in kinds if kind not in known), None)
     problem = f"a module {odd!r}" if odd else f"the modules {', '.join(kinds)}"
     return UserError(
         f"{folder / MODULES} has {problem}, but only a Transformer, layer pooling if any, Pooling, "
-        f"and any of {', '.join(READERS)}, in this order, can be read."
+        f"and any of {', '.join(READERS)}, in this order, can be read; or a "
+        f"{static_embedding.KIND} in place of the first three."
     )
 
 
@@ -192,6 +217,11 @@ def _kind(name: str) -> str:
 
 
 def _transformer(modules, folder: Path) -> Path:
+    if _static(modules):
+        raise UserError(
+            f"{folder} is a {static_embedding.KIND}, a vector for each token without an encoder: "
+            "use TextEmbedder.from_pretrained."
+        )
     if not modules or modules[0][0] != "Transformer":
         found = modules[0][0] if modules else "nothing"
         raise UserError(
