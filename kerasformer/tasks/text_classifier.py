@@ -112,8 +112,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         super().__init__(class_names, length, **kwargs)
         self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
-        if layers is None:
-            layers = default_layers(pooling, self.encoder_is_frozen)
+        layers = default_layers(pooling, self.encoder_is_frozen) if layers is None else layers
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
         check_pooling(pooling, encoder, self.layer_pooling.indices(count))

@@ -350,7 +350,7 @@ def test_layers_of_weights_have_their_defaults(tmp_path):
     write(tmp_path / "config.json", {"embedding_dimension": 4})
     tensors = {"layer_weights": np.ones(9, "float32")}
     safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
-    assert read_layers("WeightedLayerPooling", tmp_path).layers == tuple(range(4, 13))
+    assert read_layers("WeightedLayerPooling", tmp_path).chosen == tuple(range(4, 13))
     write(tmp_path / "config.json", {"layers": [0], "combine": "sum", "more": 1})
     with pytest.raises(UserError, match="has 'more'"):
         read_layers("LayerPooling", tmp_path)

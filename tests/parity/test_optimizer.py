@@ -14,7 +14,7 @@ def test_the_update_equals_that_of_torch(torch, rng, decay):
     start = rng.normal(size=(5, 3)).astype("float32")
     gradients = rng.normal(size=(20, 5, 3)).astype("float32")
     ours = keras.Variable(start)
-    # Keras adds epsilon before the bias is corrected, PyTorch after: the smaller, the less it shows.
+    # Keras adds epsilon before the bias is corrected, PyTorch after: a small one does not show.
     optimizer = AdamW(0.01, weight_decay=decay, epsilon=1e-12, beta_2=0.99)
     optimizer.build([ours])
     theirs = torch.nn.Parameter(torch.tensor(start))
