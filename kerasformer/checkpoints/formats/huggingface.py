@@ -110,7 +110,7 @@ def _open_weights(folder: Path) -> SafetensorsTensors:
 def _check_same_save(values: dict, tensors: SafetensorsTensors, folder: Path):
     """transformers hands on our id in config.json, and writes none into the weights."""
     save_id = values.get(SAVE_ID)
-    if save_id is not None and tensors.save_ids - {save_id}:
+    if save_id is not None and tensors.save_ids - {str(save_id)}:
         raise UserError(
             f"{folder} holds config.json and weights of two different saves: copy or save the "
             "whole model again."

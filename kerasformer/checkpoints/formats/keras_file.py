@@ -42,6 +42,11 @@ KERASFORMER = NameTable(
 )
 
 
+# What the library of zip files raises; the last ones of names, and of passwords.
+_DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError)
+_DAMAGE += (UnicodeDecodeError, RuntimeError)
+
+
 def is_here(path: Path) -> bool:
     """Whether the path is such a file."""
     return path.suffix == ".keras" and path.is_file()
@@ -53,7 +58,7 @@ def open_path(path: Path) -> Checkpoint:
         with zipfile.ZipFile(path) as archive:
             config = _read_config(archive, path)
             tensors = _open_weights(archive, path)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path} is no sound .keras file ({error}): save it again.") from None
 
     def read_tokenizer():
