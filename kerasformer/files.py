@@ -9,6 +9,7 @@ import math
 import os
 import re
 import secrets
+import types
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,14 @@ def read_json(path: Path, kind: type = dict) -> Any:
     {'hidden_size': 128}
     """
     return parse_json(read_text(path), path, kind)
+
+
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """`read_json` of a file that may be absent, which says as much as an empty object.
+
+    A link to nowhere is not absent: what it was to say is unknown, and a `UserError`.
+    """
+    return read_json(path) if os.path.lexists(path) else {}
 
 
 def map_array(path: Path) -> Any:
@@ -185,6 +194,15 @@ def locked(folder, what: str, patience: float = 0):
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # succeeds only where nothing was written
+
+
+def write_array(path: Path, array) -> None:
+    """Writes an array atomically, as `numpy.save` does."""
+    import numpy as np
+
+    with open_whole(path) as stream:
+        # Not to the file, which numpy would have C write to: its errors of a full disk say nothing.
+        np.save(types.SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 @contextlib.contextmanager

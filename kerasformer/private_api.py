@@ -146,6 +146,17 @@ def optimizer_with_hooks(base: type) -> Any:
     return Hooks
 
 
+def unknown_variables(optimizer, variables: list) -> list:
+    """The variables, of those given, that a built optimizer has no state for.
+
+    Keras says of none of them before it fails within a step of training.
+    """
+    if optimizer is None or not optimizer.built:
+        return []
+    known = {id(variable) for variable in optimizer._trainable_variables}
+    return [variable for variable in variables if id(variable) not in known]
+
+
 def has_onednn() -> bool:
     """Whether this TensorFlow has oneDNN's kernels and uses them.
 

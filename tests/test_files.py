@@ -9,7 +9,15 @@ import pytest
 
 from kerasformer import files
 from kerasformer.errors import UserError
-from kerasformer.files import map_array, only_writer, read_json, read_text, refuse_used
+from kerasformer.files import (
+    map_array,
+    only_writer,
+    read_json,
+    read_optional_json,
+    read_text,
+    refuse_used,
+    write_array,
+)
 
 
 def test_what_json_wrote_comes_back(tmp_path):
@@ -72,6 +80,16 @@ def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_bytes(b" " * (3 << 20) + b"1")
     with pytest.raises(UserError, match="is larger than 3 MiB"):
         read_text(tmp_path / "a.json")
+
+
+def test_a_link_to_nowhere_is_not_an_absent_file(tmp_path):
+    path = tmp_path / "config.json"
+    assert read_optional_json(path) == {}
+    path.symlink_to("nowhere.json")
+    with pytest.raises(UserError, match=r"There is no file .*config\.json"):
+        read_optional_json(path)
+    path.with_name("nowhere.json").write_text('{"a": 1}')
+    assert read_optional_json(path) == {"a": 1}
 
 
 def test_line_ends_are_one(tmp_path):
@@ -138,3 +156,22 @@ def test_a_lock_ends_with_its_process(tmp_path):
         with pytest.raises(UserError, match="Another run is writing"):
             held.__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files as POSIX does")
+def test_an_array_that_does_not_fit_is_told_by_the_system_and_leaves_nothing(tmp_path):
+    import resource
+
+    array = np.arange(3000.0)
+    write_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_array(tmp_path / "c.npy", array)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.strerror
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npy", "b.npy"}

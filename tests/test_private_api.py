@@ -83,6 +83,18 @@ def test_optimizer_with_hooks():
 
 
 @tensorflow_only
+def test_unknown_variables():
+    one, other = (keras.Variable([1.0]) for _ in range(2))
+    for optimizer in (
+        keras.optimizers.SGD(),
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()),
+    ):
+        assert private_api.unknown_variables(optimizer, [one, other]) == []
+        optimizer.build([one])
+        assert private_api.unknown_variables(optimizer, [one, other]) == [other]
+    assert private_api.unknown_variables(None, [one]) == []
+
+
 def test_has_onednn():
     # The ImportError that `has_onednn` lives with would hide that the name is gone.
     from tensorflow.python.util import _pywrap_util_port

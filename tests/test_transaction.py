@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,9 +13,10 @@ from kerasformer import transaction
 from kerasformer.errors import UserError
 from kerasformer.transaction import JOURNAL, finish_saving, saving
 
+from .kills import in_a_child
+
 NAMES = ("config.json", "model.safetensors", "1_Dense/model.safetensors", "tokenizer.json")
 STALE = "model-00001-of-00002.safetensors"
-EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
 OBSOLETE = ["model-*-of-*.safetensors", "*.safetensors"]
 
 
@@ -37,29 +37,6 @@ def listing(folder):
 
 def files(content, names=NAMES):
     return {name: f"{name} {content}" for name in names}
-
-
-def in_a_child(run, kill_at=None, under=None):
-    """The status of a forked process, killed when it is about to touch files for the nth time."""
-    child = os.fork()
-    if child == 0:
-        try:
-            count = 0
-
-            def watch(event, arguments):
-                nonlocal count
-                if event in EVENTS and str(arguments[0]).startswith(str(under)):
-                    count += 1
-                    if count == kill_at:
-                        os.kill(os.getpid(), signal.SIGKILL)
-
-            if kill_at is not None:
-                sys.addaudithook(watch)
-            run()
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_save_killed_at_any_step_leaves_the_old_or_the_new(tmp_path, monkeypatch):

@@ -245,5 +245,5 @@ def _foreign(path: Path) -> str | None:
         ".h5": "HDF5",
         ".index": "TensorFlow",
     }
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
     return next((f"{suffixes[f.suffix]} weights" for f in files if f.suffix in suffixes), None)

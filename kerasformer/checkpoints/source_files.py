@@ -63,6 +63,8 @@ def read_licence(path: Path) -> dict | None:
 
 def _beginning(path: Path) -> str:
     """The first 100,000 characters of a text file; nothing where it cannot be read."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
             return stream.read(100_000)

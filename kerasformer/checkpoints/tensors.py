@@ -31,11 +31,15 @@ class Tensors(Mapping[str, np.ndarray]):
     Args:
         entries: For each name what the file's directory says: an object with `shape`, `dtype` (by
             numpy's name), `file` and what the reader of the format needs.
+        stamps: What `stamp` gave of the files before their directories were read; by default what
+            it gives now.
     """
 
-    def __init__(self, entries: Mapping[str, Any]):
+    def __init__(self, entries: Mapping[str, Any], stamps: Mapping[Path, Any] | None = None):
         self._entries = entries
-        self._stamps = {file: _stamp(file) for file in {e.file for e in entries.values()}}
+        if stamps is None:
+            stamps = {file: stamp(file) for file in {e.file for e in entries.values()}}
+        self._stamps = stamps
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._entries[name]
@@ -45,7 +49,7 @@ class Tensors(Mapping[str, np.ndarray]):
                 "read: expected 16, 32 or 64-bit floats, integers or booleans."
             )
         tensor = self._read(name, entry)
-        if _stamp(entry.file) != self._stamps[entry.file]:  # saved anew by another process
+        if stamp(entry.file) != self._stamps[entry.file]:  # saved anew by another process
             raise UserError(f"{entry.file} has changed while it was read: load the model again.")
         return tensor
 
@@ -98,7 +102,8 @@ class Tensors(Mapping[str, np.ndarray]):
         return self._entries[name].file
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
+def stamp(file: Path) -> tuple[int, ...] | None:
+    """What a file that is replaced, or written to, has another one of."""
     try:
         status = os.stat(file)
     except OSError:

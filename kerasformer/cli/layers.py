@@ -15,6 +15,8 @@ from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
 from kerasformer.progress import say
 
+_PICTURE, _TABLE = "layers.png", "table.md"
+
 
 def add_options(command):
     """Adds the options to the parser of the command."""
@@ -59,7 +61,7 @@ def run(arguments):
     require("matplotlib", extra="compare")
     settings = {name: value for name, value in vars(arguments).items() if name != "run"}
     folder = arguments.output and Path(arguments.output).expanduser()
-    refuse_used(folder)
+    refuse_used(folder, leftovers=[_PICTURE, _TABLE])  # which are written before the record
     check_poolings(arguments.poolings)
     if not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}: give a number from 0 to {2**32 - 1}.")
@@ -118,8 +120,8 @@ def _write(folder, study, dataset, settings):
         "answer": answer(study, model),
     }
     files = {
-        "layers.png": layers_map(study, f"{dataset.name}, {model}"),
-        "table.md": markdown(study, dataset.name, model),
+        _PICTURE: layers_map(study, f"{dataset.name}, {model}"),
+        _TABLE: markdown(study, dataset.name, model),
         "record.json": json.dumps(whole_record, indent=1) + "\n",
     }
     with writing(folder):

@@ -152,6 +152,7 @@ class FineTuned(_KerasArm):
         model = self.make.from_pretrained(
             self.settings["pretrained"],
             self.dataset.class_names,
+            new_head=True,
             dtype=self.settings["dtype"],
             **self.arguments,
         )
@@ -162,7 +163,7 @@ class FineTuned(_KerasArm):
     @classmethod
     def code(cls, settings):
         """Python that makes the same model for `data`, untrained."""
-        arguments = {"dtype": settings["dtype"], **cls.arguments}
+        arguments = {"new_head": True, "dtype": settings["dtype"], **cls.arguments}
         arguments = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         return f"""\
 source = {settings["pretrained"]!r}

@@ -19,7 +19,7 @@ from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report
 from kerasformer.compare.report.record import FORMAT
-from kerasformer.compare.settings import Settings
+from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import LabeledDataset, load_dataset
 from kerasformer.data.columns import say_joined
@@ -78,7 +78,7 @@ def compare(output=None, resume=False, **settings) -> Path:
     else:
         asked = Settings.make(**settings)
         remedy = ", or --resume to go on with the comparison in it"
-        refuse_used(folder, remedy, leftovers=[KEPT])
+        refuse_used(folder, remedy, leftovers=[KEPT, MODELS])
     dataset = load_data(asked)
     model = _identify_model(asked)  # fetched now, or refused before anything has run
     folder = folder or new_folder("compare", dataset.name)
@@ -151,6 +151,7 @@ def _run_arms(record, dataset, settings, folder):
                 if seeds:
                     _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
                     shutil.rmtree(folder / KEPT, ignore_errors=True)
+        shutil.rmtree(folder / KEPT, ignore_errors=True)  # of an arm that was killed at its end
         record["status"] = "complete"
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_continue(record, folder)) from None

@@ -2,14 +2,13 @@
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 
+from kerasformer.child_process import end_with_parent
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.settings import MODELS
 from kerasformer.errors import UserError
@@ -78,7 +77,8 @@ def work(connection, arm, dataset, settings, seeds, folder):
     # TensorFlow's own messages would break the live line.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C does
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # It would go on to its next message otherwise, beside the process that resumes the comparison.
+    end_with_parent()
     events = Events(connection)
     try:
         with stderr_to_nowhere():  # TensorFlow's first messages ignore every log level
@@ -102,17 +102,6 @@ def work(connection, arm, dataset, settings, seeds, folder):
         connection.close()
     sys.stdout.flush()
     os._exit(0)  # not through TensorFlow's teardown, which takes a second
-
-
-def _end_with_parent():
-    """Ends this process as soon as its parent has ended, by SIGKILL too.
-
-    It would go on to its next message otherwise, beside the process that resumes the comparison.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def peak_memory_mib():

@@ -43,9 +43,10 @@ class InputFile:
             status = os.stat(path)
             return cls(str(path), status.st_size, status.st_mtime_ns, sha256_of(Path(path)))
 
-    def at(self, path: str | os.PathLike) -> "InputFile":
-        """The same file where it is now, read only if it has a new time.
+    def at(self, path: str | os.PathLike, read: bool = False) -> "InputFile":
+        """The same file where it is now.
 
+        What has the same size and time is taken for the same, unless it is to be `read`.
         It is a `UserError` if it has changed, is gone, or would be read as another kind of file.
         """
         try:
@@ -62,13 +63,16 @@ class InputFile:
             )
         if size != self.bytes:
             change = f"it had {self.bytes:,} bytes and has {size:,} now"
-        elif status.st_mtime_ns != self.mtime_ns and InputFile.of(path).sha256 != self.sha256:
+        elif (read or status.st_mtime_ns != self.mtime_ns) and self._is_another(path):
             change = "its size is the same, its content is not"
         elif kind_of(path) != kind_of(self.path):
             change, hint = f"it was read as {kind_of(self.path)}", "give it a name that ends so"
         else:
             return dataclasses.replace(self, path=str(path), mtime_ns=status.st_mtime_ns)
         raise UserError(f"{path} has changed since the job was begun ({change}): {hint}.")
+
+    def _is_another(self, path):
+        return InputFile.of(path).sha256 != self.sha256
 
 
 @dataclasses.dataclass(frozen=True)

@@ -200,7 +200,7 @@ def _resumed(folder, inputs, settings, stdin_format) -> Manifest:
             f"The job in {folder} was begun with {len(files)} files and has {len(paths)} now: give "
             "the same ones, or embed into a new folder."
         )
-    present = tuple(file.at(path) for file, path in zip(files, paths, strict=True))
+    present = tuple(file.at(path, read=True) for file, path in zip(files, paths, strict=True))
     manifest.job = dataclasses.replace(job, input=dataclasses.replace(job.input, files=present))
     return manifest
 

@@ -10,7 +10,7 @@ import numpy as np
 from kerasformer.data.parquet_file import ParquetFile, readable
 from kerasformer.data.text_file import TextLines
 from kerasformer.errors import UserError, require
-from kerasformer.files import map_array, open_whole, parse_json, sha256_of, writing
+from kerasformer.files import map_array, open_whole, parse_json, sha256_of, write_array, writing
 
 FORMATS = ("parquet", "npy")
 _SUFFIXES = {"parquet": (".parquet",), "npy": (".npy", ".jsonl")}
@@ -147,8 +147,7 @@ def _write_parquet(path, shard):
 
 
 def _write_npy(path, about, shard):
-    with open_whole(path) as stream:
-        np.save(stream, np.ascontiguousarray(shard.vectors), allow_pickle=False)
+    write_array(path, np.ascontiguousarray(shard.vectors))
     texts = [{}] * len(shard.ids) if shard.texts is None else [{"text": t} for t in shard.texts]
     with open_whole(about) as stream:
         for id, text in zip(shard.ids, texts, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from kerasformer.data.batches import length_batches, padded_length, token_batches
+from kerasformer.data.batches import filled, length_batches, padded_length, token_batches
 from kerasformer.embedder.graph import multiplies_in_half
 from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once
@@ -47,8 +47,3 @@ def batch_tokens(total: int, most: int, at_once: int) -> int:
     code ready.
     """
     return min(most, max(math.ceil(total / at_once), _LEAST_TOKENS))
-
-
-def filled(batch: np.ndarray, full: int) -> np.ndarray:
-    """Indices, int `[n]`, repeated up to a power of two or a full batch, for fewer shapes."""
-    return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))

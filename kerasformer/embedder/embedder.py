@@ -15,6 +15,7 @@ from kerasformer.embedder.results import TokenVectors, WordVectors
 from kerasformer.embedder.static import StaticPipeline
 from kerasformer.layers import LayerPooling
 from kerasformer.models import BertEncoder
+from kerasformer.models.length import choose_max_length
 from kerasformer.models.static import StaticEncoder
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.text.static import StaticTokenizer
@@ -43,7 +44,7 @@ class TextEmbedder:
             which keeps them apart.
         special_tokens: Whether the tokens around a text are pooled, and returned, too.
         max_length: Texts are truncated to this many tokens, special tokens included; by default
-            the tokenizer's `max_length`, and at most the encoder's positions.
+            the tokenizer's `max_length`, or the encoder's positions where these are fewer.
         normalize: Whether vectors are scaled to length 1, so that their dot product is a cosine.
         prompt: Put before every text.
         include_prompt: Whether the prompt's tokens are pooled, and returned, too.
@@ -58,7 +59,8 @@ class TextEmbedder:
 
     Raises:
         UserError: An unknown pooling or layer, or one that the encoder does not have; `max_length`
-            leaves no token for a text behind the prompt; another encoder's tokenizer.
+            is more than the encoder's positions, or leaves no token for a text behind the prompt;
+            another encoder's tokenizer.
 
     Example:
 
@@ -95,12 +97,9 @@ class TextEmbedder:
         self.encoder, self.tokenizer = encoder, tokenizer
         self.layers, self.combine, self.pooling = layers, combine, pooling
         self.special_tokens = special_tokens
-        self.max_length = encoder.config.max_length
-        if max_length is None:
-            max_length = tokenizer.max_length
         if max_length is not None:
             check_whole_number("max_length", max_length, least=3)
-            self.max_length = min(int(max_length), self.max_length)
+        self.max_length = choose_max_length(max_length, tokenizer, encoder.config.max_length)
         self.normalize = normalize
         self.prompt, self.include_prompt = prompt, include_prompt
         self.prompts = dict(prompts or {})

@@ -47,7 +47,10 @@ def read_embedder(
     if static is None:
         checkpoint = open_checkpoint(path)
         encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
-        return encoder, checkpoint.read_tokenizer(), read_settings(path)
+        settings = read_settings(path)
+        if settings["max_length"] is not None:  # a folder may say more than its encoder takes
+            settings["max_length"] = min(settings["max_length"], encoder.config.max_length)
+        return encoder, checkpoint.read_tokenizer(), settings
     tokenizer, table = static_embedding.read_tokenizer(static), static_embedding.read_table(static)
     settings = read_settings(path)
     return StaticEncoder(*table.shape, weights=table, dtype=dtype), tokenizer, settings

@@ -12,6 +12,7 @@ from kerasformer.hub.saved_model import SavedFunction, is_text, read_vocabulary
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import INPUTS, input_dict
+from kerasformer.private_api import set_mask
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -49,6 +50,7 @@ class HubEncoder(HubLayer):
         A dict of what the SavedModel returns; of a BERT `sequence_output`, the last block's
         `[batch, seq, hidden_size]`; `pooled_output` and `default`, `[batch, hidden_size]`; and
         `encoder_outputs`, the list of every block's. A text embedding returns `default` alone.
+        Those of tokens have the padding as their Keras mask.
 
     Raises:
         UserError: The source is no SavedModel of TensorFlow 2, is broken, or is no text encoder.
@@ -123,7 +125,17 @@ class HubEncoder(HubLayer):
         if "training" in self._encode.defaults:
             options["training"] = bool(training and self.trainable)
         outputs = _named(self._encode.function(self._arguments(inputs), **options))
-        return tree.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), outputs)
+        outputs = tree.map_structure(lambda tensor: tf.cast(tensor, self.compute_dtype), outputs)
+        if not self.takes_text:
+            mask = tf.cast(self._padding_mask(inputs), tf.bool)
+            for states in (outputs.get("sequence_output"), *outputs.get("encoder_outputs", ())):
+                if states is not None:
+                    set_mask(states, mask)
+        return outputs
+
+    def _padding_mask(self, inputs):
+        mask = inputs.get("input_mask")
+        return inputs["input_word_ids"] != self._padding_id if mask is None else mask
 
     def _arguments(self, inputs):
         """What the SavedModel is called with: its own names or order, and its own dtypes."""
@@ -133,7 +145,7 @@ class HubEncoder(HubLayer):
             return inputs
         _check_shapes(inputs, self.max_length)
         ids = tf.cast(inputs["input_word_ids"], tf.int32)
-        whole = {"input_mask": tf.not_equal(ids, self._padding_id), "input_type_ids": 0 * ids}
+        whole = {"input_mask": self._padding_mask(inputs), "input_type_ids": 0 * ids}
         whole |= inputs
 
         def argument(name, spec):

@@ -1,11 +1,21 @@
 """What every model has beyond Keras' own."""
 
+import contextlib
+import threading
 from typing import Any
 
+import keras
+
+from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
 from kerasformer.models.process import OwnProcess
 from kerasformer.models.structure import Structure
+from kerasformer.private_api import unknown_variables
+
+# On JAX Keras gives the weights' buffers away to each step, and takes them back after it: another
+# thread, whose model may share the encoder, would meanwhile find them deleted.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class Model(HoldsQuantized, OwnProcess):
@@ -27,7 +37,17 @@ class Model(HoldsQuantized, OwnProcess):
         return now != before
 
     def make_train_function(self, force: bool = False) -> Any:
-        """As in Keras, and anew where the model's layers have changed."""
+        """As in Keras, and anew where the model's layers have changed.
+
+        Raises:
+            UserError: The optimizer cannot train what has been added since it began.
+        """
+        optimizer = getattr(self, "optimizer", None)
+        if new := unknown_variables(optimizer, self.trainable_variables):
+            raise UserError(
+                f"The optimizer began before {new[0].path} was trained, which LoRA or a layer's "
+                "trainable has added since: compile the model again."
+            )
         return super().make_train_function(self._is_outdated("train") or force)
 
     def make_test_function(self, force: bool = False) -> Any:
@@ -64,9 +84,10 @@ class Model(HoldsQuantized, OwnProcess):
         return super().test_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
+        """As in Keras, with arrays of ids checked, and safe in threads on JAX too."""
         self._check_ids(x)
-        return super().predict_on_batch(x)
+        with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
+            return super().predict_on_batch(x)
 
     def _check_ids(self, x):
         """Raises a ValueError for arrays of ids that the model's embedding has no vectors for."""

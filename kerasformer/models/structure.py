@@ -18,6 +18,9 @@ class Structure:
     Args:
         model: A Keras model or layer.
 
+    Attributes:
+        settings: How each layer computes with its variables, ready for JSON.
+
     Example:
 
     >>> dense = keras.layers.Dense(2)
@@ -34,7 +37,7 @@ class Structure:
         layers = all_layers(model)
         # Kept, as the id of an object that is gone may be given to another.
         self._objects: tuple[Any, ...] = (*layers, *model.variables)
-        self._settings = [
+        self.settings = [
             (
                 layer.compute_dtype,
                 layer.quantization_mode,
@@ -48,6 +51,6 @@ class Structure:
         if not isinstance(other, Structure):
             return NotImplemented
         ids, others = ([id(kept) for kept in each._objects] for each in (self, other))
-        return ids == others and self._settings == other._settings
+        return ids == others and self.settings == other.settings
 
     __hash__ = None  # type: ignore[assignment]

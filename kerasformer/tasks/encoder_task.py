@@ -10,7 +10,6 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.private_api import get_mask, set_mask
 from kerasformer.tasks.task import Task
-from kerasformer.training.divergence import refuse_to_save
 
 
 class EncoderTask(Task):
@@ -151,7 +150,6 @@ class EncoderTask(Task):
             UserError: The folder cannot be written to, transformers has no such model, or a weight
                 is not finite.
         """
-        refuse_to_save(self)
         described = self._description()
         save_pretrained(folder, self.encoder, self.heads, tokenizer=self.tokenizer, **described)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.files import map_array, open_whole, read_json, write_whole
+from kerasformer.files import map_array, read_json, write_array, write_whole
 
 
 class FeatureCache:
@@ -77,8 +77,7 @@ class FeatureCache:
         about = {"dtype": array.dtype.str, "shape": list(array.shape), "seconds": seconds}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open_whole(self.folder / f"{key}.npy") as stream:
-                np.save(stream, array, allow_pickle=False)
+            write_array(self.folder / f"{key}.npy", array)
             write_whole(self.folder / f"{key}.json", json.dumps(about))
         except OSError as error:
             raise UserError(

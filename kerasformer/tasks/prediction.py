@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches
+from kerasformer.data.batches import Batches, filled
 from kerasformer.errors import UserError
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.distribution import replicas
@@ -41,7 +41,9 @@ def predict_rows(
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
     outputs = np.zeros((len(data.lengths), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
-    batches = ((rows, batch[0]) for rows, batch in zip(data.batches, data, strict=True))
+    size = data.batch_size
+    # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
+    batches = ((rows, data.inputs(filled(rows, size))) for rows in data.batches)
     model.make_predict_function()  # else each thread would make its own
     if callbacks:
         getattr(callbacks, f"on_{event}_begin")()
@@ -51,6 +53,7 @@ def predict_rows(
         else:
             computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
+            part = part[: len(rows)]
             outputs[rows] = part
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)

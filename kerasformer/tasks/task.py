@@ -9,9 +9,9 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models.distribution import strategy_scope
 from kerasformer.models.export import ServingExport
+from kerasformer.tasks.divergence import DivergenceCheck
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.divergence import DivergenceCheck
 from kerasformer.training.losses import takes_probabilities
 from kerasformer.training.seeds import seed_dropout
 

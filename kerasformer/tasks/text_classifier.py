@@ -11,10 +11,11 @@ from kerasformer import __version__
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
 from kerasformer.layers import SequencePooling
-from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
+from kerasformer.models.length import choose_max_length
+from kerasformer.models.structure import Structure
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.feature_cache import FeatureCache
@@ -22,7 +23,14 @@ from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.problems import refuse_to_train
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS, Layers, default_layers, other_vectors, pool_layers
+from kerasformer.tasks.vectors import (
+    VECTORS,
+    Layers,
+    check_pooling,
+    default_layers,
+    other_vectors,
+    pool_layers,
+)
 from kerasformer.text.texts import check_texts
 from kerasformer.training import Recipe
 
@@ -99,29 +107,21 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         **kwargs: Any,
     ):
         positions = getattr(encoder, "config", EncoderConfig()).max_length
-        own = getattr(tokenizer, "max_length", None) or positions
-        length: int = min(own, positions) if max_length is None else max_length
-        check_sizes(max_length=length)
+        length = choose_max_length(max_length, tokenizer, positions)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
-        if pooling not in ("pooled", "cls", "mean"):
-            raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
         self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
-        if layers is None:
-            layers = default_layers(pooling, self.encoder_is_frozen)
+        layers = default_layers(pooling, self.encoder_is_frozen) if layers is None else layers
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
-        indices = self.layer_pooling.indices(count)
-        if pooling == "pooled":
-            if encoder.pooler is None:
-                raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks.")
-            if indices != (count - 1,):
-                raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
-        states = [(None, encoder.config.hidden_size)] * count
+        check_pooling(pooling, encoder, self.layer_pooling.indices(count))
+        states = [(None, None, encoder.config.hidden_size)] * count
+        self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])
         if pooling != "pooled":
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
+            self.pooling_layer.build(states[0])
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.head = new_head(encoder, len(self.class_names), "head")
         self.build()
@@ -131,7 +131,10 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        trained = {"pooling": "pooled", "layers": "last", **checkpoint.settings, **settings}
+        own = dict(checkpoint.settings)
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        trained = {"pooling": "pooled", "layers": "last", **own, **settings}
         return heads, trained if heads else {}
 
     @classmethod
@@ -222,7 +225,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         settings = {
             "kerasformer": __version__,
             "config": dataclasses.asdict(self.encoder.config),
-            "dtype": self.encoder.dtype_policy.name,
+            "layers of the encoder": Structure(self.encoder).settings,
             **{name: config[name] for name in (*VECTORS, "tokenizer", "max_length")},
         }
         return fingerprint(settings, self.encoder.weights, check_texts(texts))

@@ -8,16 +8,17 @@ from typing import Any, Self
 
 import keras
 
+from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
 from kerasformer.models.config import input_dict
+from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.divergence import refuse_to_save
 from kerasformer.transaction import saving
 
 _CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
@@ -179,7 +180,8 @@ class TransformerClassifier(StringClassifier):
                 "wrote."
             )
         config = read_json(folder / _CONFIG)
-        digest = config.pop(_DIGEST, None)
+        tensors = _check_weights(folder / _WEIGHTS, config)
+        config.pop(_DIGEST, None)
         try:
             model = cls.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:
@@ -188,14 +190,13 @@ class TransformerClassifier(StringClassifier):
                 "it anew."
             ) from None
         try:
-            if digest not in (None, sha256_of(folder / _WEIGHTS)):
-                raise OSError("it is damaged, or of another save than the configuration")
             model.load_weights(folder / _WEIGHTS)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UserError(
                 f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
                 "classifier anew."
             ) from None
+        tensors[next(iter(tensors))]  # refused where the file was replaced since it was checked
         return model
 
     def get_config(self) -> dict[str, Any]:
@@ -203,3 +204,26 @@ class TransformerClassifier(StringClassifier):
         names = ["vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"]
         names += ["dropout", "activation"]
         return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+def _check_weights(path: pathlib.Path, config: dict) -> H5Tensors:
+    """Refuses weights that are damaged, or too few for the sizes of the configuration.
+
+    Before Keras makes as many layers as it says, and HDF5's library waits at what is damaged.
+    """
+    if path.is_file() and config.get(_DIGEST) not in (None, sha256_of(path)):
+        raise UserError(
+            f"{path} cannot be read (it is damaged, or of another save than the configuration); "
+            "save the classifier anew."
+        )
+    tensors = open_h5(path)
+    if config.get(_DIGEST) not in (None, sha256_of(path)):  # replaced since
+        raise UserError(f"{path} has changed while it was read: load the model again.")
+    largest = max([len(tensors), *(size for name in tensors for size in tensors.shape(name))])
+    for name in ("vocab_size", "max_length", "hidden_size", "num_layers", "intermediate_size"):
+        if isinstance(size := config.get(name), int | float) and size > largest:
+            raise UserError(
+                f"{path} cannot be read (it has no tensors for the {name} of {size:,} in {_CONFIG})"
+                "; save the classifier anew."
+            )
+    return tensors

@@ -22,6 +22,18 @@ def default_layers(pooling: str, is_frozen: bool) -> Layers:
     return "all" if is_frozen and pooling != "pooled" else "last"
 
 
+def check_pooling(pooling: str, encoder: Any, indices: tuple[int, ...]) -> None:
+    """Refuses an unknown pooling, and the pooler's vector where an encoder or layer has none."""
+    if pooling not in ("pooled", "cls", "mean"):
+        raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
+    if pooling != "pooled":
+        return
+    if encoder.pooler is None:
+        raise ValueError("pooling='pooled' needs a pooler, which this encoder lacks.")
+    if indices != (encoder.config.num_layers,):
+        raise ValueError("pooling='pooled' takes the last layer alone: use 'cls'.")
+
+
 def pool_layers(layers: Layers, combine: str | None, dtype: Any = None) -> LayerPooling:
     """Of a list of layers, their concatenation, where nothing else is asked for."""
     is_named = isinstance(layers, str) and layers != "all"

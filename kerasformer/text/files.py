@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_json
+from kerasformer.files import read_optional_json
 from kerasformer.formatting import printable
 from kerasformer.text.vocabulary import usual_token
 
@@ -34,18 +34,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: A file is not sound, or is for a tokenizer that splits words in another way.
     """
-    config = _read_optional(folder / "tokenizer_config.json")
+    config = read_optional_json(folder / "tokenizer_config.json")
     further = config.pop("additional_special_tokens", None)  # the older name
     config["extra_special_tokens"] = further = config.get("extra_special_tokens") or further
     if config.get("added_tokens_decoder") is None:
-        older = _read_optional(folder / "special_tokens_map.json")
+        older = read_optional_json(folder / "special_tokens_map.json")
         more = older.get("extra_special_tokens")
         if isinstance(more, list) and isinstance(further, list):
             older["extra_special_tokens"] = further + more
         config |= older
-        config["added_tokens"] = _read_optional(folder / "added_tokens.json")
+        config["added_tokens"] = read_optional_json(folder / "added_tokens.json")
     if not config.get("tokenizer_class"):
-        model = _read_optional(folder / "config.json")
+        model = read_optional_json(folder / "config.json")
         default = "BertTokenizer" if model.get("model_type") in _BERT_TYPES else None
         config["tokenizer_class"] = model.get("tokenizer_class") or default
     _check_class(config, folder)
@@ -99,7 +99,7 @@ def find_tokenizer_file(path: Path) -> Path:
     """The `tokenizer.json`, or else the `vocab.txt`, of a folder; or the path, if it is a file."""
     files = [path / "tokenizer.json", path / "vocab.txt"] if path.is_dir() else [path]
     for file in files:
-        if file.suffix in (".json", ".txt") and file.is_file():
+        if file.suffix in (".json", ".txt") and (file.is_file() or file.is_symlink()):
             return file
     raise UserError(
         f"{path} has no tokenizer: expected a folder with tokenizer.json or vocab.txt, or one of "
@@ -121,6 +121,12 @@ def _check_class(config, folder: Path):
                 f"The tokenizer in {folder} has the {key} {str(config[key])[:80]!r}, which splits "
                 f"words in another way than BERT: expected {expected!r}."
             )
+    if config.get("truncation_side", "right") != "right":
+        raise UserError(
+            f"The tokenizer in {folder} has the truncation_side "
+            f"{str(config['truncation_side'])[:80]!r}: expected 'right', as texts are cut off at "
+            "their ends here."
+        )
     code = config.get("auto_map")
     if code and (not isinstance(code, Mapping) or code.get("AutoTokenizer")):
         raise UserError(
@@ -132,7 +138,3 @@ def _check_class(config, folder: Path):
 def _base(made_for) -> str:
     name = str(made_for)
     return name if name in GENERIC_CLASSES else name.removesuffix("Fast")
-
-
-def _read_optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}

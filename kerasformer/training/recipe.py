@@ -1,6 +1,7 @@
 """How a classifier is trained where its user does not say otherwise."""
 
 import dataclasses
+import math
 import numbers
 
 import keras
@@ -36,15 +37,16 @@ clip_norm=1.0)
     clip_norm: float | None = 1.0
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if not isinstance(getattr(self, name), numbers.Integral):
-                raise ValueError(f"{name}={getattr(self, name)!r} is not an integer.")
+        for name, least in (("epochs", 0), ("batch_size", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(f"{name}={value!r} is not an integer of at least {least}.")
         for name in ("learning_rate", "weight_decay"):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or value < 0:
+            if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
                 raise ValueError(
-                    f"{name}={value!r} is not a number of at least 0; for a schedule or another "
-                    "optimizer, compile the model yourself."
+                    f"{name}={value!r} is not a finite number of at least 0; for a schedule or "
+                    "another optimizer, compile the model yourself."
                 )
 
     def change(self, **changes) -> "Recipe":

@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 from kerasformer.checkpoints.formats import sentence_transformers
+from kerasformer.checkpoints.formats.sentence_layers import read_layers
 from kerasformer.checkpoints.formats.sentence_transformers import read_modules
 from kerasformer.errors import UserError
 
@@ -64,6 +65,16 @@ def test_maximum_length(folder, settings, tokenizer, length):
     write(folder / "sentence_bert_config.json", settings)
     write(folder / "tokenizer_config.json", tokenizer)
     assert read_modules(folder).max_length == length
+
+
+@pytest.mark.parametrize(
+    "name", ["modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"]
+)
+def test_a_link_to_nowhere_is_not_taken_for_a_folder_without_settings(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("../../blobs/gone")  # as in a cache of which a part was deleted
+    with pytest.raises(UserError, match=f"There is no file .*{name}"):
+        read_modules(folder)
 
 
 @pytest.mark.parametrize("length", [0, -5, 2, "256", True, [3]], ids=str)
@@ -176,7 +187,7 @@ def test_dense(dense):
         ({"in_features": "4"}, "in_features is '4' in"),
         ({"out_features": 10**12}, "out_features is 1000000000000 in"),
         ({"activation_function": "os.system"}, "has the activation_function 'os.system'"),
-        ({"activation_function": "torch.nn.Softmax"}, "'torch.nn.Softmax': expected"),
+        ({"activation_function": "torch.nn.LeakyReLU"}, "'torch.nn.LeakyReLU': expected"),
         ({"use_residual": True}, "asks for use_residual"),
     ],
     ids=str,
@@ -308,3 +319,38 @@ def test_weighted_layers_need_all_layers(folder):
     write(folder / "config.json", {})
     with pytest.raises(UserError, match=r"config.json has 'output_hidden_states': 'False'"):
         read_modules(folder)
+
+
+WEIGHTED = {"word_embedding_dimension": 4, "layer_start": 1, "num_hidden_layers": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "weights", "message"),
+    [
+        ({"dim": 1}, [1, 1], "has 'dim': '1'"),
+        ({"layer_start": 3}, [], "layer_start is 3"),
+        ({"layer_start": "1"}, [1, 1], "layer_start is '1'"),
+        ({"num_hidden_layers": 0}, [1, 1], "num_hidden_layers is 0"),
+        ({}, [1], "expected 2 weights above 0"),
+        ({}, [-1, 3], "expected 2 weights above 0"),
+        ({}, [0, 0], "expected 2 weights above 0"),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_broken_weights_of_layers(tmp_path, config, weights, message):
+    write(tmp_path / "config.json", WEIGHTED | config)
+    tensors = {"layer_weights": np.array(weights, "float32")}
+    safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=message):
+        read_layers("WeightedLayerPooling", tmp_path)
+
+
+def test_layers_of_weights_have_their_defaults(tmp_path):
+    write(tmp_path / "config.json", {"embedding_dimension": 4})
+    tensors = {"layer_weights": np.ones(9, "float32")}
+    safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
+    assert read_layers("WeightedLayerPooling", tmp_path).chosen == tuple(range(4, 13))
+    write(tmp_path / "config.json", {"layers": [0], "combine": "sum", "more": 1})
+    with pytest.raises(UserError, match="has 'more'"):
+        read_layers("LayerPooling", tmp_path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -252,6 +253,18 @@ def test_sentence_transformers(inspect, model, capsys):
 def test_licences(inspect, model, name, text, licence):
     (model / name).write_text(text)
     assert inspect(model)["licence"] == licence
+
+
+def test_a_pipe_for_a_model(tmp_path, capsys):
+    os.mkfifo(tmp_path / "model.keras")
+    assert main(["inspect", str(tmp_path / "model.keras")]) in (0, 2)
+    assert "holds no model that can be read" in "".join(capsys.readouterr())
+
+
+def test_no_pipe_is_waited_for(inspect, model):
+    for name in ("README.md", "LICENSE"):
+        os.mkfifo(model / name)
+    assert inspect(model)["licence"] is None
 
 
 def test_a_licence_in_the_configuration(inspect, make_model):

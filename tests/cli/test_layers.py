@@ -1,13 +1,19 @@
 """`kerasformer layers`, from the command line to the files that it leaves."""
 
 import json
+import os
 import re
+import shutil
+import signal
 
 import numpy as np
 import pytest
 
 from kerasformer import load_dataset
+from kerasformer.cli import layers as cli_layers
 from kerasformer.cli import main
+
+from ..kills import in_a_child
 
 FILES = {"layers.png", "table.md", "record.json"}
 NAMES = ["the", "film", "films", "cafe", "!", "."]
@@ -122,6 +128,30 @@ def test_an_interruption_leaves_nothing(layers, tmp_path, monkeypatch, capsys):
     assert layers("--poolings", "cls") == 130
     assert capsys.readouterr().err.endswith("interrupted; nothing was written.\n")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_killed_at_any_step_the_same_command_runs_afterwards(layers, tmp_path, monkeypatch):
+    studies, study = [], cli_layers._study
+    monkeypatch.setattr(cli_layers, "_study", lambda *given: studies.append(study(*given)))
+    with pytest.raises(AttributeError):  # of the study that is None
+        layers("--poolings", "cls")
+    monkeypatch.setattr(cli_layers, "_study", lambda *_: studies[0])
+    monkeypatch.setattr("kerasformer.analysis.layer_report.layers_map", lambda *_: b"a picture")
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    folder, records = tmp_path / "out", []
+    for step in range(1, 50):
+        status = in_a_child(lambda: layers("--poolings", "cls"), step, folder)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        records.append((folder / "record.json").exists())
+        if not records[-1]:
+            assert layers("--poolings", "cls") == 0
+        assert {path.name for path in folder.iterdir()} - {".lock"} == FILES
+        shutil.rmtree(folder)
+    assert status == 0
+    assert records.count(False) > 5
 
 
 def test_a_folder_in_use_is_refused(layers, tmp_path, capsys):

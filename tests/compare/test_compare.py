@@ -15,12 +15,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
-from kerasformer.compare import ARMS, Settings, compare
+from kerasformer.compare import ARMS, Settings, compare, runner
 from kerasformer.compare.report import load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks import TextClassifier, TransformerClassifier
+
+from ..kills import in_a_child
 
 FILES = {
     "record.json", "table.md", "report.html", "quality_vs_time.png", "learning_curves.png",
@@ -197,6 +199,21 @@ def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_p
         np.testing.assert_allclose(second["metrics"][name], first["metrics"][name], rtol=1e-4)
 
 
+@pytest.mark.parametrize("arm", ["FineTuned", "Frozen"])
+def test_the_head_of_a_source_is_not_what_is_compared(arm, reviews, pretrained, tmp_path, recwarn):
+    from kerasformer.compare import classifiers
+
+    source = TextClassifier.from_pretrained(pretrained, 3)
+    source.save_pretrained(tmp_path / "source")
+    settings = Settings.make(pretrained=str(tmp_path / "source"), dtype="float32")
+    kind = getattr(classifiers, arm)
+    made = kind(load_dataset(reviews), settings, None, tmp_path / "kept")
+    model, _ = made.new_model()
+    assert model.class_names == ("bad", "good")
+    assert "new_head=True" in kind.code(made.settings)
+    assert not [one for one in recwarn if "must be trained" in str(one.message)]
+
+
 def test_resuming_with_other_settings_or_other_data_is_refused(reviews, tmp_path):
     file = tmp_path / "reviews.csv"
     file.write_text(reviews.read_text())
@@ -229,12 +246,45 @@ def test_what_a_run_leaves_that_was_killed_before_its_first_result_is_in_nobodys
 ):
     folder = tmp_path / "run"
     (folder / "kept").mkdir(parents=True)
+    (folder / MODELS / "scratch").mkdir(parents=True)
     (folder / ".lock").touch()
     (folder / ".record.json.0123456789abcdef.unfinished").touch()
     with pytest.raises(UserError, match=r"no record\.json, .* without --resume"):
         compare(output=folder, resume=True)
     compare(data=str(reviews), arms=["majority"], seeds=1, output=folder)
-    assert {file.name for file in folder.iterdir()} == FILES
+    assert {file.name for file in folder.iterdir()} == FILES | {MODELS}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_killed_at_any_step_it_begins_again_or_goes_on(reviews, tmp_path, monkeypatch):
+    options = {"data": str(reviews), "arms": ["majority"], "seeds": 1}
+    whole = load_record(compare(**options, output=tmp_path / "whole"))
+
+    def run_arm(arm, seeds, record, dataset, settings, folder, *_):
+        (folder / "kept").mkdir(exist_ok=True)
+        record["arms"] = whole["arms"]
+        runner._write_record(record, folder)
+
+    monkeypatch.setattr(runner, "_run_arm", run_arm)  # without a process of its own
+    monkeypatch.setattr(runner, "write_report", lambda *_: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    begun = []
+    for step in range(1, 50):
+        folder = tmp_path / str(step)
+        status = in_a_child(lambda folder=folder: compare(**options, output=folder), step, folder)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        begun.append((folder / "record.json").exists())
+        if begun[-1]:
+            compare(output=folder, resume=True)
+        else:
+            compare(**options, output=folder)
+        assert load_record(folder)["status"] == "complete"
+        assert {path.name for path in folder.iterdir()} == {"record.json"}
+    assert status == 0
+    assert begun.count(False) > 2
+    assert begun.count(True) > 2
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for children in /proc")

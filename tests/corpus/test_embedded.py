@@ -1,5 +1,7 @@
 """With a real model, as tiny as can be: what is stored is what its `TextEmbedder` gives."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -85,6 +87,20 @@ def test_the_fingerprint_is_of_weights_and_vocabulary(model, embedder, tmp_path)
     assert len({model_fingerprint(one), *digests}) == 3
     with pytest.raises(UserError, match="has changed since the job was begun"):
         ConfiguredEmbedder(EmbeddingConfig(str(others[0]), sha256=model_fingerprint(one)))
+
+
+def test_a_model_replaced_by_one_of_the_same_size_and_time_is_not_gone_on_with(source, tmp_path):
+    model = save_model(tmp_path / "model")
+    embed_corpus([source], tmp_path / "out", model=model, format="npy", shard_size=2)
+    (tmp_path / "out" / "part-00001.npy").unlink()
+    weights = model / "model.safetensors"
+    stamp, content = weights.stat(), weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(weights, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with pytest.raises(UserError, match=r"^The model .*model has changed since the job was begun"):
+        embed_corpus([], tmp_path / "out", resume=True)
+    weights.write_bytes(content)
+    assert embed_corpus([], tmp_path / "out", resume=True).complete
 
 
 def test_progress_counts_texts(model):

@@ -265,6 +265,15 @@ def test_a_changed_input_is_refused(begun):
         embed_corpus([begun, begun], "out", resume=True)
 
 
+def test_an_input_replaced_by_one_of_the_same_size_and_time_is_refused(begun):
+    stamp, text = os.stat(begun), Path(begun).read_text(encoding="utf-8")
+    Path(begun).write_text(text[:-3] + "x" + text[-2:], encoding="utf-8")
+    os.utime(begun, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert os.stat(begun).st_size == stamp.st_size
+    with pytest.raises(UserError, match=r"a.jsonl has changed .*size is the same, its content is"):
+        embed_corpus([begun], "out", resume=True)
+
+
 def test_a_moved_input_is_the_same(begun):
     Path(begun).rename("b.jsonl")
     with pytest.raises(UserError, match=r"a.jsonl can no longer be read"):

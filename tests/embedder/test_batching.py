@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasformer.embedder.batching import batch_tokens, filled
+from kerasformer.data.batches import filled
+from kerasformer.embedder.batching import batch_tokens
 
 
 @given(st.integers(0, 10**6), st.sampled_from([2048, 4096]), st.integers(1, 4))

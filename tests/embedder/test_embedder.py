@@ -134,7 +134,9 @@ def test_maximum_length(parts):
     embedder = TextEmbedder(*parts, max_length=5)
     expected = [by_hand(parts, text, max_length=5).mean(axis=0) for text in TEXTS]
     np.testing.assert_allclose(embedder.encode(TEXTS), expected, atol=1e-5, rtol=0)
-    assert TextEmbedder(*parts, max_length=10_000).max_length == 20
+    assert TextEmbedder(*parts, max_length=20).max_length == 20
+    with pytest.raises(UserError, match="max_length is 21, but the encoder takes texts of at most"):
+        TextEmbedder(*parts, max_length=21)
 
 
 def test_poolings_are_concatenated(parts, embedder):

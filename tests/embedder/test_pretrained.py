@@ -8,6 +8,7 @@ import pytest
 
 from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
 from kerasformer.checkpoints.formats.sentence_layers import weighted_average
+from kerasformer.embedder import TruncationWarning
 from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling
 from kerasformer.text import WordPieceTokenizer
@@ -62,6 +63,8 @@ MIX = scalar_mix([0, 2, -1], [0.5, -2.0, 1.0], 1.0)
         ({"layers": [1, 1, 2]}, ["Transformer", "WeightedLayerPooling", "Pooling"]),
         ({"layers": MIX}, ["Transformer", "WeightedLayerPooling", "Pooling"]),
         ({"layers": [3], "combine": "sum"}, ["Transformer", "Pooling"]),
+        ({"pooling": "pooled"}, ["Transformer"]),
+        ({"pooling": "pooled", "normalize": True}, ["Transformer", "Normalize"]),
         ({"layers": [1, 2], "combine": "last"}, None),
         ({"layers": "sum_all"}, ["Transformer", "LayerPooling", "Pooling"]),
         ({"layers": [0, -1], "combine": "concat"}, ["Transformer", "LayerPooling", "Pooling"]),
@@ -94,7 +97,10 @@ def test_saved_and_read_again(parts, settings, modules, tmp_path):
             "The Activation layer .* cannot be saved: expected",
         ),
         ({"special_tokens": False}, "special_tokens=False cannot be saved, as sentence-tr"),
-        ({"pooling": "pooled"}, "pooling='pooled' cannot be saved.*choose one of cls, max, mean"),
+        (
+            {"pooling": ["mean", "pooled"]},
+            "pooling='pooled' cannot be saved beside others.*or some of cls, max, mean",
+        ),
         (
             {"dense": [dense(HIDDEN, 2, "exponential")]},
             "has the activation 'exponential'",
@@ -138,3 +144,16 @@ def test_damaged_layer_pooling(parts, change, message, tmp_path):
 def test_weights_without_an_average(weights):
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="expected 2 weights"):
         weighted_average([0, 1], np.array(weights), 3)
+
+
+@pytest.mark.parametrize(("said", "kept"), [(9, 9), (500, 20), (None, 20)])
+def test_a_folder_may_say_more_tokens_than_the_encoder_takes(parts, said, kept, tmp_path):
+    TextEmbedder(*parts).save_pretrained(tmp_path)
+    path = tmp_path / "sentence_bert_config.json"
+    path.write_text(json.dumps({"max_seq_length": said}))
+    embedder = TextEmbedder.from_pretrained(tmp_path)
+    assert embedder.max_length == kept
+    with pytest.warns(TruncationWarning):
+        embedder.encode(["the " * 30])
+    with pytest.raises(UserError, match="max_length is 500, but the encoder takes"):
+        TextEmbedder.from_pretrained(tmp_path, max_length=500)

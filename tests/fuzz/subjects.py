@@ -211,6 +211,14 @@ def write_transformer_classifier(folder):
     TransformerClassifier(["bad", "good"], **sizes, tokenizer=tokenizer).save_pretrained(folder)
 
 
+def write_older_classifier(folder):
+    """As before the configuration had the sha256 of the weights."""
+    write_transformer_classifier(folder)
+    config = json.loads((folder / "classifier.json").read_text())
+    del config["weights_sha256"]
+    (folder / "classifier.json").write_text(json.dumps(config))
+
+
 def load_task(folder):
     import keras
 
@@ -391,6 +399,7 @@ SUBJECTS = {
     "vocabulary": Subject(write_vocabulary, read_tokenizer),
     "text-classifier": Subject(write_text_classifier, load_task, 10),
     "transformer-classifier": Subject(write_transformer_classifier, load_task, 10),
+    "older-classifier": Subject(write_older_classifier, load_task, 10),
     "embedder": Subject(write_sentence_transformers, load_embedder, 10),
     "hub": Subject(write_savedmodel, load_hub, 20, is_data=False),
     "csv": Subject(write_table(".csv"), read_table),

@@ -14,7 +14,7 @@ GROUPS = {
         "inspected",
     ),
     "tensorflow": ("savedmodel", "object-checkpoint", "google", "hub"),
-    "layers": ("text-classifier", "transformer-classifier", "embedder"),
+    "layers": ("text-classifier", "transformer-classifier", "older-classifier", "embedder"),
     "texts": ("tokenizer", "vocabulary", "csv", "csv.gz", "tsv", "jsonl", "parquet", "lines"),
     "results": ("npy-corpus", "parquet-corpus", "record", "features"),
     "sources": ("cache", "listing"),

@@ -42,6 +42,26 @@ def test_left_out_inputs_are_the_default_ones(encoder, raw):
     assert np.abs(masked - expected["sequence_output"]).max() > 1e-2
 
 
+def test_layers_behind_it_leave_out_the_padding(encoder):
+    """As behind `BertEncoder`: Keras' own average is that of the real tokens, symbolically too."""
+    ids = np.array([[2, 7, 9, 3, 0, 0], [2, 3, 0, 0, 0, 0]], "int32")
+    given = (ids != 0) & (np.arange(6) != 1)
+    average = keras.layers.GlobalAveragePooling1D()
+    inputs = {name: keras.Input((None,), dtype="int32") for name in NAMES[:2]}
+    model = keras.Model(inputs, average(encoder(inputs)["sequence_output"]))
+    for mask, arguments in (
+        (ids != 0, {"input_word_ids": ids}),
+        (given, {"input_word_ids": ids, "input_mask": given.astype("int32")}),
+    ):
+        outputs = encoder(arguments)
+        tokens = np.array(outputs["sequence_output"])
+        expected = (tokens * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(average(outputs["sequence_output"]), expected, atol=1e-6)
+        np.testing.assert_allclose(average(outputs["encoder_outputs"][-1]), expected, atol=1e-6)
+        if len(arguments) == 2:
+            np.testing.assert_allclose(model(arguments), expected, atol=1e-6)
+
+
 def test_padding_id_comes_from_the_vocabulary(save_module, tmp_path):
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text("[MASK]\n[PAD]\n\u2028\nword\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from kerasformer.layers import SelfAttention, TokenAndPositionEmbedding, Transfo
 from kerasformer.layers.kernels import embedding_table
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import MaskedLanguageModel, TextClassifier
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import WordPieceTokenizer, pack
 
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "dull", "film", "a", "very"]
@@ -259,3 +259,39 @@ def test_predict_evaluate_and_fit_follow_lora(classifier, tokenizer, tmp_path):
     np.testing.assert_allclose(
         TextClassifier.from_pretrained(tmp_path).predict(TEXTS), trained, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("how", ["int8", "lora"])
+def test_evaluate_follows_what_is_done_to_the_encoder(classifier, tokenizer, how):
+    """On texts and on arrays, of a model that `evaluate` has already traced."""
+    model = TextClassifier(["bad", "good"], make(), tokenizer, dropout=0.0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for ours, theirs in zip(model.weights, classifier.weights, strict=True):
+        ours.assign(theirs)
+    labels = [model.class_names.index(label) for label in LABELS]
+    inputs = pack(model.tokenize(TEXTS))
+
+    def losses():
+        arrays = model.evaluate(inputs, np.array(labels), verbose=0)
+        return [model.evaluate(TEXTS, LABELS, verbose=0), arrays]
+
+    before = losses()
+    change(model.encoder, how)
+    logits = array(model(inputs))
+    expected = float(np.mean(model.loss(np.array(labels), logits)))
+    np.testing.assert_allclose(losses(), [expected] * 2, rtol=2e-3)
+    assert min(np.abs(np.subtract(before, expected))) > 1e-6
+
+
+def test_an_optimizer_of_ones_own_is_not_asked_for_what_it_did_not_begin_with(tokenizer):
+    model = TextClassifier(["bad", "good"], make(), tokenizer)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
+    model.fit(TEXTS, LABELS, verbose=0)
+    model.encoder.blocks[0].intermediate.enable_lora(2)
+    for train in (model.train_on_batch, model.fit):
+        with pytest.raises(UserError, match=r"lora_kernel_a .* compile the model again") as error:
+            train(TEXTS, LABELS)
+        assert "\n" not in str(error.value)
+    model.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
+    model.fit(TEXTS, LABELS, verbose=0)

@@ -209,6 +209,7 @@ def layers_of(kind):
         {"pooling": ("mean", "cls", "max"), "normalize": True, "max_length": 10},
         {"prompt": "the bad film: ", "include_prompt": False},
         {"prompt": "the bad film: ", "pooling": "max"},
+        {"pooling": "pooled", "normalize": True},
         *(layers_of(kind) for kind in (0, -2, [0, 2], "mean_all", "mix")),
         {"dense": ("tanh", "gelu", "linear"), "normalize": True},
         {"dimensions": 20, "similarity": "dot"},
@@ -414,7 +415,8 @@ def test_a_maximum_length_beyond_the_positions(make_folder):
     model, folder = make_folder("mean", max_length=100)
     embedder = TextEmbedder.from_pretrained(folder)
     assert embedder.max_length == 41
-    assert TextEmbedder.from_pretrained(folder, max_length=1000).max_length == 41
+    with pytest.raises(UserError, match="max_length is 1000, but the encoder takes"):
+        TextEmbedder.from_pretrained(folder, max_length=1000)
     np.testing.assert_allclose(
         embedder.encode(TEXTS[:-1]), model.encode(TEXTS[:-1], batch_size=1), atol=1e-5
     )

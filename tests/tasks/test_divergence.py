@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from kerasformer.embedder import TextEmbedder
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.text import WordPieceTokenizer
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -83,6 +86,20 @@ def test_the_same_seed_trains_the_same_weights(make, texts, ids, weights_of):
     assert np.abs(same - other).max() > 0
 
 
+def test_the_same_seed_trains_the_same_weights_in_a_graph(make, texts, ids, weights_of):
+    if make.kind != "tuned":
+        return
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(False)
+    model = make(dropout=0.3)
+    start, trained = model.get_weights(), []
+    for _ in range(2):
+        model.set_weights(start)
+        model.fit(texts, ids, epochs=2, batch_size=3, seed=3, restart=True, verbose=0)
+        trained.append(weights_of(model))
+    np.testing.assert_array_equal(*trained)
+
+
 def test_a_frozen_head_takes_all_layers(make):
     model = make()
     if make.kind == "scratch":
@@ -91,3 +108,22 @@ def test_a_frozen_head_takes_all_layers(make):
     explicit = make(layers="last")
     assert explicit.get_config()["layers"] == "last"
     assert type(model).from_config(explicit.get_config()).get_config()["layers"] == "last"
+
+
+def test_an_encoder_and_an_embedder_that_diverged_are_not_saved(tmp_path):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine"]
+    config = EncoderConfig(
+        len(words), hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8, max_length=8
+    )
+    encoder, tokenizer = BertEncoder(config), WordPieceTokenizer.from_vocabulary(words)
+    dense = keras.layers.Dense(4, bias_initializer=keras.initializers.Constant(np.inf))
+    dense.build((None, 8))
+    embedder = TextEmbedder(encoder, tokenizer, dense=[dense])
+    with pytest.raises(UserError, match="bias of this Dense is not finite"):
+        embedder.save_pretrained(tmp_path / "model")
+    encoder.embedding.word_embeddings.embeddings.assign(np.full((len(words), 8), np.nan))
+    for model in (encoder, embedder):
+        with pytest.raises(UserError, match="of this BertEncoder is not finite") as error:
+            model.save_pretrained(tmp_path / "model")
+        assert "\n" not in str(error.value)
+    assert not (tmp_path / "model").exists()

@@ -529,7 +529,9 @@ def test_what_only_looks_like_texts(make, x, message):
         ({"batch_size": 0}, "batch_size=0 is not a positive integer"),
         ({"steps_per_epoch": -1}, "steps_per_epoch=-1 is not a positive integer"),
         ({"epochs": "3"}, "epochs='3' is not an integer"),
-        ({"learning_rate": "fast"}, "learning_rate='fast' is not a number"),
+        ({"epochs": -1}, "epochs=-1 is not an integer of at least 0"),
+        ({"learning_rate": "fast"}, "learning_rate='fast' is not a finite number"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan is not a finite number"),
         ({"x": object()}, "Expected texts, got object"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.private_api import all_layers
 from kerasformer.tasks import FeatureCache, TextClassifier, load
 from kerasformer.text import WordPieceTokenizer, pack
 
@@ -163,7 +164,7 @@ def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
     others = [
         make(tokenizer, seed=1),
         make(tokenizer, pooling="cls"),
-        make(tokenizer, layers="all"),
+        make(tokenizer, layers=0),
         make(tokenizer, max_length=4),
         make(WordPieceTokenizer.from_vocabulary([*WORDS[:4], "dull", "fine", *WORDS[6:]])),
     ]
@@ -174,6 +175,31 @@ def test_features_are_computed_once_for_the_same_encoder_settings_and_texts(
     assert len(list(tmp_path.glob("*.npy"))) == len(others) + 2
     with pytest.raises(UserError, match="must be a str"):
         make(tokenizer).features(["fine", None], cache=cache)
+
+
+@pytest.mark.usefixtures("eager")
+def test_features_follow_what_an_adapter_is_scaled_by(tokenizer, tmp_path):
+    classifier, cache = make(tokenizer, freeze_encoder=True), FeatureCache(tmp_path)
+    (dense,) = (part for part in all_layers(classifier.encoder) if part.name == "intermediate")
+    dense.enable_lora(2, lora_alpha=1)
+    dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+    before = classifier.features(TEXTS, cache=cache)
+    dense.lora_alpha = 8  # no weight of the encoder has changed
+    after = classifier.features(TEXTS, cache=cache)
+    np.testing.assert_array_equal(after, classifier.features(TEXTS))
+    assert np.abs(after - before).max() > 1e-2
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_it_can_be_quantized_before_its_first_call(tokenizer, tmp_path, pooling):
+    classifier = make(tokenizer, pooling=pooling)
+    classifier.quantize("int8")
+    logits = classifier.predict(TEXTS)
+    np.testing.assert_allclose(logits, make(tokenizer, pooling=pooling).predict(TEXTS), atol=0.1)
+    classifier.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(TEXTS), logits, atol=1e-6)
 
 
 def test_texts_are_cut_to_the_positions(tokenizer):
@@ -277,3 +303,44 @@ def test_a_keras_file_of_version_0_1_loads(tokenizer, tmp_path, frozen):
     assert len(loaded.trainable_weights) == (2 if frozen else len(classifier.trainable_weights))
     loaded.freeze_encoder = False
     assert len(loaded.trainable_weights) == len(classifier.trainable_weights)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_texts_in_other_numbers_have_few_shapes_and_no_trace_of_their_own(
+    tokenizer, frozen, monkeypatch
+):
+    """TensorFlow's oneDNN and XLA keep code for each shape, and a graph for each trace."""
+    classifier = make(tokenizer, freeze_encoder=frozen)
+    traces, shapes, rows = [], set(), {}
+    call, predict_on_batch = TextClassifier.call, TextClassifier.predict_on_batch
+
+    def traced(self, inputs, training=None):
+        traces.append(keras.tree.map_structure(lambda one: tuple(one.shape), inputs))
+        return call(self, inputs, training)
+
+    def computed(self, x):
+        shapes.add(x["input_word_ids"].shape)
+        return predict_on_batch(self, x)
+
+    monkeypatch.setattr(TextClassifier, "call", traced)
+    monkeypatch.setattr(TextClassifier, "predict_on_batch", computed)
+    for count in range(1, 21):
+        rows[count] = classifier.predict((2 * TEXTS)[:count], batch_size=8)
+        assert rows[count].shape == (count, 2)
+    assert {count for count, _ in shapes} == {1, 2, 4, 8}
+    if keras.backend.backend() == "tensorflow":
+        assert len(traces) <= 3
+    for count in (3, 13):
+        np.testing.assert_allclose(rows[count], rows[20][:count], atol=1e-5)
+
+
+def test_no_more_tokens_than_the_encoder_takes(tokenizer, tmp_path):
+    assert make(tokenizer).max_length == make(tokenizer, max_length=16).max_length == 16
+    with pytest.raises(UserError, match="max_length is 17, but the encoder takes"):
+        make(tokenizer, max_length=17)
+    make(tokenizer).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    text = path.read_text()
+    assert '"max_length": 16' in text  # of the classifier; the encoder's has another name
+    path.write_text(text.replace('"max_length": 16', '"max_length": 500'))
+    assert TextClassifier.from_pretrained(tmp_path).max_length == 16

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -226,6 +227,27 @@ def test_the_same_seed_gives_the_same_model():
     np.testing.assert_allclose(predictions(), predictions(), atol=1e-6)
 
 
+@pytest.mark.parametrize("step", ["sha256_of", "open_h5"])
+def test_a_folder_that_is_saved_anew_while_it_is_loaded_is_not_mixed(
+    trained, tmp_path, monkeypatch, step
+):
+    trained.save_pretrained(tmp_path)
+    module = sys.modules[TransformerClassifier.__module__]
+    read = getattr(module, step)
+    other = keras.models.clone_model(trained)
+    other.set_weights([weight + 1 for weight in trained.get_weights()])
+
+    def read_and_replace(path):
+        found = read(path)
+        monkeypatch.setattr(module, step, read)
+        other.save_pretrained(tmp_path)
+        return found
+
+    monkeypatch.setattr(module, step, read_and_replace)
+    with pytest.raises(UserError, match=r"has changed|of another save"):
+        TransformerClassifier.from_pretrained(tmp_path)
+
+
 def test_it_comes_back_in_a_fresh_process_from_keras_and_from_its_folder(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     trained.save_pretrained(tmp_path / "folder")
@@ -265,6 +287,33 @@ def test_damaged_folders_are_one_sentence(trained, tmp_path, file, content, mess
     with pytest.raises(UserError, match=message) as error:
         TransformerClassifier.from_pretrained(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["num_layers", "hidden_size", "vocab_size", "max_length"])
+def test_more_layers_than_the_weights_have_are_not_made(trained, tmp_path, name):
+    trained.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "classifier.json").read_text())
+    (tmp_path / "classifier.json").write_text(json.dumps(config | {name: 2**31}))
+    with pytest.raises(UserError, match=f"has no tensors for the {name} of 2,147,483,648"):
+        TransformerClassifier.from_pretrained(tmp_path)
+
+
+def test_older_weights_without_a_sha256_are_read_or_refused(trained, tmp_path):
+    """By the package's own reader first: HDF5's library gives errors of its own, and may wait."""
+    trained.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "classifier.json").read_text())
+    del config["weights_sha256"]
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    TransformerClassifier.from_pretrained(tmp_path)
+    weights = tmp_path / "classifier.weights.h5"
+    content = weights.read_bytes()
+    weights.write_bytes(content.replace(b"HEAP", b"PAEH"))
+    with pytest.raises(UserError, match="not a sound HDF5 file of weights"):
+        TransformerClassifier.from_pretrained(tmp_path)
+    weights.unlink()
+    os.mkfifo(weights)
+    with pytest.raises(UserError, match="is no regular file"):
+        TransformerClassifier.from_pretrained(tmp_path)
 
 
 def test_files_of_two_saves_are_refused(trained, tmp_path):

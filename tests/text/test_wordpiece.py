@@ -425,6 +425,7 @@ def test_broken_vocabulary_list(tokens, message):
         (b'{"cls_token": 3}', "has the cls_token 3, but it must be a string"),
         (b'{"cls_token": "<s>"}', "lacks the cls_token '<s>'"),
         (b'{"tokenizer_class": "BertJapaneseTokenizer"}', "is for BertJapaneseTokenizer"),
+        (b'{"truncation_side": "left"}', "has the truncation_side 'left': expected 'right'"),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -494,7 +495,7 @@ def test_tokenizer_json_wins_over_the_vocabulary_and_loses_its_padding(tmp_path)
         "pad_type_id": 0,
         "pad_token": "[MASK]",
     }
-    truncation = {"direction": "Left", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    truncation = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
     saved_json(tmp_path, padding=padding, truncation=truncation)
     write_vocabulary(tmp_path, [*SPECIAL, "a"])
     read = WordPieceTokenizer.from_pretrained(tmp_path)

@@ -35,6 +35,7 @@ from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
 from kerasformer.models.config import EncoderConfig
+from kerasformer.models.finite import refuse_to_save
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.text.files import REPLACED_FILES
 from kerasformer.transaction import saving
@@ -91,9 +92,11 @@ def save_pretrained(
 
     Raises:
         UserError: The folder cannot be written to; or transformers has no such model; or it is
-            quantized, or has a weight that is none of the encoder's own.
+            quantized, or has a weight that is none of the encoder's own,
+            or that is not finite.
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
+    refuse_to_save(encoder, *heads.values())
     layout = _layout(config, heads, settings.get("pooling"))
     values = config_values(config, layout.kind.model_type)
     tensors = list(_encoder_tensors(layout, encoder))

@@ -24,10 +24,18 @@ from kerasformer.checkpoints.io.safetensors_file import WEIGHTS
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, write_whole
 from kerasformer.layers import LayerPooling
+from kerasformer.models.finite import refuse_to_save
 
 if TYPE_CHECKING:  # the encoder imports what saves itself
     from kerasformer.models import BertEncoder
     from kerasformer.text import WordPieceTokenizer
+
+
+# By which a Transformer hands on the pooler's vector; versions before 5.4 read no such key.
+_POOLED = {
+    "modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}},
+    "module_output_name": "sentence_embedding",
+}
 
 
 class _Module(NamedTuple):
@@ -77,12 +85,13 @@ def save_sentence_model(
 
     Raises:
         UserError: The folder cannot be written to, or sentence-transformers has no such pooling or
-            dense layer.
+            dense layer, or a weight is not finite.
     """
+    refuse_to_save(encoder, *dense)
     layer_module = _layer_module(layers, encoder)
     modules = [
         *([layer_module] if layer_module else []),
-        _pooling_module(pooling, _width(layers, encoder), include_prompt),
+        *_pooling_modules(pooling, _width(layers, encoder), include_prompt),
         *vector_modules(dense, normalize),
     ]
     with saving_model(folder, with_tokenizer=True) as new:
@@ -90,7 +99,9 @@ def save_sentence_model(
         if layer_module:  # transformers returns all layers only if the configuration says so
             config = read_json(new / "config.json") | {"output_hidden_states": True}
             _write_json(new / "config.json", config)
-        settings = {"max_seq_length": max_length, "do_lower_case": False}
+        settings: dict[str, Any] = {"max_seq_length": max_length, "do_lower_case": False}
+        if tuple(pooling) == ("pooled",):
+            settings |= _POOLED
         _write_json(new / SETTINGS, settings)
         write_modules(new, "Transformer", modules, prompts, prompt, dimensions, similarity)
 
@@ -188,8 +199,16 @@ def _average_weights(layers: LayerPooling, count: int) -> np.ndarray | None:
     return np.bincount(indices, minlength=count).astype("float32")
 
 
-def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: bool) -> _Module:
+def _pooling_modules(pooling: Sequence[str], width: int | None, include_prompt: bool) -> list:
+    """The module that pools; none of the pooler's vector, which the Transformer hands on itself."""
+    if tuple(pooling) == ("pooled",):
+        return []
     theirs = {name: mode for mode, name in POOLINGS.items()}
+    if "pooled" in pooling:
+        raise UserError(
+            "pooling='pooled' cannot be saved beside others, as sentence-transformers does not "
+            f"have both: choose it alone, or some of {', '.join(theirs)}."
+        )
     unknown = [name for name in pooling if name not in theirs]
     if unknown:
         raise UserError(
@@ -201,7 +220,7 @@ def _pooling_module(pooling: Sequence[str], width: int | None, include_prompt: b
     config |= {flag: mode in modes for flag, mode in POOLING_FLAGS.items()}
     if modes != [mode for mode in POOLING_FLAGS.values() if mode in modes]:
         config["pooling_mode"] = modes  # another order than the flags': for newer versions alone
-    return _Module("Pooling", config)
+    return [_Module("Pooling", config)]
 
 
 def _vector_module(layer: keras.layers.Layer) -> _Module:

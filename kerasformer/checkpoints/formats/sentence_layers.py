@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasformer.checkpoints.formats.huggingface_config import read_integer
+from kerasformer.checkpoints.formats.sentence_settings import check_keys
+from kerasformer.checkpoints.formats.sentence_vectors import WIDTHS
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
@@ -19,19 +22,28 @@ from kerasformer.files import read_json
 if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
 
-KINDS = ("WeightedLayerPooling", "LayerPooling")
+# The keys of each kind's config.json.
+_KEYS = {
+    "WeightedLayerPooling": ("num_hidden_layers", "layer_start", *WIDTHS),
+    "LayerPooling": ("num_hidden_layers", "layers", "combine"),
+}
+KINDS = tuple(_KEYS)
 
 
 def read_layers(kind: str, folder: Path) -> LayerPooling:
     """Reads a module of one of `KINDS` that combines layers; a UserError where it is not sound."""
-    config = read_json(folder / "config.json")
+    path = folder / "config.json"
+    config = read_json(path)
+    check_keys(config, path, _KEYS[kind])
     tensors: Mapping[str, np.ndarray] = {}
     if (folder / WEIGHTS).is_file():
         tensors = open_tensors(folder)
     try:
         if kind == "LayerPooling":
             return _layer_pooling(config["layers"], config["combine"], config, tensors)
-        start, count = config["layer_start"], config["num_hidden_layers"]
+        values = {"num_hidden_layers": 12, "layer_start": 4} | config  # as in sentence-transformers
+        count = read_integer(values, "num_hidden_layers", path, 1, 1000)
+        start = read_integer(values, "layer_start", path, 0, count)
         return weighted_average(range(start, count + 1), tensors["layer_weights"], count)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")

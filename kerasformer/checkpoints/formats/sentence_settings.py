@@ -13,7 +13,7 @@ from typing import Any
 
 from kerasformer.checkpoints.formats.huggingface_config import read_integer
 from kerasformer.errors import UserError
-from kerasformer.files import read_json
+from kerasformer.files import read_optional_json
 from kerasformer.text.files import check_max_length, read_max_length
 
 MODEL_SETTINGS = "config_sentence_transformers.json"
@@ -117,15 +117,10 @@ def read_bool(values: Mapping[str, Any], key: str, path: Path, default: bool) ->
     return default if value is None else value
 
 
-def read_optional(path: Path) -> dict:
-    """The object in a JSON file, or an empty one where there is no file."""
-    return read_json(path) if path.exists() else {}
-
-
 def read_model_settings(folder: Path) -> ModelSettings:
     """Reads `config_sentence_transformers.json`; a UserError where it is not sound."""
     path = folder / MODEL_SETTINGS
-    values = read_optional(path)
+    values = read_optional_json(path)
     read = ("prompts", "default_prompt_name", "truncate_dim", "similarity_fn_name", "model_type")
     check_keys(values, path, (*read, *_HARMLESS_OF_MODELS))
     if values.get("model_type") not in (None, "SentenceTransformer"):
@@ -159,7 +154,7 @@ def read_transformer_settings(folder: Path) -> TransformerSettings:
     """Reads what a Transformer's folder says; a UserError where that is not sound."""
     path, values = folder / SETTINGS, {}
     for name in _SETTINGS:
-        if values := read_optional(folder / name):
+        if values := read_optional_json(folder / name):
             path = folder / name
             break
     read = ("max_seq_length", "do_lower_case", "modality_config", "module_output_name", *_ONLY)
@@ -208,4 +203,4 @@ def _is_pooled(values, path):
 def tokenizer_length(folder: Path) -> int | None:
     """The most tokens of a text after `tokenizer_config.json`; None where that does not say."""
     path = folder / "tokenizer_config.json"
-    return read_max_length(read_optional(path), path)
+    return read_max_length(read_optional_json(path), path)

@@ -7,6 +7,7 @@ https://github.com/huggingface/sentence-transformers/tree/main/sentence_transfor
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from kerasformer.checkpoints.formats.sentence_settings import (
     TransformerSettings,
     check_keys,
     read_model_settings,
-    read_optional,
     read_transformer_settings,
     refusal,
     tokenizer_length,
@@ -32,7 +32,7 @@ from kerasformer.checkpoints.formats.sentence_vectors import (
     read_pooling,
 )
 from kerasformer.errors import UserError
-from kerasformer.files import read_json
+from kerasformer.files import read_json, read_optional_json
 
 if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
@@ -78,7 +78,7 @@ class SentenceModules:
 
 def is_here(path: Path) -> bool:
     """Whether the path is such a folder."""
-    return (path / MODULES).is_file()
+    return os.path.lexists(path / MODULES)  # reading a link to nowhere is an error
 
 
 def open_path(folder: Path) -> Checkpoint:
@@ -177,7 +177,8 @@ def _read_layers(
         return None
     kind, folder = modules.pop(1)
     path = modules[0][1] / "config.json"
-    all_layers = settings.hidden_states or read_optional(path).get("output_hidden_states") is True
+    handed_on = read_optional_json(path).get("output_hidden_states")
+    all_layers = settings.hidden_states or handed_on is True
     if kind == "WeightedLayerPooling" and not all_layers:
         # sentence-transformers takes the last layer then, and says nothing.
         expected = "true, or WeightedLayerPooling has no layers to average"

@@ -13,12 +13,11 @@ from kerasformer.checkpoints.formats.huggingface_config import read_integer, rea
 from kerasformer.checkpoints.formats.sentence_settings import (
     check_keys,
     read_bool,
-    read_optional,
     refusal,
 )
 from kerasformer.checkpoints.io.safetensors_file import WEIGHTS, open_tensors
 from kerasformer.errors import UserError
-from kerasformer.files import read_json
+from kerasformer.files import read_json, read_optional_json
 
 # The flags of older folders, in the order in which sentence-transformers concatenates.
 POOLING_FLAGS = {
@@ -38,6 +37,7 @@ ACTIVATIONS = {
     "ReLU": "relu",
     "GELU": "gelu",
     "Sigmoid": "sigmoid",
+    "Softmax": "softmax",
     "SiLU": "silu",
     "ELU": "elu",
     "SELU": "selu",
@@ -54,7 +54,7 @@ ACTIVATIONS = {
     "Softshrink": "soft_shrink",
     "Hardshrink": "hard_shrink",
 }
-_WIDTHS = ("embedding_dimension", "word_embedding_dimension")  # of the tokens, as the weights say
+WIDTHS = ("embedding_dimension", "word_embedding_dimension")  # of the tokens, as the weights say
 _PLACES = ("module_input_name", "module_output_name")
 NORM_EPSILON = 1e-5  # torch's default, which the folder does not say
 
@@ -156,7 +156,7 @@ def read_pooling(folder: Path) -> tuple[tuple[str, ...], bool]:
     """The names of `SequencePooling` of a Pooling, and whether a prompt's tokens are pooled too."""
     path = folder / "config.json"
     config = read_json(path)
-    check_keys(config, path, (*_WIDTHS, "pooling_mode", "include_prompt", *POOLING_FLAGS))
+    check_keys(config, path, (*WIDTHS, "pooling_mode", "include_prompt", *POOLING_FLAGS))
     flags = [mode for flag, mode in POOLING_FLAGS.items() if read_bool(config, flag, path, False)]
     modes = config.get("pooling_mode")  # the flags do not count beside it
     if modes is None:
@@ -208,7 +208,7 @@ def _read_layer_norm(folder: Path) -> LayerNormModule:
 
 def _read_normalize(folder: Path) -> NormalizeModule:
     path = folder / "config.json"  # newer versions alone write one
-    config = read_optional(path)
+    config = read_optional_json(path)
     check_keys(config, path, _PLACES)
     _check_places(config, path)
     return NormalizeModule()

@@ -44,6 +44,8 @@ def _opened(path: Path, start: int, size: int):
     """The part of a file that is an HDF5 file, opened by the library."""
     import h5py
 
+    if path.exists() and not path.is_file():  # but a pipe, at which opening it would wait
+        raise UserError(f"{path} is no regular file: expected an HDF5 file of weights.")
     try:
         with open(path, "rb") as stream, h5py.File(_Part(stream, start, size), "r") as file:
             yield file

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from kerasformer.checkpoints.io.arrays import empty_aligned, widen
-from kerasformer.checkpoints.tensors import Tensors
+from kerasformer.checkpoints.tensors import Tensors, stamp
 from kerasformer.errors import UserError
 from kerasformer.files import open_whole, parse_json, read_json
 
@@ -63,8 +63,13 @@ class SafetensorsTensors(Tensors):
         save_ids: Those of the files that have one.
     """
 
-    def __init__(self, entries: Mapping[str, _Entry], save_ids: Iterable[str] = ()):
-        super().__init__(entries)
+    def __init__(
+        self,
+        entries: Mapping[str, _Entry],
+        save_ids: Iterable[str] = (),
+        stamps: Mapping[Path, Any] | None = None,
+    ):
+        super().__init__(entries, stamps)
         self.save_ids = frozenset(save_ids)
 
     def _read(self, name: str, entry: _Entry) -> np.ndarray:
@@ -101,18 +106,20 @@ def open_tensors(path: str | os.PathLike) -> SafetensorsTensors:
         return SafetensorsTensors(*_read_header(path))
     shard_of = _read_shard_index(path)
     headers = {shard: _read_header(path.with_name(shard)) for shard in set(shard_of.values())}
-    shards = {shard: entries for shard, (entries, _) in headers.items()}
+    shards = {shard: entries for shard, (entries, *_) in headers.items()}
     for name, shard in shard_of.items():
         if name not in shards[shard]:
             raise UserError(f"{shard} lacks the tensor {name!r} that {path} says it holds.")
     return SafetensorsTensors(
         {name: shards[shard][name] for name, shard in shard_of.items()},
-        itertools.chain.from_iterable(save_ids for _, save_ids in headers.values()),
+        itertools.chain.from_iterable(save_ids for _, save_ids, _ in headers.values()),
+        dict(itertools.chain.from_iterable(found.items() for *_, found in headers.values())),
     )
 
 
-def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str]]:
-    """What a file says of its tensors, and the id of its save, if it has one."""
+def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str], dict[Path, Any]]:
+    """What a file says of its tensors, the id of its save, if it has one, and its stamp."""
+    stamps = {path: stamp(path)}  # first: a file that replaces it is of another save
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is no regular file")  # but a pipe, at which reading would wait
@@ -137,7 +144,7 @@ def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str]]:
         )
         for name, entry in header.items()
     }
-    return entries, [save_id] if save_id else []
+    return entries, [save_id] if save_id else [], stamps
 
 
 def _read_shard_index(path: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.models.finite import are_finite
 
 
 class DivergenceCheck(keras.callbacks.Callback):
@@ -40,25 +41,3 @@ class DivergenceCheck(keras.callbacks.Callback):
             raise UserError(
                 f"Training diverged, {seen}: {remedy} a learning_rate far below {learning_rate:g}."
             )
-
-
-def are_finite(variables: list) -> bool:
-    """Whether all values of variables are finite numbers.
-
-    >>> are_finite([keras.Variable([1.0]), keras.Variable([float("nan")])])
-    False
-    """
-    return all(
-        bool(keras.ops.all(keras.ops.isfinite(one)))
-        for one in variables
-        if keras.backend.is_float_dtype(one.dtype)
-    )
-
-
-def refuse_to_save(model: keras.Model) -> None:
-    """Raises a UserError for a model whose weights are not finite, which no reader would take."""
-    if bad := [weight.path for weight in model.weights if not are_finite([weight])]:
-        raise UserError(
-            f"The weight {bad[0]} of this {type(model).__name__} is not finite: its training "
-            "diverged, so train it anew at a lower learning_rate before it is saved."
-        )
