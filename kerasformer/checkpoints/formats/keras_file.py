@@ -43,8 +43,10 @@ KERASFORMER = NameTable(
 
 
 # What the library of zip files raises; the last ones of names, and of passwords.
-_DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError)
-_DAMAGE += (UnicodeDecodeError, RuntimeError)
+_DAMAGE = (
+    *(OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError),
+    *(UnicodeDecodeError, RuntimeError),
+)
 
 
 def is_here(path: Path) -> bool:
