@@ -246,11 +246,11 @@ def test_explicit_mask_wins(extra):
 
 
 @pytest.mark.parametrize("explicit", [False, True])
-def test_implicit_mask_goes_on(explicit):
+def test_the_mask_goes_on_and_an_explicit_one_wins(explicit):
     block = make_block()
     given = {"padding_mask": np.ones_like(IDS)} if explicit else {}
     output = block(embedded(IDS), **given)
-    np.testing.assert_array_equal(array(output._keras_mask), IDS != 0)
+    np.testing.assert_array_equal(array(output._keras_mask), explicit | (IDS != 0))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])

@@ -481,7 +481,7 @@ def test_minilm_in_half_precision(policy):
     assert (full.encode(TEXTS) * half.encode(TEXTS)).sum(axis=1).min() > 0.9995
 
 
-def test_a_table_without_a_transformer_is_named(sentence_transformers, torch, tmp_path):
+def test_a_table_over_whole_words(sentence_transformers, torch, tmp_path):
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer, models
 
@@ -489,5 +489,6 @@ def test_a_table_without_a_transformer_is_named(sentence_transformers, torch, tm
     static = StaticEmbedding(words, embedding_dim=4)
     model = sentence_transformers.SentenceTransformer(modules=[static], device="cpu")
     model.save(str(tmp_path / "static"), create_model_card=False)
-    with pytest.raises(UserError, match="begins with StaticEmbedding, and only models"):
-        TextEmbedder.from_pretrained(tmp_path / "static")
+    texts = [WORDS[5], "no such word", ""]
+    ours = TextEmbedder.from_pretrained(tmp_path / "static").encode(texts)
+    np.testing.assert_allclose(ours, model.encode(texts), atol=1e-6)

@@ -133,7 +133,7 @@ def test_a_model_without_a_vocabulary_says_so():
         (["a", "a"], "two names, all different"),
         ("ab", "neither a list"),
         ([0, 1], "neither a list"),
-        (1, "at least 2 classes"),
+        (1, "a classifier needs at least 2"),
     ],
 )
 def test_class_names_are_checked(names, message):
