@@ -244,6 +244,15 @@ def load_hub(folder):
     read_vocabulary(folder)
 
 
+def write_static_model(folder):
+    write_tokenizer(folder)
+    (folder / "tokenizer_config.json").unlink()
+    (folder / "modules.json").write_text(
+        json.dumps([{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}])
+    )
+    save_file({"embedding.weight": np.ones((17, 4), "float32")}, folder / "model.safetensors")
+
+
 def write_table(suffix):
     """A writer of one file of labelled texts."""
 
@@ -401,6 +410,7 @@ SUBJECTS = {
     "transformer-classifier": Subject(write_transformer_classifier, load_task, 10),
     "older-classifier": Subject(write_older_classifier, load_task, 10),
     "embedder": Subject(write_sentence_transformers, load_embedder, 10),
+    "static": Subject(write_static_model, load_embedder, 5),
     "hub": Subject(write_savedmodel, load_hub, 20, is_data=False),
     "csv": Subject(write_table(".csv"), read_table),
     "csv.gz": Subject(write_table(".csv.gz"), read_table),
