@@ -495,7 +495,7 @@ def test_tokenizer_json_wins_over_the_vocabulary_and_loses_its_padding(tmp_path)
         "pad_type_id": 0,
         "pad_token": "[MASK]",
     }
-    truncation = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    truncation = {"direction": "Left", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
     saved_json(tmp_path, padding=padding, truncation=truncation)
     write_vocabulary(tmp_path, [*SPECIAL, "a"])
     read = WordPieceTokenizer.from_pretrained(tmp_path)
