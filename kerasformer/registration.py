@@ -27,6 +27,13 @@ def register_on_demand() -> None:
     before_first_look_up(import_all)
 
 
+def find_behind(finder: Any, name: str, path: Any = None, target: Any = None) -> Any:
+    """The spec of a module by the finders of `sys.meta_path` behind one of them, or None."""
+    others = sys.meta_path[sys.meta_path.index(finder) + 1 :]
+    specs = (other.find_spec(name, path, target) for other in others)
+    return next(filter(None, specs), None)
+
+
 class _AfterKeras:
     """Finds Keras as Python does, and has `register_on_demand` run after it; then it is gone."""
 
@@ -34,9 +41,7 @@ class _AfterKeras:
         """See `importlib.abc.MetaPathFinder`."""
         if name != "keras":
             return None
-        others = sys.meta_path[sys.meta_path.index(self) + 1 :]  # type: ignore[arg-type]
-        specs = (finder.find_spec(name, path, target) for finder in others)
-        spec = next(filter(None, specs), None)
+        spec = find_behind(self, name, path, target)
         if spec is not None and spec.loader is not None:
             self._extend(spec.loader)
         return spec

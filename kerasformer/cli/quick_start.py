@@ -11,6 +11,7 @@ import importlib.util
 import sys
 
 from kerasformer.private_api import OPTIONAL_KERAS_MODULES
+from kerasformer.registration import find_behind
 
 
 class QuickKeras(importlib.abc.MetaPathFinder):
@@ -24,9 +25,7 @@ class QuickKeras(importlib.abc.MetaPathFinder):
         """See `importlib.abc.MetaPathFinder`."""
         if name != "keras" and name not in OPTIONAL_KERAS_MODULES:
             return None
-        others = sys.meta_path[sys.meta_path.index(QuickKeras) + 1 :]
-        specs = (finder.find_spec(name, path, target) for finder in others)
-        spec = next(filter(None, specs), None)
+        spec = find_behind(QuickKeras, name, path, target)
         if spec is not None and spec.loader is not None:
             loader = _Uncollected if name == "keras" else importlib.util.LazyLoader
             spec.loader = loader(spec.loader)
