@@ -20,9 +20,10 @@ def read_vocabulary(path: Path) -> dict[str, int]:
         UserError: The file cannot be read, is empty, or has a carriage return within a line.
     """
     lines = read_text(path).split("\n")  # not splitlines(): a token may be another line separator
-    odd = re.search(rb"\r(?![\r\n])(?!$)", path.read_bytes())
+    content = path.read_bytes()
+    odd = re.search(rb"\r(?![\r\n])(?!$)", content)
     if odd:
-        line = path.read_bytes().count(b"\n", 0, odd.start()) + 1
+        line = content.count(b"\n", 0, odd.start()) + 1
         raise UserError(
             f"{path} has a carriage return within line {line}, where other readers see no new "
             "line: save it with \\n at the end of each token."
