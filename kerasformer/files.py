@@ -27,6 +27,15 @@ _NPY_HEADER = re.compile(
 _JSON_KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
+def is_irregular(path: str | os.PathLike) -> bool:
+    """Whether a pipe, a device or a folder is in a file's place: it is waited for, or has no end.
+
+    >>> is_irregular("/dev/null"), is_irregular("no-such-file")
+    (True, False)
+    """
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
 def read_text(path: Path) -> str:
     """Reads UTF-8 text, with or without a byte order mark; every line end becomes `\\n`.
 
@@ -36,7 +45,7 @@ def read_text(path: Path) -> str:
     try:
         if not path.exists():
             raise UserError(f"There is no file {path}.")
-        if not path.is_file():
+        if is_irregular(path):
             raise UserError(f"{path} is no regular file: give the path of a text file.")
         with open(path, "rb") as stream:
             content = stream.read(_MAX_TEXT + 1)
@@ -96,7 +105,7 @@ def map_array(path: Path) -> Any:
     """
     import numpy as np
 
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if is_irregular(path):
         raise ValueError("it is no regular file")
     with open(path, "rb") as stream:
         start = stream.read(10)
@@ -244,7 +253,7 @@ def refuse_used(folder: Path | None, remedy: str = "", leftovers: Iterable[str] 
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's content, as 64 hexadecimal digits."""
-    if os.path.exists(path) and not os.path.isfile(path):  # but a pipe, or a disk without end
+    if is_irregular(path):
         raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kerasformer.errors import UserError
+from kerasformer.files import is_irregular
 from kerasformer.text.texts import LONGEST_TEXT
 
 # Bytes of a line or of a CSV record: JSON may write a byte of a text in six.
@@ -185,7 +186,7 @@ def open_bytes(path: Path):
 
 def require_regular(path: Path):
     """Refuses a device or a pipe, which has no end or is waited for."""
-    if path.exists() and not path.is_file():
+    if is_irregular(path):
         raise UserError(f"{path} is not a regular file: save its output to one, and give that.")
 
 

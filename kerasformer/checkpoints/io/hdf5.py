@@ -13,6 +13,7 @@ import numpy as np
 from kerasformer.checkpoints.io.arrays import empty_aligned, widen
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
+from kerasformer.files import is_irregular
 
 _MOST_OBJECTS = 100_000
 
@@ -44,7 +45,7 @@ def _opened(path: Path, start: int, size: int):
     """The part of a file that is an HDF5 file, opened by the library."""
     import h5py
 
-    if path.exists() and not path.is_file():  # but a pipe, at which opening it would wait
+    if is_irregular(path):
         raise UserError(f"{path} is no regular file: expected an HDF5 file of weights.")
     try:
         with open(path, "rb") as stream, h5py.File(_Part(stream, start, size), "r") as file:

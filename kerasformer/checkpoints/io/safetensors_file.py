@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from kerasformer.checkpoints.io.arrays import empty_aligned, widen
 from kerasformer.checkpoints.tensors import Tensors, stamp
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, parse_json, read_json
+from kerasformer.files import is_irregular, open_whole, parse_json, read_json
 
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -121,8 +121,8 @@ def _read_header(path: Path) -> tuple[dict[str, _Entry], list[str], dict[Path, A
     """What a file says of its tensors, the id of its save, if it has one, and its stamp."""
     stamps = {path: stamp(path)}  # first: a file that replaces it is of another save
     try:
-        if path.exists() and not path.is_file():
-            raise ValueError("it is no regular file")  # but a pipe, at which reading would wait
+        if is_irregular(path):
+            raise ValueError("it is no regular file")
         # The library checks that the header is whole, and that shapes and offsets fit each other
         # and the file; what it then says can be believed.
         with safe_open(path, framework="numpy"), open(path, "rb") as stream:
