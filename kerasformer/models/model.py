@@ -1,7 +1,9 @@
 """What every model has beyond Keras' own."""
 
 import contextlib
+import functools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,7 +11,7 @@ import keras
 from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
-from kerasformer.models.process import OwnProcess
+from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import unknown_variables
 
@@ -18,17 +20,37 @@ from kerasformer.private_api import unknown_variables
 _ONE_AT_A_TIME = threading.RLock()
 
 
-class Model(HoldsQuantized, OwnProcess):
+def _checked(method: Callable) -> Any:
+    """A method of Keras' models that first looks at the process, and at the ids in its input."""
+
+    @functools.wraps(method)
+    def checked(self, *args, **kwargs):
+        check_process()
+        self._check_ids(args[0] if args else kwargs.get("x"))
+        return method(self, *args, **kwargs)
+
+    return checked
+
+
+class Model(HoldsQuantized, keras.Model):
     """A Keras model on token ids whose functions follow what is done to its layers.
 
     Quantization or LoRA of a layer within is seen by the next `fit`, `evaluate` and `predict`; by
     Keras' own, only what `quantize` of the whole model does. Arrays of ids are checked before they
-    get into a graph.
+    get into a graph. In a forked process, where any other model hangs, this one says so.
     """
 
+    check_process = staticmethod(check_process)
+
     def __init__(self, **kwargs: Any):
+        check_process()
         super().__init__(**kwargs)
         self._traced: dict[str, Structure] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any Keras model."""
+        check_process()
+        return super().__call__(*args, **kwargs)
 
     def _is_outdated(self, function: str) -> bool:
         """Whether the model has changed since this was last asked of one of its functions."""
@@ -58,33 +80,15 @@ class Model(HoldsQuantized, OwnProcess):
         """As in Keras, and anew where the model's layers have changed."""
         return super().make_predict_function(self._is_outdated("predict") or force)
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
-        self._check_ids(x)
-        return super().fit(x, *args, **kwargs)
-
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
-        self._check_ids(x)
-        return super().evaluate(x, *args, **kwargs)
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
-        self._check_ids(x)
-        return super().predict(x, *args, **kwargs)
-
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
-        self._check_ids(x)
-        return super().train_on_batch(x, *args, **kwargs)
-
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Keras, with arrays of ids checked."""
-        self._check_ids(x)
-        return super().test_on_batch(x, *args, **kwargs)
+    fit = _checked(keras.Model.fit)
+    evaluate = _checked(keras.Model.evaluate)
+    predict = _checked(keras.Model.predict)
+    train_on_batch = _checked(keras.Model.train_on_batch)
+    test_on_batch = _checked(keras.Model.test_on_batch)
 
     def predict_on_batch(self, x: Any) -> Any:
         """As in Keras, with arrays of ids checked, and safe in threads on JAX too."""
+        check_process()
         self._check_ids(x)
         with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
             return super().predict_on_batch(x)
