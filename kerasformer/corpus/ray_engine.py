@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -26,6 +27,7 @@ from kerasformer.sources.presets import PRESETS
 _MOST_CPUS = 4  # of an actor: more make an encoder little faster, a second model does
 _MOST_ATTEMPTS = 3  # at one shard; Ray itself would have the actors die of it for ever
 _SECONDS = 10  # for the cluster to answer
+_DATA_THREADS = ("StreamingExecutor", "iter_threaded", "ray-data")  # as Ray Data names them
 _VARIABLES = ("KERASFORMER_CACHE", "KERASFORMER_OFFLINE", "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
 
 
@@ -187,11 +189,20 @@ def _connection(ray):
             "RAY_ADDRESS, RAY_AUTH_MODE=token where the cluster wants a token, and that Python and "
             "Ray are of the same version here and there."
         ) from None
+    threads = set(threading.enumerate())
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what Ray says about processes that died
             yield
     finally:
+        _await_data_threads(set(threading.enumerate()) - threads)
         ray.shutdown()
+
+
+def _await_data_threads(threads):
+    """Lets Ray Data's threads end: one that asks Ray for anything later would connect anew."""
+    for thread in threads:
+        if thread.name.startswith(_DATA_THREADS):
+            thread.join(_SECONDS)
 
 
 def _check_answer(address):

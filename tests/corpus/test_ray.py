@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -202,6 +203,9 @@ def test_where_it_is_closed_it_leaves_the_cluster(on_cluster, local, tmp_path, a
 
     _, alive = psutil.wait_procs(working, timeout=30)
     assert not alive
+    # A thread of Ray Data that is left would connect anew with the next thing that it asks for.
+    left = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in left if name.startswith(ray_engine._DATA_THREADS)]
 
 
 def test_actors_that_die_of_a_shard_are_an_error_in_the_end(on_cluster, local, tmp_path, actor):
