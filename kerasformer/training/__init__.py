@@ -1,4 +1,4 @@
-"""The optimizer, the recipe and the metrics of training a classifier.
+"""The optimizer, the recipe and the metrics of training.
 
 The names are imported when they are first used: `classification_metrics` needs no Keras.
 """
@@ -11,6 +11,8 @@ _EXPORTS = {
     "WarmupLinearDecay": "optimizer",
     "adamw": "optimizer",
     "classification_metrics": "metrics",
+    "multilabel_metrics": "metrics",
+    "regression_metrics": "metrics",
 }
 
 __all__ = list(_EXPORTS)
