@@ -11,6 +11,8 @@ _EXPORTS = {
     "WarmupLinearDecay": "optimizer",
     "adamw": "optimizer",
     "classification_metrics": "metrics",
+    "entity_counts": "metrics",
+    "entity_metrics": "metrics",
     "multilabel_metrics": "metrics",
     "regression_metrics": "metrics",
 }
