@@ -10,6 +10,8 @@ _EXPORTS = {
     "Recipe": "recipe",
     "WarmupLinearDecay": "optimizer",
     "adamw": "optimizer",
+    "answer_metrics": "metrics",
+    "answer_scores": "metrics",
     "classification_metrics": "metrics",
     "entity_counts": "metrics",
     "entity_metrics": "metrics",
