@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+from typing import Any
 
 import keras
 
@@ -54,19 +55,20 @@ clip_norm=1.0)
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
 
     def compile(
-        self, model: keras.Model, steps: int, one_hot: bool = False, settable: bool = False
+        self, model: keras.Model, steps: int, loss: Any = None, settable: bool = False
     ) -> None:
         """Compiles a model that returns logits for training by this recipe.
 
         Args:
             model: The model.
             steps: The batches of the whole training.
-            one_hot: Whether labels are vectors of class probabilities rather than indices.
+            loss: Of the logits; by default the cross-entropy of labels that are class indices.
             settable: Whether callbacks set the learning rate, which is constant else.
         """
-        self._compile(model, None if settable else steps, cross_entropy(one_hot))
+        loss = cross_entropy(one_hot=False) if loss is None else loss
+        self._compile(model, None if settable else steps, loss)
 
-    def _compile(self, model: keras.Model, steps: int | None, loss: keras.losses.Loss) -> None:
+    def _compile(self, model: keras.Model, steps: int | None, loss: Any) -> None:
         optimizer = adamw(
             self.learning_rate,
             steps,
