@@ -64,22 +64,44 @@ def labels_for(loss: Any, labels: np.ndarray, classes: int) -> np.ndarray:
     return labels.argmax(axis=-1).astype("int32")
 
 
-def cross_entropy(one_hot: bool, label_smoothing: float = 0.0) -> keras.losses.Loss:
+def cross_entropy(one_hot: bool) -> keras.losses.Loss:
     """The cross-entropy of logits, of labels that are class indices or, one-hot, probabilities."""
-    options: dict[str, Any] = {"from_logits": True}
-    if label_smoothing:
-        options["label_smoothing"] = label_smoothing
-    if one_hot:
-        return keras.losses.CategoricalCrossentropy(**options)
-    sparse = SparseSmoothedCrossentropy if label_smoothing else _SPARSE
-    return sparse(**options)
+    losses = keras.losses
+    loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
+    return loss(from_logits=True)
 
 
-_SPARSE = keras.losses.SparseCategoricalCrossentropy
+def smoothed(loss: Any, label_smoothing: float) -> Any:
+    """A cross-entropy, or each of several, with a share of each label spread over all classes.
+
+    Raises:
+        UserError: It is another loss, which has no classes.
+
+    Example:
+
+    >>> smoothed(cross_entropy(one_hot=True), 0.1).get_config()["label_smoothing"]
+    0.1
+    """
+    if not label_smoothing:
+        return loss
+    if keras.tree.is_nested(loss):
+        return keras.tree.map_structure(lambda one: smoothed(one, label_smoothing), loss)
+    kind, own = type(loss), {"label_smoothing": label_smoothing}
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        kind = SparseSmoothedCrossentropy
+    elif not isinstance(
+        loss, keras.losses.CategoricalCrossentropy | keras.losses.BinaryCrossentropy
+    ):
+        name = getattr(loss, "name", loss)
+        raise UserError(
+            f"label_smoothing={label_smoothing} is of labels that are classes, and the loss here "
+            f"is {name}: leave it at 0."
+        )
+    return kind.from_config(loss.get_config() | own)
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class SparseSmoothedCrossentropy(_SPARSE):
+class SparseSmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
     """Keras' `SparseCategoricalCrossentropy` with the `label_smoothing` of that of one-hot labels.
 
     Szegedy et al., https://arxiv.org/abs/1512.00567, section 7: each label's probability is

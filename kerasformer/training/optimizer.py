@@ -8,7 +8,6 @@ import keras
 from kerasformer.private_api import optimizer_with_hooks
 from kerasformer.training.schedule import WarmupDecay
 
-
 UNDECAYED = ("bias", "gamma", "beta")
 
 _AdamW: Any = optimizer_with_hooks(keras.optimizers.AdamW)

@@ -4,10 +4,11 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 
-from kerasformer.training.losses import cross_entropy
+from kerasformer.training.losses import cross_entropy, smoothed
 from kerasformer.training.optimizer import adamw
 from kerasformer.training.schedule import WarmupDecay, check_decay
 
@@ -131,20 +132,20 @@ class Recipe:
         )
 
     def compile(
-        self, model: keras.Model, steps: int, one_hot: bool = False, settable: bool = False
+        self, model: keras.Model, steps: int, loss: Any = None, settable: bool = False
     ) -> None:
         """Compiles a model that returns logits for training by this recipe.
 
         Args:
             model: The model.
             steps: The steps of the whole training.
-            one_hot: Whether labels are vectors of class probabilities rather than indices.
+            loss: Of the logits; by default the cross-entropy of labels that are class indices.
             settable: Whether callbacks set the learning rate, which is constant else.
         """
-        loss = cross_entropy(one_hot, self.label_smoothing)
+        loss = smoothed(loss or cross_entropy(one_hot=False), self.label_smoothing)
         self._compile(model, None if settable else steps, loss)
 
-    def _compile(self, model: keras.Model, steps: int | None, loss: keras.losses.Loss) -> None:
+    def _compile(self, model: keras.Model, steps: int | None, loss: Any) -> None:
         # Not model.compile, which a task takes as its user's own choice.
         keras.Model.compile(model, self.optimizer(model, steps), loss, metrics=["accuracy"])
 
