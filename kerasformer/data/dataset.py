@@ -16,8 +16,8 @@ from kerasformer.errors import UserError
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "testa"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "testb"), "test"),
 }
 
 
