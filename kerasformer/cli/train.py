@@ -19,7 +19,7 @@ from kerasformer.errors import UserError
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
-_TASKS = ("classification", "pairs", "tagging", "answering")
+TASKS = ("classification", "pairs", "tagging", "answering")
 _MODEL: dict[str, dict] = {
     "--pretrained": {
         "metavar": "SOURCE",
@@ -63,7 +63,7 @@ _RECIPE: dict[str, dict] = {
 def add_options(command):
     """Adds the options to the parser of the command."""
     command.argument_default = argparse.SUPPRESS  # the defaults are those of the model
-    command.add_argument("task", metavar="TASK", choices=_TASKS, help=", ".join(_TASKS))
+    command.add_argument("task", metavar="TASK", choices=TASKS, help=", ".join(TASKS))
     command.add_argument(
         "--data",
         metavar="SOURCE",
