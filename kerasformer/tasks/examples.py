@@ -218,19 +218,6 @@ def _column(values: Any, name: str, count: int) -> np.ndarray | None:
     return array
 
 
-def read_validation(data: Any, steps: int | None, batch_size: int) -> Examples:
-    """The examples of `validation_data`, as many as `steps` batches hold."""
-    columns = list(data) if isinstance(data, list | tuple) else [data]
-    if not 1 <= len(columns) <= 3 or not hold_strings(columns[0]):
-        raise UserError(
-            "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a data "
-            "set of these."
-        )
-    x, y, sample_weight = [*columns, None, None][:3]
-    examples = read_examples(x, y, sample_weight, steps, batch_size)
-    return examples.first(steps, batch_size)
-
-
 def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int | None, list[Any]]:
     """How many examples a batch holds, None for one at a time, and their columns."""
     batches: Iterable = dataset

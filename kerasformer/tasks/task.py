@@ -12,7 +12,7 @@ from kerasformer.models.export import ServingExport
 from kerasformer.tasks.divergence import DivergenceCheck
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.losses import takes_probabilities
+from kerasformer.training.losses import cross_entropy, takes_probabilities
 from kerasformer.training.seeds import seed_dropout
 
 
@@ -82,9 +82,7 @@ class Task(ServingExport):
         self.check_process()
         if not self.trainable_weights:
             raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = callbacks.callbacks
-        callbacks = keras.tree.flatten(callbacks or [])
+        callbacks = as_callbacks(callbacks)
         if any(weight.dtype == "float16" for weight in self.trainable_weights):
             raise UserError(
                 f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
@@ -93,8 +91,8 @@ class Task(ServingExport):
             )
         seed_dropout(self, seed)
         steps = len(data) * max(1, recipe.epochs - initial_epoch)
-        one_hot = data.labels.ndim == 2
-        self._compile_for_fit(recipe, steps, one_hot, any(map(_sets_rate, callbacks)), restart)
+        settable = any(map(_sets_rate, callbacks))
+        self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
@@ -117,7 +115,11 @@ class Task(ServingExport):
         check.refuse(rate)
         return history
 
-    def _compile_for_fit(self, recipe, steps, one_hot, settable, restart) -> None:
+    def _loss_for(self, data: Batches) -> Any:
+        """The loss of the logits that `fit` compiles the model with, for the labels of batches."""
+        return cross_entropy(one_hot=data.labels.ndim == 2)
+
+    def _compile_for_fit(self, recipe, steps, loss, settable, restart) -> None:
         """Gives the model the recipe's optimizer, or the one it has the further steps."""
         if self._compiled_by_hand:
             if self._compiled_by_fit:  # and its user replaced the optimizer
@@ -130,7 +132,7 @@ class Task(ServingExport):
             if self._compiled_by_fit and not restart and trained == self._optimized:
                 recipe.extend(self, steps, settable)
             else:
-                recipe.compile(self, steps, one_hot, settable)
+                recipe.compile(self, steps, loss, settable)
                 self._optimized = trained
         self.optimizer.made_by_fit = self._compiled_by_fit = True
 
@@ -153,6 +155,13 @@ class Task(ServingExport):
         """The constructor's arguments."""
         tokenizer = None if self.tokenizer is None else self.tokenizer.to_json()
         return {**super().get_config(), "tokenizer": tokenizer}
+
+
+def as_callbacks(given: Any) -> list[keras.callbacks.Callback]:
+    """What Keras takes as `callbacks`, as a list."""
+    if isinstance(given, keras.callbacks.CallbackList):
+        given = given.callbacks
+    return keras.tree.flatten(given or [])
 
 
 def _sets_rate(callback: keras.callbacks.Callback) -> bool:

@@ -18,6 +18,7 @@ from kerasformer.models.length import choose_max_length
 from kerasformer.models.structure import Structure
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.encoder_task import new_head
+from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.labels import label_ids
 from kerasformer.tasks.prediction import predict_rows
@@ -139,22 +140,19 @@ class TextClassifier(StringClassifier, EncoderClassifier):
 
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
-        settings = {"pooling": "pooled", **checkpoint.settings}
-        return other_vectors(settings, kwargs, checkpoint.config.num_layers + 1)
+        trained = {"pooling": "pooled", **checkpoint.settings}
+        return other_vectors(trained, kwargs, checkpoint.config.num_layers + 1)
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
-        names = (*VECTORS, "max_length", "freeze_encoder")
-        config = self.get_config()
-        return {
-            **super()._description(),
-            "problem_type": self.problem_type,
-            "settings": {name: config[name] for name in names if config[name] is not None},
-        }
+        names, config = (*VECTORS, "max_length", "freeze_encoder"), self.get_config()
+        settings = {name: config[name] for name in names if config[name] is not None}
+        own = {"problem_type": self.problem_type, "settings": settings}
+        return super()._description() | own
 
     @property
     def heads(self) -> dict[str, keras.layers.Layer]:
-        """The layer of the head, by its name in the tables of `checkpoints`."""
+        """The head, by its name in the tables of `checkpoints`."""
         return {"classifier": self.head}
 
     @property
@@ -194,11 +192,13 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         small = self.encoder.config.hidden_size < 512
         return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
-    def _training_inputs(self, texts: list[str], *args: Any, **options: Any) -> Batches:
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         # The frozen encoder's vectors stay the same in all epochs: they are computed once.
         if not self.encoder_is_frozen:
-            return super()._training_inputs(texts, *args, **options)
-        return FeatureBatches(self._features(texts, verbose=0), *args, **options)
+            return super()._training_batches(examples, batch_size, **options)
+        labels = self._labels(examples, options.pop("loss"), options.pop("class_weight", None))
+        vectors = self._features(examples.texts, verbose=0)
+        return FeatureBatches(vectors, *labels, batch_size, **options)
 
     def features(
         self, texts: Any, verbose: str | int = "auto", cache: FeatureCache | None = None

@@ -16,6 +16,7 @@ from kerasformer.models.config import input_dict
 from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
+from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.text import WordTokenizer
 from kerasformer.training import Recipe
@@ -115,9 +116,9 @@ class TransformerClassifier(StringClassifier):
         self.head = keras.layers.Dense(len(self.class_names), dtype="float32", name="head")
         self.build()
 
-    def _prepare(self, texts: list[str]) -> None:
+    def _prepare(self, examples: Examples) -> None:
         if self.tokenizer is None:
-            self.tokenizer = WordTokenizer.train(texts, vocab_size=self.vocab_size)
+            self.tokenizer = WordTokenizer.train(examples.texts, vocab_size=self.vocab_size)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all variables, whatever the input's shape."""

@@ -1,4 +1,4 @@
-"""The optimizer, the recipe and the metrics of training a classifier.
+"""The optimizer, the recipe and the metrics of training.
 
 The names are imported when they are first used: `classification_metrics` needs no Keras.
 """
@@ -8,9 +8,16 @@ import importlib
 _EXPORTS = {
     "AdamW": "optimizer",
     "Recipe": "recipe",
-    "WarmupLinearDecay": "optimizer",
+    "WarmupDecay": "schedule",
+    "WarmupLinearDecay": "schedule",
     "adamw": "optimizer",
+    "answer_metrics": "metrics",
+    "answer_scores": "metrics",
     "classification_metrics": "metrics",
+    "entity_counts": "metrics",
+    "entity_metrics": "metrics",
+    "multilabel_metrics": "metrics",
+    "regression_metrics": "metrics",
 }
 
 __all__ = list(_EXPORTS)

@@ -1,0 +1,125 @@
+"""Keras' methods on one batch, of what a person has."""
+
+import abc
+from typing import Any
+
+from kerasformer.data.batches import Batches
+from kerasformer.errors import UserError
+from kerasformer.tasks.examples import Examples, gather, hold_strings, read_examples
+from kerasformer.tasks.task import Task
+
+
+class BatchMethods(Task, abc.ABC):
+    """A task that takes what a person has, such as texts, besides tensors.
+
+    A child says how examples are read and become batches; `train_on_batch`, `test_on_batch` and
+    `predict_on_batch` then take them.
+    """
+
+    @abc.abstractmethod
+    def _batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        labelled: bool = True,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> Batches:
+        """The batches of examples, of which there is one at least if they are labelled.
+
+        Args:
+            examples: What `_read` gave.
+            batch_size: Examples in a batch.
+            labelled: Whether labels are needed.
+            loss: What the labels are for; None for any.
+            class_weight: As of `fit`.
+            **order: `seed`, `in_order` and `steps` of `Batches`.
+        """
+
+    def _holds(self, x: Any) -> bool:
+        """Whether x has examples as a person has them, and not tensors; a UserError for neither."""
+        return hold_strings(x)
+
+    def _read(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        batch_size: int = 32,
+    ) -> Examples:
+        """The examples of what `_holds`, of a data set no more than `steps` batches."""
+        return read_examples(x, y, sample_weight, steps, batch_size)
+
+    def _split(
+        self, train: Examples, data: Any, share: float, steps: int | None, batch_size: int
+    ) -> tuple[Examples, Examples | None]:
+        """What is left to train on, and the examples to evaluate on, if any.
+
+        Args:
+            train: All examples.
+            data: `validation_data` of `fit`.
+            share: `validation_split` of `fit`.
+            steps: The most batches to evaluate on.
+            batch_size: Examples in each.
+        """
+        if data is None:
+            if not share:
+                return train, None
+            train, held = train.split(share)
+            return train, held.first(steps, batch_size)
+        columns = list(data) if isinstance(data, list | tuple) else [data]
+        if not 1 <= len(columns) <= 3 or not self._holds(columns[0]):
+            raise UserError(
+                "Expected validation_data to be (texts, labels) or (texts, labels, weights), or a "
+                "data set of these."
+            )
+        x, y, sample_weight = [*columns, None, None][:3]
+        held = self._read(x, y, sample_weight, steps, batch_size)
+        return train, held.first(steps, batch_size)
+
+    def _takes(self, x: Any) -> bool:
+        """As `_holds`, for methods that need an x."""
+        if x is None:
+            raise UserError("Expected texts, got None.")
+        return self._holds(x)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """As `keras.Model.train_on_batch`, of texts or tensors, once the model is compiled."""
+        if self.compiled and self._holds(x := gather(x)):
+            x, y, sample_weight = self._one_batch(x, y, sample_weight, class_weight)
+            class_weight = None
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """As `keras.Model.test_on_batch`, of texts or tensors, once the model is compiled."""
+        if self.compiled and self._holds(x := gather(x)):
+            x, y, sample_weight = self._one_batch(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As `keras.Model.predict_on_batch`, of texts or tensors."""
+        if self._holds(x := gather(x)):
+            examples = self._read(x)
+            if not examples.texts:
+                raise UserError("There is no text to predict; give at least one.")
+            size = len(examples.texts)
+            x = self._batches(examples, size, labelled=False, in_order=True)[0][0]
+        return super().predict_on_batch(x)
+
+    def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple:
+        examples = self._read(x, y, sample_weight)
+        size = max(1, len(examples.texts))
+        options: dict[str, Any] = {"loss": self.loss, "class_weight": class_weight}
+        return (*self._batches(examples, size, in_order=True, **options)[0], None)[:3]
