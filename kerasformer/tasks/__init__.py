@@ -1,5 +1,7 @@
 """Models that are trained or answer: a head on a pretrained encoder, or all from scratch."""
 
+from kerasformer.tasks.answers import Answer
+from kerasformer.tasks.entities import Entity
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.loading import load
 from kerasformer.tasks.masked_language_model import MaskedLanguageModel
@@ -12,6 +14,8 @@ from kerasformer.tasks.token_classifier import TokenClassifier
 from kerasformer.tasks.transformer_classifier import TransformerClassifier
 
 __all__ = [
+    "Answer",
+    "Entity",
     "FeatureCache",
     "MaskedLanguageModel",
     "MultipleChoice",

@@ -138,14 +138,14 @@ def best_answers(
     places, of = np.asarray(offsets), np.asarray(questions)
     spans = _spans(starts, ends, places, of, n_best, max_answer_length)
     if len(lost := np.flatnonzero(~np.isin(of, spans[0]))):
-        some = (values[lost] for values in (starts, ends, places, of))
-        more = _spans(*some, starts.shape[1], max_answer_length)
+        some = starts[lost], ends[lost], places[lost], of[lost]
+        more = _spans(*some, n_best=starts.shape[1], longest=max_answer_length)
         spans = tuple(np.concatenate(two) for two in zip(spans, more, strict=True))
     nulls = np.full(len(contexts), np.inf)
     np.minimum.at(nulls, of, starts[:, 0] + ends[:, 0])
-    rows = _by_question(*spans, len(contexts), n_best)
+    rows = _by_question(spans, len(contexts), n_best)
     return [
-        _ranked(context, *row, null if no_answer else None, n_best)
+        _ranked(context, row, null if no_answer else None, n_best)
         for context, row, null in zip(contexts, rows, nulls.tolist(), strict=True)
     ]
 
@@ -210,8 +210,9 @@ def _spans_of_some(starts, ends, offsets, questions, n_best, longest):
     return questions[window], score[valid], begin[window, one, 0], end[window, 0, two]
 
 
-def _by_question(questions, scores, begin, end, count, n_best) -> Iterator[tuple]:
+def _by_question(spans, count, n_best) -> Iterator[tuple]:
     """Scores, first and last characters of each question's `n_best` spans, best first."""
+    questions, scores, begin, end = spans
     order = np.lexsort([-scores, questions])
     _, first = np.unique(
         np.stack([questions, begin, end], axis=1)[order], axis=0, return_index=True
@@ -223,13 +224,14 @@ def _by_question(questions, scores, begin, end, count, n_best) -> Iterator[tuple
         yield scores[best], begin[best], end[best]
 
 
-def _ranked(context, scores, begin, end, null, n_best):
+def _ranked(context, spans, null, n_best):
     """The answers to one question, with the empty one if `null` is its score."""
+    scores, begin, end = spans
     best = scores[0] if len(scores) else None
     if null is not None:
         place = min(int((scores >= null).sum()), n_best)
-        if place < n_best:  # it takes the place of the last one
-            scores, begin, end = scores[: n_best - 1], begin[: n_best - 1], end[: n_best - 1]
+        if place < n_best:  # it takes the place of the last one, but of the best one never
+            scores, begin, end = (values[: max(1, n_best - 1)] for values in spans)
         scores = np.insert(scores, place, null)
         begin, end = np.insert(begin, place, 0), np.insert(end, place, 0)
     if not len(scores):  # there is nothing in the context, and nothing else to answer

@@ -84,6 +84,12 @@ def test_the_least_likely_window_speaks_for_no_answer():
     assert [answer.text for answer in ranked.answers] == ["a", ""]
 
 
+def test_the_best_answer_is_kept_beside_no_answer():
+    starts = ends = [[3.0, 1.0]]
+    (ranked,) = best_answers(starts, ends, [[(-1, -1), (0, 1)]], [0], ["a"], 1, no_answer=True)
+    assert (ranked.choose().text, ranked.choose(threshold=4.0).text) == ("", "a")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(
