@@ -160,7 +160,8 @@ class ChoiceBatches(Batches):
         self.tokenized, self.max_length = tokenized, max_length
         self.counts = np.array(list(counts), int)
         self._starts = np.cumsum(self.counts) - self.counts
-        longest: Any = np.maximum.reduceat(tokenized.lengths, self._starts) if len(self.counts) else []
+        lengths = np.split(tokenized.lengths, self._starts[1:])
+        longest = [int(each.max(initial=0)) for each in lengths[: len(self.counts)]]
         super().__init__(longest, labels, *args, **kwargs)
 
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
