@@ -59,6 +59,14 @@ def _rows(part, indices) -> Any:
     return [part[index] for index in indices]
 
 
+def _joined(parts: list[Any]) -> Any:
+    if any(part is None for part in parts):
+        return None
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [row for part in parts for row in part]
+
+
 ExamplesT = TypeVar("ExamplesT", bound=Examples)
 
 
@@ -93,6 +101,16 @@ class Dataset(ABC, Generic[ExamplesT]):
     def test(self) -> ExamplesT:
         """What models are judged on, and never tuned on."""
         return self.splits["test"]
+
+    @property
+    def whole(self) -> ExamplesT:
+        """The examples of all splits, one split after another."""
+        splits = list(self.splits.values())
+        parts = {
+            field.name: _joined([getattr(split, field.name) for split in splits])
+            for field in fields(splits[0])
+        }
+        return type(splits[0])(**parts)
 
     def _repr(self, classes: str) -> str:
         sizes = ", ".join(f"{name}: {len(split):,}" for name, split in self.splits.items())
