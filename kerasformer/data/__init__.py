@@ -1,6 +1,16 @@
-"""Labelled texts: one description of a data set, whatever it was read from."""
+"""Data sets of every task: one description of each kind, whatever it was read from."""
 
-from kerasformer.data.dataset import LabeledDataset, Split
+from kerasformer.data.answering import AnsweringDataset, AnswerSplit
+from kerasformer.data.labeled import LabeledDataset, Split
 from kerasformer.data.load import load_dataset
+from kerasformer.data.tagging import TaggedSplit, TaggingDataset
 
-__all__ = ["LabeledDataset", "Split", "load_dataset"]
+__all__ = [
+    "AnswerSplit",
+    "AnsweringDataset",
+    "LabeledDataset",
+    "Split",
+    "TaggedSplit",
+    "TaggingDataset",
+    "load_dataset",
+]

@@ -1,13 +1,16 @@
-"""A labelled data set: texts, the names of their classes, splits, and where they came from."""
+"""What all data sets of examples have in common: splits, how they are made, and a description."""
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
-from kerasformer.data.hashing import LIMIT_SALT, RULE, held_out, sample, text_key
+from kerasformer.data.hashing import LIMIT_SALT, RULE, held_out, sample
 from kerasformer.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -23,121 +26,114 @@ def split_name(name: str) -> str | None:
     return _SPLIT_NAMES.get(name.strip().lower())
 
 
-@dataclass
-class RawSplit:
-    """The texts of a split as they were read, and the name of each one's class."""
-
-    texts: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-
-
-@dataclass
-class RawDataset:
-    """What a reader found; `classes` are in their order where the source has one."""
-
-    name: str
-    splits: dict[str, RawSplit]
-    classes: tuple[str, ...] | None
-    provenance: dict
-
-
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Texts, and their classes: int32 `[n]`, indices into the data set's `class_names`."""
+class Examples(ABC):
+    """The examples of a split: each field holds a part of every example, or None."""
 
-    texts: list[str]
-    labels: np.ndarray
-
-    def __post_init__(self):
-        object.__setattr__(self, "labels", np.asarray(self.labels, dtype="int32"))
-        if self.labels.shape != (len(self.texts),):
-            raise ValueError(
-                f"A split needs one label for each text; got {len(self.texts)} texts and labels of "
-                f"shape {self.labels.shape}."
-            )
-
-    def __len__(self):
-        return len(self.texts)
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
 
     @cached_property
+    @abstractmethod
     def keys(self) -> list[bytes]:
-        """The `text_key` of each text: equal for duplicates."""
-        return [text_key(text) for text in self.texts]
+        """A hash of each example: equal for duplicates."""
 
-    def take(self, indices: np.ndarray) -> "Split":
-        """The rows at `indices`, int `[m]`, as a new split."""
-        taken = Split([self.texts[index] for index in indices], self.labels[indices])
-        if "keys" in self.__dict__:  # known already: hashing every text again would take longer
-            taken.__dict__["keys"] = [self.keys[index] for index in indices]
+    @cached_property
+    def groups(self) -> list[bytes]:
+        """A hash of what must not be on two sides of a split: equal for examples that share it."""
+        return self.keys
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Self:
+        """The examples at `indices`, int `[m]`, as a new split."""
+        indices = np.asarray(indices, "int64")
+        parts = {field.name: _rows(getattr(self, field.name), indices) for field in fields(self)}
+        taken = type(self)(**parts)
+        for name in vars(self).keys() - parts.keys():  # hashes: to make them again takes longer
+            vars(taken)[name] = _rows(vars(self)[name], indices)
         return taken
 
 
-@dataclass(frozen=True, eq=False)
-class LabeledDataset:
-    """Labelled texts in splits, which `load_dataset` reads.
+def _rows(part, indices) -> Any:
+    if part is None or isinstance(part, np.ndarray):
+        return part if part is None else part[indices]
+    return [part[index] for index in indices]
+
+
+ExamplesT = TypeVar("ExamplesT", bound=Examples)
+
+
+class Dataset(ABC, Generic[ExamplesT]):
+    """Examples in splits, which `load_dataset` reads.
 
     Attributes:
         name: What to call it.
-        class_names: The name of each class, in the order of the labels.
         splits: Some of "train", "validation" and "test".
         provenance: What it was made from and how, ready for JSON.
-
-    Example:
-
-    >>> train = Split(["a fine film", "dull", "a joy", "a bore"], [1, 0, 1, 0])
-    >>> dataset = LabeledDataset("films", ("negative", "positive"), {"train": train})
-    >>> {name: len(split) for name, split in dataset.with_validation(0.5).splits.items()}
-    {'train': 2, 'validation': 2}
     """
 
     name: str
-    class_names: tuple[str, ...]
-    splits: dict[str, Split]
-    provenance: dict = field(default_factory=dict)
+    splits: dict[str, ExamplesT]
+    provenance: dict
+
+    _divided: ClassVar[str]  # what a split needs two of, in the plural
+    _hashed: ClassVar[str] = ""  # the text whose hash is the place of an example, if it has several
 
     @property
-    def train(self) -> Split:
+    def train(self) -> ExamplesT:
         """What models learn from."""
         return self.splits["train"]
 
     @property
-    def validation(self) -> Split | None:
+    def validation(self) -> ExamplesT | None:
         """What models are tuned on, if there is such a split; see `with_validation`."""
         return self.splits.get("validation")
 
     @property
-    def test(self) -> Split:
+    def test(self) -> ExamplesT:
         """What models are judged on, and never tuned on."""
         return self.splits["test"]
 
-    @property
-    def text_columns(self) -> tuple[str, ...]:
-        """The columns that each text is joined of, where it was read from columns."""
-        columns = self.provenance.get("columns", {})
-        first = columns if "text" in columns else next(iter(columns.values()), {})
-        return tuple(first.get("text", ()))
-
-    def __repr__(self):
+    def _repr(self, classes: str) -> str:
         sizes = ", ".join(f"{name}: {len(split):,}" for name, split in self.splits.items())
-        return f"<LabeledDataset {self.name}: {len(self.class_names)} classes; {sizes}>"
+        return f"<{type(self).__name__} {self.name}: {classes}{sizes}>"
 
-    def with_validation(self, fraction: float = 0.1, seed: int = 0) -> "LabeledDataset":
+    @abstractmethod
+    def _strata(self, split: ExamplesT) -> np.ndarray:
+        """The class of each example whose share the splits and samples keep, int `[n]`."""
+
+    @abstractmethod
+    def _head(self) -> Any:
+        """What the fingerprint begins with, ready for JSON."""
+
+    @abstractmethod
+    def _content(self, split: ExamplesT) -> Iterator[bytes]:
+        """All that the fingerprint of a split depends on, in its order."""
+
+    @abstractmethod
+    def _classes(self) -> dict[str, Any]:
+        """What the examples are labelled with, ready for JSON."""
+
+    @abstractmethod
+    def _counts(self, split: ExamplesT) -> dict[str, Any]:
+        """How many there are of what in a split, beside its examples, ready for JSON."""
+
+    def with_validation(self, fraction: float = 0.1, seed: int = 0) -> Self:
         """Carves a validation split out of training, by a hash that test's does not depend on.
 
         Duplicates stay on one side. A data set that came with a validation split keeps that one.
 
         Args:
-            fraction: The part of the training texts to hold out.
-            seed: Another seed holds out other texts.
+            fraction: The part of the training examples to hold out.
+            seed: Another seed holds out other examples.
 
         Raises:
-            UserError: The fraction is not between 0 and 1, or no class has two different texts.
+            UserError: The fraction is not between 0 and 1, or there are too few different examples.
         """
         if "validation" in self.splits:
             return self
         return self._carve("validation", fraction, salt=f"kerasformer:validation:{seed}")
 
-    def with_test(self, fraction: float = 0.2) -> "LabeledDataset":
+    def with_test(self, fraction: float = 0.2) -> Self:
         """As `with_validation`, a test split, where the data set came with none."""
         if "test" in self.splits:
             return self
@@ -148,11 +144,11 @@ class LabeledDataset:
             raise UserError(
                 f"The {name} part of the data is {fraction}: give a fraction between 0 and 1."
             )
-        out = held_out(self.train.keys, self.train.labels, fraction, salt)
+        out = held_out(self.train.groups, self._strata(self.train), fraction, salt)
         if not out.any():
             raise UserError(
-                f"{self.name} has no two different texts of one class, so no {name} split can be "
-                "made: give more texts."
+                f"{self.name} has no two different {self._divided}, so no {name} split can be "
+                "made: give more."
             )
         rule = f"{name} is the part of train whose hash under the salt {salt!r} is below {fraction}"
         splits = {
@@ -160,15 +156,17 @@ class LabeledDataset:
             "train": self.train.take(np.flatnonzero(~out)),
             name: self.train.take(np.flatnonzero(out)),
         }
-        return self._with(splits, f"{rule}; the hash is {RULE}; duplicates stay on one side.")
+        hashed = f"{RULE}{self._hashed}"
+        return self._with(splits, f"{rule}; the hash is {hashed}; duplicates stay on one side.")
 
-    def limited(self, limit: int) -> "LabeledDataset":
+    def limited(self, limit: int) -> Self:
         """About `limit` examples over all splits, with the balance of splits and classes as it is.
 
         Raises:
             UserError: The limit is less than one example of each class in each split.
         """
-        least = sum(len(np.unique(split.labels)) for split in self.splits.values())
+        strata = {name: self._strata(split) for name, split in self.splits.items()}
+        least = sum(len(np.unique(classes)) for classes in strata.values())
         if limit < least:
             raise UserError(
                 f"The limit {limit} is too small for {self.name}: give at least {least}, one "
@@ -178,7 +176,7 @@ class LabeledDataset:
         if limit >= total:
             return self
         splits = {
-            name: split.take(sample(split.keys, split.labels, limit / total))
+            name: split.take(sample(split.keys, strata[name], limit / total))
             for name, split in self.splits.items()
         }
         return self._with(
@@ -191,37 +189,48 @@ class LabeledDataset:
         """The same data set in other splits, the rule added to its provenance."""
         rules = [*self.provenance.get("rules", []), rule]
         ordered = {name: splits[name] for name in SPLITS if name in splits}
-        return replace(self, splits=ordered, provenance={**self.provenance, "rules": rules})
+        provenance = {**self.provenance, "rules": rules}
+        # Every data set is a dataclass; its base is none, whose fields would come first.
+        return replace(self, splits=ordered, provenance=provenance)  # type: ignore[type-var]
 
     def fingerprint(self) -> str:
-        """The sha256 over class names, splits, texts and labels, in their order."""
+        """The sha256 over the classes, the splits and all of their examples, in their order."""
         digest = hashlib.sha256()
 
         def add(part: bytes):
             digest.update(len(part).to_bytes(8, "little"))  # no two lists of parts look the same
             digest.update(part)
 
-        add(json.dumps(self.class_names).encode())
+        add(json.dumps(self._head()).encode())
         for name, split in self.splits.items():
             add(name.encode())
-            add(split.labels.astype("<i4").tobytes())
-            for text in split.texts:
-                add(text.encode())
+            for part in self._content(split):
+                add(part)
         return digest.hexdigest()
 
-    def describe(self) -> dict:
-        """Name, classes, fingerprint, provenance, and class sizes in each split, ready for JSON."""
-        classes = len(self.class_names)
+    def describe(self) -> dict[str, Any]:
+        """Name, classes, fingerprint, provenance, and what is in each split, ready for JSON."""
         return {
             "name": self.name,
-            "class_names": list(self.class_names),
+            **self._classes(),
             "fingerprint": self.fingerprint(),
             "provenance": self.provenance,
             "splits": {
-                name: {
-                    "examples": len(split),
-                    "class_counts": np.bincount(split.labels, minlength=classes).tolist(),
-                }
+                name: {"examples": len(split), **self._counts(split)}
                 for name, split in self.splits.items()
             },
         }
+
+
+def rarest(present: np.ndarray) -> np.ndarray:
+    """The class of each example that the fewest have, int `[n]`; one past the last for none.
+
+    Args:
+        present: Which classes each example has, bool `[n, classes]`.
+
+    >>> rarest(np.array([[1, 0], [1, 1], [0, 0]], bool)).tolist()
+    [0, 1, 2]
+    """
+    order = np.argsort(present.sum(axis=0), kind="stable")
+    ordered = np.concatenate([present[:, order], np.ones((len(present), 1), bool)], axis=1)
+    return np.append(order, len(order))[ordered.argmax(axis=1)]

@@ -29,6 +29,11 @@ def text_key(text: str) -> bytes:
     return hashlib.sha256(" ".join(text.casefold().split()).encode()).digest()
 
 
+def joint_key(keys: Iterable[bytes]) -> bytes:
+    """The key of what has several texts, by the key of each in their order."""
+    return hashlib.sha256(b"".join(keys)).digest()
+
+
 def places(keys: Iterable[bytes], salt: str) -> np.ndarray:
     """The place of each key under a salt, float64 `[n]` in [0, 1); salts are independent."""
     prefix = f"{salt}:".encode()

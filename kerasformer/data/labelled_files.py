@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_columns
-from kerasformer.data.dataset import RawDataset, RawSplit, split_name
+from kerasformer.data.dataset import split_name
+from kerasformer.data.raw import RawDataset, RawSplit
 from kerasformer.data.split_files import split_files, stem_of
 from kerasformer.data.tables import Table, empty, read_frame, read_table
 from kerasformer.data.text_file import Dialect

@@ -11,8 +11,10 @@ import numpy as np
 
 from kerasformer.data.cells import class_order
 from kerasformer.data.columns import Columns
-from kerasformer.data.dataset import SPLITS, LabeledDataset, RawDataset, RawSplit, Split
+from kerasformer.data.dataset import SPLITS
+from kerasformer.data.labeled import LabeledDataset, Split
 from kerasformer.data.labelled_files import file_identity, read_labelled_frame, read_path
+from kerasformer.data.raw import RawDataset, RawSplit
 from kerasformer.data.tables import ACCEPTED, read_table
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError

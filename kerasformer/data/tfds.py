@@ -7,7 +7,8 @@ import numpy as np
 
 from kerasformer.data.cells import is_missing, label_in
 from kerasformer.data.columns import choose_columns, usual_text
-from kerasformer.data.dataset import RawDataset, RawSplit, split_name
+from kerasformer.data.dataset import split_name
+from kerasformer.data.raw import RawDataset, RawSplit
 from kerasformer.errors import UserError, require
 from kerasformer.sources.resolve import is_offline
 

@@ -109,3 +109,78 @@ def test_describe_is_ready_for_the_record():
     assert described["splits"]["train"]["examples"] == len(dataset.train)
     assert sum(described["splits"]["test"]["class_counts"]) == len(dataset.test)
     assert len(described["splits"]["test"]["class_counts"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype", "shape"),
+    [
+        ([1, 0], "int32", (2,)),
+        ([0.5, 1.0], "float32", (2, 1)),
+        ([[0, 1, 1], [0, 0, 0]], "float32", (2, 3)),
+        ([[0.5, 2.0], [1, 1]], "float32", (2, 2)),
+    ],
+)
+def test_labels_of_each_problem_type(labels, dtype, shape):
+    split = Split(["a", "b"], labels)
+    assert (split.labels.dtype, split.labels.shape) == (dtype, shape)
+    assert split.take([1]).labels.tolist() == split.labels[1:].tolist()
+
+
+def test_no_labels_are_no_numbers():
+    assert Split([], []).labels.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "labels"),
+    [
+        ("single_label_classification", [[0, 1]]),
+        ("multi_label_classification", [1]),
+        ("multi_label_classification", [[0, 1, 1]]),
+        ("ranking", [1]),
+    ],
+)
+def test_labels_fit_the_problem_type(problem_type, labels):
+    with pytest.raises(ValueError, match=problem_type):
+        LabeledDataset("x", ("a", "b"), {"train": Split(["a"], labels)}, {}, problem_type)
+
+
+def test_pairs_are_hashed_and_kept_together():
+    pairs = [(f"text {i}", f"text {i + 1}") for i in range(100)] + [("Text  0", "text 1")]
+    split = Split(pairs, np.arange(101) % 2)
+    assert len(set(split.keys)) == 100
+    assert Split(["text 0 text 1"], [0]).keys[0] != Split([("text 0", "text 1")], [0]).keys[0]
+    dataset = LabeledDataset("pairs", ("no", "yes"), {"train": split}).with_test()
+    assert sorted(dataset.train.texts + dataset.test.texts) == sorted(pairs)
+    assert Split([("a", "b")], [0]).keys != Split([("b", "a")], [0]).keys
+
+
+def test_several_classes_a_text_are_on_both_sides_of_a_split():
+    rng = np.random.default_rng(0)
+    labels = rng.random((300, 4)) < [0.9, 0.5, 0.1, 0.02]
+    dataset = LabeledDataset(
+        "multi",
+        ("a", "b", "c", "d"),
+        {"train": Split([f"text {i}" for i in range(300)], labels)},
+        problem_type="multi_label_classification",
+    ).with_test()
+    for split in dataset.splits.values():
+        assert split.labels.any(axis=0).all()
+    described = json.loads(json.dumps(dataset.describe()))["splits"]
+    assert np.add(*(s["class_counts"] for s in described.values())).tolist() == [
+        *labels.sum(axis=0)
+    ]
+
+
+def test_numbers_are_split_limited_and_described():
+    scores = np.linspace(0, 5, 200)
+    dataset = LabeledDataset(
+        "scores",
+        ("score",),
+        {"train": Split([f"text {i}" for i in range(200)], scores)},
+        problem_type="regression",
+    ).with_test()
+    assert sum(map(len, dataset.limited(20).splits.values())) == 20
+    described = json.loads(json.dumps(dataset.describe()))
+    assert described["problem_type"] == "regression"
+    assert described["splits"]["train"]["mean"] == pytest.approx([2.5], abs=0.3)
+    assert "numbers" in repr(dataset)

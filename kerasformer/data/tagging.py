@@ -1,0 +1,138 @@
+"""Sentences whose words are tagged: entities, parts of speech, chunks."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kerasformer.data.dataset import Dataset, Examples, rarest
+from kerasformer.data.hashing import text_key
+
+_PREFIXED = re.compile(r"([BIOESLUM])-(.+)", re.DOTALL)  # of the schemes BIO, IOBES and BILOU
+
+
+@dataclass(frozen=True, eq=False)
+class TaggedSplit(Examples):
+    """Sentences in words, with a tag for each word.
+
+    Attributes:
+        words: The words of each sentence.
+        tags: Their tags, such as "B-person" or "NOUN".
+        texts: The texts that the words stand in, where the data has them.
+        spans: Where each word stands in its text: (start, end) in characters.
+
+    Example:
+
+    >>> split = TaggedSplit([["Ada", "codes"], ["Hello"]], [["B-person", "O"], ["O"]])
+    >>> split.take([0]).tags
+    [['B-person', 'O']]
+    """
+
+    words: list[list[str]]
+    tags: list[list[str]]
+    texts: list[str] | None = None
+    spans: list[list[tuple[int, int]]] | None = None
+
+    def __post_init__(self):
+        if (self.texts is None) != (self.spans is None):
+            raise ValueError("A tagged split has both texts and spans, or neither.")
+        for name in ("tags", "texts", "spans"):
+            part = getattr(self, name)
+            if part is not None and len(part) != len(self.words):
+                raise ValueError(
+                    f"A tagged split needs {name} for each sentence; got {len(part)} for "
+                    f"{len(self.words)} sentences."
+                )
+            if part is None or name == "texts":
+                continue
+            for i in range(len(part)):
+                if len(part[i]) != len(self.words[i]):
+                    raise ValueError(
+                        f"Sentence {i} has {len(self.words[i])} words and {len(part[i])} {name}; "
+                        "expected as many."
+                    )
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """The `text_key` of the words of each sentence: equal for duplicates."""
+        return [text_key(" ".join(words)) for words in self.words]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TaggingDataset(Dataset[TaggedSplit]):
+    """Sentences of tagged words in splits, which `load_dataset` reads.
+
+    Attributes:
+        name: What to call it.
+        tag_names: The name of each tag, as `tag_order` has them.
+        splits: Some of "train", "validation" and "test".
+        provenance: What it was made from and how, ready for JSON.
+
+    Example:
+
+    >>> train = TaggedSplit([["Ada", "codes"], ["Hello"]], [["B-person", "O"], ["O"]])
+    >>> TaggingDataset("tiny", ("O", "B-person"), {"train": train})
+    <TaggingDataset tiny: 2 tags; train: 2>
+    """
+
+    name: str
+    tag_names: tuple[str, ...]
+    splits: dict[str, TaggedSplit]
+    provenance: dict = field(default_factory=dict)
+
+    _divided = "sentences"
+    _hashed = ", and a sentence's its words with spaces between"
+
+    def __repr__(self) -> str:
+        return self._repr(f"{len(self.tag_names)} tags; ")
+
+    def _strata(self, split):
+        index = {name: position for position, name in enumerate(self.tag_names)}
+        present = np.zeros((len(split), len(index)), bool)
+        for row, tags in zip(present, split.tags, strict=True):
+            row[[index[tag] for tag in set(tags)]] = True
+        return rarest(present)
+
+    def _head(self):
+        return self.tag_names
+
+    def _content(self, split: TaggedSplit) -> Iterator[bytes]:
+        for i in range(len(split)):
+            yield len(split.words[i]).to_bytes(8, "little")
+            for part in (*split.words[i], *split.tags[i]):
+                yield part.encode()
+            if split.texts is not None and split.spans is not None:
+                yield split.texts[i].encode()
+                yield np.array(split.spans[i], "<i8").tobytes()
+
+    def _classes(self):
+        return {"tag_names": list(self.tag_names)}
+
+    def _counts(self, split: TaggedSplit) -> dict[str, Any]:
+        counts = dict.fromkeys(self.tag_names, 0)
+        for tags in split.tags:
+            for tag in tags:
+                counts[tag] += 1
+        return {"words": sum(counts.values()), "tag_counts": list(counts.values())}
+
+
+def tag_order(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags in their usual order: "O" first, then by what they mark, and each of it by its prefix.
+
+    >>> tag_order({"I-person", "O", "B-place", "B-person"})
+    ('O', 'B-person', 'I-person', 'B-place')
+    """
+    return tuple(sorted(set(tags), key=lambda tag: (tag != "O", marked(tag), tag)))
+
+
+def marked(tag: str) -> str:
+    """What a tag marks, without the place of the word in it.
+
+    >>> marked("B-person"), marked("I-person"), marked("NOUN")
+    ('person', 'person', 'NOUN')
+    """
+    prefixed = _PREFIXED.fullmatch(tag)
+    return prefixed[2] if prefixed else tag
