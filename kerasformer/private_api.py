@@ -112,16 +112,19 @@ def set_initializer(variable, initializer: Callable) -> None:
 def optimizer_with_hooks(base: type) -> Any:
     """A child of Keras' Adam or AdamW whose clipping and weight decay are public methods.
 
-    Keras has no public way to replace these two steps by faster ones, and to find the moments of a
-    variable.
+    Keras has no public way to replace these two steps by faster ones, to find the moments of a
+    variable, and to end a group of accumulated gradients early.
 
     Args:
         base: `keras.optimizers.AdamW`, for example.
 
     Returns:
         The class, with `clip_gradients(gradients)` and `apply_weight_decay(variables)` to be
-        overridden, `has_weight_decay(variable)` and `moments(variable)`.
+        overridden, `has_weight_decay(variable)`, `moments(variable)`, `index(variable)` of those
+        that it was built with, `schedule`, None where the learning rate is a number, `batches`, the
+        counter of batches rather than updates, and `accumulated`, the sums of gradients.
     """
+    from keras.optimizers.schedules import LearningRateSchedule
 
     class Hooks(base):
         def clip_gradients(self, gradients):
@@ -133,9 +136,25 @@ def optimizer_with_hooks(base: type) -> Any:
         def has_weight_decay(self, variable):
             return self._use_weight_decay(variable)
 
+        def index(self, variable):
+            return self._get_variable_index(variable)
+
         def moments(self, variable):
-            index = self._get_variable_index(variable)
+            index = self.index(variable)
             return self._momentums[index], self._velocities[index]
+
+        @property
+        def schedule(self):
+            rate = self._learning_rate
+            return rate if isinstance(rate, LearningRateSchedule) else None
+
+        @property
+        def batches(self):
+            return self._iterations
+
+        @property
+        def accumulated(self):
+            return self._accumulated_gradients
 
         def _clip_gradients(self, grads):
             return self.clip_gradients(grads)

@@ -24,13 +24,14 @@ from kerasformer.embedder.results import (
     token_vectors,
     word_vectors,
 )
-from kerasformer.embedder.windows import Windowing, Windows, merge_windows
+from kerasformer.embedder.windows import merge_windows, pooling_mask
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.process import check_process
 from kerasformer.progress import Bars
 from kerasformer.text import WordPieceTokenizer
+from kerasformer.text.windows import Windowing, Windows
 
 _KEPT_MODELS = 8
 _POOL_TEXTS = 10_000
@@ -158,7 +159,7 @@ class Pipeline:
         def batches():
             for rows, inputs in packed_batches(windows.tokenized, self.encoder, options.batch_size):
                 width = inputs["input_mask"].shape[1]
-                mask = windows.pooling_mask(rows, width, options.special_tokens, left_out)
+                mask = pooling_mask(windows, rows, width, options.special_tokens, left_out)
                 counts[rows] = mask.sum(axis=1)
                 yield rows, {**inputs, "pooling_mask": mask.astype(np.int32)}
 

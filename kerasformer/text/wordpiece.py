@@ -10,9 +10,11 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from kerasformer.errors import UserError
 from kerasformer.text import casing
 from kerasformer.text.files import is_berts, read_config
+from kerasformer.text.texts import check_texts
 from kerasformer.text.tokenizer import Tokenizer
 from kerasformer.text.tokenizer_json import VocabularyModel, frames
 from kerasformer.text.vocabulary import number_tokens, read_vocabulary
+from kerasformer.text.wordpiece_training import learn_pieces
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
 _NORMALIZER_SETTINGS = {
@@ -128,6 +130,39 @@ class WordPieceTokenizer(Tokenizer):
             "tokenize_chinese_chars": tokenize_chinese_chars,
         }
         return cls._from_ids(ids, config, source)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int = 30_522, lowercase: bool = True) -> Self:
+        """Learns the vocabulary from texts, which should be of the training split only.
+
+        As Hugging Face's `BertWordPieceTokenizer.train`, but for the same texts always the same:
+        `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]`, `[MASK]`, the characters, and longer pieces that occur
+        twice at least.
+
+        Args:
+            texts: The texts: a list, a tuple, an array or another iterable of str.
+            vocab_size: The most tokens to keep, the special tokens included.
+            lowercase: Whether the text is lower-cased, and its accents are stripped.
+
+        Raises:
+            UserError: A text is not a str, there is no word in the texts, or `vocab_size` has no
+                room for one.
+
+        Example:
+
+        >>> tokenizer = WordPieceTokenizer.train(["the film", "The films"], vocab_size=20)
+        >>> tokenizer.vocabulary()[5:]
+        ['e', 'f', 'h', 'i', 'l', 'm', 's', 't', '##e', '##h', '##i', '##l', '##m', '##s', 'fi']
+        """
+        special_tokens = cls._roles({}, "").values()
+        if vocab_size < (least := len(special_tokens) + 2):  # a character, and it within words
+            raise UserError(f"vocab_size is {vocab_size}, but must be at least {least}.")
+        texts = check_texts(texts)
+        normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+        pieces = learn_pieces(texts, vocab_size, special_tokens, normalizer)
+        if len(pieces) == len(special_tokens):
+            raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
+        return cls.from_vocabulary(pieces, lowercase)
 
     @classmethod
     def _from_vocabulary_file(cls, file, is_alone):

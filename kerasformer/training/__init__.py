@@ -8,7 +8,8 @@ import importlib
 _EXPORTS = {
     "AdamW": "optimizer",
     "Recipe": "recipe",
-    "WarmupLinearDecay": "optimizer",
+    "WarmupDecay": "schedule",
+    "WarmupLinearDecay": "schedule",
     "adamw": "optimizer",
     "classification_metrics": "metrics",
 }

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.private_api import get_mask, set_mask
 
 
 def takes_probabilities(loss: Any) -> bool:
@@ -34,7 +35,7 @@ def takes_indices(loss: Any) -> bool | None:
         return None
     loss = keras.losses.get(loss)
     kind = loss if inspect.isfunction(loss) else type(loss)
-    if not kind.__module__.startswith("keras."):
+    if not kind.__module__.startswith(("keras.", "kerasformer.")):
         return None  # a loss of the user's own
     return kind.__name__.lower().startswith("sparse")
 
@@ -68,3 +69,72 @@ def cross_entropy(one_hot: bool) -> keras.losses.Loss:
     losses = keras.losses
     loss = losses.CategoricalCrossentropy if one_hot else losses.SparseCategoricalCrossentropy
     return loss(from_logits=True)
+
+
+def smoothed(loss: Any, label_smoothing: float) -> Any:
+    """A cross-entropy, or each of several, with a share of each label spread over all classes.
+
+    Raises:
+        UserError: It is another loss, which has no classes.
+
+    Example:
+
+    >>> smoothed(cross_entropy(one_hot=True), 0.1).get_config()["label_smoothing"]
+    0.1
+    """
+    if not label_smoothing:
+        return loss
+    if keras.tree.is_nested(loss):
+        return keras.tree.map_structure(lambda one: smoothed(one, label_smoothing), loss)
+    kind, own = type(loss), {"label_smoothing": label_smoothing}
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        kind = SparseSmoothedCrossentropy
+    elif not isinstance(
+        loss, keras.losses.CategoricalCrossentropy | keras.losses.BinaryCrossentropy
+    ):
+        name = getattr(loss, "name", loss)
+        raise UserError(
+            f"label_smoothing={label_smoothing} is of labels that are classes, and the loss here "
+            f"is {name}: leave it at 0."
+        )
+    return kind.from_config(loss.get_config() | own)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class SparseSmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
+    """Keras' `SparseCategoricalCrossentropy` with the `label_smoothing` of that of one-hot labels.
+
+    Szegedy et al., https://arxiv.org/abs/1512.00567, section 7: each label's probability is
+    `1 - label_smoothing`, and that share is spread evenly over all classes.
+
+    Args:
+        label_smoothing: The share, from 0 up to 1.
+        **kwargs: `from_logits`, `ignore_class` and the others that Keras' class takes.
+
+    Example:
+
+    >>> loss = SparseSmoothedCrossentropy(label_smoothing=0.1, from_logits=True)
+    >>> round(float(loss(np.array([1]), np.array([[0.0, 2.0]]))), 4)
+    0.2269
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each example."""
+        exact = super().call(y_true, y_pred)
+        logits = y_pred if self.from_logits else keras.ops.log(y_pred)
+        even = -keras.ops.mean(keras.ops.log_softmax(logits), axis=-1)
+        kept = get_mask(exact)  # of examples that are not of the class to be ignored
+        if kept is not None:
+            even = even * keras.ops.cast(kept, even.dtype)
+        loss = (1 - self.label_smoothing) * exact + self.label_smoothing * even
+        if kept is not None:
+            set_mask(loss, kept)
+        return loss
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

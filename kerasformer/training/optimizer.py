@@ -1,61 +1,14 @@
-"""AdamW with linear warmup and decay, the optimizer of BERT's fine-tuning."""
+"""AdamW, the optimizer of BERT's fine-tuning."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
 from kerasformer.private_api import optimizer_with_hooks
+from kerasformer.training.schedule import WarmupDecay
 
-
-@keras.saving.register_keras_serializable(package="kerasformer")
-class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly to its peak and then falls linearly to 0.
-
-    Devlin et al., https://arxiv.org/abs/1810.04805, appendix A.2; the schedule of transformers'
-    `get_linear_schedule_with_warmup`.
-
-    Args:
-        peak: The highest learning rate.
-        total_steps: The step at which it is 0.
-        warmup_steps: The step at which it is highest.
-
-    Raises:
-        ValueError: `total_steps` is not positive, or `warmup_steps` not between 0 and it.
-
-    Example:
-
-    >>> schedule = WarmupLinearDecay(peak=1.0, total_steps=10, warmup_steps=2)
-    >>> [round(float(schedule(step)), 3) for step in (0, 1, 2, 6, 10)]
-    [0.0, 0.5, 1.0, 0.5, 0.0]
-    """
-
-    def __init__(self, peak, total_steps, warmup_steps=0):
-        if total_steps <= 0 or not 0 <= warmup_steps <= total_steps:
-            raise ValueError(
-                f"warmup_steps={warmup_steps} and total_steps={total_steps} must satisfy "
-                "0 <= warmup_steps <= total_steps and total_steps > 0."
-            )
-        self.peak = peak
-        self.total_steps = total_steps
-        self.warmup_steps = warmup_steps
-
-    def __call__(self, step):
-        """The learning rate of a step, counted from 0; a float32 scalar."""
-        step = ops.cast(step, "float32")
-        rising = step / max(self.warmup_steps, 1)
-        falling = (self.total_steps - step) / max(self.total_steps - self.warmup_steps, 1)
-        factor = ops.where(step < self.warmup_steps, rising, falling)
-        return self.peak * ops.maximum(factor, 0.0)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            "peak": self.peak,
-            "total_steps": self.total_steps,
-            "warmup_steps": self.warmup_steps,
-        }
-
+UNDECAYED = ("bias", "gamma", "beta")
 
 _AdamW: Any = optimizer_with_hooks(keras.optimizers.AdamW)
 
@@ -71,9 +24,14 @@ class AdamW(_AdamW):
     gradient of a row of an embedding table once, summed over the token's occurrences, as PyTorch
     does, where Keras on TensorFlow squares that of each occurrence.
 
+    With `gradient_accumulation_steps`, which counts batches, a schedule counts updates.
+
     Args:
         *args: As `keras.optimizers.AdamW` takes them.
-        **kwargs: Likewise.
+        rate_factors: What the learning rate of some variables is multiplied by, by their paths.
+        excluded: The names of variables that do not decay, as `exclude_from_weight_decay` takes
+            `var_names`; unlike what that is told, they come back from `get_config`.
+        **kwargs: As `keras.optimizers.AdamW` takes them.
 
     Example:
 
@@ -81,9 +39,30 @@ class AdamW(_AdamW):
     0.01
     """
 
+    def __init__(
+        self,
+        *args: Any,
+        rate_factors: Mapping[str, float] | None = None,
+        excluded: Iterable[str] = (),
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.rate_factors = dict(rate_factors or {})
+        self.excluded = list(excluded)
+        self._factors: tuple[float, ...] = ()  # in the order of the variables
+        if self.excluded:
+            self.exclude_from_weight_decay(var_names=self.excluded)
+
+    def build(self, variables):
+        """Makes the state for the variables to be trained."""
+        super().build(variables)
+        self._factors = tuple(self.rate_factors.get(v.path, 1.0) for v in variables)
+
     @property
     def learning_rate(self):
         """The learning rate of the current step."""
+        if (schedule := self.schedule) is not None:
+            return schedule(self.iterations)
         return _AdamW.learning_rate.fget(self)
 
     @learning_rate.setter
@@ -124,10 +103,12 @@ class AdamW(_AdamW):
         factor = self.weight_decay * self.learning_rate
         for variable in variables:
             if self.has_weight_decay(variable):
-                variable.assign_sub(variable * keras.ops.cast(factor, variable.dtype))
+                own = factor * self._factors[self.index(variable)]
+                variable.assign_sub(variable * keras.ops.cast(own, variable.dtype))
 
     def update_step(self, gradient, variable, learning_rate):
         """The update of one variable."""
+        learning_rate = learning_rate * self._factors[self.index(variable)]
         if keras.backend.backend() != "tensorflow" or variable.dtype != "float32" or self.amsgrad:
             return super().update_step(gradient, variable, learning_rate)
         import tensorflow as tf
@@ -147,6 +128,21 @@ class AdamW(_AdamW):
             grad=tf.convert_to_tensor(gradient, "float32"),
         )
 
+    def finish_group(self):
+        """Has the batches since the last update, if any, make one of their own: of their mean."""
+        steps = self.gradient_accumulation_steps or 1
+        if not (done := int(self.batches) % steps):
+            return
+        for total in self.accumulated:
+            total.assign(total * (steps / done))  # Keras divides by the steps of a whole group
+        self.batches.assign_add(steps - 1 - done)
+        self.apply([keras.ops.zeros(total.shape, total.dtype) for total in self.accumulated])
+
+    def get_config(self):
+        """The constructor's arguments."""
+        own = {"rate_factors": self.rate_factors, "excluded": self.excluded}
+        return super().get_config() | own
+
 
 def _sum_rows(slices):
     """A sparse gradient with each row once, the gradients of its occurrences summed."""
@@ -157,18 +153,31 @@ def _sum_rows(slices):
     return tf.IndexedSlices(values, rows, slices.dense_shape)
 
 
-def adamw(learning_rate, total_steps=None, warmup_ratio=0.1, weight_decay=0.01, clip_norm=1.0):
-    """AdamW as BERT is fine-tuned: warmup, linear decay, clipping by the global norm.
+def adamw(
+    learning_rate,
+    total_steps=None,
+    warmup_ratio=0.1,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    *,
+    schedule="linear",
+    accumulate=1,
+    rate_factors=None,
+):
+    """AdamW as BERT is fine-tuned: warmup, decay, clipping by the global norm.
 
     Weight decay leaves out biases and LayerNorm, as in Devlin et al.'s `optimization.py`.
 
     Args:
         learning_rate: The highest learning rate.
-        total_steps: Steps of the whole training; without them the learning rate is constant, and
+        total_steps: Updates of the whole training; without them the learning rate is constant, and
             can be set.
         warmup_ratio: The part of them in which the learning rate rises.
         weight_decay: Decoupled weight decay, Loshchilov & Hutter, https://arxiv.org/abs/1711.05101.
         clip_norm: Largest global norm of the gradients; None for no clipping.
+        schedule: How the learning rate falls, see `WarmupDecay`.
+        accumulate: Batches to an update, of whose gradients the mean is taken.
+        rate_factors: As of `AdamW`.
 
     Returns:
         An `AdamW`.
@@ -180,12 +189,13 @@ def adamw(learning_rate, total_steps=None, warmup_ratio=0.1, weight_decay=0.01, 
     """
     if total_steps is not None:
         warmup_steps = round(warmup_ratio * total_steps)
-        learning_rate = WarmupLinearDecay(learning_rate, total_steps, warmup_steps)
-    optimizer = AdamW(
+        learning_rate = WarmupDecay(learning_rate, total_steps, warmup_steps, schedule)
+    return AdamW(
         learning_rate,
         weight_decay=weight_decay,
         epsilon=1e-8,  # PyTorch's; Keras has 1e-7
         global_clipnorm=clip_norm,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        rate_factors=rate_factors,
+        excluded=UNDECAYED,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer

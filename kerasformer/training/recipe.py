@@ -1,14 +1,19 @@
-"""How a classifier is trained where its user does not say otherwise."""
+"""How a model is trained where its user does not say otherwise."""
 
 import dataclasses
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from kerasformer.training.losses import cross_entropy
-from kerasformer.training.optimizer import WarmupLinearDecay, adamw
+from kerasformer.training.losses import cross_entropy, smoothed
+from kerasformer.training.optimizer import adamw
+from kerasformer.training.schedule import WarmupDecay, check_decay
+
+# A change of one of these makes a new optimizer or loss.
+_STEP = ("clip_norm", "layer_decay", "accumulate", "label_smoothing")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +27,29 @@ class Recipe:
         weight_decay: Decoupled weight decay, not of biases and LayerNorm.
         warmup_ratio: The part of all steps in which the learning rate rises.
         clip_norm: Largest global norm of the gradients; None for no clipping.
+        schedule: How the learning rate then falls: `"linear"`, `"cosine"` or `"constant"`, not at
+            all.
+        layer_decay: The learning rate of a block as a multiple of that of the block above it, as in
+            ELECTRA, https://arxiv.org/abs/2003.10555; that of the head is `learning_rate`, that of
+            the embeddings the lowest. 1 for one learning rate.
+        accumulate: Batches to a step, which follows the mean of their gradients, as if they were
+            one large batch; the last step of an epoch may have fewer of them.
+        label_smoothing: The share of a label's probability that is spread over all classes.
+        head_epochs: So many of the epochs, the first, train the head alone, at the learning rate
+            of a frozen encoder.
+        monitor: A metric, such as `"val_accuracy"` or `"val_f1"`: the weights of the epoch in which
+            it was best are kept. The lowest is best of a loss or an error, else the highest.
+        patience: Training ends after so many epochs without a better one; None to train them all.
+        remat: Whether blocks are computed again in the backward pass (gradient checkpointing,
+            https://arxiv.org/abs/1604.06174): a third more work, and the memory of one block.
+
+    Raises:
+        ValueError: A value that is out of range, or `patience` without `monitor`.
 
     Example:
 
-    >>> Recipe().change(epochs=5, learning_rate=None)
-    Recipe(epochs=5, batch_size=32, learning_rate=5e-05, weight_decay=0.01, warmup_ratio=0.1, \
-clip_norm=1.0)
+    >>> Recipe().change(epochs=5, learning_rate=None).epochs
+    5
     """
 
     epochs: int = 3
@@ -36,9 +58,20 @@ clip_norm=1.0)
     weight_decay: float = 0.01
     warmup_ratio: float = 0.1
     clip_norm: float | None = 1.0
+    schedule: str = "linear"
+    layer_decay: float = 1.0
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    head_epochs: int = 0
+    monitor: str | None = None
+    patience: int | None = None
+    remat: bool = False
 
     def __post_init__(self):
-        for name, least in (("epochs", 0), ("batch_size", 1)):
+        counts = {"epochs": 0, "batch_size": 1, "accumulate": 1, "head_epochs": 0}
+        if self.patience is not None:
+            counts["patience"] = 0
+        for name, least in counts.items():
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(f"{name}={value!r} is not an integer of at least {least}.")
@@ -49,10 +82,54 @@ clip_norm=1.0)
                     f"{name}={value!r} is not a finite number of at least 0; for a schedule or "
                     "another optimizer, compile the model yourself."
                 )
+        self._check("warmup_ratio", "from 0 to 1", lambda x: 0 <= x <= 1)
+        self._check("layer_decay", "above 0 and up to 1", lambda x: 0 < x <= 1)
+        self._check("label_smoothing", "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+        check_decay(self.schedule)
+        if self.patience is not None and self.monitor is None:
+            raise ValueError(
+                f"patience={self.patience} waits for a better epoch: name the metric that says "
+                "which is better, such as monitor='val_loss'."
+            )
+
+    def _check(self, name, bounds, is_within):
+        value = getattr(self, name)
+        if not isinstance(value, numbers.Real) or not is_within(value):
+            raise ValueError(f"{name}={value!r} is not a number {bounds}.")
 
     def change(self, **changes) -> "Recipe":
         """A copy with the given attributes; None leaves one as it is."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    def steps(self, batches: int, epochs: int) -> int:
+        """The steps of training on so many batches in each of so many epochs.
+
+        >>> Recipe(accumulate=4).steps(batches=10, epochs=2)
+        6
+        """
+        return -(-batches // self.accumulate) * epochs
+
+    def goes_on(self, before: "Recipe") -> bool:
+        """Whether an optimizer that the recipe of before made can go on by this one."""
+        return all(getattr(self, name) == getattr(before, name) for name in _STEP)
+
+    def optimizer(self, model: keras.Model, steps: int | None = None) -> keras.Optimizer:
+        """A new AdamW for a model.
+
+        Args:
+            model: The model; `layer_decay` needs one that has `stages`, as a task.
+            steps: The steps of the whole training; None for a constant learning rate.
+        """
+        return adamw(
+            self.learning_rate,
+            steps,
+            warmup_ratio=self.warmup_ratio,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+            schedule=self.schedule,
+            accumulate=self.accumulate,
+            rate_factors=rate_factors(getattr(model, "stages", ()), self.layer_decay),
+        )
 
     def compile(
         self, model: keras.Model, steps: int, loss: Any = None, settable: bool = False
@@ -61,23 +138,16 @@ clip_norm=1.0)
 
         Args:
             model: The model.
-            steps: The batches of the whole training.
+            steps: The steps of the whole training.
             loss: Of the logits; by default the cross-entropy of labels that are class indices.
             settable: Whether callbacks set the learning rate, which is constant else.
         """
-        loss = cross_entropy(one_hot=False) if loss is None else loss
+        loss = smoothed(loss or cross_entropy(one_hot=False), self.label_smoothing)
         self._compile(model, None if settable else steps, loss)
 
     def _compile(self, model: keras.Model, steps: int | None, loss: Any) -> None:
-        optimizer = adamw(
-            self.learning_rate,
-            steps,
-            warmup_ratio=self.warmup_ratio,
-            weight_decay=self.weight_decay,
-            clip_norm=self.clip_norm,
-        )
         # Not model.compile, which a task takes as its user's own choice.
-        keras.Model.compile(model, optimizer, loss, metrics=["accuracy"])
+        keras.Model.compile(model, self.optimizer(model, steps), loss, metrics=["accuracy"])
 
     def extend(self, model: keras.Model, steps: int, settable: bool = False) -> None:
         """Has a model that `compile` compiled train on, as if the steps had been planned with it.
@@ -85,29 +155,46 @@ clip_norm=1.0)
         The optimizer keeps its moments; the learning rate falls from where a schedule over all
         steps would be by now.
         """
-        optimizer = _inner(model.optimizer)
-        done, rate = int(optimizer.iterations), optimizer.get_config()["learning_rate"]
-        had_schedule = isinstance(rate, dict)
-        if settable and had_schedule:  # in Keras a schedule cannot be replaced by a number
+        optimizer = inner(model.optimizer)
+        done, before = int(optimizer.iterations), optimizer.schedule
+        if settable and before:  # in Keras a schedule cannot be replaced by a number
             self._compile(model, None, model.loss)
-            _copy_state(optimizer, _inner(model.optimizer), model.trainable_variables)
+            _copy_state(optimizer, inner(model.optimizer), model.trainable_variables)
             return
-        warmup_steps = rate["config"]["warmup_steps"] if had_schedule else 0
-        schedule = WarmupLinearDecay(self.learning_rate, done + steps, warmup_steps)
+        warmup_steps = before.warmup_steps if before else 0
+        schedule = WarmupDecay(self.learning_rate, done + steps, warmup_steps, self.schedule)
         optimizer.learning_rate = self.learning_rate if settable else schedule
         optimizer.weight_decay = self.weight_decay
         model.train_function = None  # it was traced with the schedule of before
 
 
-def _inner(optimizer: keras.Optimizer) -> keras.Optimizer:
-    # Mixed precision with float16 wraps it in one that scales the loss.
+def rate_factors(stages: Iterable[list[keras.layers.Layer]], decay: float) -> dict[str, float]:
+    """What layer-wise decay multiplies the learning rate of variables by, by their paths.
+
+    Args:
+        stages: The layers below the head, from the embeddings up.
+        decay: Of each stage by the one above it; the head has the factor 1.
+    """
+    if decay == 1:
+        return {}
+    stages = list(stages)
+    return {
+        variable.path: decay ** (len(stages) - depth)
+        for depth, layers in enumerate(stages)
+        for layer in layers
+        for variable in layer.trainable_variables
+    }
+
+
+def inner(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """The optimizer itself, which in mixed precision one that scales the loss is around."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _copy_state(source: keras.Optimizer, target: keras.Optimizer, trained: list) -> None:
     """Hands on the steps done and the moments of an AdamW, which are the last of its variables."""
     target.build(trained)
-    target.iterations.assign(source.iterations)
+    target.batches.assign(source.batches)
     moments = 2 * len(trained)
     for old, new in zip(source.variables[-moments:], target.variables[-moments:], strict=True):
         new.assign(old)

@@ -1,0 +1,79 @@
+"""A vocabulary of word pieces, learnt from texts."""
+
+import random
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import BertWordPieceTokenizer
+
+from kerasformer.errors import UserError
+from kerasformer.text import Tokenizer, WordPieceTokenizer
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def make_texts():
+    """Texts whose words are the beginnings of a few, of different frequency: without ties."""
+    rng, words = random.Random(3), []
+    for k, stem in enumerate(["banderol", "cuentista", "dromo", "fugaz", "mil"]):
+        for length in range(1, len(stem) + 1):
+            words += [stem[:length]] * (7 * length + 11 * k + 2)
+    rng.shuffle(words)
+    return [" ".join(words[i : i + 20]) + "." for i in range(0, len(words), 20)]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_the_pieces_are_those_of_hugging_face(lowercase):
+    texts = ["El Año, ¡año!", "中文 中", *(text.title() for text in make_texts())]
+    theirs = BertWordPieceTokenizer(lowercase=lowercase)
+    theirs.train_from_iterator(texts, vocab_size=70, show_progress=False)
+    ours = WordPieceTokenizer.train(texts, 70, lowercase)
+    assert set(ours.vocabulary()) == set(theirs.get_vocab())
+    assert ours.vocabulary()[:5] == SPECIAL
+    assert ours.tokens(texts[:9]) == [
+        theirs.encode(t, add_special_tokens=False).tokens for t in texts[:9]
+    ]
+
+
+def test_the_same_in_any_order_and_process():
+    texts = make_texts()
+    learnt = WordPieceTokenizer.train(iter(texts), 60).vocabulary()
+    assert WordPieceTokenizer.train(texts[::-1], 60).vocabulary() == learnt
+    code = (
+        "import sys; from kerasformer.text import WordPieceTokenizer as W\n"
+        "print(*W.train(sys.argv[1].split('|'), 60).vocabulary())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, "|".join(texts)], capture_output=True, text=True
+    )
+    assert run.stdout.split() == learnt
+
+
+@given(texts=st.lists(st.text("abcdefgÉ中。' "), max_size=6), vocab_size=st.integers(7, 40))
+@settings(deadline=None, max_examples=50)
+def test_no_more_tokens_than_asked_for_and_the_most_frequent_characters(texts, vocab_size):
+    texts = [*texts, "a a a a", "a a"]
+    tokenizer = WordPieceTokenizer.train(texts, vocab_size)
+    assert len(tokenizer.vocabulary()) <= vocab_size
+    known = WordPieceTokenizer.train(texts, 1000)
+    assert all("[UNK]" not in tokens for tokens in known.tokens(texts))
+
+
+def test_saved_and_loaded(tmp_path):
+    tokenizer = WordPieceTokenizer.train(make_texts(), 120, lowercase=False)
+    tokenizer.save_pretrained(tmp_path)
+    again = Tokenizer.from_pretrained(tmp_path)
+    assert again.to_json() == tokenizer.to_json()
+    assert not again.backend.normalizer.lowercase
+
+
+def test_what_cannot_be_learnt_from():
+    with pytest.raises(UserError, match="The 2 texts hold no word to learn"):
+        WordPieceTokenizer.train(["", " \u200b"])
+    with pytest.raises(UserError, match="vocab_size is 6, but must be at least 7"):
+        WordPieceTokenizer.train(["a"], 6)
+    with pytest.raises(UserError, match="texts is a str"):
+        WordPieceTokenizer.train("a text")
