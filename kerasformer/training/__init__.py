@@ -1,4 +1,4 @@
-"""The optimizer, the recipe and the metrics of training a classifier.
+"""The optimizer, the recipe and the metrics of training.
 
 The names are imported when they are first used: `classification_metrics` needs no Keras.
 """
@@ -11,7 +11,13 @@ _EXPORTS = {
     "WarmupDecay": "schedule",
     "WarmupLinearDecay": "schedule",
     "adamw": "optimizer",
+    "answer_metrics": "metrics",
+    "answer_scores": "metrics",
     "classification_metrics": "metrics",
+    "entity_counts": "metrics",
+    "entity_metrics": "metrics",
+    "multilabel_metrics": "metrics",
+    "regression_metrics": "metrics",
 }
 
 __all__ = list(_EXPORTS)
