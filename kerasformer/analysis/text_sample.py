@@ -13,6 +13,7 @@ from kerasformer.corpus.manifest import MANIFEST
 from kerasformer.corpus.neighbours import directions
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_text, named, usual_label, usual_text
+from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
@@ -104,7 +105,7 @@ def plain_numbers(vectors: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _of_data_set(source, limit, **options):
-    dataset = load_dataset(source, limit=limit, **options)
+    dataset = load_dataset(source, limit=limit, problem_type=SINGLE_LABEL, **options)
     splits = dataset.splits.values()
     texts = [text for split in splits for text in split.texts]
     labels = [dataset.class_names[label] for split in splits for label in split.labels]

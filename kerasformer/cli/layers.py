@@ -55,6 +55,7 @@ def run(arguments):
     from kerasformer.analysis.layer_features import check_poolings
     from kerasformer.data import load_dataset
     from kerasformer.data.columns import say_joined
+    from kerasformer.data.labeled import SINGLE_LABEL
     from kerasformer.errors import require
     from kerasformer.files import new_folder, only_writer, refuse_used
 
@@ -66,7 +67,7 @@ def run(arguments):
     if not 0 <= arguments.seed < 2**32:
         raise UserError(f"--seed is {arguments.seed}: give a number from 0 to {2**32 - 1}.")
     reading = take_reading(vars(arguments), "label_column")
-    whole = load_dataset(arguments.data, **reading)
+    whole = load_dataset(arguments.data, problem_type=SINGLE_LABEL, **reading)
     say_joined(whole.text_columns)
     dataset = whole.limited(arguments.limit)
     folder = folder or new_folder("layers", dataset.name)

@@ -23,6 +23,7 @@ from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.compare.worker import KEPT, work
 from kerasformer.data import LabeledDataset, load_dataset
 from kerasformer.data.columns import say_joined
+from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.errors import UserError, require
 from kerasformer.files import (
     RESULTS,
@@ -100,7 +101,7 @@ def compare(output=None, resume=False, **settings) -> Path:
 
 def load_data(settings: Settings) -> LabeledDataset:
     """The data, limited to what the settings ask for."""
-    dataset = load_dataset(settings.data, **settings.reading())
+    dataset = load_dataset(settings.data, problem_type=SINGLE_LABEL, **settings.reading())
     say_joined(dataset.text_columns)
     if settings.limit is None:
         return dataset

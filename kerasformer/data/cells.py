@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from kerasformer.errors import UserError
 from kerasformer.text.texts import LONGEST_TEXT, too_long
 
+_LARGEST = 3e38  # of float32, in which labels that are numbers are kept
+
 
 def join_texts(cells: Iterable, where: str) -> str:
     """The cells of a text as one, with a space between; `where` is the file and row, for the error.
@@ -55,6 +57,52 @@ def label_in(cell, column: str, where: str) -> str:
             "strings, numbers or bools."
         )
     return str(cell)
+
+
+def labels_in(cell, column: str, where: str) -> tuple[str, ...]:
+    """The names of the classes in a cell: of a list, or separated by commas, semicolons or bars.
+
+    >>> labels_in("toxic | insult", "label", "a.csv, line 2"), labels_in([3, 1], "label", "")
+    (('toxic', 'insult'), ('3', '1'))
+    """
+    if is_missing(cell):
+        return ()
+    if isinstance(cell, str):
+        cell = [name for name in re.split("[,;|]", cell) if not is_missing(name)]
+    for name in (cells := cell if isinstance(cell, list) else [cell]):
+        if is_missing(name):
+            raise UserError(
+                f"{where}, has an empty label among those in column {column!r}: leave it out."
+            )
+    return tuple(dict.fromkeys(label_in(name, column, where) for name in cells))
+
+
+def number_in(cell, column: str, where: str) -> float:
+    """The number in a cell, not a missing one.
+
+    >>> number_in("3.5", "score", "a.csv, line 2"), number_in(True, "toxic", "a.csv, line 2")
+    (3.5, 1.0)
+    """
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) <= _LARGEST:
+        shown = repr(cell) if isinstance(cell, str) else f"a {type(cell).__name__}"
+        raise UserError(
+            f"{where}, has {shown} in column {column!r}, where a number was expected: correct it, "
+            "or give another problem_type if these are classes."
+        )
+    return number
+
+
+def plain(cell):
+    """A cell of a DataFrame without arrays: lists in their place, in the values of a dict too."""
+    if isinstance(cell, dict):
+        return {key: plain(value) for key, value in cell.items()}
+    if getattr(cell, "ndim", 0) and hasattr(cell, "tolist"):
+        return [plain(value) for value in cell.tolist()]
+    return cell
 
 
 def class_order(labels: Iterable[str]) -> list[str]:

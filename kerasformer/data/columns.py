@@ -13,7 +13,17 @@ TEXT_COLUMNS = (
     *(("text",), ("sentence",), ("review",), ("title", "description"), ("title", "content")),
     *(("content",), ("document",), ("comment",), ("message",), ("tweet",), ("body",)),
 )
+# Of GLUE's sets, SNLI, PAWS, Quora's and MRPC's own files.
+PAIR_COLUMNS = (
+    *(("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("#1 string", "#2 string"), ("text1", "text2"), ("text_a", "text_b"), ("query", "text")),
+    *(("question", "sentence"), ("sentence_a", "sentence_b")),
+)
 LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "topic", "intent")
+PAIR_LABEL_COLUMNS = (
+    *LABEL_COLUMNS,
+    *("gold_label", "quality", "is_duplicate", "score", "similarity", "relatedness_score"),
+)
 KNOWN = frozenset(name for names in TEXT_COLUMNS for name in names) | frozenset(LABEL_COLUMNS)
 
 
@@ -48,6 +58,38 @@ def choose_columns(
     return text, label
 
 
+def choose_pair(
+    columns: Sequence[str],
+    text_column: Columns | None,
+    label_column: str | int | None,
+    where: object,
+) -> tuple[tuple[str, ...], str]:
+    """The two columns of the texts of a pair, and that of the label, as `choose_columns`.
+
+    >>> choose_pair(["Quality", "#1 ID", "#1 String", "#2 String"], None, None, "mrpc.txt")
+    (('#1 String', '#2 String'), 'Quality')
+    """
+    label = None if label_column is None else named(label_column, columns, where)[0]
+    if text_column is None:
+        text = usual(columns, PAIR_COLUMNS)
+    else:
+        text = named(text_column, columns, where)
+        if len(text) != 2:
+            raise UserError(
+                f"{len(text)} text columns ({listed(text)}) are given for pairs: give two, such as "
+                "text_column='premise,hypothesis' (--text-column premise,hypothesis)."
+            )
+    if label is None:
+        label = usual_label(columns, text or (), PAIR_LABEL_COLUMNS)
+    if text is None:
+        raise _unknown("text", columns, where, "the texts of a pair: choose two of")
+    if label is None:
+        raise _unknown("label", columns, where)
+    if label in text:
+        raise UserError(f"Column {label!r} of {where} cannot be both text and label: name two.")
+    return text, label
+
+
 def choose_text(
     columns: Sequence[str],
     text_column: Columns | None,
@@ -70,30 +112,37 @@ def choose_text(
     return text
 
 
-def _unknown(what, columns, where):
+def _unknown(what, columns, where, choose=None):
     # A number is the name of a column without a header.
     is_table = str(where).lower().removesuffix(".gz").endswith((".csv", ".tsv"))
     hint = ", or give header=False (--no-header) if these are data"
     hint *= is_table and columns[0] != "0"
     return UserError(
-        f"No column of {where} is known to hold the {what}: choose one of "
+        f"No column of {where} is known to hold {choose or f'the {what}: choose one of'} "
         f"{listed(map(repr, columns))} with {what}_column (--{what}-column){hint}."
     )
 
 
 def usual_text(columns: Sequence[str]) -> tuple[str, ...] | None:
     """The columns that hold the text by their names, in any case of letters."""
+    return usual(columns, TEXT_COLUMNS)
+
+
+def usual(columns: Sequence[str], groups: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The first of the usual groups of names that are all among the columns, as spelt there."""
     spelling = {name.lower(): name for name in reversed(columns)}
-    for names in TEXT_COLUMNS:
+    for names in groups:
         if all(name in spelling for name in names):
             return tuple(spelling[name] for name in names)
     return None
 
 
-def usual_label(columns: Sequence[str], text: Sequence[str] = ()) -> str | None:
+def usual_label(
+    columns: Sequence[str], text: Sequence[str] = (), usual: Sequence[str] = LABEL_COLUMNS
+) -> str | None:
     """The column beside those of the text that holds the label by its name, in any case."""
     spelling = {name.lower(): name for name in reversed(columns)}
-    found = (spelling[name] for name in LABEL_COLUMNS if name in spelling)
+    found = (spelling[name] for name in usual if name in spelling)
     return next((name for name in found if name not in text), None)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kerasformer.data.dataset import split_name
-from kerasformer.data.tables import ACCEPTED, suffix_of
+from kerasformer.data.forms import TABLES, Form
 from kerasformer.errors import UserError
 from kerasformer.formatting import listed
 
@@ -20,7 +20,7 @@ _BETWEEN_WORDS = r"[-._ 0-9]+"
 Found = dict[str, list[Path]]
 
 
-def split_files(folder: Path) -> list[tuple[Path, str]]:
+def split_files(folder: Path, form: Form = TABLES) -> list[tuple[Path, str]]:
     """The data files of a folder with their splits, in the order of their names.
 
     They lie in it, in its folder `data`, or in its only folder with such files.
@@ -29,9 +29,9 @@ def split_files(folder: Path) -> list[tuple[Path, str]]:
         UserError: There is no training data, a numbered file is missing, or it is not clear which
             of several files or folders is meant.
     """
-    found = _in_folder(folder) or _in_folder(folder / "data")
+    found = _in_folder(folder, form) or _in_folder(folder / "data", form)
     if not found:
-        inner = {name: _in_folder(name) for name in _listed(folder, Path.is_dir)}
+        inner = {name: _in_folder(name, form) for name in _listed(folder, Path.is_dir)}
         inner = {name: splits for name, splits in inner.items() if splits}
         if len(inner) > 1:
             names = listed(name.name for name in inner)
@@ -40,33 +40,35 @@ def split_files(folder: Path) -> list[tuple[Path, str]]:
     if not found:
         raise UserError(
             f"{folder} has no training data: give a file, or a folder with a file named train and "
-            f"perhaps validation and test, each {ACCEPTED}."
+            f"perhaps validation and test, each {form.accepted}."
         )
     for split, files in found.items():
-        _check(folder, split, files)
+        _check(folder, split, files, form)
     return sorted((file, split) for split, files in found.items() for file in files)
 
 
 def stem_of(path: Path) -> str:
-    """The name without its suffixes."""
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    """The name without its suffixes, of which one that names a split is none, as in "eng.train"."""
+    name = path.name.removesuffix(".gz")
+    stem, _, suffix = name.rpartition(".")
+    return name if split_name(suffix) else stem or path.name
 
 
-def _in_folder(folder: Path) -> Found:
+def _in_folder(folder: Path, form: Form) -> Found:
     """The files of each split by the first rule that finds training data; else none."""
-    files = _listed(folder, lambda path: bool(suffix_of(path)) and path.is_file())
+    files = _listed(folder, lambda path: bool(form.suffix_of(path)) and path.is_file())
     named = _by_split(files, lambda path: split_name(_SHARD.sub("", stem_of(path))))
     if "train" in named:
         return named
-    folders = _by_split(_listed(folder, Path.is_dir), lambda path: _split_within(path.name))
+    folders = _by_split(_listed(folder, Path.is_dir), lambda path: split_within(path.name))
     within = {
-        split: [f for each in inner for f in _listed(each, Path.is_file) if suffix_of(f)]
+        split: [f for each in inner for f in _listed(each, Path.is_file) if form.suffix_of(f)]
         for split, inner in folders.items()
     }
     within = {split: found for split, found in within.items() if found}
     if "train" in within:
         return within
-    worded = _by_split(files, lambda path: _split_within(stem_of(path)))
+    worded = _by_split(files, lambda path: split_within(stem_of(path)))
     return worded if "train" in worded else {}
 
 
@@ -85,20 +87,20 @@ def _by_split(paths: Iterable[Path], split_of: Callable[[Path], str | None]) -> 
     return found
 
 
-def _split_within(name: str) -> str | None:
+def split_within(name: str) -> str | None:
     """The split that is a word of a name, if it is only one.
 
-    >>> _split_within("sst2_train.1"), _split_within("training day"), _split_within("train-test")
+    >>> split_within("sst2_train.1"), split_within("training day"), split_within("train-test")
     ('train', 'train', None)
     """
     splits = {split for word in re.split(_BETWEEN_WORDS, name) if (split := split_name(word))}
     return splits.pop() if len(splits) == 1 else None
 
 
-def _check(folder, split, files):
+def _check(folder, split, files, form):
     """Refuses several files that are no parts of one, and parts of which some are missing."""
     shards = [_SHARD.search(stem_of(file)) for file in files]
-    kinds = {suffix_of(file) for file in files}
+    kinds = {form.suffix_of(file) for file in files}
     if len(kinds) == 1 and all(shards):
         places = [(int(shard[1]), int(shard[2])) for shard in shards if shard]
         count = places[0][1]
@@ -108,7 +110,7 @@ def _check(folder, split, files):
             raise UserError(
                 f"{folder} has {len(files)} of the {count} {split} files: fetch the others."
             )
-    in_folders = {split_name(file.parent.name) or _split_within(file.parent.name) for file in files}
+    in_folders = {split_name(file.parent.name) or split_within(file.parent.name) for file in files}
     alike = {re.sub(r"\d+", "", stem_of(file)) for file in files}
     numbered = len(alike) == 1 and not any(shards)
     if len(files) > 1 and not (len(kinds) == 1 and (numbered or in_folders == {split})):

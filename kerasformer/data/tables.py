@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from kerasformer.data.cells import plain
 from kerasformer.data.columns import KNOWN
 from kerasformer.data.parquet_file import ParquetFile
 from kerasformer.data.text_file import (
@@ -53,13 +54,14 @@ class Table:
             yield place.number, cells
 
 
-def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
+def read_table(path: Path, dialect: Dialect = DETECTED, suffix: str | None = None) -> Table:
     """Opens a table by the suffix of its file: .csv, .tsv, .jsonl (and those + .gz), .parquet.
 
     A .tsv file with tabs has no quoting: a quote is a character like any other, as in GLUE's.
-    What cannot be read is a `UserError` now or while the rows are read.
+    What cannot be read is a `UserError` now or while the rows are read. Another `suffix` says how
+    to read a file whose own does not.
     """
-    suffix, given = suffix_of(path), set(dialect.given())
+    suffix, given = suffix_of(path) if suffix is None else suffix, set(dialect.given())
     if not suffix:
         raise UserError(f"{path} cannot be read: expected {ACCEPTED}.")
     allowed = {".jsonl": {"encoding"}, ".parquet": set()}.get(suffix, given)
@@ -67,7 +69,7 @@ def read_table(path: Path, dialect: Dialect = DETECTED) -> Table:
         raise UserError(f"{path} is not a CSV or TSV file: leave out {wrong[0]} (--{wrong[0]}).")
     if suffix == ".jsonl":
         return _jsonl(path, dialect.encoding)
-    return _parquet(path) if suffix == ".parquet" else _delimited(path, dialect)
+    return _parquet(path) if suffix == ".parquet" else _delimited(path, dialect, suffix == ".tsv")
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Table:
@@ -91,7 +93,7 @@ def read_frame(frame) -> Table:
     def walk(wanted, start=BEGINNING):
         cells = [frame[frame.columns[columns.index(name)]].to_list() for name in wanted]
         for number, row in enumerate(zip(*cells, strict=True), 1):
-            yield Place(number), row
+            yield Place(number), tuple(map(plain, row))
 
     return Table(where, columns, "row", walk)
 
@@ -109,9 +111,10 @@ def empty(path: Path) -> UserError:
     return UserError(f"{path} holds no examples: give a file with at least one row of data.")
 
 
-def _delimited(path, dialect):
-    delimiter = dialect.delimiter or _sniff_delimiter(path, dialect.encoding)
-    sample = list(_beginning(path, delimiter, dialect.encoding))
+def _delimited(path, dialect, is_tsv):
+    delimiter = dialect.delimiter or ("\t" if is_tsv else _sniff_delimiter(path, dialect.encoding))
+    bare = is_tsv and delimiter == "\t"
+    sample = list(_beginning(path, delimiter, dialect.encoding, bare))
     if not sample:
         raise empty(path)
     names = tuple(cell.strip() for cell in sample[0])
@@ -121,7 +124,7 @@ def _delimited(path, dialect):
 
     def walk(wanted, start=None):
         picked = [columns.index(name) for name in wanted]
-        records = _records(path, delimiter, dialect.encoding, start or BEGINNING)
+        records = _records(path, delimiter, dialect.encoding, bare, start or BEGINNING)
         if header and start is None:
             next(records)
         for place, cells in records:
@@ -137,9 +140,7 @@ def _delimited(path, dialect):
 
 
 def _sniff_delimiter(path, encoding):
-    """A tab for .tsv; for .csv a comma, unless just one other divides all rows alike."""
-    if suffix_of(path) == ".tsv":
-        return "\t"
+    """A comma, unless just one other divides all rows alike."""
     found = []
     for delimiter in ",;\t|":
         with suppress(UserError):
@@ -151,10 +152,10 @@ def _sniff_delimiter(path, encoding):
     return found[0] if len(found) == 1 else ","
 
 
-def _beginning(path, delimiter, encoding):
+def _beginning(path, delimiter, encoding, bare=False):
     """The cells of the first records: `_SAMPLE` of them, or less where they are long."""
     size = 0
-    for _, cells in islice(_records(path, delimiter, encoding), _SAMPLE):
+    for _, cells in islice(_records(path, delimiter, encoding, bare), _SAMPLE):
         yield cells
         size += sum(map(len, cells))
         if size > _SAMPLE_CHARACTERS:
@@ -175,13 +176,12 @@ def _has_header(names, sample):
     return not again and not any(map(_is_number, names))
 
 
-def _records(path, delimiter, encoding, start=BEGINNING):
+def _records(path, delimiter, encoding, bare, start=BEGINNING):
     """The cells of each record with the place where it begins; none for blank lines.
 
     Strict, so that a quote that is never closed is an error and does not swallow the other rows.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    bare = delimiter == "\t" and suffix_of(path) == ".tsv"
     quoting = {"quoting": csv.QUOTE_NONE} if bare else {"strict": True}
     lines = TextLines(path, start, encoding)
     place = start

@@ -1,57 +1,96 @@
-"""Labelled texts out of TensorFlow Datasets, whose splits are the official ones."""
+"""Examples out of TensorFlow Datasets, whose splits are the official ones."""
 
 import difflib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from kerasformer.data.cells import is_missing, label_in
-from kerasformer.data.columns import choose_columns, usual_text
+from kerasformer.data.columns import PAIR_COLUMNS, Columns, choose_columns, usual, usual_text
 from kerasformer.data.dataset import split_name
-from kerasformer.data.raw import RawDataset, RawSplit
+from kerasformer.data.source import Part, Source
+from kerasformer.data.split_files import split_within
+from kerasformer.data.tables import Table
+from kerasformer.data.text_file import BEGINNING, Place
 from kerasformer.errors import UserError, require
 from kerasformer.sources.resolve import is_offline
 
 _BATCH = 1024  # rows decoded at once; only speed depends on it
 
 
-def read_tfds(name: str, text_column=None, label_column=None, data_dir=None) -> RawDataset:
-    """Reads a text classification set of TensorFlow Datasets, preparing it where needed.
+@dataclass(frozen=True)
+class TfdsSource(Source):
+    """A set of TensorFlow Datasets.
 
-    The text is the feature with a usual name, such as "text", or title and description; without
-    one, all text features joined by a space, in their order. The label is the only `ClassLabel`.
     Rows without a text or a label, as the hidden labels (-1) of some test splits, are left out
     and counted, and so are whole splits under other names, such as "unsupervised".
     """
+
+    builder: Any = None
+
+    def label_columns(
+        self, text_column: Columns | None, label_column: Columns | None, pairs: bool
+    ) -> tuple[Columns | None, Columns | None]:
+        """The features of texts and labels.
+
+        The text is the feature with a usual name, such as "text", or title and description;
+        without one, all text features joined by a space, in their order; of pairs, the only two.
+        The label is the only `ClassLabel`.
+        """
+        features = _scalars(self.builder)
+        where = f"tfds:{self.builder.name}"
+        strings = [name for name, feature in features.items() if _is_text(feature)]
+        classes = [name for name in features if hasattr(features[name], "int2str")]
+        if label_column is None and len(classes) == 1:
+            label_column = classes[0]
+        others = [name for name in strings if name != label_column]
+        if text_column is None and pairs:
+            text_column = usual(strings, PAIR_COLUMNS) or (others if len(others) == 2 else None)
+        elif text_column is None and usual_text(strings) is None:
+            text_column = others or None
+        if not pairs and (label_column is None or isinstance(label_column, str | int)):
+            text_column, label_column = choose_columns(
+                list(features), text_column, label_column, where
+            )
+        for name in text_column if isinstance(text_column, tuple) else ():
+            if name not in strings:
+                raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
+        return text_column, label_column
+
+    def classes(self, label_columns: Sequence[str]) -> tuple[str, ...] | None:
+        """The names of a `ClassLabel`."""
+        (first, *others), features = label_columns, self.builder.info.features
+        feature = getattr(features[first], "feature", features[first])  # of a sequence
+        return None if others else tuple(getattr(feature, "names", None) or ()) or None
+
+
+def open_tfds(name: str, data_dir: str | os.PathLike | None) -> TfdsSource:
+    """Opens a set of TensorFlow Datasets, preparing it where needed."""
     tfds = require("tensorflow_datasets", extra="tfds")
     builder = _builder(tfds, name, data_dir)
     _prepare(builder)
-    text, label = _features(tfds, builder, text_column, label_column)
-    feature = builder.info.features[label]
-    names = feature.names if getattr(feature, "num_classes", None) else None
-    splits, ignored, dropped = {}, [], 0
-    for split in builder.info.splits:
-        usual = split_name(split)
-        if not usual:
-            ignored.append(split)
-            continue
-        rows, without = _read_split(tfds, builder, split, text, label, names)
-        if rows.texts:
-            splits[usual] = rows
-            dropped += without
-        else:
-            ignored.append(split)
-    if not splits:
-        raise UserError(f"tfds:{name} holds no labelled texts: give another set.")
-    seen = {label for rows in splits.values() for label in rows.labels}
-    classes = tuple(name for name in names if name in seen) if names else None
-    provenance = {
-        "tfds": builder.info.full_name,
-        "columns": {"text": list(text), "label": label},
-        "ignored_splits": ignored,
-        "rows_left_out": dropped,
-    }
-    return RawDataset(builder.name, splits, classes, provenance)
+    if not isinstance(builder.info.features, tfds.features.FeaturesDict):
+        raise UserError(f"tfds:{builder.name} has no named features: give another set.")
+    splits = list(builder.info.splits)
+    usual_names = {usual_name: split for split in splits if (usual_name := split_name(split))}
+    for split in splits:  # such as "validation_matched", where there is no "validation"
+        if (usual_name := split_within(split)) and usual_name not in usual_names:
+            usual_names[usual_name] = split
+    chosen = {split: usual_name for usual_name, split in usual_names.items()}
+    parts = [Part(s, chosen[s], _table(tfds, builder, s)) for s in splits if s in chosen]
+    ignored = [split for split in splits if split not in chosen]
+    provenance = {"tfds": builder.info.full_name, "ignored_splits": ignored}
+    return TfdsSource(builder.name, parts, provenance, is_published=True, builder=builder)
+
+
+def _scalars(builder):
+    return {name: f for name, f in builder.info.features.items() if f.shape == ()}
+
+
+def _is_text(feature):
+    return np.dtype(feature.np_dtype).kind in "OSU"
 
 
 def _builder(tfds, name, data_dir):
@@ -90,54 +129,52 @@ def _failure(name, what, error):
     )
 
 
-def _features(tfds, builder, text_column, label_column):
+def _table(tfds, builder, split):
+    """A split as a table, in the order on disk; classes are their names, None where not given."""
     features = builder.info.features
-    where = f"tfds:{builder.name}"
-    if not isinstance(features, tfds.features.FeaturesDict):
-        raise UserError(f"{where} has no named features: give a text classification set.")
-    scalars = {name: feature for name, feature in features.items() if feature.shape == ()}
-    strings = [name for name in scalars if np.dtype(scalars[name].np_dtype).kind in "OSU"]
-    classes = [name for name in scalars if isinstance(scalars[name], tfds.features.ClassLabel)]
-    if label_column is None and len(classes) == 1:
-        label_column = classes[0]
-    if text_column is None and usual_text(strings) is None:
-        text_column = [name for name in strings if name != label_column] or None
-    text, label = choose_columns(list(scalars), text_column, label_column, where)
-    for name in text:
-        if name not in strings:
-            raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
-    return text, label
+    where = f"tfds:{builder.name}, {split}"
+
+    def walk(wanted, start=BEGINNING):
+        examples = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
+            read_config=tfds.ReadConfig(interleave_cycle_length=1),
+        )
+        if set(wanted) <= _scalars(builder).keys():
+            batches = examples.batch(_BATCH).as_numpy_iterator()
+            columns = ([batch[name] for name in wanted] for batch in batches)
+            rows = (row for cells in columns for row in zip(*cells, strict=True))
+        else:
+            rows = ([row[name] for name in wanted] for row in examples.as_numpy_iterator())
+        for number, row in enumerate(rows, 1):
+            cells = zip(row, wanted, strict=True)
+            yield Place(number), tuple(_plain(cell, features[name], where) for cell, name in cells)
+
+    return Table(where, tuple(features), "row", walk)
 
 
-def _read_split(tfds, builder, split, text, label, names):
-    """The rows of a split in the order on disk, and how many had no text or no label."""
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys([*text, label], True)),
-        read_config=tfds.ReadConfig(interleave_cycle_length=1),
-    )
-    rows, without = RawSplit(), 0
-    for batch in examples.batch(_BATCH).as_numpy_iterator():
-        texts = [[_decoded(cell, builder.name) for cell in batch[name]] for name in text]
-        labels = batch[label].tolist()
-        if names is not None:  # -1 is a label that is not given
-            labels = [names[cell] if cell >= 0 else None for cell in labels]
-        for parts, cell in zip(zip(*texts, strict=True), labels, strict=True):
-            parts = [part for part in parts if not is_missing(part)]
-            cell = _decoded(cell, builder.name) if isinstance(cell, bytes) else cell
-            if parts and not is_missing(cell):
-                rows.texts.append(" ".join(parts))
-                rows.labels.append(label_in(cell, label, f"tfds:{builder.name}"))
-            else:
-                without += 1
-    return rows, without
+def _plain(cell, feature, where):
+    """A value without arrays: a list of a sequence, or a dict of lists of one of dicts."""
+    if isinstance(cell, dict):
+        inner = getattr(feature, "feature", feature)
+        return {name: _plain(value, inner[name], where) for name, value in cell.items()}
+    if getattr(cell, "ndim", 0):
+        inner = getattr(feature, "feature", feature)
+        return [_plain(value, inner, where) for value in cell]
+    if isinstance(cell, bytes):
+        return _decoded(cell, where)
+    value = cell.item()
+    names = getattr(feature, "names", None)
+    if names is None:
+        return value
+    return names[value] if value >= 0 else None  # -1 is a label that is not given
 
 
-def _decoded(cell: bytes, name) -> str:
+def _decoded(cell: bytes, where) -> str:
     try:
         return cell.decode()
     except UnicodeDecodeError:
         raise UserError(
-            f"tfds:{name} holds a text that is not UTF-8, {cell[:40]!r}: prepare it again."
+            f"{where} holds a text that is not UTF-8, {cell[:40]!r}: prepare it again."
         ) from None

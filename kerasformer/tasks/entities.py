@@ -85,7 +85,7 @@ def token_entities(
     windows = 0
     for window in zip(logits, offsets, words, strict=True):
         arrays = [np.asarray(values) for values in window]
-        found += _of_window(text, *arrays, class_names, aggregation)
+        found += _of_window(text, arrays, class_names, aggregation)
         windows += 1
     return _without_overlaps(found) if windows > 1 else found
 
@@ -124,8 +124,9 @@ def word_entities(
     return entities
 
 
-def _of_window(text, logits, offsets, words, class_names, aggregation):
-    """The entities of one window."""
+def _of_window(text, arrays, class_names, aggregation):
+    """The entities of one window, of which the arrays are logits, offsets and words."""
+    logits, offsets, words = arrays
     ours = np.flatnonzero(words >= 0)
     if not len(ours):
         return []

@@ -1,8 +1,12 @@
-"""Sentences that are divided into words already, and the tokens of each of their words."""
+"""The words of texts, and the tokens of each word."""
 
 import bisect
+import functools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+import tokenizers
+from tokenizers import models, normalizers, pre_tokenizers
 
 from kerasformer.errors import UserError
 from kerasformer.text.texts import LONGEST_TEXT, check_iterable, check_text, too_long
@@ -77,3 +81,22 @@ def word_tokens(tokenizer: Tokenizer, sentences: list[list[str]]) -> Iterator[Wo
             ids.insert(place, tokenizer.unk_id)
             words.insert(place, word)
         yield WordTokens(ids, words)
+
+
+def split_words(text: str) -> list[tuple[int, int]]:
+    """Where each word of a text stands, as BERT divides it: (start, end) in characters.
+
+    Words are divided by white space; every punctuation mark and Chinese character is one.
+
+    >>> [("It's 5km."[start:end]) for start, end in split_words("It's 5km.")]
+    ['It', "'", 's', '5km', '.']
+    """
+    return _splitter().encode(text).offsets
+
+
+@functools.cache
+def _splitter():
+    backend = tokenizers.Tokenizer(models.WordLevel({"": 0}, unk_token=""))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return backend
