@@ -7,9 +7,11 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder
+from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.private_api import get_mask, set_mask
 from kerasformer.tasks.task import Task
+from kerasformer.text import Tokenized, Tokenizer, WordPieceTokenizer
+from kerasformer.training import Recipe
 
 
 class EncoderTask(Task):
@@ -22,11 +24,17 @@ class EncoderTask(Task):
         encoder: A `BertEncoder`. The task leaves it as it is: several may share one.
         freeze_encoder: Whether the task trains its heads alone. Which of the encoder's weights are
             trained otherwise is the encoder's own `trainable`.
-        **kwargs: `tokenizer`, and Keras arguments of the model.
+        **kwargs: `tokenizer`, which `fit` learns where it is None, and Keras arguments of the
+            model.
+
+    Attributes:
+        is_from_scratch: Whether there was no tokenizer, and the encoder is therefore new.
     """
 
     HEADS: tuple[str, ...] = ()
     NEEDS_POOLER = NEEDS_TOKENIZER = False
+    # Of an encoder that knows nothing yet: more to learn, and nothing that large steps could ruin.
+    SCRATCH_RECIPE = Recipe(epochs=5, learning_rate=1e-3)
 
     def __init__(self, encoder: BertEncoder, *, freeze_encoder: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
@@ -39,6 +47,7 @@ class EncoderTask(Task):
             )
         self.encoder = encoder
         self.freeze_encoder = freeze_encoder
+        self.is_from_scratch = self.tokenizer is None
         self.autocast = False  # ids given as floats do not fit into float16
 
     @property
@@ -88,6 +97,26 @@ class EncoderTask(Task):
         return [w for w in self.weights if id(w) not in trained]
 
     @classmethod
+    def from_scratch(
+        cls, *args: Any, config: EncoderConfig | None = None, dtype: Any = None, **kwargs: Any
+    ) -> Self:
+        """A model whose encoder is new, and whose `fit` learns a vocabulary from its examples.
+
+        Args:
+            *args: What the class takes before the encoder, such as `class_names`.
+            config: The encoder's sizes, of which `vocab_size` is the most tokens to learn; by
+                default two blocks, 128 wide, and 8,000 tokens.
+            dtype: Keras dtype policy of the model.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            The model, to be trained.
+        """
+        config = config or EncoderConfig.bert("tiny", vocab_size=8000)
+        kwargs |= {"encoder": BertEncoder(config, dtype=dtype), "dtype": dtype}
+        return cls(*args, **{"tokenizer": None, **kwargs})
+
+    @classmethod
     def from_pretrained(cls, source: Any, *, dtype: Any = None, **kwargs: Any) -> Self:
         """Reads a published model with its heads, from any format that has them.
 
@@ -120,6 +149,7 @@ class EncoderTask(Task):
             model = cls(encoder=encoder, dtype=dtype, **kwargs)
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
+                model.head_is_new = False
         except UserError:
             raise
         except ValueError as error:
@@ -156,6 +186,17 @@ class EncoderTask(Task):
     def _description(self) -> dict[str, Any]:
         """What `save_pretrained` of `checkpoints` is to write beside the weights."""
         return {}
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        return WordPieceTokenizer.train(texts, vocab_size=self.encoder.config.vocab_size)
+
+    def _segmented(self, tokenized: Tokenized) -> Tokenized:
+        """Tokens of pairs as the encoder takes them: without segments where it has none."""
+        table = keras.ops.convert_to_numpy(self.encoder.embedding.type_embeddings.embeddings)
+        if table[1:].any():
+            return tokenized
+        # One of all zeros was never trained: DistilBERT's, which this must not begin.
+        return Tokenized(tokenized.ids, pad_id=tokenized.pad_id)
 
     def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
         if not self.encoder_is_frozen:

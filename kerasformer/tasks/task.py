@@ -25,6 +25,9 @@ class Task(ServingExport):
     Args:
         tokenizer: A `kerasformer.text.Tokenizer`, its `to_json()`, or None.
         **kwargs: Keras arguments of the model.
+
+    Attributes:
+        head_is_new: Whether `fit` has trained no weight yet, and none was read.
     """
 
     RECIPE = Recipe()
@@ -32,6 +35,7 @@ class Task(ServingExport):
     def __init__(self, tokenizer: Tokenizer | str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
+        self.head_is_new = True
         self._compiled_by_fit = False
         self._optimized: frozenset[int] = frozenset()  # ids of the variables fit compiled it for
 
@@ -112,6 +116,7 @@ class Task(ServingExport):
             shuffle=False,
             **options,
         )
+        self.head_is_new = False
         check.refuse(rate)
         return history
 
@@ -147,13 +152,22 @@ class Task(ServingExport):
         # A metric may be an array, such as the F1 of each class.
         return {name: value if value.ndim else float(value) for name, value in values.items()}
 
+    def load_own_variables(self, store: Any) -> None:
+        """Called by Keras when it reads weights."""
+        super().load_own_variables(store)
+        self.head_is_new = False
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        """The tokenizer of a model without one, learnt from texts."""
+        raise UserError(f"This {type(self).__name__} has no tokenizer: make it with one.")
+
     def get_compile_config(self) -> dict[str, Any] | None:
         """None after `fit` alone: its schedule is not the next process's."""
         return None if self._compiled_by_fit else super().get_compile_config()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        tokenizer = None if self.tokenizer is None else self.tokenizer.to_json()
+        tokenizer = self.tokenizer and self.tokenizer.to_json(with_max_length=True)
         return {**super().get_config(), "tokenizer": tokenizer}
 
 
