@@ -1,12 +1,15 @@
 """Keras' methods on one batch, of what a person has."""
 
 import abc
+import sys
 from typing import Any
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, gather, hold_strings, read_examples
 from kerasformer.tasks.task import Task
+
+_ALL = sys.maxsize  # examples in a batch
 
 
 class BatchMethods(Task, abc.ABC):
@@ -114,12 +117,10 @@ class BatchMethods(Task, abc.ABC):
             examples = self._read(x)
             if not examples.texts:
                 raise UserError("There is no text to predict; give at least one.")
-            size = len(examples.texts)
-            x = self._batches(examples, size, labelled=False, in_order=True)[0][0]
+            x = self._batches(examples, _ALL, labelled=False, in_order=True)[0][0]
         return super().predict_on_batch(x)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple:
         examples = self._read(x, y, sample_weight)
-        size = max(1, len(examples.texts))
         options: dict[str, Any] = {"loss": self.loss, "class_weight": class_weight}
-        return (*self._batches(examples, size, in_order=True, **options)[0], None)[:3]
+        return (*self._batches(examples, _ALL, in_order=True, **options)[0], None)[:3]

@@ -150,8 +150,8 @@ class EncoderTask(Task):
             UserError: The folder cannot be written to, transformers has no such model, or a weight
                 is not finite.
         """
-        described = self._description()
-        save_pretrained(folder, self.encoder, self.heads, tokenizer=self.tokenizer, **described)
+        described = {"tokenizer": self.tokenizer, **self._description()}
+        save_pretrained(folder, self.encoder, **{"heads": self.heads, **described})
 
     def _description(self) -> dict[str, Any]:
         """What `save_pretrained` of `checkpoints` is to write beside the weights."""

@@ -85,7 +85,9 @@ def _holds_a_text(x: Any) -> bool:
 
 
 def gather(x: Any) -> Any:
-    """An iterator of texts as a list, since it can be read only once; anything else as it is.
+    """An iterator of texts, or of lists of words, as a list, since it can be read only once.
+
+    Anything else is given back as it is.
 
     Raises:
         UserError: It gives batches of texts.
@@ -98,7 +100,7 @@ def gather(x: Any) -> Any:
     if not isinstance(x, Iterator):
         return x
     first = list(itertools.islice(x, 1))
-    if not first or _is_text(first[0]):
+    if not first or _is_text(first[0]) or (isinstance(first[0], list) and _holds_a_text(first[0])):
         return [*first, *x]
     if (
         isinstance(first[0], tuple)

@@ -147,7 +147,8 @@ class Recipe:
 
     def _compile(self, model: keras.Model, steps: int | None, loss: Any) -> None:
         # Not model.compile, which a task takes as its user's own choice.
-        keras.Model.compile(model, self.optimizer(model, steps), loss, metrics=["accuracy"])
+        metrics = getattr(model, "FIT_METRICS", {"metrics": ["accuracy"]})
+        keras.Model.compile(model, self.optimizer(model, steps), loss, **metrics)
 
     def extend(self, model: keras.Model, steps: int, settable: bool = False) -> None:
         """Has a model that `compile` compiled train on, as if the steps had been planned with it.
