@@ -83,6 +83,7 @@ class Dataset(ABC, Generic[ExamplesT]):
     splits: dict[str, ExamplesT]
     provenance: dict
 
+    noun: ClassVar[str]  # what its examples are, in the plural
     _divided: ClassVar[str]  # what a split needs two of, in the plural
     _hashed: ClassVar[str] = ""  # the text whose hash is the place of an example, if it has several
 
@@ -118,6 +119,10 @@ class Dataset(ABC, Generic[ExamplesT]):
     @abstractmethod
     def _strata(self, split: ExamplesT) -> np.ndarray:
         """The class of each example whose share the splits and samples keep, int `[n]`."""
+
+    def _must_keep_classes(self) -> bool:
+        """Whether training is of no use without an example of each class."""
+        return False
 
     @abstractmethod
     def _head(self) -> Any:
@@ -162,7 +167,10 @@ class Dataset(ABC, Generic[ExamplesT]):
             raise UserError(
                 f"The {name} part of the data is {fraction}: give a fraction between 0 and 1."
             )
-        out = held_out(self.train.groups, self._strata(self.train), fraction, salt)
+        strata = self._strata(self.train)
+        out = held_out(self.train.groups, strata, fraction, salt)
+        if not out.any() and not self._must_keep_classes():
+            out = held_out(self.train.groups, np.zeros_like(strata), fraction, salt)
         if not out.any():
             raise UserError(
                 f"{self.name} has no two different {self._divided}, so no {name} split can be "

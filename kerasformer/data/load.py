@@ -160,11 +160,11 @@ def load_dataset(
             f"The problem type is {problem_type!r}: give one of {', '.join(PROBLEM_TYPES)}."
         )
     columns = {"text_column": text_column, "label_column": label_column}
-    labelled = {**columns, "class_names": class_names, "problem_type": problem_type}
+    labelled = {**columns, "class_names": class_names}
     found = _open(source, task, labelled, Dialect(header, delimiter, encoding), data_dir)
     dataset: Any
     if task == "answering":
-        _refuse(task, **labelled)
+        _refuse(task, **labelled, problem_type=problem_type)
         dataset = read_answers(found)
     elif task == "tagging":
         _refuse(task, problem_type=problem_type)

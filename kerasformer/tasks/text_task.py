@@ -1,0 +1,73 @@
+"""What the tasks share whose inputs are texts, and whose outputs are no classes of these."""
+
+from typing import Any
+
+from kerasformer.checkpoints import Checkpoint
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.models.length import choose_max_length
+from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.trainable import Trainable
+from kerasformer.text import WordPieceTokenizer
+from kerasformer.training import Recipe
+
+
+class TextTask(Trainable, EncoderTask):
+    """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
+
+    Args:
+        encoder: A `BertEncoder`.
+        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, its `to_json()`, or None.
+        max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        tokenizer: Any = None,
+        max_length: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(encoder=encoder, tokenizer=tokenizer, **kwargs)
+        positions = encoder.config.max_length
+        self.max_length = choose_max_length(max_length, self.tokenizer, positions)
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        if "max_length" in checkpoint.settings:  # a folder may say more than its encoder takes
+            length = min(checkpoint.settings["max_length"], checkpoint.config.max_length)
+            settings = settings | {"max_length": length}
+        return heads, settings
+
+    def _description(self) -> dict[str, Any]:
+        return super()._description() | {"settings": {"max_length": self.max_length}}
+
+    @property
+    def recipe(self) -> Recipe:
+        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        small = self.encoder.config.hidden_size < 512
+        return self.RECIPE.change(learning_rate=1e-4 if small else None)
+
+    def _known_tokenizer(self) -> Any:
+        """The tokenizer; a UserError where there is none yet."""
+        if self.tokenizer is None:
+            raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
+        return self.tokenizer
+
+    def _texts_of(self, examples: Examples) -> list[str]:
+        """All texts of examples, of which a vocabulary is learnt."""
+        return examples.texts
+
+    def _prepare(self, examples: Examples) -> None:
+        if self.tokenizer is None:
+            size = self.encoder.config.vocab_size
+            self.tokenizer = WordPieceTokenizer.train(self._texts_of(examples), size)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "max_length": self.max_length}
