@@ -51,9 +51,14 @@ def span_logits(
 
 
 def rank_answers(
-    outputs: dict[str, np.ndarray], pairs: Sequence[tuple[str, str]], **options: Any
+    outputs: dict[str, Any], pairs: Sequence[Any], **options: Any
 ) -> list[RankedAnswers]:
-    """The best answers to each question by what `span_logits` gave; see `best_answers`.
+    """The best answers to each question by what `span_logits` gave.
+
+    Args:
+        outputs: What it gave.
+        pairs: The (question, context) pairs.
+        **options: Of `best_answers`.
 
     Raises:
         UserError: A logit is no number.
