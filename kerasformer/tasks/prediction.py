@@ -44,7 +44,7 @@ def predict_rows(
 def predict_each(
     model: keras.Model,
     data: Batches,
-    keep: Callable[[np.ndarray, np.ndarray], object],
+    keep: Callable[[np.ndarray, Any], object],
     verbose: str | int = "auto",
     callbacks: Any = None,
     event: str = "predict",
@@ -69,7 +69,7 @@ def predict_each(
         else:
             computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            part = part[: len(rows)]
+            part = keras.tree.map_structure(lambda x, n=len(rows): x[:n], part)
             keep(rows, part)
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)

@@ -49,13 +49,28 @@ def read_examples(
         size, (x, y, sample_weight) = _read_dataset(x, steps, batch_size)
     texts = read_texts(x)
     labels = _column(y, "labels", len(texts))
-    weights = _column(sample_weight, "sample_weight", len(texts))
-    if weights is not None:
-        if weights.ndim != 1 or weights.dtype.kind not in "biuf":
-            raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
-        weights = weights.astype("float32")
-        check_weights("sample_weight", weights)
-    return Examples(texts, labels, weights, size)
+    return Examples(texts, labels, read_weights(sample_weight, len(texts)), size)
+
+
+def read_weights(sample_weight: Any, count: int) -> np.ndarray | None:
+    """The weights of so many examples as float32 `[count]`, if there are any.
+
+    Raises:
+        UserError: They are others.
+
+    Example:
+
+    >>> read_weights([1, 2], count=2).tolist()
+    [1.0, 2.0]
+    """
+    weights = _column(sample_weight, "sample_weight", count)
+    if weights is None:
+        return None
+    if weights.ndim != 1 or weights.dtype.kind not in "biuf":
+        raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
+    weights = weights.astype("float32")
+    check_weights("sample_weight", weights)
+    return weights
 
 
 def read_texts(x: Any) -> list[Any]:

@@ -143,11 +143,13 @@ class Task(ServingExport):
 
     def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, Any]:
         """The loss and the metrics of `compile`, by their names."""
-        given = {"y": labels, "y_pred": keras.ops.convert_to_tensor(logits)}
+        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, logits)
+        given = {"y": labels, "y_pred": tensors}
         given["sample_weight"] = sample_weight
         self.reset_metrics()
-        logs = self.compute_metrics(x=None, **given)
+        # First, as in Keras: the losses of several outputs are metrics too.
         loss = self.compute_loss(x=None, training=False, **given)
+        logs = self.compute_metrics(x=None, **given)
         values = keras.tree.map_structure(keras.ops.convert_to_numpy, {**logs, "loss": loss})
         # A metric may be an array, such as the F1 of each class.
         return {name: value if value.ndim else float(value) for name, value in values.items()}
