@@ -91,8 +91,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
     HEADS = ("classifier",)
     NEEDS_TOKENIZER = True
     RECIPE = Recipe(epochs=2, learning_rate=5e-5)
-    # A linear model on fixed vectors is a convex problem: it takes large steps.
-    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
     def __init__(
         self,
