@@ -94,14 +94,14 @@ class EncoderTask(Task):
     @property
     def trainable_variables(self) -> list:
         """The variables that training changes."""
-        untrained = untrained(self)
-        return [v for v in super().trainable_variables if id(v) not in untrained]
+        kept = untrained(self)
+        return [v for v in super().trainable_variables if id(v) not in kept]
 
     @property
     def trainable_weights(self) -> list:
         """The weights that training changes."""
-        untrained = untrained(self)
-        return [w for w in super().trainable_weights if id(w) not in untrained]
+        kept = untrained(self)
+        return [w for w in super().trainable_weights if id(w) not in kept]
 
     @property
     def non_trainable_variables(self) -> list:
