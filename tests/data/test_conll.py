@@ -177,6 +177,28 @@ def test_a_sentence_without_end(write):
 
 
 @pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a.csv", r"a\.csv cannot be read: expected CoNLL, \.jsonl or \.parquet"),
+        ("README.md", "cannot be read: expected CoNLL"),
+        ("nowhere.conll", r"There is no file or folder .*did you mean .*a\.csv|check the path"),
+    ],
+)
+def test_other_files(write, source, message):
+    folder = write("a.csv", "text,label\n").parent
+    write("README.md", "# About\n")
+    with pytest.raises(UserError, match=message):
+        load_dataset(folder / source, "tagging")
+
+
+def test_the_named_sets_are_of_classification():
+    with pytest.raises(
+        UserError, match="no data set, file or folder 'imdb': give one of 'tfds:NAME"
+    ):
+        load_dataset("imdb", "tagging")
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"label_column": 5}, "has no column 5, only '0', '1'"),

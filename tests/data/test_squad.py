@@ -200,7 +200,7 @@ def test_options(write, options, message):
 def test_other_files(tmp_path):
     for name in ("a.csv", "a.jsonl"):
         (tmp_path / name).write_text('{"question": "Who?"}\n')
-    with pytest.raises(UserError, match=r"a\.csv cannot be read: expected SQuAD's \.json"):
+    with pytest.raises(UserError, match=r"a\.csv cannot be read: expected SQuAD \.json"):
         load_dataset(tmp_path / "a.csv", "answering")
     with pytest.raises(UserError, match=r"a\.jsonl has no column 'context', only 'question'"):
         load_dataset(tmp_path / "a.jsonl", "answering")

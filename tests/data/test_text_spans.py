@@ -136,6 +136,20 @@ def test_bad_rows(write, row, message):
         load_dataset(write({"tokens": ["x"], "tags": ["B"]}, row), "tagging")
 
 
+@pytest.mark.parametrize("kind", ["Sequence", "List"])  # of older and newer versions
+def test_names_that_the_library_datasets_wrote(tmp_path, kind):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    feature = {"feature": {"names": ["O", "B-p"], "_type": "ClassLabel"}, "_type": kind}
+    told = json.dumps({"info": {"features": {"ner_tags": feature, "id": {"_type": "Value"}}}})
+    rows = {"tokens": [["Ada", str(i)] for i in range(9)], "ner_tags": [[1, 0]] * 9}
+    table = arrow.table(rows).replace_schema_metadata({"huggingface": told})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    dataset = load_dataset(tmp_path / "a.parquet", "tagging")
+    assert dataset.tag_names == ("O", "B-p")
+    assert dataset.train.tags[0] == ["B-p", "O"]
+
+
 def test_numbers_without_a_name(write):
     path = write({"tokens": ["a"], "tags": [2]})
     with pytest.raises(UserError, match="the number 2 as tag of word 1, and there are 2 class_na"):

@@ -235,3 +235,27 @@ def test_several_classes(data_dir):
 def test_bad_input(data_dir, source, task, options, message):
     with pytest.raises(UserError, match=message):
         load_dataset(source, task, data_dir=data_dir, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "task", "parts"),
+    [
+        ("conll2003", "conll", "tagging", ("words", "tags")),
+        ("squad/v2.0", "two/squad.json", "answering", ("ids", "contexts", "answers", "titles")),
+        ("glue/mnli", "mnli/MNLI/train.tsv", "pairs", ("texts", "labels")),
+    ],
+)
+def test_the_original_files_are_read_as_their_builders_read_them(
+    data_dir, source, files, task, parts
+):
+    names = {"class_names": ["entailment", "neutral", "contradiction"]} if task == "pairs" else {}
+    options = {"label_column": 3} if task == "tagging" else names
+    found = load_dataset(data_dir / "source" / files, task, **options)
+    theirs = load_dataset(f"tfds:{source}", task, data_dir=data_dir)
+    for split in ("train", "test"):
+        rows = [
+            sorted(zip(*(list(getattr(d.splits[split], part)) for part in parts), strict=True))
+            for d in (found, theirs)
+        ]
+        assert rows[0] == rows[1]
+        assert rows[0]
