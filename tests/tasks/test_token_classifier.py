@@ -94,6 +94,34 @@ def test_windows_of_a_sentence_that_fits_change_nothing(data):
     same(narrow.predict(data[0]), whole.predict(data[0]))
 
 
+def test_the_same_from_any_container(trained, data):
+    tf = pytest.importorskip("tensorflow")
+    model, _ = trained
+    words, tags = data
+    expected = model.evaluate(words, tags, return_dict=True, verbose=0)
+    ids = [[NAMES.index(tag) for tag in row] for row in tags]
+    ragged = tf.ragged.constant(words), tf.ragged.constant(ids)
+    one_by_one = tf.data.Dataset.from_tensor_slices(ragged).map(lambda *each: each)
+    arrays = [np.array(row) for row in words], [np.array(row) for row in tags]
+    for x, y in (
+        (TaggedSplit(words, tags), None),
+        (words, ids),
+        (iter(words), tags),
+        arrays,
+        ragged,
+        (tf.data.Dataset.from_tensor_slices(ragged).batch(5), None),
+        (one_by_one, None),
+    ):
+        assert model.evaluate(x, y, return_dict=True, verbose=0) == expected
+    few = model.evaluate(words[:10], tags[:10], return_dict=True, verbose=0)
+    batched = tf.data.Dataset.from_tensor_slices(ragged).batch(5)
+    assert model.evaluate(batched, steps=2, return_dict=True, verbose=0) == few
+    with pytest.raises(ValueError, match="holds its tags and weights"):
+        model.evaluate(batched, tags)
+    with pytest.raises(ValueError, match="The data set is endless"):
+        model.evaluate(batched.repeat())
+
+
 def test_it_learns_and_scores_validation(trained, data):
     model, history = trained
     assert history.history["val_f1"][-1] == 1.0
@@ -116,10 +144,6 @@ def test_evaluate_gives_the_fields_metrics(trained, data):
     assert scores["loss"] == pytest.approx(-logs[:, 1].mean(), rel=1e-5)
     loss, accuracy = model.evaluate(data[0], wrong, verbose=0)
     assert (loss, accuracy) == (pytest.approx(scores["loss"]), pytest.approx(scores["accuracy"]))
-    by_name = model.evaluate(data[0], data[1], return_dict=True, verbose=0)
-    ids = [[NAMES.index(tag) for tag in tags] for tags in data[1]]
-    assert model.evaluate(TaggedSplit(*data), return_dict=True, verbose=0) == by_name
-    assert model.evaluate(data[0], ids, return_dict=True, verbose=0) == by_name
 
 
 def test_parts_of_speech_have_plain_metrics(data):
