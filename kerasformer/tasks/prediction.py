@@ -1,5 +1,6 @@
 """The outputs of a model for many texts, batch by batch."""
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,7 +45,7 @@ def predict_rows(
 def predict_each(
     model: keras.Model,
     data: Batches,
-    keep: Callable[[np.ndarray, np.ndarray], object],
+    keep: Callable[[np.ndarray, Any], object],
     verbose: str | int = "auto",
     callbacks: Any = None,
     event: str = "predict",
@@ -69,7 +70,7 @@ def predict_each(
         else:
             computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            part = part[: len(rows)]
+            part = keras.tree.map_structure(operator.itemgetter(slice(len(rows))), part)
             keep(rows, part)
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)

@@ -29,6 +29,7 @@ _SETTING_TYPES = {
     "combine": (str,),
     "max_length": (int,),
     "overlap": (int,),
+    "threshold": (float,),
     "freeze_encoder": (bool,),
 }
 # The class that each head with the names of a classifier is of.
