@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data import TaggedSplit
+from kerasformer.data import Split, TaggedSplit, TaggingDataset
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import FeatureCache, TokenClassifier
@@ -128,6 +128,20 @@ def test_it_learns_and_scores_validation(trained, data):
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "val_recall"} <= set(history.history)
     assert model.tag(data[0]) == data[1]
     assert history.history["accuracy"][-1] > 0.95  # of words alone
+
+
+def test_a_data_set_of_tagged_words(data):
+    split = TaggedSplit(*data).take(range(2, 6))
+    dataset = TaggingDataset("tiny", tuple(NAMES), dict.fromkeys(("train", "validation"), split))
+    options = {"epochs": 1, "verbose": 0, "recipe": TokenClassifier.RECIPE.change(monitor="val_f1")}
+    given = make().fit(dataset, **options).history
+    plain = make().fit(split.words, split.tags, validation_data=split, **options).history
+    assert given == plain
+    assert "val_f1" in given
+    with pytest.raises(UserError, match="got a Split: give a TaggedSplit"):
+        make().fit(Split(["a"], [0]))
+    with pytest.raises(ValueError, match="A TaggedSplit holds its tags"):
+        make().fit(split, split.tags)
 
 
 def test_evaluate_gives_the_fields_metrics(trained, data):
@@ -255,12 +269,20 @@ def test_from_scratch(data, tmp_path):
     model = make(make_encoder(vocab_size=40), tokenizer=None)
     with pytest.raises(UserError, match="no vocabulary yet: train it with fit on words"):
         model.predict(data[0])
+    assert model.recipe is TokenClassifier.SCRATCH_RECIPE
     model.fit([[word.title() for word in words] for words in data[0]], data[1], epochs=1, verbose=0)
     assert model.tokenizer.vocab_size <= 40
     assert any(token[0].isupper() for token in model.tokenizer.vocabulary()[5:])
     model.save_pretrained(tmp_path)
     again = TokenClassifier.from_pretrained(tmp_path)
     same(again.predict(data[0][:1]), model.predict(data[0][:1]))
+    assert TokenClassifier.from_scratch(NAMES).encoder.config.vocab_size == 8000
+
+
+def test_an_untrained_head_is_warned_of(model):
+    for answer in (lambda: model.tag([["ann"]]), lambda: model.entities(["Ann"])):
+        with pytest.warns(UserWarning, match="head of this TokenClassifier has not been trained"):
+            answer()
 
 
 def test_settings_come_back(tmp_path):
