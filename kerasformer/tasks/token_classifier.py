@@ -134,6 +134,11 @@ class TokenClassifier(WordTagger):
         self.token_classifier.build((None, None, self.vectors.feature_shape[-1]))
         self._restore_quantized()
 
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `token_classifier`."""
+        return self.token_classifier
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         has_features = isinstance(inputs, dict) and "features" in inputs
@@ -159,6 +164,8 @@ class TokenClassifier(WordTagger):
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
         if self.encoder_is_frozen:
             return self.FROZEN_RECIPE
+        if self.is_from_scratch:
+            return self.SCRATCH_RECIPE
         small = self.encoder.config.hidden_size < 512
         return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
