@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasformer.data.forms import Form
-from kerasformer.data.tables import Table, empty, read_table, suffix_of
+from kerasformer.data.forms import Form, read_rows
+from kerasformer.data.tables import Table, empty, suffix_of
 from kerasformer.data.text_file import BEGINNING, Dialect, Place, TextLines
 from kerasformer.errors import UserError
 from kerasformer.text.texts import LONGEST_TEXT, too_long
@@ -99,7 +99,7 @@ def _suffix(path: Path) -> str:
 
 def _open(path: Path, dialect: Dialect) -> Table:
     rows = suffix_of(path)
-    return read_table(path, dialect) if rows in _ROWS else open_conll(path, dialect)
+    return read_rows(path, dialect) if rows in _ROWS else open_conll(path, dialect)
 
 
 # A file that is given by itself may have any name.

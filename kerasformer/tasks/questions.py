@@ -9,7 +9,8 @@ import numpy as np
 
 from kerasformer.data import AnsweringDataset, AnswerSplit
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, decoded, read_weights
+from kerasformer.tasks.examples import Examples, decoded
+from kerasformer.tasks.reading import read_weights
 from kerasformer.text.texts import check_iterable, check_text
 
 Located = tuple[str, int]

@@ -1,7 +1,7 @@
 """Sentences of words with a tag for each word, from anything that holds them."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,10 +150,9 @@ def _beside(words: list[list[str]], given: Any, name: str) -> list[list[Any]]:
 
 def _weights(words: list[list[str]], given: Any) -> list[list[float]]:
     """The weight of each word, of sentences that have one each or one for each word."""
-    rows: Iterable = list(_rows(given))
-    if all(isinstance(weight, int | float | np.number) for weight in rows):
-        rows = [[weight] * len(sentence) for weight, sentence in zip(rows, words, strict=False)]
-        rows += [[]] * (len(list(_rows(given))) - len(rows))
+    rows = [_plain(row, f"sample_weight[{i}]") for i, row in enumerate(_rows(given))]
+    if len(rows) == len(words) and all(isinstance(row, int | float) for row in rows):
+        rows = [[weight] * len(sentence) for weight, sentence in zip(rows, words, strict=True)]
     weights = _beside(words, rows, "sample_weight")
     flat = list(itertools.chain.from_iterable(weights))
     if not all(isinstance(weight, int | float) for weight in flat):

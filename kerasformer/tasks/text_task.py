@@ -12,6 +12,8 @@ from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.training import Recipe
 
+_SETTINGS = ("max_length", "freeze_encoder")
+
 
 class TextTask(Trainable, EncoderTask):
     """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
@@ -22,6 +24,9 @@ class TextTask(Trainable, EncoderTask):
         max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
     """
+
+    # A head alone takes large steps.
+    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
     def __init__(
         self,
@@ -39,17 +44,22 @@ class TextTask(Trainable, EncoderTask):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        if "max_length" in checkpoint.settings:  # a folder may say more than its encoder takes
-            length = min(checkpoint.settings["max_length"], checkpoint.config.max_length)
-            settings = settings | {"max_length": length}
-        return heads, settings
+        own: dict[str, Any] = {
+            n: checkpoint.settings[n] for n in _SETTINGS if n in checkpoint.settings
+        }
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        return heads, own | settings if heads else settings
 
     def _description(self) -> dict[str, Any]:
-        return super()._description() | {"settings": {"max_length": self.max_length}}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        return super()._description() | {"settings": settings}
 
     @property
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        if self.encoder_is_frozen:
+            return self.FROZEN_RECIPE
         small = self.encoder.config.hidden_size < 512
         return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
