@@ -165,6 +165,19 @@ def optimizer_with_hooks(base: type) -> Any:
     return Hooks
 
 
+def remove_lora(layer) -> None:
+    """Ends LoRA of a layer, whose weights are then what they were before: trainable, and alone.
+
+    Keras merges and ends it nowhere but in `quantize`.
+    """
+    name = "embeddings" if hasattr(layer, "_embeddings") else "kernel"
+    for matrix in (f"lora_{name}_a", f"lora_{name}_b"):
+        layer._untrack_variable(getattr(layer, matrix))
+        delattr(layer, matrix)
+    layer.lora_enabled, layer.lora_rank = False, None
+    getattr(layer, f"_{name}").trainable = True
+
+
 def unknown_variables(optimizer, variables: list) -> list:
     """The variables, of those given, that a built optimizer has no state for.
 

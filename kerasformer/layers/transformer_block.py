@@ -15,6 +15,7 @@ from kerasformer.layers.arguments import (
     clone_initializer,
 )
 from kerasformer.layers.attention import SelfAttention
+from kerasformer.layers.remat import rematerialized
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 from kerasformer.private_api import set_mask
 
@@ -40,6 +41,10 @@ class TransformerBlock(BaseLayer):
         layer_norm_epsilon: Added to the variance in LayerNorm.
         kernel_initializer: Initializer of every kernel.
         seed: Seed of the dropouts.
+
+    Attributes:
+        remat: Whether training computes the block again in the backward pass, rather than keep what
+            is within it (gradient checkpointing, https://arxiv.org/abs/1604.06174).
 
     Call arguments:
         inputs: `[batch, seq, hidden_size]`.
@@ -105,6 +110,7 @@ class TransformerBlock(BaseLayer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.seed = seed
         self.supports_masking = True
+        self.remat = False
         self._activation = get_activation(activation)
         self.self_attention = self._attention()
         self.self_attention_layer_norm = self._layer_norm("self_attention_layer_norm")
@@ -155,10 +161,25 @@ class TransformerBlock(BaseLayer):
         if padding_mask is None:
             # Keras' name for the implicit mask where a call has more than one tensor.
             padding_mask = inputs_mask if mask is None else mask
+        allowed = _combine(padding_mask, attention_mask)
+
+        def compute(inputs):
+            x, scores = self._compute(inputs, allowed, training)
+            return [x, scores] if return_attention_scores else [x]
+
+        if self.remat and training:
+            x, *scores = rematerialized(self, compute, inputs)
+        else:
+            x, *scores = compute(inputs)
+        if padding_mask is not None:
+            set_mask(x, ops.cast(padding_mask, "bool"))
+        return (x, *scores) if return_attention_scores else x
+
+    def _compute(self, inputs, allowed, training):
         x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
         x, scores = self.self_attention(
             x,
-            attention_mask=_combine(padding_mask, attention_mask),
+            attention_mask=allowed,
             return_attention_scores=True,
             use_causal_mask=self.causal,
             training=training,
@@ -171,9 +192,7 @@ class TransformerBlock(BaseLayer):
         x = self._add_feed_forward(x, normal, training)
         if not self.norm_first:
             x = self.output_layer_norm(x)
-        if padding_mask is not None:
-            set_mask(x, ops.cast(padding_mask, "bool"))
-        return (x, scores) if return_attention_scores else x
+        return x, scores
 
     def _add_feed_forward(self, residual, x, training):
         # On [batch * seq, hidden] each layer is one plain matrix product, the sum a part of it.

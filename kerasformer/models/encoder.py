@@ -2,17 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import keras
 from keras import ops
 
-from kerasformer.layers import BertEmbedding, TransformerBlock, get_activation
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import EncoderConfig, input_dict
 from kerasformer.models.export import ServingExport
+from kerasformer.models.lora import TARGETS, enable_lora, merge_lora
+from kerasformer.models.partial import constant
+from kerasformer.models.parts import EncoderParts, output_specs
 from kerasformer.private_api import output_tensors, set_mask
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 
@@ -38,6 +40,8 @@ class BertEncoder(ServingExport):
             and `input_type_ids` (by default zeros). Or the ids alone.
         outputs: Names of the outputs wanted; by default all but the last two.
         training: Whether dropout is on.
+        frozen_blocks: So many blocks, the first ones, and the embeddings are computed as in
+            inference, and no gradient reaches them; None: not the embeddings either.
 
     Returns:
         A dict of what `outputs` names; those `[batch, seq, hidden_size]` have Keras' implicit mask:
@@ -71,50 +75,10 @@ class BertEncoder(ServingExport):
             )
         self.config = config
         self.autocast = False  # ids given as floats do not fit into float16
-        stddev = config.initializer_range
-        initializer = keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
-        self.embedding = BertEmbedding(
-            config.vocab_size,
-            config.max_length,
-            config.type_vocab_size,
-            config.embedding_size or config.hidden_size,
-            dropout=config.dropout,
-            layer_norm_epsilon=config.layer_norm_epsilon,
-            embeddings_initializer=initializer,
-            dtype=self.dtype_policy,
-            name="embeddings",
-        )
-        self.embedding_projection: Any = None
-        if config.embedding_size != config.hidden_size:
-            self.embedding_projection = self._dense("embedding_projection", initializer)
-        self.blocks = [
-            TransformerBlock(
-                config.hidden_size,
-                config.num_heads,
-                config.intermediate_size,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation=config.activation,
-                layer_norm_epsilon=config.layer_norm_epsilon,
-                kernel_initializer=initializer,
-                dtype=self.dtype_policy,
-                name=f"layer_{i}",
-            )
-            for i in range(config.num_layers)
-        ]
-        self.pooler: Any = None
-        if config.pooler:
-            self.pooler = self._dense("pooler_transform", initializer, config.pooler_activation)
+        parts = EncoderParts(config, self.dtype_policy)
+        self.embedding, self.embedding_projection = parts.embedding, parts.embedding_projection
+        self.blocks, self.pooler = parts.blocks, parts.pooler
         self.build()
-
-    def _dense(self, name, initializer, activation="linear") -> keras.layers.Dense:
-        return keras.layers.Dense(
-            self.config.hidden_size,
-            activation=get_activation(activation),
-            kernel_initializer=initializer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
 
     @overload
     @classmethod
@@ -203,6 +167,39 @@ class BertEncoder(ServingExport):
 
         export_tfhub(self, tokenizer, folder, seq_length=seq_length, mlm_head=mlm_head)
 
+    def enable_lora(
+        self, rank: int, alpha: float | None = None, targets: Iterable[str] = TARGETS
+    ) -> None:
+        """Has training change low-rank matrices alone, beside the weights of the blocks.
+
+        Hu et al., https://arxiv.org/abs/2106.09685, by Keras' own `enable_lora`. All other weights,
+        biases too, are frozen. `save` and `save_pretrained` merge what was trained.
+
+        Args:
+            rank: Of the matrices.
+            alpha: The change is `alpha / rank` times their product; by default `rank`.
+            targets: Which parts of a block: `"attention"` (its four projections), `"feed_forward"`.
+
+        Raises:
+            ValueError: `rank` is no positive integer, a target unknown, or LoRA there already.
+
+        Example:
+
+        >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=100))
+        >>> encoder.enable_lora(4, targets=["attention"])
+        >>> len(encoder.trainable_weights)  # two matrices, four projections, two blocks
+        16
+        """
+        enable_lora(self, rank, alpha, targets)
+
+    def merge_lora(self) -> None:
+        """Adds what LoRA has trained to the weights, which are all trained again from now on.
+
+        Raises:
+            ValueError: There is no LoRA, or a layer that has it is quantized.
+        """
+        merge_lora(self)
+
     @property
     def available_outputs(self) -> tuple[str, ...]:
         """The names that `outputs` of a call may have."""
@@ -232,22 +229,31 @@ class BertEncoder(ServingExport):
         self._restore_quantized()
 
     def call(
-        self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
+        self,
+        inputs: Any,
+        outputs: Sequence[str] | None = None,
+        training: bool | None = None,
+        frozen_blocks: int | None = None,
     ) -> dict[str, Any]:
         """See the class."""
         wanted = self._check_outputs(outputs)
         inputs = input_dict(inputs, "BertEncoder")
         mask = self.padding_mask(inputs)
-        x = self.embedding(
-            inputs["input_word_ids"], inputs.get("input_type_ids"), training=training
-        )
+        ids, types = inputs["input_word_ids"], inputs.get("input_type_ids")
+        x = self.embedding(ids, types, training=training and frozen_blocks is None)
         set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
         if self.embedding_projection:
             x = self.embedding_projection(x)
+        if frozen_blocks is not None:
+            x = constant(x)
         result: dict[str, Any] = {"embedding_output": x}
         result |= {"encoder_outputs": [], "attention_scores": []}
-        for block in self.blocks:
-            x, scores = block(x, padding_mask=mask, return_attention_scores=True, training=training)
+        for number, block in enumerate(self.blocks):
+            is_frozen = number < (frozen_blocks or 0)
+            mode = {"return_attention_scores": True, "training": training and not is_frozen}
+            x, scores = block(x, padding_mask=mask, **mode)
+            if is_frozen:
+                x, scores = constant(x), constant(scores)
             result["encoder_outputs"].append(x)
             result["attention_scores"].append(scores)
         result["sequence_output"] = x
@@ -274,25 +280,18 @@ class BertEncoder(ServingExport):
         return ops.not_equal(ids, padding_id) if mask is None else mask
 
     def compute_output_spec(
-        self, inputs: Any, outputs: Sequence[str] | None = None, training: bool | None = None
+        self,
+        inputs: Any,
+        outputs: Sequence[str] | None = None,
+        training: bool | None = None,
+        frozen_blocks: int | None = None,
     ) -> dict[str, Any]:
         """The shapes and dtypes of what a call returns."""
-        ids, config = input_dict(inputs, "BertEncoder")["input_word_ids"], self.config
+        ids = input_dict(inputs, "BertEncoder")["input_word_ids"]
         check_rank("input_word_ids", ids, "[batch, seq]")
+        check_length(ids.shape[1], self.config.max_length)
         batch, length = ids.shape
-        check_length(length, config.max_length)
-
-        def spec(*shape):
-            return keras.KerasTensor((batch, *shape), dtype=self.compute_dtype)
-
-        specs = {
-            "sequence_output": spec(length, config.hidden_size),
-            "embedding_output": spec(length, config.hidden_size),
-            "encoder_outputs": [spec(length, config.hidden_size) for _ in self.blocks],
-            "attention_scores": [spec(config.num_heads, length, length) for _ in self.blocks],
-            "pooled_output": spec(config.hidden_size),
-            "default": spec(config.hidden_size),
-        }
+        specs = output_specs(self.config, batch, length, self.compute_dtype)
         return {name: specs[name] for name in self._check_outputs(outputs)}
 
     def get_config(self) -> dict[str, Any]:

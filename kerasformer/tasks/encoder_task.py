@@ -1,15 +1,19 @@
 """What the tasks on a pretrained encoder share."""
 
+import dataclasses
 from typing import Any, Self
 
 import keras
 
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.huggingface import save_pretrained
+from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.private_api import get_mask, set_mask
-from kerasformer.tasks.task import Task
+from kerasformer.models.partial import constant
+from kerasformer.tasks.freezing import check_trained_blocks, frozen_blocks, stages, untrained
+from kerasformer.tasks.head_first import HeadFirst
+from kerasformer.tasks.task import Task, as_callbacks
 from kerasformer.text import Tokenized, Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
 
@@ -24,6 +28,8 @@ class EncoderTask(Task):
         encoder: A `BertEncoder`. The task leaves it as it is: several may share one.
         freeze_encoder: Whether the task trains its heads alone. Which of the encoder's weights are
             trained otherwise is the encoder's own `trainable`.
+        trained_blocks: Of the encoder, only so many blocks, the last ones, are trained, and the
+            pooler if the task uses it; 0 is `freeze_encoder=True`.
         **kwargs: `tokenizer`, which `fit` learns where it is None, and Keras arguments of the
             model.
 
@@ -35,8 +41,17 @@ class EncoderTask(Task):
     NEEDS_POOLER = NEEDS_TOKENIZER = False
     # Of an encoder that knows nothing yet: more to learn, and nothing that large steps could ruin.
     SCRATCH_RECIPE = Recipe(epochs=5, learning_rate=1e-3)
+    # A linear model on fixed vectors is a convex problem: it takes large steps.
+    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
-    def __init__(self, encoder: BertEncoder, *, freeze_encoder: bool = False, **kwargs: Any):
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        *,
+        freeze_encoder: bool = False,
+        trained_blocks: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if not isinstance(encoder, BertEncoder):
             raise ValueError(f"Expected encoder to be a BertEncoder, got {encoder!r}.")
@@ -45,8 +60,12 @@ class EncoderTask(Task):
                 f"{type(self).__name__} needs a pooler, which this encoder lacks: give one with "
                 "EncoderConfig(pooler=True)."
             )
+        if trained_blocks is not None:
+            check_trained_blocks(trained_blocks, encoder, freeze_encoder)
         self.encoder = encoder
-        self.freeze_encoder = freeze_encoder
+        self.freeze_encoder = freeze_encoder or trained_blocks == 0
+        self.trained_blocks = None if self.freeze_encoder else trained_blocks
+        self.head_alone = False  # in the first epochs of `head_epochs`
         self.is_from_scratch = self.tokenizer is None
         self.autocast = False  # ids given as floats do not fit into float16
 
@@ -63,26 +82,26 @@ class EncoderTask(Task):
     @property
     def encoder_is_frozen(self) -> bool:
         """Whether training changes nothing of the encoder."""
-        return self.freeze_encoder or not self.encoder.trainable_weights
+        if self.freeze_encoder or self.head_alone:
+            return True
+        return not self.encoder.trainable_weights
 
-    def _untrained(self) -> set[int]:
-        """The ids of the encoder's variables that this task never trains."""
-        layers = [self.encoder] if self.freeze_encoder else []
-        if self.encoder.pooler is not None and not self.uses_pooler:
-            layers.append(self.encoder.pooler)  # no gradient reaches it
-        return {id(variable) for layer in layers for variable in layer.variables}
+    @property
+    def stages(self) -> list[list[keras.layers.Layer]]:
+        """The layers below the head, from the embeddings up; the pooler counts as a head."""
+        return stages(self.encoder)
 
     @property
     def trainable_variables(self) -> list:
         """The variables that training changes."""
-        untrained = self._untrained()
-        return [v for v in super().trainable_variables if id(v) not in untrained]
+        kept = untrained(self)
+        return [v for v in super().trainable_variables if id(v) not in kept]
 
     @property
     def trainable_weights(self) -> list:
         """The weights that training changes."""
-        untrained = self._untrained()
-        return [w for w in super().trainable_weights if id(w) not in untrained]
+        kept = untrained(self)
+        return [w for w in super().trainable_weights if id(w) not in kept]
 
     @property
     def non_trainable_variables(self) -> list:
@@ -200,10 +219,37 @@ class EncoderTask(Task):
 
     def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
         if not self.encoder_is_frozen:
-            return self.encoder(inputs, outputs=outputs, training=training)
+            frozen = frozen_blocks(self)
+            return self.encoder(inputs, outputs=outputs, training=training, frozen_blocks=frozen)
         # As in inference, without dropout.
         outputs = self.encoder(inputs, outputs=outputs, training=False)
-        return keras.tree.map_structure(_constant, outputs)
+        return keras.tree.map_structure(constant, outputs)
+
+    def _train(
+        self,
+        data: Batches,
+        validation: Batches | None,
+        recipe: Recipe,
+        *,
+        initial_epoch: int = 0,
+        callbacks: Any = None,
+        **options: Any,
+    ) -> keras.callbacks.History:
+        """As of `Task`; where the recipe says so the head first and then all."""
+        head_epochs, callbacks = min(recipe.head_epochs, recipe.epochs), as_callbacks(callbacks)
+        recipe = dataclasses.replace(recipe, head_epochs=0)
+        told = {"initial_epoch": initial_epoch, **options}
+        if head_epochs <= initial_epoch or self._compiled_by_hand or self.encoder_is_frozen:
+            return super()._train(data, validation, recipe, callbacks=callbacks, **told)
+        rate = self.FROZEN_RECIPE.learning_rate
+        head = recipe.change(learning_rate=rate, schedule="constant")
+        steps = recipe.steps(len(data), recipe.epochs - head_epochs)
+        callbacks = [HeadFirst(recipe, head_epochs, steps), *callbacks]
+        self.head_alone = True
+        try:
+            return super()._train(data, validation, head, callbacks=callbacks, **told)
+        finally:
+            self.head_alone = False
 
     def _lead(self, inputs: Any) -> tuple:
         """Batch and length of the encoder's inputs, checked, for `compute_output_spec`."""
@@ -222,6 +268,7 @@ class EncoderTask(Task):
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "freeze_encoder": self.freeze_encoder,
+            "trained_blocks": self.trained_blocks,
         }
 
     @classmethod
@@ -229,12 +276,6 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-def _constant(tensor: Any) -> Any:
-    constant = keras.ops.stop_gradient(tensor)
-    set_mask(constant, get_mask(tensor))
-    return constant
 
 
 def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:

@@ -1,5 +1,6 @@
 """The outputs of a model for many texts, batch by batch."""
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -69,7 +70,7 @@ def predict_each(
         else:
             computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            part = keras.tree.map_structure(lambda x, n=len(rows): x[:n], part)
+            part = keras.tree.map_structure(operator.itemgetter(slice(len(rows))), part)
             keep(rows, part)
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)

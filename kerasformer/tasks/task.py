@@ -7,11 +7,16 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
-from kerasformer.models.distribution import strategy_scope
+from kerasformer.models.distribution import replicas, strategy_scope
 from kerasformer.models.export import ServingExport
+from kerasformer.models.partial import set_remat
+from kerasformer.tasks.collapse import CollapseCheck
 from kerasformer.tasks.divergence import DivergenceCheck
+from kerasformer.tasks.validation import ValidationScores
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.callbacks import BestEpoch, LastGroup
+from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
 from kerasformer.training.seeds import seed_dropout
 
@@ -38,11 +43,36 @@ class Task(ServingExport):
         self.head_is_new = True
         self._compiled_by_fit = False
         self._optimized: frozenset[int] = frozenset()  # ids of the variables fit compiled it for
+        self._followed = self.RECIPE  # by the last fit
 
     @property
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
         return self.RECIPE
+
+    @property
+    def stages(self) -> list[list[keras.layers.Layer]]:
+        """The layers below the head, from the embeddings up, for `layer_decay` of a recipe."""
+        return []
+
+    def describe_training(self, recipe: Recipe | None = None) -> str:
+        """What training by a recipe changes, as a table that can be printed.
+
+        Args:
+            recipe: The recipe; by default the property `recipe`.
+
+        Returns:
+            A line for each variable: its path and shape, whether it is trained, at which multiple
+            of the learning rate, and whether weight decay shrinks it.
+
+        Example:
+
+        >>> from kerasformer.tasks import TransformerClassifier
+        >>> model = TransformerClassifier(2, vocab_size=9, max_length=4, hidden_size=4, num_heads=1)
+        >>> print(model.describe_training().splitlines()[-1].split()[-4:])
+        ['(2,)', 'yes', '1', 'no']
+        """
+        return describe_training(self, recipe or self.recipe)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.compile`; `fit` then uses this optimizer, loss and metrics.
@@ -94,7 +124,9 @@ class Task(ServingExport):
                 "its weights in float32."
             )
         seed_dropout(self, seed)
-        steps = len(data) * max(1, recipe.epochs - initial_epoch)
+        if not self._compiled_by_hand:
+            callbacks = self._follow(recipe, len(data), validation, callbacks)
+        steps = recipe.steps(len(data), max(1, recipe.epochs - initial_epoch))
         settable = any(map(_sets_rate, callbacks))
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         rate = recipe.learning_rate
@@ -104,21 +136,47 @@ class Task(ServingExport):
         start = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: data.start_epoch(epoch - initial_epoch)
         )
-        check = DivergenceCheck()
+        check, collapse = DivergenceCheck(), CollapseCheck(data, validation)
         # Not shuffled by Keras: the batches have an order of their own already.
         history = keras.Model.fit(
             self,
             data.for_backend(),
             epochs=recipe.epochs,
             initial_epoch=initial_epoch,
-            callbacks=[start, check, *callbacks],
+            callbacks=[start, check, collapse, *callbacks],
             validation_data=validation and validation.for_backend(),
             shuffle=False,
             **options,
         )
         self.head_is_new = False
         check.refuse(rate)
+        collapse.warn(rate)
         return history
+
+    def _follow(
+        self, recipe: Recipe, batches: int, validation: Batches | None, callbacks: list
+    ) -> list[keras.callbacks.Callback]:
+        """The callbacks that training by a recipe takes, with those given among them."""
+        if recipe.head_epochs:
+            raise UserError(
+                f"head_epochs={recipe.head_epochs} is for a pretrained encoder: leave it at 0 for "
+                f"a {type(self).__name__}."
+            )
+        if recipe.accumulate > 1 and replicas(self) > 1:
+            raise UserError(
+                f"accumulate={recipe.accumulate} is not possible on several devices of "
+                "tf.distribute: take a larger batch_size, which they divide among them."
+            )
+        is_evaluated = validation or any(isinstance(one, ValidationScores) for one in callbacks)
+        if (recipe.monitor or "").startswith("val_") and not is_evaluated:
+            raise UserError(
+                f"monitor={recipe.monitor!r} is of examples to evaluate on: give fit "
+                "validation_data or a validation_split."
+            )
+        set_remat(self, recipe.remat)
+        # The metric of the best epoch may be one that another callback gives.
+        last = [BestEpoch(recipe)] if recipe.monitor else []
+        return [*([LastGroup(batches)] if recipe.accumulate > 1 else []), *callbacks, *last]
 
     def _loss_for(self, data: Batches) -> Any:
         """The loss of the logits that `fit` compiles the model with, for the labels of batches."""
@@ -134,11 +192,16 @@ class Task(ServingExport):
         trained = frozenset(map(id, self.trainable_variables))
         with strategy_scope(self):
             # An optimizer is of the variables that it was built with, with a frozen encoder or not.
-            if self._compiled_by_fit and not restart and trained == self._optimized:
+            is_same = trained == self._optimized and recipe.goes_on(self._followed)
+            if self._compiled_by_fit and not restart and is_same:
                 recipe.extend(self, steps, settable)
             else:
                 recipe.compile(self, steps, loss, settable)
-                self._optimized = trained
+        self.note_compiled(recipe)
+
+    def note_compiled(self, recipe: Recipe) -> None:
+        """Notes that the optimizer of now is of a recipe, for what is trained now."""
+        self._optimized, self._followed = frozenset(map(id, self.trainable_variables)), recipe
         self.optimizer.made_by_fit = self._compiled_by_fit = True
 
     def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kerasformer.tasks.prediction import callback_list
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.tasks.validation import ValidationScores
 from kerasformer.training import Recipe
+from kerasformer.training.callbacks import LOGGED
 
 
 class Trainable(BatchMethods):
@@ -171,7 +172,7 @@ class Trainable(BatchMethods):
         options = {"loss": loss, "seed": told["seed"], **options}
         data = self._training_batches(train, recipe.batch_size, **options)
         loss = loss or self._loss_for(data)
-        if held and self.SCORES_VALIDATION:
+        if held and (self.SCORES_VALIDATION or recipe.monitor not in LOGGED):
             examples, batches = held, self._batches(held, size, loss=loss)
             scores = ValidationScores(
                 lambda: self._evaluate(examples, batches)[0], told.pop("validation_freq")

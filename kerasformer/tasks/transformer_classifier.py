@@ -149,6 +149,11 @@ class TransformerClassifier(StringClassifier):
         x = self.pooling(x, padding_mask=mask)
         return self.head(self.dropout_layer(x, training=training))
 
+    @property
+    def stages(self) -> list[list[keras.layers.Layer]]:
+        """The layers below the head, from the embeddings up."""
+        return [[self.embedding], *([block] for block in self.blocks)]
+
     def save_pretrained(self, folder: Any) -> None:
         """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.models.lora import base_weight, merged_weight
 from kerasformer.private_api import all_layers
 
 
@@ -22,11 +23,8 @@ def merged_weights(layer: keras.layers.Layer) -> dict[str, Any]:
                 "this format: save it by its own save, as a .keras file, or before quantize."
             )
         if getattr(part, "lora_enabled", False):
-            name = "embeddings" if isinstance(part, keras.layers.Embedding) else "kernel"
-            down, up = (weights.pop(f"{part.path}/lora_{name}_{one}") for one in "ab")
-            base = weights[f"{part.path}/{name}"]
-            # Not the layer's own `kernel`, which is rounded to the dtype that it computes in.
-            change = keras.ops.matmul(down, up) * (part.lora_alpha / part.lora_rank)
-            merged = keras.ops.cast(base, "float32") + change
-            weights[f"{part.path}/{name}"] = keras.ops.cast(merged, base.dtype)
+            base = base_weight(part)
+            for one in "ab":
+                weights.pop(f"{part.path}/lora_{base.path.rsplit('/', 1)[-1]}_{one}")
+            weights[base.path] = merged_weight(part)
     return weights

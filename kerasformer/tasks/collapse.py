@@ -1,0 +1,152 @@
+"""Training that ended in numbers, but learnt nothing: seen, and said."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.data.batches import Batches
+from kerasformer.formatting import readable
+from kerasformer.training.recipe import inner
+
+# Below these a model may well not have begun to learn.
+_LEAST_EXAMPLES, _LEAST_STEPS = 32, 20
+_MOST_BATCHES = 8  # to look at the predictions for
+
+
+class CollapseCheck(keras.callbacks.Callback):
+    """Watches training; `warn` then says what has gone wrong, in one sentence.
+
+    Args:
+        data: The batches to train on.
+        validation: The batches to evaluate on, if any.
+    """
+
+    def __init__(self, data: Batches, validation: Batches | None):
+        super().__init__()
+        self._data, self._validation = data, validation
+        self._steps = 0
+        self._before: list[tuple[float, float]] = []
+        self._logs: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Notes what the weights are."""
+        self._before = _sums(self.model.trainable_variables)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Counts."""
+        self._steps += 1
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Notes the metrics."""
+        self._logs = dict(logs or {})
+
+    def warn(self, learning_rate: float) -> None:
+        """Warns of training that changed nothing, that no gradient reached, or of one class alone.
+
+        Args:
+            learning_rate: The highest that training had.
+        """
+        if self._steps:
+            kind = type(self.model).__name__
+            seen = self._unchanged() or self._unreached() or self._constant(learning_rate)
+            if seen:
+                warnings.warn(f"This {kind} {seen}.", stacklevel=5)
+
+    def _unchanged(self) -> str:
+        if self._before != _sums(self.model.trainable_variables):
+            return ""
+        return (
+            f"has the weights that it had before these {self._steps} steps: give a learning_rate "
+            "above 0, or check that its loss follows from its outputs"
+        )
+
+    def _unreached(self) -> str:
+        moments = getattr(inner(self.model.optimizer), "moments", None)
+        if moments is None:  # an optimizer of the user's own
+            return ""
+        trained = self.model.trainable_variables
+        dead = [v.path for v in trained if not float(keras.ops.max(moments(v)[1]))]
+        if 2 * len(dead) <= len(trained):
+            return ""
+        return (
+            f"got no gradient for {len(dead)} of the {len(trained)} weights to be trained, such as "
+            f"{dead[0]}: start from other weights, or with an activation that does not die, such "
+            "as gelu for relu"
+        )
+
+    def _constant(self, rate: float) -> str:
+        labels, loss = _class_ids(self._data), self.model.loss
+        if labels is None or not isinstance(loss, _CROSS_ENTROPIES) or self._steps < _LEAST_STEPS:
+            return ""
+        remedy = (
+            f"try a learning_rate below {rate:g}, a longer warmup (warmup_ratio), more epochs, "
+            "class_weight='balanced' or another seed"
+        )
+        held = _class_ids(self._validation)
+        is_alike = held is not None and _is_a_share(self._logs.get("val_accuracy"), held)
+        if is_alike and (seen := self._one_class(self._validation, held, "validation")):
+            return f"{seen}: {remedy}"
+        if len(labels) < _LEAST_EXAMPLES or self._data.sample_weight is not None:
+            return ""
+        entropy, reached = self._entropy(labels), self._logs.get("loss", 0.0)
+        if reached < entropy:
+            return ""
+        seen = self._one_class(self._data, labels, "training") or (
+            f"has a loss of {reached:.3g} after its last epoch, no less than the {entropy:.3g} of "
+            "giving each class its share whatever the text"
+        )
+        return f"{seen}: {remedy}"
+
+    def _entropy(self, labels: np.ndarray) -> float:
+        """The lowest loss of a model that does not look at its inputs, in nats."""
+        shares = np.bincount(labels, minlength=len(getattr(self.model, "class_names", ())))
+        shares = shares / shares.sum()
+        smoothing = getattr(self.model.loss, "label_smoothing", 0.0)
+        shares = (1 - smoothing) * shares + smoothing / len(shares)
+        shares = shares[shares > 0]
+        return float(-(shares * np.log(shares)).sum())
+
+    def _one_class(self, data: Any, labels: Any, which: str) -> str:
+        """Says that the model predicts one class for all of many examples of several."""
+        rows = np.concatenate(data.batches[:_MOST_BATCHES])
+        if len(rows) < _LEAST_EXAMPLES or len(set(labels[rows])) < 2:
+            return ""
+        count = min(len(data), _MOST_BATCHES)
+        outputs = [self.model.predict_on_batch(data[number][0]) for number in range(count)]
+        predicted = set(np.concatenate(outputs).argmax(axis=-1).tolist())
+        if len(predicted) > 1:
+            return ""
+        names = getattr(self.model, "class_names", None)
+        index = predicted.pop()
+        name = f"class {index}" if names is None else f"class {readable(names[index])!r}"
+        return f"predicts the {name} for all of {len(rows):,} {which} examples"
+
+
+_CROSS_ENTROPIES = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.losses.CategoricalCrossentropy,
+)
+
+
+def _sums(variables: list) -> list[tuple[float, float]]:
+    """What shows whether variables have changed, in little memory."""
+    arrays = [keras.ops.cast(variable, "float32") for variable in variables]
+    return [(float(keras.ops.sum(x)), float(keras.ops.sum(x * x))) for x in arrays]
+
+
+def _class_ids(data: Batches | None) -> np.ndarray | None:
+    """The classes `[n]` of the examples of batches; None where their labels are no such thing."""
+    labels = None if data is None else data.labels
+    if not isinstance(labels, np.ndarray):
+        return None
+    if labels.ndim == 2 and labels.dtype.kind == "f":
+        return labels.argmax(axis=-1)
+    return labels if labels.ndim == 1 and labels.dtype.kind in "iu" else None
+
+
+def _is_a_share(accuracy: Any, labels: np.ndarray) -> bool:
+    """Whether an accuracy is that of always giving one class."""
+    right = -1.0 if accuracy is None else accuracy * len(labels)
+    return bool((np.abs(np.bincount(labels) - right) < 0.5).any())
