@@ -81,7 +81,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
 
     HEADS = ("span",)
     RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-5)
-    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
     SCORES_VALIDATION = True
     FIT_METRICS = MappingProxyType({"loss_weights": dict.fromkeys(SPAN, 0.5)})
 
@@ -133,14 +132,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
         has_features = isinstance(inputs, dict) and "features" in inputs
         shape = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return {name: keras.KerasTensor(shape, "float32") for name in SPAN}
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)

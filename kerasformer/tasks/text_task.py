@@ -10,7 +10,6 @@ from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import WordPieceTokenizer
-from kerasformer.training import Recipe
 
 _SETTINGS = ("max_length", "freeze_encoder")
 
@@ -26,7 +25,6 @@ class TextTask(Trainable, EncoderTask):
     """
 
     # A head alone takes large steps.
-    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
     def __init__(
         self,
@@ -54,14 +52,6 @@ class TextTask(Trainable, EncoderTask):
     def _description(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return super()._description() | {"settings": settings}
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""

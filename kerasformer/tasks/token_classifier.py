@@ -159,16 +159,6 @@ class TokenClassifier(WordTagger):
         lead = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return keras.KerasTensor((*lead, len(self.class_names)), "float32")
 
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        if self.is_from_scratch:
-            return self.SCRATCH_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
-
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         # The frozen encoder's vectors stay the same in all epochs: they are computed once.
         if not self.encoder_is_frozen:
