@@ -29,6 +29,7 @@ _SETTING_TYPES = {
     "combine": (str,),
     "max_length": (int,),
     "freeze_encoder": (bool,),
+    "trained_blocks": (int,),
 }
 # The class that each head with the names of a classifier is of.
 _CLASSES = {"classifier": SEQUENCES, "token_classifier": TOKENS, "multiple_choice": CHOICES}
