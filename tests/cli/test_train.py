@@ -1,4 +1,4 @@
-"""`kerasformer train`, `evaluate` and `predict`: from a file of examples to answers, of each task."""
+"""`kerasformer train`, `evaluate` and `predict`: from a file to answers, for each task."""
 
 import io
 import json
@@ -32,12 +32,17 @@ SQUAD = {
         for k in range(10)
     ]
 }
-CSV = "text,label\n" + "".join(f"the {'good' if k % 2 else 'bad'} film {k},{k % 2}\n" for k in range(20))  # fmt: skip
+CSV = "text,label\n" + "".join(
+    f"the {'good' if k % 2 else 'bad'} film {k},{k % 2}\n" for k in range(20)
+)
 PAIRS = "sentence1,sentence2,label\n" + "".join(
     f"the {'good' if k % 2 else 'bad'} film {k},good,{k % 2}\n" for k in range(20)
 )
 TASKS = {
-    "classification": ("texts.csv", CSV, [], "text\ngood film\nbad\n", [], {"text", "label", "score"}),
+    "classification": (
+        *("texts.csv", CSV, [], "text\ngood film\nbad\n", []),
+        {"text", "label", "score"},
+    ),
     "pairs": (
         *("pairs.csv", PAIRS, [], "text,other\ngood,film\nbad,bad\n"),
         *(["--pair-column", "other"], {"text", "pair", "label", "score"}),
@@ -48,7 +53,7 @@ TASKS = {
         "question,context\nthe film,good film\nthe,bad\n",
         *([], {"question", "context", "text", "start", "end", "score"}),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
