@@ -15,7 +15,6 @@ from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
-from kerasformer.training import Recipe
 
 _SETTINGS = ("max_length", "freeze_encoder")
 
@@ -56,16 +55,6 @@ class TextTask(Trainable, EncoderTask):
     def _description(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return super()._description() | {"settings": settings}
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        if self.is_from_scratch:
-            return self.SCRATCH_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""
