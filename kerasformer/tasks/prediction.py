@@ -79,6 +79,11 @@ def predict_each(
                 bar.add(1)
 
 
+def _first(outputs: Any, count: int) -> Any:
+    """The outputs for the first examples of a batch, which may be filled up."""
+    return keras.tree.map_structure(lambda x: x[:count], outputs)
+
+
 def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows and outputs of each batch, which `tf.distribute` divides among its devices."""
     if data.width_varies:

@@ -15,7 +15,7 @@ from kerasformer.tasks.answer_batches import AnswerBatches, ContextWindows, choo
 from kerasformer.tasks.answers import Answer, RankedAnswers, tune_no_answer_threshold
 from kerasformer.tasks.encoder_task import EncoderTask, new_head
 from kerasformer.tasks.examples import Examples, check_counts
-from kerasformer.tasks.questions import hold_questions, pair_up, read_questions
+from kerasformer.tasks.questions import check_answered, hold_questions, pair_up, read_questions
 from kerasformer.tasks.span_outputs import add_features, rank_answers, span_logits
 from kerasformer.tasks.spans import SPAN, SpanCrossentropy, span_loss, span_targets
 from kerasformer.tasks.trainable import Trainable
@@ -81,7 +81,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
 
     HEADS = ("span",)
     RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-5)
-    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
     SCORES_VALIDATION = True
     FIT_METRICS = MappingProxyType({"loss_weights": dict.fromkeys(SPAN, 0.5)})
 
@@ -134,14 +133,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
         shape = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return {name: keras.KerasTensor(shape, "float32") for name in SPAN}
 
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
-
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)
 
@@ -149,11 +140,12 @@ class QuestionAnswerer(Trainable, EncoderTask):
         return read_questions(*args, **kwargs)
 
     def _prepare(self, examples: Examples) -> None:
+        check_answered(examples)
         if self.tokenizer is None:
             texts = list(dict.fromkeys(text for pair in examples.texts for text in pair))
             size = self.encoder.config.vocab_size
             self.tokenizer = WordPieceTokenizer.train(texts, size)
-        if self.threshold is None and examples.labels and not all(examples.labels):
+        if self.threshold is None and not all(examples.labels):
             self.threshold = 0.0
 
     def _fit_examples(
@@ -185,10 +177,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
         windows = ContextWindows.of(self.tokenizer, examples.texts, *sizes)  # type: ignore[arg-type]
         if not labelled:
             return AnswerBatches(windows, None, None, batch_size, **order)
-        if examples.labels is None:
-            raise UserError(f"Got {len(examples.texts):,} questions and no answers: give them too.")
-        if not examples.texts:
-            raise UserError("There is no question to train or evaluate on; give at least one.")
+        check_answered(examples)
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
@@ -214,8 +203,9 @@ class QuestionAnswerer(Trainable, EncoderTask):
         return {"loss": loss} | answer_metrics(chosen, _texts(examples.labels))
 
     def _compiled_metrics(self, labels, outputs, sample_weight) -> dict[str, Any]:
-        logits = {name: outputs[name] for name in SPAN}
-        lengths = np.sum(~np.isneginf(logits["start_logits"]), axis=1)
+        lengths = np.sum(~np.isneginf(outputs["start_logits"]), axis=1)
+        lowest = np.finfo("float32").min  # 0 times -infinity would be no number
+        logits = {name: np.maximum(outputs[name], lowest) for name in SPAN}
         targets = span_targets(labels, lengths, logits["start_logits"].shape[1], self.loss)
         return super()._compiled_metrics(targets, logits, sample_weight)
 

@@ -108,6 +108,14 @@ def read_questions(
     return Examples(pairs, answers, weights, size)  # type: ignore[arg-type]
 
 
+def check_answered(examples: Examples) -> None:
+    """Raises a UserError if there is no question, or no answers to them."""
+    if examples.labels is None:
+        raise UserError(f"Got {len(examples.texts):,} questions and no answers: give them too.")
+    if not examples.texts:
+        raise UserError("There is no question to train or evaluate on; give at least one.")
+
+
 def pair_up(questions: Any, contexts: Any) -> list[tuple[str, str]]:
     """Checked pairs of one question and its context, or of several.
 

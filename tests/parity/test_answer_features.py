@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from kerasformer.tasks.answer_batches import AnswerBatches, ContextWindows
 from kerasformer.text import WordPieceTokenizer
 
+from . import answers as oracle
+
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.oracle
 
@@ -138,3 +140,41 @@ def compare(ours, theirs, question, context, answer):
             assert targets[name][window, :length].argmax() == place
             assert targets[name][window, :length].sum() == 1
             assert (targets[name][window, length:] == -1).all()
+
+
+@pytest.mark.network
+def test_the_labels_are_those_of_transformers_own_code(both, tmp_path):
+    ours, theirs = both
+    names = ["prepare_train_features"]
+    examples = oracle.functions(oracle.EXAMPLES, oracle.EXAMPLES_FILE, names, tmp_path)
+    rng, rows = np.random.default_rng(0), {"question": [], "context": [], "answers": []}
+    visible = [word for word in WORDS if not set(word) & set(INVISIBLE)]
+    for number in range(200):
+        words = rng.choice(visible, rng.integers(1, 40))
+        place = int(rng.integers(len(words)))
+        answer = " ".join(words[place : place + int(rng.integers(1, 4))])
+        start = [len(" ".join([*words[:place], ""]))] if number % 5 else []
+        rows["question"].append(" ".join(rng.choice(list("ab愛!"), rng.integers(1, 5))))
+        rows["context"].append(" ".join(words))
+        rows["answers"].append({"text": [answer] * len(start), "answer_start": start})
+    columns = "question", "context", "answers"
+    features = examples.prepare_train_features(
+        rows, theirs, True, *columns, MAX_LENGTH, OVERLAP, "longest"
+    )
+    expected = np.stack([features["start_positions"], features["end_positions"]], axis=1)
+    pairs = list(zip(rows["question"], rows["context"], strict=True))
+    windows = ContextWindows.of(ours, pairs, MAX_LENGTH, OVERLAP)
+    answers = [
+        list(zip(each["text"], each["answer_start"], strict=True)) for each in rows["answers"]
+    ]
+    found = windows.positions(answers)
+    assert found.shape == expected.shape
+    # The last one of several has another place in ours.
+    counts = np.bincount(windows.questions)[windows.questions]
+    is_last = np.append(np.diff(windows.questions) > 0, True) & (counts > 1)
+    # Where the last token begins the answer, theirs goes on to the end of the row.
+    is_over = expected[:, 0] > expected[:, 1]
+    kept = ~is_last & ~is_over
+    np.testing.assert_array_equal(found[kept], expected[kept])
+    assert (found[kept, 0] > 0).sum() > 100
+    assert (found[is_over, 0] <= found[is_over, 1]).all()
