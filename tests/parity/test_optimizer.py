@@ -80,9 +80,7 @@ def test_layer_decay_is_that_of_parameter_groups(torch, rng, compiled):
     rates = [0.25, 0.5, 1.0]
     variables = [keras.Variable(s, name=n) for s, n in zip(starts, "abc", strict=True)]
     factors = {v.path: rate for v, rate in zip(variables, rates, strict=True)}
-    ours = AdamW(
-        0.01, weight_decay=0.1, epsilon=1e-12, global_clipnorm=1.0, rate_factors=factors
-    )
+    ours = AdamW(0.01, weight_decay=0.1, epsilon=1e-12, global_clipnorm=1.0, rate_factors=factors)
     ours.build(variables)
     theirs = [torch.nn.Parameter(torch.tensor(start)) for start in starts]
     groups = [{"params": [p], "lr": 0.01 * r} for p, r in zip(theirs, rates, strict=True)]
