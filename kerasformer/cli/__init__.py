@@ -18,8 +18,8 @@ from kerasformer.formatting import readable
 from kerasformer.progress import say
 
 _COMMANDS = (
-    *("compare", "inspect", "convert", "tokenize", "embed", "similar", "plot", "layers"),
-    *("attention", "context"),
+    *("compare", "train", "tune", "evaluate", "predict", "inspect", "convert", "tokenize"),
+    *("embed", "similar", "plot", "layers", "attention", "context"),
 )
 
 

@@ -107,6 +107,7 @@ class AnsweringDataset(Dataset[AnswerSplit]):
     splits: dict[str, AnswerSplit]
     provenance: dict = field(default_factory=dict)
 
+    noun = "questions"
     _divided = "articles or contexts"
     _hashed = ", that of the article's title, or of the context where there is none"
 

@@ -76,9 +76,9 @@ def counts(dataset: Dataset) -> dict[str, Any]:
         several["texts_with_several_labels"] = sum(len(found) > 1 for found in labels_of.values())
     return {
         "rows": rows,
-        "repeated_texts": rows - len(set().union(*keys.values())),
+        f"repeated_{dataset.noun}": rows - len(set().union(*keys.values())),
         **several,
-        "texts_also_in_train": {
+        f"{dataset.noun}_also_in_train": {
             name: sum(key in learnt for key in found)
             for name, found in keys.items()
             if name != "train"

@@ -100,7 +100,12 @@ class Batches(keras.utils.PyDataset):
 
     Attributes:
         batches: The index arrays of the current pass, in order.
+        width_varies: Whether the second axis of outputs, labels and weights is that of the tokens,
+            of another size in each batch.
+        are_classes: Whether labels are of classes, the same for all examples.
     """
+
+    width_varies, are_classes = False, True
 
     def __init__(
         self,
@@ -179,7 +184,8 @@ class Batches(keras.utils.PyDataset):
 
         def spec(array):
             # The width of ids varies, that of features and class probabilities does not.
-            rest = [None] * (array.ndim - 1) if array.dtype == "int32" else array.shape[1:]
+            rest = [None] * (array.ndim - 1) if array.dtype == "int32" else list(array.shape[1:])
+            rest[:1] = [None] if self.width_varies and rest else rest[:1]
             return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
         def one_pass():

@@ -59,6 +59,14 @@ def _rows(part, indices) -> Any:
     return [part[index] for index in indices]
 
 
+def _joined(parts: list[Any]) -> Any:
+    if any(part is None for part in parts):
+        return None
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [row for part in parts for row in part]
+
+
 ExamplesT = TypeVar("ExamplesT", bound=Examples)
 
 
@@ -75,6 +83,7 @@ class Dataset(ABC, Generic[ExamplesT]):
     splits: dict[str, ExamplesT]
     provenance: dict
 
+    noun: ClassVar[str]  # what its examples are, in the plural
     _divided: ClassVar[str]  # what a split needs two of, in the plural
     _hashed: ClassVar[str] = ""  # the text whose hash is the place of an example, if it has several
 
@@ -93,6 +102,16 @@ class Dataset(ABC, Generic[ExamplesT]):
         """What models are judged on, and never tuned on."""
         return self.splits["test"]
 
+    @property
+    def whole(self) -> ExamplesT:
+        """The examples of all splits, one split after another."""
+        splits = list(self.splits.values())
+        parts = {
+            field.name: _joined([getattr(split, field.name) for split in splits])
+            for field in fields(splits[0])
+        }
+        return type(splits[0])(**parts)
+
     def _repr(self, classes: str) -> str:
         sizes = ", ".join(f"{name}: {len(split):,}" for name, split in self.splits.items())
         return f"<{type(self).__name__} {self.name}: {classes}{sizes}>"
@@ -100,6 +119,10 @@ class Dataset(ABC, Generic[ExamplesT]):
     @abstractmethod
     def _strata(self, split: ExamplesT) -> np.ndarray:
         """The class of each example whose share the splits and samples keep, int `[n]`."""
+
+    def _must_keep_classes(self) -> bool:
+        """Whether training is of no use without an example of each class."""
+        return False
 
     @abstractmethod
     def _head(self) -> Any:
@@ -144,7 +167,10 @@ class Dataset(ABC, Generic[ExamplesT]):
             raise UserError(
                 f"The {name} part of the data is {fraction}: give a fraction between 0 and 1."
             )
-        out = held_out(self.train.groups, self._strata(self.train), fraction, salt)
+        strata = self._strata(self.train)
+        out = held_out(self.train.groups, strata, fraction, salt)
+        if not out.any() and not self._must_keep_classes():
+            out = held_out(self.train.groups, np.zeros_like(strata), fraction, salt)
         if not out.any():
             raise UserError(
                 f"{self.name} has no two different {self._divided}, so no {name} split can be "

@@ -23,7 +23,12 @@ class Form:
     open: Callable[[Path, Dialect], Table]
 
 
-TABLES = Form(ACCEPTED, suffix_of, read_table)
+def read_rows(path: Path, dialect: Dialect) -> Table:
+    """`read_table`, whose cells may be lists."""
+    return read_table(path, dialect, lists=True)
+
+
+TABLES = Form(ACCEPTED, suffix_of, read_rows)
 
 
 def _with_txt(path: Path) -> str:
@@ -35,5 +40,5 @@ def _with_txt(path: Path) -> str:
 PAIRS = Form(
     ACCEPTED.replace(".tsv, ", ".tsv, .txt, "),
     _with_txt,
-    lambda path, dialect: read_table(path, dialect, _with_txt(path)),
+    lambda path, dialect: read_table(path, dialect, _with_txt(path), lists=True),
 )

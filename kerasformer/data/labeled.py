@@ -87,6 +87,7 @@ class LabeledDataset(Dataset[Split]):
     provenance: dict = field(default_factory=dict)
     problem_type: str = SINGLE_LABEL
 
+    noun = "texts"
     _divided = "texts of one class"
     _hashed = "; of a pair, sha256(sha256(text) + sha256(text))"
 
@@ -121,6 +122,9 @@ class LabeledDataset(Dataset[Split]):
         if self.problem_type == MULTI_LABEL:
             return rarest(split.labels > 0)
         return np.zeros(len(split), "int32")
+
+    def _must_keep_classes(self):
+        return self.problem_type == SINGLE_LABEL
 
     def _head(self):
         return self.class_names

@@ -14,6 +14,7 @@ _LARGEST_HEADER = 1 << 24  # Arrow's own limit
 _LARGEST_FOOTER = 1 << 24
 _DEPTH = 16  # of structs and lists in each other; Parquet's have half of that
 _MOST_BYTES = 10  # of an integer
+_KINDS = (5, 7, 8)  # the fields of a page's header that describe values: data, dictionary, data
 
 
 class Chunk(NamedTuple):
@@ -65,15 +66,32 @@ def page_sizes(stream: BinaryIO, chunk: Chunk) -> Iterator[int]:
 
     A ValueError where there are no such headers.
     """
+    for fields in _headers(stream, chunk):
+        yield _size(fields.get(2))
+
+
+def page_values(stream: BinaryIO, chunk: Chunk) -> Iterator[int]:
+    """How many values each page of a column chunk has, in lists or by themselves, those of a
+    dictionary included.
+
+    A ValueError where there are no such headers.
+    """
+    for fields in _headers(stream, chunk):
+        kind = next((fields[key] for key in _KINDS if key in fields), None)
+        yield _size(kind.get(1)) if isinstance(kind, dict) else 0
+
+
+def _headers(stream, chunk):
+    """The fields of the header of each page."""
     start, end = chunk.start, chunk.start + chunk.length
     while start < end:
-        unpacked, packed, header = _sizes(stream, start, end)
-        yield unpacked
-        start += header + packed
+        fields, length = _header(stream, start, end)
+        yield fields
+        start += length + _size(fields.get(3))
 
 
-def _sizes(stream, start, end):
-    """The two sizes of a page, in `_HEADER` bytes or as many more as it takes, and the header's."""
+def _header(stream, start, end):
+    """A page's header, in `_HEADER` bytes or as many more as it takes, and its length."""
     size = _HEADER
     while True:
         stream.seek(start)
@@ -85,7 +103,7 @@ def _sizes(stream, start, end):
                 raise ValueError("the header of a page is cut off") from None
             size *= 16
             continue
-        return _size(fields.get(2)), _size(fields.get(3)), header.place
+        return fields, header.place
 
 
 class _Thrift:

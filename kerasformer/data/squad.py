@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasformer.data.forms import Form
-from kerasformer.data.tables import Table, read_table, suffix_of
+from kerasformer.data.forms import Form, read_rows
+from kerasformer.data.tables import Table, suffix_of
 from kerasformer.data.text_file import BEGINNING, Dialect, Place
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
@@ -62,7 +62,7 @@ def _open(path: Path, dialect: Dialect) -> Table:
     found = _suffix(path)
     if not found:
         raise UserError(f"{path} cannot be read: expected {ANSWERED.accepted}.")
-    return open_squad(path, dialect) if found == ".json" else read_table(path, dialect)
+    return open_squad(path, dialect) if found == ".json" else read_rows(path, dialect)
 
 
-ANSWERED = Form("SQuAD's .json, .jsonl or .parquet", _suffix, _open)
+ANSWERED = Form("SQuAD .json, .jsonl or .parquet", _suffix, _open)

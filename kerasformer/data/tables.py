@@ -54,12 +54,15 @@ class Table:
             yield place.number, cells
 
 
-def read_table(path: Path, dialect: Dialect = DETECTED, suffix: str | None = None) -> Table:
+def read_table(
+    path: Path, dialect: Dialect = DETECTED, suffix: str | None = None, lists: bool = False
+) -> Table:
     """Opens a table by the suffix of its file: .csv, .tsv, .jsonl (and those + .gz), .parquet.
 
     A .tsv file with tabs has no quoting: a quote is a character like any other, as in GLUE's.
     What cannot be read is a `UserError` now or while the rows are read. Another `suffix` says how
-    to read a file whose own does not.
+    to read a file whose own does not. The cells of a .parquet file may be `lists` where this is
+    asked for; those of a .jsonl file are what they are.
     """
     suffix, given = suffix_of(path) if suffix is None else suffix, set(dialect.given())
     if not suffix:
@@ -69,7 +72,9 @@ def read_table(path: Path, dialect: Dialect = DETECTED, suffix: str | None = Non
         raise UserError(f"{path} is not a CSV or TSV file: leave out {wrong[0]} (--{wrong[0]}).")
     if suffix == ".jsonl":
         return _jsonl(path, dialect.encoding)
-    return _parquet(path) if suffix == ".parquet" else _delimited(path, dialect, suffix == ".tsv")
+    if suffix == ".parquet":
+        return _parquet(path, lists)
+    return _delimited(path, dialect, is_tsv=suffix == ".tsv")
 
 
 def read_lines(path: Path, encoding: str | None = None) -> Table:
@@ -233,8 +238,8 @@ def _jsonl(path, encoding):
     return Table(path, tuple(first), "line", walk)
 
 
-def _parquet(path):
-    file = ParquetFile(path)
+def _parquet(path, lists):
+    file = ParquetFile(path, lists)
     _refuse_duplicates(path, file.columns)
     return Table(path, file.columns, "row", file.rows)
 

@@ -95,7 +95,7 @@ def read_tags(
 def _choose(table, text_column, label_column):
     """The columns of the words and their tags, or of the text and its spans."""
     words, tags = usual(table.columns, _WORDS), usual(table.columns, _TAGS)
-    if table.unit == "line" and table.columns[0] == "0":  # CoNLL's
+    if table.columns[:1] == ("0",):  # of CoNLL
         words, tags = (table.columns[0],), table.columns[-1:]
         if len(table.columns) < 2 and label_column is None:
             raise UserError(

@@ -83,6 +83,7 @@ class TaggingDataset(Dataset[TaggedSplit]):
     splits: dict[str, TaggedSplit]
     provenance: dict = field(default_factory=dict)
 
+    noun = "sentences"
     _divided = "sentences"
     _hashed = ", and a sentence's its words with spaces between"
 

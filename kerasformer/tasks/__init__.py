@@ -4,12 +4,10 @@ from kerasformer.tasks.answers import Answer
 from kerasformer.tasks.entities import Entity
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.loading import load
+from kerasformer.tasks.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.multiple_choice import MultipleChoice
-from kerasformer.tasks.pretraining import (
-    MaskedLanguageModel,
-    NextSentencePredictor,
-    PretrainingModel,
-)
+from kerasformer.tasks.next_sentence import NextSentencePredictor
+from kerasformer.tasks.pretraining import PretrainingModel
 from kerasformer.tasks.question_answerer import QuestionAnswerer
 from kerasformer.tasks.text_classifier import TextClassifier
 from kerasformer.tasks.token_classifier import TokenClassifier

@@ -1,12 +1,18 @@
 """Keras' methods on one batch, of what a person has."""
 
 import abc
+import sys
 from typing import Any
 
 from kerasformer.data.batches import Batches
+from kerasformer.data.dataset import Dataset
+from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, gather, hold_strings, read_examples
+from kerasformer.tasks.examples import Examples, gather, hold_strings
+from kerasformer.tasks.reading import read_examples
 from kerasformer.tasks.task import Task
+
+_ALL = sys.maxsize  # examples in a batch
 
 
 class BatchMethods(Task, abc.ABC):
@@ -53,6 +59,25 @@ class BatchMethods(Task, abc.ABC):
         """The examples of what `_holds`, of a data set no more than `steps` batches."""
         return read_examples(x, y, sample_weight, steps, batch_size)
 
+    def _in_own_classes(self, dataset: Dataset, split: DataExamples) -> DataExamples:
+        """A split of a data set, its labels those of the model, where the two number them."""
+        return split
+
+    def _chosen(self, x: Any, name: str) -> Any:
+        """Of a data set of `kerasformer.data` the split of a name; of an iterator a list; else x.
+
+        Raises:
+            UserError: There is no such split.
+        """
+        if not isinstance(x, Dataset):
+            return gather(x)
+        if name not in x.splits:
+            raise UserError(
+                f"The data set {x.name} has no {name} split: give another one of its splits, such "
+                f"as dataset.{next(iter(x.splits))}."
+            )
+        return self._in_own_classes(x, x.splits[name])
+
     def _split(
         self, train: Examples, data: Any, share: float, steps: int | None, batch_size: int
     ) -> tuple[Examples, Examples | None]:
@@ -70,6 +95,7 @@ class BatchMethods(Task, abc.ABC):
                 return train, None
             train, held = train.split(share)
             return train, held.first(steps, batch_size)
+        data = self._chosen(data, "validation")
         columns = list(data) if isinstance(data, list | tuple) else [data]
         if not 1 <= len(columns) <= 3 or not self._holds(columns[0]):
             raise UserError(
@@ -114,12 +140,10 @@ class BatchMethods(Task, abc.ABC):
             examples = self._read(x)
             if not examples.texts:
                 raise UserError("There is no text to predict; give at least one.")
-            size = len(examples.texts)
-            x = self._batches(examples, size, labelled=False, in_order=True)[0][0]
+            x = self._batches(examples, _ALL, labelled=False, in_order=True)[0][0]
         return super().predict_on_batch(x)
 
     def _one_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple:
         examples = self._read(x, y, sample_weight)
-        size = max(1, len(examples.texts))
         options: dict[str, Any] = {"loss": self.loss, "class_weight": class_weight}
-        return (*self._batches(examples, size, in_order=True, **options)[0], None)[:3]
+        return (*self._batches(examples, _ALL, in_order=True, **options)[0], None)[:3]

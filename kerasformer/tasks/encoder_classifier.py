@@ -9,7 +9,7 @@ from kerasformer.errors import UserError
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.labels import check_class_names
-from kerasformer.tasks.problems import least_outputs
+from kerasformer.tasks.problems import kind_of
 
 
 class EncoderClassifier(EncoderTask):
@@ -116,7 +116,7 @@ def _choose_class_names(
         UserError: There are not as many given as the classifier has, or none where the source has
             none either.
     """
-    least = least_outputs(problem or SINGLE_LABEL)
+    least = kind_of(problem or SINGLE_LABEL).least_outputs
     given = None if class_names is None else check_class_names(class_names, least)
     names, count = given or checkpoint.class_names, checkpoint.num_classes(head)
     if names is None:

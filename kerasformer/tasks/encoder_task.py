@@ -9,10 +9,12 @@ from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder
+from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.partial import constant
+from kerasformer.tasks.freezing import check_trained_blocks, frozen_blocks, stages, untrained
 from kerasformer.tasks.head_first import HeadFirst
 from kerasformer.tasks.task import Task, as_callbacks
+from kerasformer.text import Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
 
 
@@ -28,11 +30,14 @@ class EncoderTask(Task):
             trained otherwise is the encoder's own `trainable`.
         trained_blocks: Of the encoder, only so many blocks, the last ones, are trained, and the
             pooler if the task uses it; 0 is `freeze_encoder=True`.
-        **kwargs: `tokenizer`, and Keras arguments of the model.
+        **kwargs: `tokenizer`, which `fit` learns where it is None, and Keras arguments of the
+            model.
     """
 
     HEADS: tuple[str, ...] = ()
     NEEDS_POOLER = NEEDS_TOKENIZER = False
+    # Of an encoder that knows nothing yet: more to learn, and nothing that large steps could ruin.
+    SCRATCH_RECIPE = Recipe(epochs=5, learning_rate=1e-3)
     # A linear model on fixed vectors is a convex problem: it takes large steps.
     FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
@@ -53,11 +58,12 @@ class EncoderTask(Task):
                 "EncoderConfig(pooler=True)."
             )
         if trained_blocks is not None:
-            _check_trained_blocks(trained_blocks, encoder, freeze_encoder)
+            check_trained_blocks(trained_blocks, encoder, freeze_encoder)
         self.encoder = encoder
         self.freeze_encoder = freeze_encoder or trained_blocks == 0
         self.trained_blocks = None if self.freeze_encoder else trained_blocks
         self.head_alone = False  # in the first epochs of `head_epochs`
+        self.is_from_scratch = self.tokenizer is None  # the encoder is then new
         self.autocast = False  # ids given as floats do not fit into float16
 
     @property
@@ -78,39 +84,31 @@ class EncoderTask(Task):
         return not self.encoder.trainable_weights
 
     @property
-    def stages(self) -> list[list[keras.layers.Layer]]:
-        """The layers below the head, from the embeddings up; the pooler counts as a head."""
-        encoder = self.encoder
-        embeddings = [encoder.embedding, encoder.embedding_projection]
-        return [[layer for layer in embeddings if layer], *([block] for block in encoder.blocks)]
+    def recipe(self) -> Recipe:
+        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        if self.encoder_is_frozen:
+            return self.FROZEN_RECIPE
+        if self.is_from_scratch:
+            return self.SCRATCH_RECIPE
+        small = self.encoder.config.hidden_size < 512  # which take larger steps
+        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     @property
-    def _frozen_blocks(self) -> int | None:
-        """How many blocks are frozen with the embeddings below them; None: neither is."""
-        if self.trained_blocks is None:
-            return None
-        return self.encoder.config.num_layers - self.trained_blocks
-
-    def _untrained(self) -> set[int]:
-        """The ids of the encoder's variables that this task does not train."""
-        layers = [self.encoder] if self.freeze_encoder or self.head_alone else []
-        if (frozen := self._frozen_blocks) is not None:
-            layers += [layer for stage in self.stages[: frozen + 1] for layer in stage]
-        if self.encoder.pooler is not None and not self.uses_pooler:
-            layers.append(self.encoder.pooler)  # no gradient reaches it
-        return {id(variable) for layer in layers for variable in layer.variables}
+    def stages(self) -> list[list[keras.layers.Layer]]:
+        """The layers below the head, from the embeddings up; the pooler counts as a head."""
+        return stages(self.encoder)
 
     @property
     def trainable_variables(self) -> list:
         """The variables that training changes."""
-        untrained = self._untrained()
-        return [v for v in super().trainable_variables if id(v) not in untrained]
+        kept = untrained(self)
+        return [v for v in super().trainable_variables if id(v) not in kept]
 
     @property
     def trainable_weights(self) -> list:
         """The weights that training changes."""
-        untrained = self._untrained()
-        return [w for w in super().trainable_weights if id(w) not in untrained]
+        kept = untrained(self)
+        return [w for w in super().trainable_weights if id(w) not in kept]
 
     @property
     def non_trainable_variables(self) -> list:
@@ -123,6 +121,25 @@ class EncoderTask(Task):
         """All other weights."""
         trained = {id(w) for w in self.trainable_weights}
         return [w for w in self.weights if id(w) not in trained]
+
+    @classmethod
+    def from_scratch(
+        cls, *args: Any, config: EncoderConfig | None = None, dtype: Any = None, **kwargs: Any
+    ) -> Self:
+        """A model whose encoder is new, and whose `fit` learns a vocabulary from its examples.
+
+        Args:
+            *args: What the class takes before the encoder, such as `class_names`.
+            config: The encoder's sizes, of which `vocab_size` is the most tokens to learn; by
+                default two blocks, 128 wide, and 8,000 tokens.
+            dtype, **kwargs: Further arguments of the class.
+
+        Returns:
+            The model, to be trained.
+        """
+        config = config or EncoderConfig.bert("tiny", vocab_size=8000)
+        kwargs |= {"encoder": BertEncoder(config, dtype=dtype), "dtype": dtype}
+        return cls(*args, **{"tokenizer": None, **kwargs})
 
     @classmethod
     def from_pretrained(cls, source: Any, *, dtype: Any = None, **kwargs: Any) -> Self:
@@ -157,6 +174,8 @@ class EncoderTask(Task):
             model = cls(encoder=encoder, dtype=dtype, **kwargs)
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
+                model.head_is_new = False
+            model.is_from_scratch = False  # though there may be no tokenizer
         except UserError:
             raise
         except ValueError as error:
@@ -187,16 +206,21 @@ class EncoderTask(Task):
             UserError: The folder cannot be written to, transformers has no such model, or a weight
                 is not finite.
         """
-        described = self._description()
-        save_pretrained(folder, self.encoder, self.heads, tokenizer=self.tokenizer, **described)
+        described = {"tokenizer": self.tokenizer, **self._description()}
+        save_pretrained(folder, self.encoder, **{"heads": self.heads, **described})
 
     def _description(self) -> dict[str, Any]:
         """What `save_pretrained` of `checkpoints` is to write beside the weights."""
         return {}
 
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        if self.is_from_scratch:
+            return WordPieceTokenizer.train(texts, vocab_size=self.encoder.config.vocab_size)
+        raise UserError(f"This {type(self).__name__} was read without its tokenizer: give it one.")
+
     def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
         if not self.encoder_is_frozen:
-            frozen = self._frozen_blocks
+            frozen = frozen_blocks(self)
             return self.encoder(inputs, outputs=outputs, training=training, frozen_blocks=frozen)
         # As in inference, without dropout.
         outputs = self.encoder(inputs, outputs=outputs, training=False)
@@ -265,19 +289,6 @@ def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:
         dtype="float32",
         name=name,
     )
-
-
-def _check_trained_blocks(count: Any, encoder: BertEncoder, freeze_encoder: bool) -> None:
-    """Raises a ValueError for blocks that the encoder does not have, or that are frozen."""
-    blocks = encoder.config.num_layers
-    if count not in range(blocks + 1):
-        raise ValueError(
-            f"trained_blocks={count!r} is not a number of the encoder's blocks, from 0 to {blocks}."
-        )
-    if freeze_encoder and count:
-        raise ValueError(
-            f"freeze_encoder=True freezes the trained_blocks={count} too: give one of the two."
-        )
 
 
 def _check_vocabulary(tokenizer: Any, checkpoint: Checkpoint) -> None:

@@ -2,27 +2,29 @@
 
 import itertools
 import numbers
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from kerasformer.data import Split
+from kerasformer.data.dataset import Dataset
+from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.text.texts import check_texts
 
 
 class Examples(NamedTuple):
     """Texts, and what is known of each.
 
     Attributes:
-        texts: The texts.
-        labels: Names or indices of classes `[n]`, or class probabilities `[n, classes]`; or None.
+        texts: The texts, or what else a task is given: pairs of texts as tuples, lists of words.
+        labels: Names or indices of classes `[n]`, or numbers `[n, classes]`; or None.
         sample_weight: float `[n]`, or None.
         batch_size: How many a batch of the data set holds that they come from, if they do.
     """
 
-    texts: list[str]
+    texts: list[Any]
     labels: Any = None
     sample_weight: Any = None
     batch_size: int | None = None
@@ -61,15 +63,23 @@ def hold_strings(x: Any) -> bool:
         raise UserError("Expected a list of texts, got one string: put it in [ ].")
     if isinstance(x, Set) or (isinstance(x, Mapping) and any(map(_holds_a_text, x.values()))):
         raise UserError(f"Expected a list of texts, got a {type(x).__name__}.")
+    if isinstance(x, Dataset | DataExamples):
+        if isinstance(x, Split):
+            return True
+        wanted = "one of its splits" if isinstance(x, Dataset) else "a Split"
+        raise UserError(f"Expected texts, got a {type(x).__name__}: give {wanted}.")
     if hasattr(x, "element_spec"):  # a tf.data.Dataset
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
-        return getattr(spec, "dtype", None) == "string"
+        specs = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec,)  # of pairs
+        return all(getattr(one, "dtype", None) == "string" for one in specs)
     if isinstance(x, keras.utils.PyDataset):
         first = x[0] if x.num_batches != 0 else ()
         return isinstance(first, tuple) and bool(first) and hold_strings(first[0])
     if hasattr(x, "to_numpy"):  # a column of pandas or polars
         x = x.to_numpy()
     if isinstance(x, list | tuple):
+        if isinstance(x, tuple) and any(isinstance(one, list) and _holds_a_text(one) for one in x):
+            raise UserError("Expected a list of texts or pairs, got a tuple of lists: zip them.")
         return not x or any(one is None or _is_text(one) or _holds_a_text(one) for one in x)
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "USO"
@@ -85,7 +95,9 @@ def _holds_a_text(x: Any) -> bool:
 
 
 def gather(x: Any) -> Any:
-    """An iterator of texts as a list, since it can be read only once; anything else as it is.
+    """An iterator of texts, or of lists of words, as a list, since it can be read only once.
+
+    Anything else is given back as it is.
 
     Raises:
         UserError: It gives batches of texts.
@@ -98,7 +110,7 @@ def gather(x: Any) -> Any:
     if not isinstance(x, Iterator):
         return x
     first = list(itertools.islice(x, 1))
-    if not first or _is_text(first[0]):
+    if not first or _is_text(first[0]) or (isinstance(first[0], list) and _holds_a_text(first[0])):
         return [*first, *x]
     if (
         isinstance(first[0], tuple)
@@ -131,50 +143,6 @@ def check_frequency(validation_freq: Any) -> None:
         check_counts(validation_freq=1 if epoch is None else epoch)
 
 
-def read_examples(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
-    steps: int | None = None,
-    batch_size: int = 32,
-) -> Examples:
-    """The texts of what `hold_strings`, with their labels.
-
-    A data set is read once, its batches one after another: texts are short, and batches are formed
-    anew, by length.
-
-    Args:
-        x, y, sample_weight: As of `fit`.
-        steps: The most batches of a data set to read; None for all.
-        batch_size: How many texts are a batch of a data set that gives one at a time.
-
-    Raises:
-        UserError: A text is no string, or there are not as many labels or weights as texts.
-        ValueError: A data set comes with labels beside it, or all of an endless one is asked for.
-    """
-    size = None
-    if hasattr(x, "element_spec") or isinstance(x, keras.utils.PyDataset):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "A data set holds its labels and weights: give y and sample_weight "
-                "as parts of its elements."
-            )
-        size, (x, y, sample_weight) = _read_dataset(x, steps, batch_size)
-    elif hasattr(x, "numpy"):  # a tensor of TensorFlow's
-        x = x.numpy()
-    if len(shape := getattr(x, "shape", "n")) != 1:
-        raise UserError(f"Expected one column of texts, got an array of shape {tuple(shape)}.")
-    texts = check_texts([decoded(t, f"texts[{i}]") for i, t in enumerate(x)])
-    labels = _column(y, "labels", len(texts))
-    weights = _column(sample_weight, "sample_weight", len(texts))
-    if weights is not None:
-        if weights.ndim != 1 or weights.dtype.kind not in "biuf":
-            raise UserError("Expected sample_weight to be a list of numbers, one for each text.")
-        weights = weights.astype("float32")
-        check_weights("sample_weight", weights)
-    return Examples(texts, labels, weights, size)
-
-
 def check_weights(name: str, weights: np.ndarray) -> None:
     """Raises a UserError for weights that training or a mean cannot have.
 
@@ -199,50 +167,3 @@ def decoded(text: Any, name: str) -> Any:
         return text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
         raise UserError(f"{name} is {text[:20]!r}, which is not UTF-8: decode it first.") from None
-
-
-def _column(values: Any, name: str, count: int) -> np.ndarray | None:
-    """Labels or weights as an array, of which there is one for each text."""
-    if values is None:
-        return None
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of several lengths
-        array = np.asarray(None)
-    if not array.ndim:
-        raise UserError(f"Expected {name} to be a list or an array, got {type(values).__name__}.")
-    if len(array) != count:
-        raise UserError(
-            f"Expected one of {name} for each text, got {count:,} texts and {len(array):,} {name}."
-        )
-    return array
-
-
-def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int | None, list[Any]]:
-    """How many examples a batch holds, None for one at a time, and their columns."""
-    batches: Iterable = dataset
-    if isinstance(dataset, keras.utils.PyDataset):  # iterating one never ends
-        count = dataset.num_batches
-        batches = map(dataset.__getitem__, itertools.count() if count is None else range(count))
-    else:
-        count = None if (count := int(dataset.cardinality())) == -1 else count
-    if steps is None and count is None:
-        raise ValueError(
-            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
-            "steps to take of it."
-        )
-    is_batched = isinstance(dataset, keras.utils.PyDataset) or _rank(dataset.element_spec) > 0
-    most = steps if steps is None or is_batched else steps * batch_size
-    columns: list[list[Any]] = [[], [], []]
-    size = None
-    for batch in itertools.islice(batches, most):
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        for column, part in zip(columns, parts, strict=False):
-            column.extend(decoded(row, "a text") for row in np.atleast_1d(np.asarray(part)))
-        size = size or (len(columns[0]) if is_batched else None)
-    return size, [columns[0], *(column or None for column in columns[1:])]
-
-
-def _rank(spec: Any) -> int:
-    shape = (spec[0] if isinstance(spec, tuple) else spec).shape
-    return 1 if shape.rank is None else shape.rank

@@ -1,7 +1,9 @@
 """Vectors of a frozen encoder, computed once and kept in files."""
 
 import json
+import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,36 @@ import numpy as np
 
 from kerasformer.errors import UserError
 from kerasformer.files import map_array, read_json, write_array, write_whole
+
+_MOST_IN_MEMORY = 2**30  # bytes
+
+
+def new_features(shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 array to fill, which is on disk where it is large.
+
+    Raises:
+        UserError: There is no room for it on disk.
+
+    Example:
+
+    >>> new_features((2, 3)).shape
+    (2, 3)
+    """
+    size = 4 * math.prod(shape)
+    if size <= _MOST_IN_MEMORY:
+        return np.zeros(shape, "float32")
+    try:
+        with tempfile.TemporaryFile() as file:  # the map outlives it, and ends with the process
+            if hasattr(os, "posix_fallocate"):  # a full disk would end the process later on
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return np.memmap(file, "float32", "r+", shape=shape)
+    except OSError as error:
+        raise UserError(
+            f"Cannot keep {size:,} bytes of features in {tempfile.gettempdir()} "
+            f"({error.strerror}): make room, or set TMPDIR to another folder."
+        ) from None
 
 
 class FeatureCache:

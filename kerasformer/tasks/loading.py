@@ -7,12 +7,10 @@ from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
 from kerasformer.sources import resolve
 from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.multiple_choice import MultipleChoice
-from kerasformer.tasks.pretraining import (
-    MaskedLanguageModel,
-    NextSentencePredictor,
-    PretrainingModel,
-)
+from kerasformer.tasks.next_sentence import NextSentencePredictor
+from kerasformer.tasks.pretraining import PretrainingModel
 from kerasformer.tasks.question_answerer import QuestionAnswerer
 from kerasformer.tasks.task import Task
 from kerasformer.tasks.text_classifier import TextClassifier

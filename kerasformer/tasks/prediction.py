@@ -1,7 +1,8 @@
 """The outputs of a model for many texts, batch by batch."""
 
+import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -36,10 +37,26 @@ def predict_rows(
     Returns:
         float32 `[n, width]`, in the order of the examples.
     """
+    outputs = np.zeros((len(data.lengths), width), "float32")
+    predict_each(model, data, outputs.__setitem__, verbose, callbacks, event)
+    return outputs
+
+
+def predict_each(
+    model: keras.Model,
+    data: Batches,
+    keep: Callable[[np.ndarray, Any], object],
+    verbose: str | int = "auto",
+    callbacks: Any = None,
+    event: str = "predict",
+) -> None:
+    """Calls `keep` with the rows of each batch and the model's outputs for them.
+
+    The other arguments are those of `predict_rows`.
+    """
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
     bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
-    outputs = np.zeros((len(data.lengths), width), "float32")
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
     size = data.batch_size
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
@@ -53,25 +70,33 @@ def predict_rows(
         else:
             computed = in_order(model.predict_on_batch, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            part = part[: len(rows)]
-            outputs[rows] = part
+            part = keras.tree.map_structure(operator.itemgetter(slice(len(rows))), part)
+            keep(rows, part)
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)
                 getattr(callbacks, f"on_{event}_batch_end")(step, {"outputs": part})
             if bar:
                 bar.add(1)
-    return outputs
+
+
+def _first(outputs: Any, count: int) -> Any:
+    """The outputs for the first examples of a batch, which may be filled up."""
+    return keras.tree.map_structure(lambda x: x[:count], outputs)
 
 
 def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows and outputs of each batch, which `tf.distribute` divides among its devices."""
+    if data.width_varies:
+        for rows in data.batches:
+            yield rows, keras.Model.predict(model, data.inputs(rows), len(rows), verbose=0)
+        return
     outputs = keras.Model.predict(model, data.for_backend(), verbose=0)
     ends = np.cumsum([len(rows) for rows in data.batches])
     yield from zip(data.batches, np.split(outputs, ends[:-1]), strict=True)
 
 
-def check_answers(logits: np.ndarray) -> np.ndarray:
-    """Logits `[n, classes]` as they are.
+def check_answers(logits: np.ndarray, name: str = "texts") -> np.ndarray:
+    """Logits `[n, classes]` as they are; `name` is that of what they are for.
 
     Raises:
         UserError: One of them is no number.
@@ -83,9 +108,9 @@ def check_answers(logits: np.ndarray) -> np.ndarray:
     """
     if not (are_finite := np.isfinite(logits).all(axis=-1)).all():
         raise UserError(
-            f"The model's answer to texts[{int(are_finite.argmin())}] is not a number: its weights "
-            "diverged in training, or its dtype is too narrow for them; train it anew, or load it "
-            "in float32."
+            f"The model's answer to {name}[{int(are_finite.argmin())}] is not a number: its "
+            "weights diverged in training, or its dtype is too narrow for them; train it anew, or "
+            "load it in float32."
         )
     return logits
 

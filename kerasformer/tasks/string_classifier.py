@@ -5,17 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from kerasformer.data import LabeledDataset, Split
 from kerasformer.data.batches import Batches, TextBatches
+from kerasformer.data.dataset import Dataset
+from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.models.problems import SINGLE_LABEL
-from kerasformer.tasks import problems
+from kerasformer.models.problems import REGRESSION, SINGLE_LABEL
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.labels import check_class_names, label_ids, sample_weights
-from kerasformer.tasks.prediction import check_answers, predict_rows, softmax
+from kerasformer.tasks.labels import check_class_names, in_order_of
+from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.problems import Problem, kind_of, warn_untrained
+from kerasformer.tasks.reading import columns, read_texts
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
-from kerasformer.training import classification_metrics
-from kerasformer.training.losses import labels_for
 
 
 class StringClassifier(Trainable):
@@ -27,7 +29,8 @@ class StringClassifier(Trainable):
         class_names: The names of the classes, in order, or their number.
         max_length: Texts are truncated to this many tokens.
         problem_type: What the logits are of, by transformers' names: one class of many, as by
-            default, `"multi_label_classification"` or `"regression"`; the last two to predict with.
+            default; `"multi_label_classification"`, each class by itself, trained with the binary
+            cross-entropy; or `"regression"`, numbers, trained with the mean squared error.
         **kwargs: `tokenizer`, and Keras arguments of the model.
     """
 
@@ -39,22 +42,38 @@ class StringClassifier(Trainable):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.class_names = check_class_names(class_names, problems.least_outputs(problem_type))
+        self.class_names = check_class_names(class_names, kind_of(problem_type).least_outputs)
         self.max_length = max_length
         self.problem_type = problem_type
 
-    def tokenize(self, texts: Iterable[str]) -> Tokenized:
+    @property
+    def _problem(self) -> Problem:
+        return kind_of(self.problem_type)(self.class_names)
+
+    def tokenize(self, texts: Iterable[Any]) -> Tokenized:
         """Turns texts into the token ids that the model takes.
 
         Args:
-            texts: A sequence of strings.
+            texts: A sequence of strings, or of pairs of strings.
 
         Raises:
             UserError: A text is no string, or the model has no tokenizer yet.
         """
         if self.tokenizer is None:
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
-        return self.tokenizer.tokenize(texts, max_length=self.max_length)
+        return self.tokenizer.tokenize(*columns(read_texts(texts)), max_length=self.max_length)
+
+    def _in_own_classes(self, dataset: Dataset, split: DataExamples) -> DataExamples:
+        if not isinstance(dataset, LabeledDataset) or not isinstance(split, Split):
+            return split
+        if dataset.problem_type != self.problem_type:
+            raise UserError(
+                f"The data set {dataset.name} is of problem_type={dataset.problem_type!r}, and "
+                f"this model of {self.problem_type!r}: make the model with that of the data set."
+            )
+        is_regression = self.problem_type == REGRESSION
+        labels = in_order_of(split.labels, dataset.class_names, self.class_names, is_regression)
+        return Split(split.texts, labels)
 
     def _batches(
         self,
@@ -66,23 +85,23 @@ class StringClassifier(Trainable):
         class_weight: Any = None,
         **order: Any,
     ) -> Batches:
-        columns = self._labels(examples, loss, class_weight) if labelled else (None, None)
+        labels = self._labels(examples, loss, class_weight) if labelled else (None, None)
         order["max_length"] = self.max_length
-        return TextBatches(self.tokenize(examples.texts), *columns, batch_size, **order)
+        return TextBatches(self.tokenize(examples.texts), *labels, batch_size, **order)
 
     def _labels(
         self, examples: Examples, loss: Any, class_weight: Any
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """The labels for a loss, or for any, and the weights of the examples."""
-        problems.refuse_to_train(self.problem_type)
         if examples.labels is None:
             raise UserError(f"Got {len(examples.texts):,} texts and no labels: give one for each.")
         if not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
-        labels = label_ids(examples.labels, self.class_names)
-        labels = labels_for(loss, labels, len(self.class_names))
-        weights = sample_weights(labels, self.class_names, class_weight, examples.sample_weight)
-        return labels, weights
+        labels = self._problem.labels(examples.labels, loss)
+        return labels, self._problem.weights(labels, class_weight, examples.sample_weight, loss)
+
+    def _loss_for(self, data: Batches) -> Any:
+        return self._problem.loss(data)
 
     def _outputs(
         self, data: Batches, verbose: Any, told: Any, event: str = "predict"
@@ -90,9 +109,7 @@ class StringClassifier(Trainable):
         return predict_rows(self, data, len(self.class_names), verbose, told, event)
 
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
-        logits = check_answers(outputs)
-        ids = data.labels if data.labels.ndim == 1 else data.labels.argmax(axis=-1)
-        return classification_metrics(ids, softmax(logits), self.class_names, data.sample_weight)
+        return self._problem.scores(data, outputs)
 
     def predict_proba(self, texts: Any, **kwargs: Any) -> np.ndarray:
         """Class probabilities, float32 `[n, classes]`: the softmax of the logits of `predict`.
@@ -104,20 +121,25 @@ class StringClassifier(Trainable):
             texts: As `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
-        problems.warn_untrained(self)
-        return problems.probabilities(self.predict(texts, **kwargs), self.problem_type)
+        warn_untrained(self)
+        return self._problem.probabilities(self.predict(texts, **kwargs))
 
-    def classify(self, texts: Any, **kwargs: Any) -> list:
+    def classify(self, texts: Any, *, threshold: Any = None, **kwargs: Any) -> list:
         """The name of the most probable class of each text.
 
-        With several labels the list of those with a probability of a half or more.
+        With several labels the list of those that are probable enough.
 
         Args:
             texts: As `predict` takes them.
+            threshold: The least probability of a label, or one for each class; by default a half.
+                Of several labels only.
             **kwargs: Further arguments of `predict`.
+
+        Raises:
+            UserError: The model returns numbers (regression), or a threshold that is none.
         """
-        problems.warn_untrained(self)
-        return problems.names_of(self.predict(texts, **kwargs), self.class_names, self.problem_type)
+        warn_untrained(self)
+        return self._problem.names(self.predict(texts, **kwargs), threshold)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -30,6 +30,9 @@ class Task(ServingExport):
     Args:
         tokenizer: A `kerasformer.text.Tokenizer`, its `to_json()`, or None.
         **kwargs: Keras arguments of the model.
+
+    Attributes:
+        head_is_new: Whether `fit` has trained no weight yet, and none was read.
     """
 
     RECIPE = Recipe()
@@ -37,6 +40,7 @@ class Task(ServingExport):
     def __init__(self, tokenizer: Tokenizer | str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
+        self.head_is_new = True
         self._compiled_by_fit = False
         self._optimized: frozenset[int] = frozenset()  # ids of the variables fit compiled it for
         self._followed = self.RECIPE  # by the last fit
@@ -179,6 +183,7 @@ class Task(ServingExport):
 
     def _compile_for_fit(self, recipe, steps, loss, settable, restart) -> None:
         """Gives the model the recipe's optimizer, or the one it has the further steps."""
+        self.head_is_new = False
         if self._compiled_by_hand:
             if self._compiled_by_fit:  # and its user replaced the optimizer
                 self._compiled_by_fit = False
@@ -201,14 +206,25 @@ class Task(ServingExport):
 
     def _compiled_metrics(self, labels, logits, sample_weight) -> dict[str, Any]:
         """The loss and the metrics of `compile`, by their names."""
-        given = {"y": labels, "y_pred": keras.ops.convert_to_tensor(logits)}
+        tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, logits)
+        given = {"y": labels, "y_pred": tensors}
         given["sample_weight"] = sample_weight
         self.reset_metrics()
-        logs = self.compute_metrics(x=None, **given)
+        # First, as in Keras: the losses of several outputs are metrics too.
         loss = self.compute_loss(x=None, training=False, **given)
+        logs = self.compute_metrics(x=None, **given)
         values = keras.tree.map_structure(keras.ops.convert_to_numpy, {**logs, "loss": loss})
         # A metric may be an array, such as the F1 of each class.
         return {name: value if value.ndim else float(value) for name, value in values.items()}
+
+    def load_own_variables(self, store: Any) -> None:
+        """Called by Keras when it reads weights."""
+        super().load_own_variables(store)
+        self.head_is_new = False
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        """The tokenizer of a model without one, learnt from texts."""
+        raise UserError(f"This {type(self).__name__} has no tokenizer: make it with one.")
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """None after `fit` alone: its schedule is not the next process's."""
@@ -216,7 +232,7 @@ class Task(ServingExport):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        tokenizer = None if self.tokenizer is None else self.tokenizer.to_json()
+        tokenizer = self.tokenizer and self.tokenizer.to_json(with_max_length=True)
         return {**super().get_config(), "tokenizer": tokenizer}
 
 

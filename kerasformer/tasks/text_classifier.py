@@ -1,29 +1,24 @@
 """A classification head on a pretrained encoder."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any, cast
 
 import keras
-import numpy as np
 
-from kerasformer import __version__
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
+from kerasformer.errors import UserError
+from kerasformer.formatting import listed
 from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.models.config import INPUTS
-from kerasformer.models.fingerprint import fingerprint
 from kerasformer.models.length import choose_max_length
-from kerasformer.models.structure import Structure
-from kerasformer.tasks.encoder_classifier import EncoderClassifier
+from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.encoder_task import new_head
-from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.feature_cache import FeatureCache
-from kerasformer.tasks.labels import label_ids
-from kerasformer.tasks.prediction import predict_rows
-from kerasformer.tasks.problems import refuse_to_train
-from kerasformer.tasks.string_classifier import StringClassifier
+from kerasformer.tasks.examples import check_counts
+from kerasformer.tasks.frozen_features import FrozenFeatures
+from kerasformer.tasks.prediction import check_answers
+from kerasformer.tasks.problems import warn_untrained
+from kerasformer.tasks.reading import columns, read_texts
+from kerasformer.tasks.segments import segmented
 from kerasformer.tasks.vectors import (
     VECTORS,
     Layers,
@@ -32,25 +27,29 @@ from kerasformer.tasks.vectors import (
     other_vectors,
     pool_layers,
 )
-from kerasformer.text.texts import check_texts
+from kerasformer.text import Tokenized
+from kerasformer.text.texts import check_text, check_texts
 from kerasformer.training import Recipe
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TextClassifier(StringClassifier, EncoderClassifier):
-    """A text classifier on a pretrained BERT encoder, fine-tuned or frozen.
+class TextClassifier(FrozenFeatures):
+    """A classifier of texts, or of pairs of texts, on a BERT encoder, fine-tuned or frozen.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.1: the pooled vector, dropout, one
-    dense layer. With a frozen encoder `fit` computes the vectors of the texts once.
+    dense layer. With a frozen encoder `fit` computes the vectors of the texts once. What it is
+    given decides whether it takes texts or pairs, which are tuples `(text, text)`.
 
     `fit` trains for 2 epochs in batches of 32 at a learning rate of 5e-5, or 1e-4 where the encoder
     is less than 512 wide (Turc et al., https://arxiv.org/abs/1908.08962); with a frozen encoder for
-    10 epochs in batches of 128 at 3e-3. See the property `recipe`.
+    10 epochs in batches of 128 at 3e-3; and without a tokenizer, as `from_scratch` makes it, for
+    5 epochs in batches of 32 at 1e-3. See the property `recipe`.
 
     Args:
         class_names: The names of the classes, in order, or their number.
         encoder: A `BertEncoder`; the classifier leaves it as it is, and others may share it.
-        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`.
+        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`; without one, of a new
+            encoder, `fit` learns a vocabulary from its training texts.
         pooling: `"mean"` over the real tokens, `"cls"`, the first token, or `"pooled"`, BERT's
             dense + tanh over the first token.
         layers: The layers whose outputs are pooled, as of `kerasformer.layers.LayerPooling`: an
@@ -96,7 +95,7 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         self,
         class_names: int | Iterable[str],
         encoder: BertEncoder,
-        tokenizer: Any,
+        tokenizer: Any = None,
         pooling: str = "mean",
         layers: Layers | None = None,
         combine: str | None = None,
@@ -161,6 +160,79 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         """Whether the encoder's pooler is part of what is computed."""
         return self.pooling == "pooled"
 
+    def tokenize(self, texts: Iterable[Any]) -> Tokenized:
+        """Turns texts into the token ids that the model takes.
+
+        Args:
+            texts: A sequence of strings, or of pairs of strings, whose segments are 0 and 1.
+
+        Raises:
+            UserError: A text is no string, or the model has no tokenizer yet.
+        """
+        tokenized = super().tokenize(texts := read_texts(texts))
+        return tokenized if columns(texts)[1] is None else segmented(tokenized, self.encoder)
+
+    def rank(
+        self,
+        query: str,
+        texts: Iterable[str],
+        top_k: int | None = None,
+        *,
+        class_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[dict[str, Any]]:
+        """Texts by how well each goes with a query, the best first, of a model of pairs.
+
+        Args:
+            query: The first text of each pair.
+            texts: The second ones.
+            top_k: How many to return; None for all.
+            class_name: The class whose probability is the score. By default the last of two, by
+                custom the positive one; a model of one output is ranked by that number itself,
+                as sentence-transformers' `CrossEncoder.rank` is.
+            **kwargs: Further arguments of `predict`.
+
+        Returns:
+            Dicts with `index`, the text's place in `texts`, `score`, and `text`. Of equal scores
+            the first text is first.
+
+        Raises:
+            UserError: A text is no string, or it is not clear which class is the score.
+
+        Example:
+
+        >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=40))
+        >>> classifier = TextClassifier(["other", "relevant"], encoder)
+        >>> texts = [("rain", "wet"), ("rain", "dry")]
+        >>> history = classifier.fit(texts, ["relevant", "other"], verbose=0)
+        >>> [sorted(one) for one in classifier.rank("rain", ["dry", "wet"], top_k=1)]
+        [['index', 'score', 'text']]
+        """
+        check_text(query, "query")
+        check_counts(top_k=top_k)
+        texts, column = check_texts(texts), self._ranked_class(class_name)
+        warn_untrained(self)
+        outputs = self.predict([(query, text) for text in texts], **kwargs)
+        is_number = len(self.class_names) == 1
+        scores = check_answers(outputs) if is_number else self._problem.probabilities(outputs)
+        order = (-scores[:, column]).argsort(kind="stable").tolist()[:top_k]
+        rows = ({"index": i, "score": float(scores[i, column]), "text": texts[i]} for i in order)
+        return list(rows)
+
+    def _ranked_class(self, class_name: str | None) -> int:
+        if class_name in self.class_names:
+            return self.class_names.index(class_name)
+        is_clear = len(self.class_names) == 1 or (
+            self.problem_type == SINGLE_LABEL and len(self.class_names) == 2
+        )
+        if class_name is None and is_clear:
+            return len(self.class_names) - 1
+        asked = "which" if class_name is None else f"not {class_name!r}"
+        raise UserError(
+            f"Texts are ranked by one of the {len(self.class_names)} classes, {asked}: give "
+            f"class_name, one of {listed(self.class_names, 5)}."
+        )
+
     def build(self, input_shape: Any = None) -> None:
         """Creates the head's variables; the encoder has its own already."""
         self.head.build((None, self.feature_size))
@@ -184,99 +256,6 @@ class TextClassifier(StringClassifier, EncoderClassifier):
         outputs = self._encode(inputs, ["embedding_output", "encoder_outputs"], training)
         tokens = self.layer_pooling([outputs["embedding_output"], *outputs["encoder_outputs"]])
         return self.pooling_layer(tokens, padding_mask=self.encoder.padding_mask(inputs))
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
-
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if not self.encoder_is_frozen:
-            return super()._training_batches(examples, batch_size, **options)
-        labels = self._labels(examples, options.pop("loss"), options.pop("class_weight", None))
-        vectors = self._features(examples.texts, verbose=0)
-        return FeatureBatches(vectors, *labels, batch_size, **options)
-
-    def features(
-        self, texts: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
-    ) -> np.ndarray:
-        """The encoder's pooled vectors of texts, which the head classifies.
-
-        Args:
-            texts: A sequence of strings.
-            verbose: Whether to show a progress bar; by default for many texts on a terminal.
-            cache: Gives the vectors where the same encoder has computed them for the same texts.
-
-        Returns:
-            float32 `[n, feature_size]`.
-
-        Raises:
-            UserError: A text is not a string, or the cache cannot be written to.
-        """
-        if cache is None:
-            return self._features(texts, verbose)
-        return cache.get(self._features_key(texts), lambda: self._features(texts, verbose))
-
-    def _features_key(self, texts: Any) -> str:
-        config = self.get_config()
-        settings = {
-            "kerasformer": __version__,
-            "config": dataclasses.asdict(self.encoder.config),
-            "layers of the encoder": Structure(self.encoder).settings,
-            **{name: config[name] for name in (*VECTORS, "tokenizer", "max_length")},
-        }
-        return fingerprint(settings, self.encoder.weights, check_texts(texts))
-
-    def _features(self, texts: Any, verbose: str | int = "auto") -> np.ndarray:
-        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-        pooled = keras.Model(inputs, self._pool(inputs, training=False))
-        data = TextBatches(self.tokenize(texts), batch_size=32, max_length=self.max_length)
-        return predict_rows(pooled, data, self.feature_size, verbose)
-
-    def fit_head(
-        self,
-        features: np.ndarray,
-        labels: Any,
-        seed: int = 0,
-        *,
-        epochs: int | None = None,
-        validation_data: tuple[np.ndarray, Any] | None = None,
-        **options: Any,
-    ) -> keras.callbacks.History:
-        """Trains the head alone, anew, on vectors that `features` gave, by `FROZEN_RECIPE`.
-
-        Args:
-            features: float `[n, feature_size]`.
-            labels: Class names or indices `[n]`.
-            seed: Of the head's first weights and of the order of the batches.
-            epochs: Passes over the vectors.
-            validation_data: Vectors and labels to evaluate on after each epoch.
-            **options: `verbose`, `callbacks`, `initial_epoch` and `validation_freq` of `fit`.
-
-        Returns:
-            The `keras.callbacks.History`.
-
-        Raises:
-            UserError: A label is not a class.
-        """
-        self.check_process()
-        refuse_to_train(self.problem_type)
-        keras.utils.set_random_seed(seed)
-        self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
-        self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))
-        recipe = self.FROZEN_RECIPE.change(epochs=epochs)
-
-        def batches(vectors, labels, **order):
-            ids = label_ids(labels, self.class_names)
-            return FeatureBatches(vectors, ids, batch_size=recipe.batch_size, **order)
-
-        validation = None if validation_data is None else batches(*validation_data)
-        data = batches(features, labels, seed=seed)
-        return self._train(data, validation, recipe, seed=seed, restart=True, **options)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":

@@ -1,52 +1,82 @@
-"""A class for each token, on a pretrained encoder."""
+"""A class for each word of a sentence, on a pretrained encoder."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import keras
+import numpy as np
 
+from kerasformer.checkpoints import Checkpoint
+from kerasformer.data.batches import Batches
 from kerasformer.models import BertEncoder
-from kerasformer.tasks.encoder_classifier import EncoderClassifier
+from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import new_head
+from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.labels import check_class_names
-from kerasformer.tasks.token_labels import TokenLabelled
+from kerasformer.tasks.tagged import flat_labels
+from kerasformer.tasks.token_batches import WordFeatureBatches
+from kerasformer.tasks.token_features import features_key, fit_on_features, word_features
+from kerasformer.tasks.token_vectors import TokenVectors, trained_on
+from kerasformer.tasks.vectors import Layers
+from kerasformer.tasks.word_tagger import WordTagger
+from kerasformer.training import Recipe
+
+_SETTINGS = ("max_length", "overlap", "freeze_encoder")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TokenClassifier(TokenLabelled, EncoderClassifier):
-    """A class for each token: named entities, parts of speech.
+class TokenClassifier(WordTagger):
+    """A class for each word: named entities, parts of speech.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 5.3: each token's vector of the last
-    block, dropout, one dense layer. It is transformers' `BertForTokenClassification`.
+    block, dropout, one dense layer. It is transformers' `BertForTokenClassification`. A word is
+    judged by its first token; a sentence that is longer than `max_length` in several windows, each
+    word in the one that has most context of it.
 
     Args:
         class_names: The names of the classes, in order, or their number.
         encoder: A `BertEncoder`.
-        tokenizer: The encoder's tokenizer, or its `to_json()`: for `save_pretrained`.
+        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
+            one `fit` learns a vocabulary from its training words, upper and lower case kept.
         dropout: Share of the vectors dropped in training; by default the encoder's.
+        layers: The layers whose outputs are judged, as of `kerasformer.layers.LayerPooling`: an
+            index or several, from the embeddings (0) over the first block (1) to the last (-1),
+            `"all"`, or a name such as `"concat_last_four"`; and the weighted sums with learnt
+            weights `"weighted_last_four"` and `"weighted_all"`, of all blocks. Those of BERT's
+            table 7 are `kerasformer.tasks.token_vectors.TABLE_7`; the head there is a BiLSTM.
+        combine: What is done with several layers, as of `LayerPooling`; by default what a name
+            says, else `"concat"`.
+        max_length: The most tokens of a window; by default as many as tokenizer and encoder take.
+        overlap: The tokens that consecutive windows have in common; by default a quarter.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
 
     Call arguments:
-        inputs: The encoder's dict of int `[batch, seq]` tensors, or the ids alone.
+        inputs: The encoder's dict of int `[batch, seq]` tensors, or the ids alone; or `{"features":
+            vectors}`, `[batch, words, ...]`, of those that `features` returns.
         training: Whether dropout is on.
 
     Returns:
         Logits, float32 `[batch, seq, classes]`; those of padding mean nothing.
 
     Raises:
-        ValueError: `encoder` is of another kind, or the class names are not two different ones at
-            least.
+        ValueError: `encoder` is of another kind, the class names are not two different ones at
+            least, or there is no such layer or combination.
 
     Example:
 
     >>> from kerasformer.models import BertEncoder, EncoderConfig
+    >>> words, tags = [["Ada", "saw", "Rome"], ["Bo", "slept"]], [["P", "O", "L"], ["P", "O"]]
     >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=100))
-    >>> model = TokenClassifier(["O", "B-PER", "I-PER"], encoder)
-    >>> tuple(model(np.array([[2, 17, 54, 3]])).shape)
-    (1, 4, 3)
+    >>> model = TokenClassifier(["O", "P", "L"], encoder)
+    >>> history = model.fit(words, tags, epochs=1, verbose=0)
+    >>> [len(names) for names in model.tag(words)], model.predict(words)[0].shape
+    ([3, 2], (3, 3))
     """
 
     HEADS = ("token_classifier",)
+    RECIPE = Recipe(epochs=3, learning_rate=5e-5)
+    FROZEN_RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=3e-3)
 
     def __init__(
         self,
@@ -54,28 +84,150 @@ class TokenClassifier(TokenLabelled, EncoderClassifier):
         encoder: BertEncoder,
         tokenizer: Any = None,
         dropout: float | None = None,
+        layers: Layers = "last",
+        combine: str | None = None,
+        max_length: int | None = None,
+        overlap: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(encoder, tokenizer=tokenizer, **kwargs)
+        super().__init__(encoder=encoder, tokenizer=tokenizer, **kwargs)
+        config = encoder.config
         self.class_names = check_class_names(class_names)
-        self.dropout = encoder.config.dropout if dropout is None else dropout
+        self.dropout = config.dropout if dropout is None else dropout
+        self.max_length = choose_max_length(max_length, self.tokenizer, config.max_length)
+        self.overlap = overlap
+        sizes = {"blocks": config.num_layers, "hidden_size": config.hidden_size}
+        self.vectors = TokenVectors(layers, combine, **sizes, dtype=self.dtype_policy)
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.token_classifier = new_head(encoder, len(self.class_names), "token_classifier")
         self.build()
 
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        names = checkpoint.settings.keys() & {"layers", "combine", *_SETTINGS}
+        own = {name: checkpoint.settings[name] for name in names}
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        return heads, {**own, **settings} if heads else {}
+
+    @classmethod
+    def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
+        return trained_on(checkpoint.settings, kwargs, checkpoint.config)
+
+    def _description(self) -> dict[str, Any]:
+        config = self.get_config()
+        settings = {name: config[name] for name in _SETTINGS} | self.vectors.saved
+        settings = {name: value for name, value in settings.items() if value not in (None, False)}
+        described = super()._description() | {"settings": settings}
+        if self.vectors.mix is not None:
+            like = new_head(self.encoder, len(self.class_names), "token_classifier")
+            described["heads"] = {
+                "token_classifier": self.vectors.unmixed(self.token_classifier, like)
+            }
+        return described
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the head's variables; the encoder has its own already."""
+        self.token_classifier.build((None, None, self.vectors.feature_shape[-1]))
+        self._restore_quantized()
+
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `token_classifier`."""
+        return self.token_classifier
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        x = self._encode(inputs, ["sequence_output"], training)["sequence_output"]
-        return self.token_classifier(self.dropout_layer(x, training=training))
+        has_features = isinstance(inputs, dict) and "features" in inputs
+        x = inputs["features"] if has_features else self._vectors(inputs, training)
+        x = self.dropout_layer(self.vectors.judged(x), training=training)
+        return self.token_classifier(x)
+
+    def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
+        """What `features` are of each token, `[batch, seq, ...]`."""
+        if self.vectors.is_last:
+            return self._encode(inputs, ["sequence_output"], training)["sequence_output"]
+        outputs = self._encode(inputs, ["embedding_output", "encoder_outputs"], training)
+        return self.vectors([outputs["embedding_output"], *outputs["encoder_outputs"]])
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
-        return keras.KerasTensor((*self._lead(inputs), len(self.class_names)), "float32")
+        has_features = isinstance(inputs, dict) and "features" in inputs
+        lead = inputs["features"].shape[:2] if has_features else self._lead(inputs)
+        return keras.KerasTensor((*lead, len(self.class_names)), "float32")
+
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
+        if not self.encoder_is_frozen:
+            return super()._training_batches(examples, batch_size, **options)
+        options.pop("loss")
+        columns = flat_labels(examples, self.class_names, options.pop("class_weight", None))
+        features = word_features(self, self._windows(examples.texts), verbose=0)
+        counts = list(map(len, examples.texts))
+        return WordFeatureBatches(features, counts, *columns, batch_size, **options)
+
+    def features(
+        self, words: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
+    ) -> np.ndarray:
+        """The encoder's vectors of all words of sentences, which the head judges.
+
+        Args:
+            words: Sentences as lists of words.
+            verbose: Whether to show a progress bar; by default for many sentences on a terminal.
+            cache: Gives the vectors where the same encoder has computed them for the same words.
+
+        Returns:
+            float32 `[words, size]`, of one sentence after another; of a weighted sum, which the
+            head learns, `[words, layers, size]`.
+
+        Raises:
+            UserError: A word is not a string, or the features cannot be kept.
+        """
+        sentences = self._read(words).texts
+
+        def compute():
+            return word_features(self, self._windows(sentences), verbose)
+
+        return compute() if cache is None else cache.get(features_key(self, sentences), compute)
+
+    def fit_head(
+        self,
+        features: np.ndarray,
+        tags: Any,
+        seed: int = 0,
+        *,
+        epochs: int | None = None,
+        validation_data: tuple[np.ndarray, Any] | None = None,
+        **options: Any,
+    ) -> keras.callbacks.History:
+        """Trains the head alone, anew, on vectors that `features` gave, by `FROZEN_RECIPE`.
+
+        Args:
+            features: float `[words, size]`.
+            tags: The names or indices of the classes of these words, a list for each sentence.
+            seed: Of the head's first weights and of the order of the batches.
+            epochs: Passes over the vectors.
+            validation_data: Vectors and tags to evaluate on after each epoch.
+            **options: `verbose`, `callbacks`, `initial_epoch` and `validation_freq` of `fit`.
+
+        Returns:
+            The `keras.callbacks.History`.
+
+        Raises:
+            UserError: A tag is not a class, or there are not as many as vectors.
+        """
+        return fit_on_features(self, features, tags, seed, epochs, validation_data, **options)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
+        return super().get_config() | {
             "class_names": list(self.class_names),
             "dropout": self.dropout,
+            "layers": self.vectors.chosen,
+            "combine": self.vectors.combine,
+            "max_length": self.max_length,
+            "overlap": self.overlap,
         }

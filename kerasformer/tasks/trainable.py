@@ -5,9 +5,10 @@ from typing import Any
 import keras
 
 from kerasformer.data.batches import Batches
+from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks.batch_methods import BatchMethods
-from kerasformer.tasks.examples import Examples, check_counts, check_frequency, gather
+from kerasformer.tasks.examples import Examples, check_counts, check_frequency
 from kerasformer.tasks.prediction import callback_list
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.tasks.validation import ValidationScores
@@ -29,7 +30,9 @@ class Trainable(BatchMethods):
     SCORES_VALIDATION = False
 
     def _prepare(self, examples: Examples) -> None:
-        """Called with the training examples before they are tokenized."""
+        """Called with the training examples before they are tokenized: learns a vocabulary."""
+        if self.tokenizer is None:
+            self.tokenizer = self._new_tokenizer(keras.tree.flatten(examples.texts))
 
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         """As `_batches`, of examples that several epochs see."""
@@ -81,11 +84,14 @@ class Trainable(BatchMethods):
         after `keras.utils.set_random_seed` and `tf.config.experimental.enable_op_determinism()`.
 
         Args:
-            x: The examples. Of a classifier texts: a sequence, a column or a tensor of strings; or
-                a `tf.data.Dataset` or `keras.utils.PyDataset` of texts and labels, which is read
-                once, as a whole.
+            x: The examples. Of a classifier texts, or pairs of texts: a sequence, a column or a
+                tensor of strings, or of two strings each; or a `tf.data.Dataset` or
+                `keras.utils.PyDataset` of texts and labels, which is read once, as a whole. Or a
+                split of `kerasformer.data`, or a data set, of which the train split is trained on,
+                and the validation split evaluated on unless something else is given for that.
             y: Their labels. Of a classifier names or indices of classes, or class probabilities
-                `[n, classes]`.
+                `[n, classes]`; with several labels lists of names, or 0 and 1 `[n, classes]`; of a
+                regression numbers, `[n]` or `[n, outputs]`.
             batch_size: Examples in a batch; by default that of `recipe`.
             epochs: Passes over the examples; by default those of `recipe`.
             verbose, callbacks, validation_freq: As in Keras.
@@ -116,7 +122,8 @@ class Trainable(BatchMethods):
             ValueError: `recipe`, `learning_rate`, `weight_decay` or `restart` for a model that was
                 compiled by hand, or for tensors.
         """
-        is_text = self._holds(x := gather(x))
+        validation_data = _to_evaluate_on(x, validation_data, validation_split)
+        is_text = self._holds(x := self._chosen(x, "train"))
         rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         if self._compiled_by_hand or not is_text:
             _refuse(recipe=recipe, **rates, restart=restart)
@@ -186,7 +193,8 @@ class Trainable(BatchMethods):
         """The model's outputs for examples.
 
         Args:
-            x: The examples, as in `fit`; or anything that `keras.Model.predict` takes.
+            x: The examples, as in `fit`, of a data set its test split; or anything that
+                `keras.Model.predict` takes.
             batch_size: Examples in a batch.
             verbose: Whether to show a progress bar; by default for many examples on a terminal.
             steps, callbacks: As in Keras.
@@ -197,7 +205,7 @@ class Trainable(BatchMethods):
         Raises:
             UserError: A text is not a string, or the model has no vocabulary yet.
         """
-        if not self._takes(x := gather(x)):
+        if not self._takes(x := self._chosen(x, "test")):
             return super().predict(x, batch_size, verbose, steps, callbacks)
         size = self.RECIPE.batch_size if batch_size is None else batch_size
         check_counts(steps=steps)
@@ -223,7 +231,7 @@ class Trainable(BatchMethods):
         """The loss and the metrics of the predictions for examples.
 
         Args:
-            x, y: The examples and their labels, as in `fit`.
+            x, y: The examples and their labels, as in `fit`; of a data set its test split.
             batch_size: Examples in a batch.
             verbose: As of `predict`.
             sample_weight, steps, callbacks: As in Keras.
@@ -235,13 +243,14 @@ class Trainable(BatchMethods):
             the model, or nobody did), a list; or with `return_dict=True` a dict of these and, for
             examples, of the metrics of the field; of a classifier all that
             `kerasformer.training.classification_metrics` gives: accuracy, macro precision, recall
-            and F1, those of each class, the confusion matrix.
+            and F1, those of each class, the confusion matrix; or with several labels
+            `multilabel_metrics`, and of a regression `regression_metrics`.
 
         Raises:
             UserError: As `fit`.
             TypeError: An unknown argument.
         """
-        if not self._takes(x := gather(x)):
+        if not self._takes(x := self._chosen(x, "test")):
             return super().evaluate(
                 *(x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict), **kwargs
             )
@@ -269,6 +278,12 @@ class Trainable(BatchMethods):
         if self.compiled:
             logs = self._compiled_metrics(data.labels, outputs, data.sample_weight)
         return scores | logs, logs
+
+
+def _to_evaluate_on(x: Any, data: Any, share: float) -> Any:
+    """The `validation_data` of `fit`: where nothing is said, the data set x, if it has a split."""
+    is_said = data is not None or share
+    return x if not is_said and isinstance(x, Dataset) and "validation" in x.splits else data
 
 
 def _refuse(**arguments: Any) -> None:

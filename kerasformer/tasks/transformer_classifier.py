@@ -17,8 +17,9 @@ from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.reading import columns
 from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.text import WordTokenizer
+from kerasformer.text import Tokenizer, WordTokenizer
 from kerasformer.training import Recipe
 from kerasformer.transaction import saving
 
@@ -116,9 +117,18 @@ class TransformerClassifier(StringClassifier):
         self.head = keras.layers.Dense(len(self.class_names), dtype="float32", name="head")
         self.build()
 
-    def _prepare(self, examples: Examples) -> None:
-        if self.tokenizer is None:
-            self.tokenizer = WordTokenizer.train(examples.texts, vocab_size=self.vocab_size)
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        return WordTokenizer.train(texts, vocab_size=self.vocab_size)
+
+    def _read(self, *args: Any, **kwargs: Any) -> Examples:
+        examples = super()._read(*args, **kwargs)
+        can_be_pairs = self.tokenizer is not None and self.tokenizer.takes_pairs
+        if not can_be_pairs and columns(examples.texts)[1] is not None:
+            raise UserError(
+                f"A {type(self).__name__} reads single texts, as nothing separates two among its "
+                "words: for pairs take TextClassifier.from_scratch."
+            )
+        return examples
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all variables, whatever the input's shape."""

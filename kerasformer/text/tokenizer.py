@@ -201,9 +201,15 @@ class Tokenizer:
         """The content of `tokenizer_config.json` that the tokenizer's ids follow from."""
         return {"tokenizer_class": "PreTrainedTokenizerFast", **self.special_tokens}
 
-    def to_json(self) -> str:
-        """The whole tokenizer as one string, for `from_json`."""
+    def to_json(self, *, with_max_length: bool = False) -> str:
+        """The tokenizer as one string, for `from_json`: what the ids follow from, or that and more.
+
+        Args:
+            with_max_length: Whether `max_length` is in it, which no id follows from.
+        """
         saved = {"tokenizer": parse_json(self.backend.to_str(), self), "config": self._config()}
+        if with_max_length and self.max_length is not None:
+            saved["config"]["model_max_length"] = self.max_length
         return json.dumps(saved, ensure_ascii=False)
 
     @classmethod

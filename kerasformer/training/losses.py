@@ -71,6 +71,39 @@ def cross_entropy(one_hot: bool) -> keras.losses.Loss:
     return loss(from_logits=True)
 
 
+@keras.saving.register_keras_serializable(package="kerasformer")
+class BinaryCrossentropyOfEach(keras.losses.BinaryCrossentropy):
+    """Keras' `BinaryCrossentropy` of each class by itself, `[n, classes]`, before the mean.
+
+    The mean is the same; but sample weights `[n, classes]` may be those of classes.
+
+    Example:
+
+    >>> loss = BinaryCrossentropyOfEach(from_logits=True)
+    >>> round(float(loss(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))), 4)
+    0.6931
+    """
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each class of each example."""
+        return super().call(keras.ops.expand_dims(y_true, -1), keras.ops.expand_dims(y_pred, -1))
+
+
+def metrics_for(loss: Any) -> list[Any]:
+    """What Keras tells in training of a model that returns logits, beside its loss.
+
+    The accuracy: of several labels the share of examples with all of them right; of numbers none.
+    """
+    if isinstance(loss, keras.losses.BinaryCrossentropy):
+        return [keras.metrics.MeanMetricWrapper(_all_right, name="accuracy")]
+    return [] if isinstance(loss, keras.losses.MeanSquaredError) else ["accuracy"]
+
+
+def _all_right(y_true: Any, logits: Any) -> Any:
+    is_right = keras.ops.equal(keras.ops.cast(y_true, "bool"), logits >= 0)
+    return keras.ops.cast(keras.ops.all(is_right, axis=-1), "float32")
+
+
 def smoothed(loss: Any, label_smoothing: float) -> Any:
     """A cross-entropy, or each of several, with a share of each label spread over all classes.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from kerasformer.training.losses import cross_entropy, smoothed
+from kerasformer.training.losses import cross_entropy, metrics_for, smoothed
 from kerasformer.training.optimizer import adamw
 from kerasformer.training.schedule import WarmupDecay, check_decay
 
@@ -147,7 +147,8 @@ class Recipe:
 
     def _compile(self, model: keras.Model, steps: int | None, loss: Any) -> None:
         # Not model.compile, which a task takes as its user's own choice.
-        keras.Model.compile(model, self.optimizer(model, steps), loss, metrics=["accuracy"])
+        metrics = getattr(model, "FIT_METRICS", None) or {"metrics": metrics_for(loss)}
+        keras.Model.compile(model, self.optimizer(model, steps), loss, **metrics)
 
     def extend(self, model: keras.Model, steps: int, settable: bool = False) -> None:
         """Has a model that `compile` compiled train on, as if the steps had been planned with it.

@@ -101,6 +101,7 @@ _BY_MEANING = {
     ".json": _json,
     ".jsonl": _jsonl,
     ".txt": _text,
+    ".conll": _text,
     ".csv": _text,
     ".tsv": _text,
     ".gz": _gzip,

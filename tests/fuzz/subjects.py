@@ -288,6 +288,97 @@ def read_table(folder):
         as_corpus()
 
 
+EXAMPLES = {
+    "pairs": {"sentence1": "It rains.", "sentence2": "né 体, 🙂", "label": "same"},
+    "several": {"text": "fine", "labels": ["good", "short"]},
+    "numbers": {"text": "fine", "label": 0.5},
+    "words": {"tokens": ["Ada", "codes", "né"], "tags": ["B-person", "O", "O"]},
+    "spans": {"text": "Ada codes né", "spans": [{"start": 0, "end": 3, "label": "person"}]},
+    "questions": {
+        "id": "1",
+        "title": "Ada",
+        "context": "né Ada codes.",
+        "question": "Who codes?",
+        "answers": {"text": ["Ada"], "answer_start": [3]},
+    },
+}
+
+
+def write_examples(kind, suffix):
+    """A writer of one file of the examples of a task, each a little different."""
+
+    def write(folder):
+        import pandas
+
+        folder.mkdir()
+        change = {
+            **dict.fromkeys(("sentence2", "text", "context", "title"), "{} {}".format),
+            "tokens": lambda words, i: [*words[:-1], f"né{i}"],
+        }
+        rows = [
+            {key: change.get(key, lambda value, _: value)(value, i) for key, value in row.items()}
+            for i, row in enumerate([EXAMPLES[kind]] * 12)
+        ]
+        rows[0] |= {"label": "other"} if kind == "pairs" else {}
+        path = folder / f"train{suffix}"
+        if suffix == ".parquet":
+            pandas.DataFrame(rows).to_parquet(path)
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return write
+
+
+def write_conll(suffix):
+    def write(folder):
+        import gzip
+
+        folder.mkdir()
+        lines = "# a comment\n-DOCSTART- O\n\n"
+        lines += "".join(f"Ada\tB-person\ncodes\tO\nné{i}\tO\n\t\n" for i in range(12))
+        content = lines.encode()
+        path = folder / f"train{suffix}"
+        path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+
+    return write
+
+
+def write_squad(folder):
+    folder.mkdir()
+    articles = [
+        {
+            "title": f"Article {i}",
+            "paragraphs": [
+                {
+                    "context": f"Ada codes né {i}.",
+                    "qas": [
+                        {
+                            "id": f"{i}-{answered}",
+                            "question": "Who codes?",
+                            "is_impossible": not answered,
+                            "answers": [{"text": "Ada", "answer_start": 0}] * answered,
+                        }
+                        for answered in (True, False)
+                    ],
+                }
+            ],
+        }
+        for i in range(12)
+    ]
+    (folder / "train.json").write_text(json.dumps({"version": "v2.0", "data": articles}))
+
+
+def read_examples(task, suffix):
+    """Reads a folder as the data set of a task, and all that its splits and hashes need."""
+
+    def read(folder):
+        from kerasformer.data import load_dataset
+
+        load_dataset(folder / f"train{suffix}", task).with_validation().describe()
+
+    return read
+
+
 def write_lines(folder):
     folder.mkdir()
     (folder / "train.txt").write_text("\n".join(["fine", "né 体 🙂", "", "dull"] * 8))
@@ -393,6 +484,10 @@ class Subject(NamedTuple):
     is_data: bool = True
 
 
+def of_examples(kind, suffix, task):
+    return Subject(write_examples(kind, suffix), read_examples(task, suffix))
+
+
 SUBJECTS = {
     "huggingface": Subject(write_huggingface, read_checkpoint),
     "shards": Subject(write_shards, read_checkpoint),
@@ -418,6 +513,19 @@ SUBJECTS = {
     "jsonl": Subject(write_table(".jsonl"), read_table),
     "parquet": Subject(write_table(".parquet"), read_table),
     "lines": Subject(write_lines, read_lines),
+    "pairs": of_examples("pairs", ".jsonl", "pairs"),
+    "several": of_examples("several", ".jsonl", "classification"),
+    "several-parquet": of_examples("several", ".parquet", "classification"),
+    "numbers": of_examples("numbers", ".jsonl", "classification"),
+    "conll": Subject(write_conll(".conll"), read_examples("tagging", ".conll")),
+    "conll.gz": Subject(write_conll(".conll.gz"), read_examples("tagging", ".conll.gz")),
+    "words": of_examples("words", ".jsonl", "tagging"),
+    "words-parquet": of_examples("words", ".parquet", "tagging"),
+    "spans": of_examples("spans", ".jsonl", "tagging"),
+    "spans-parquet": of_examples("spans", ".parquet", "tagging"),
+    "squad": Subject(write_squad, read_examples("answering", ".json")),
+    "questions": of_examples("questions", ".jsonl", "answering"),
+    "questions-parquet": of_examples("questions", ".parquet", "answering"),
     "npy-corpus": Subject(write_corpus("npy"), read_corpus),
     "parquet-corpus": Subject(write_corpus("parquet"), read_corpus),
     "record": Subject(write_record, read_record),

@@ -22,6 +22,10 @@ GROUPS = {
         "static",
     ),
     "texts": ("tokenizer", "vocabulary", "csv", "csv.gz", "tsv", "jsonl", "parquet", "lines"),
+    "examples": (
+        *("pairs", "several", "several-parquet", "numbers", "conll", "conll.gz", "words"),
+        *("words-parquet", "spans", "spans-parquet", "squad", "questions", "questions-parquet"),
+    ),
     "results": ("npy-corpus", "parquet-corpus", "record", "features"),
     "sources": ("cache", "listing"),
 }

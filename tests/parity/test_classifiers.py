@@ -104,17 +104,9 @@ def test_numbers_have_no_classes(classifier):
 
 
 @pytest.mark.parametrize("problem", ["multi", "regression"])
-def test_texts_are_trained_on_for_one_class_alone(classifier, problem):
+def test_tensors_are_trained_on_as_the_model_was_compiled(classifier, problem):
     _, folder = classifier(problem=problem)
     ours = TextClassifier.from_pretrained(folder)
-    labels = [0, 0, 0]
-    for train in (
-        lambda: ours.fit(TEXTS, labels, verbose=0),
-        lambda: ours.evaluate(TEXTS, labels, verbose=0),
-        lambda: ours.fit_head(ours.features(TEXTS), labels),
-    ):
-        with pytest.raises(UserError, match=r"problem_type='.*compile it by hand and give tensors"):
-            train()
     ours.compile(keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
     targets = np.ones((3, len(ours.class_names)), "float32")
     ours.fit(pack(ours.tokenize(TEXTS)), targets, epochs=1, verbose=0)
@@ -227,6 +219,32 @@ def test_multiple_choice(torch, transformers, random_model, tmp_path, kind):
     np.testing.assert_allclose(logits_of(torch, again, choices)[0], theirs, atol=1e-5, rtol=0)
     reread = MultipleChoice.from_pretrained(tmp_path / "saved")
     np.testing.assert_allclose(array(reread(choices)), theirs, atol=1e-5, rtol=0)
+
+
+def test_choices_of_texts_and_their_loss(torch, transformers, random_model):
+    """The examples of a batch as their documentation has them: each choice with its text."""
+    model, folder = random_model("BertForMultipleChoice")
+    write_tokenizer(folder)
+    ours, tokenizer = load(folder), transformers.AutoTokenizer.from_pretrained(folder)
+    examples = [("ab ba b", ["a", "bb", "aab"]), ("b" + " a" * 50, ["ba ba", "a", "b b b"])]
+    encoded = tokenizer(
+        [text for text, choices in examples for _ in choices],
+        [choice for _, choices in examples for choice in choices],
+        truncation=True,
+        max_length=41,
+        padding=True,
+        return_tensors="pt",
+    )
+    batch = {name: tensor.view(2, 3, -1) for name, tensor in encoded.items()}
+    with torch.no_grad():
+        theirs = model(**batch, labels=torch.tensor([2, 0]))
+    np.testing.assert_allclose(ours.predict(examples), theirs.logits.numpy(), atol=1e-5)
+    metrics = ours.evaluate(examples, [2, 0], return_dict=True, verbose=0)
+    assert metrics["loss"] == pytest.approx(float(theirs.loss), abs=1e-5)
+    for example, logits in zip(examples, theirs.logits, strict=True):
+        best = ours.choose(*example)
+        assert best.index == logits.argmax().item()
+        np.testing.assert_allclose(best.scores, logits.softmax(-1).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("key", ["summary_type", "summary_use_proj", "summary_activation"])

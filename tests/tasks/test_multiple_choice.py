@@ -71,6 +71,13 @@ def test_what_it_does_not_take(tmp_path):
         make(pooler=False)
 
 
+def test_a_choice_of_padding_alone_is_none():
+    model = make()
+    padded = np.concatenate([IDS, np.zeros_like(IDS[:, :1])], axis=1)
+    np.testing.assert_allclose(array(model(padded))[:, :3], array(model(IDS)), atol=1e-6)
+    assert (array(model(padded))[:, 3] == -1e9).all()
+
+
 # Poolers with the activation of another family
 
 

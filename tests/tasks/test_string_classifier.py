@@ -10,7 +10,8 @@ import pytest
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import TextClassifier, TransformerClassifier
-from kerasformer.tasks.examples import hold_strings, read_examples
+from kerasformer.tasks.examples import hold_strings
+from kerasformer.tasks.reading import read_examples
 from kerasformer.text import WordPieceTokenizer, WordTokenizer, pack
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -292,7 +293,8 @@ def test_signatures_are_kerass(method):
         if name not in ("epochs", "self", "kwargs"):
             assert ours[name].default == parameter.default, name
     further = [name for name in ours if name not in theirs]
-    assert further == (["learning_rate", "weight_decay", "seed", "restart"] * (method == "fit"))
+    ours_alone = ["recipe", "learning_rate", "weight_decay", "seed", "restart"]
+    assert further == (ours_alone if method == "fit" else [])
     assert all(ours[name].kind == inspect.Parameter.KEYWORD_ONLY for name in further)
 
 
@@ -504,7 +506,13 @@ def test_a_metric_may_be_an_array(make):
         ({"text": ["fine"]}, "list of texts, got a dict"),
         (np.array("fine"), "got one string"),
         (np.array([["fine"], ["dull"]]), r"one column of texts, got an array of shape \(2, 1\)"),
-        ([("fine", "dull")], r"texts\[0\] is \('fine', 'dull'\)"),
+        ([("fine", "dull")], "reads single texts.* for pairs take TextClassifier.from_scratch"),
+        (
+            [("fine", "dull", "a")],
+            r"texts\[0\] is a tuple of 3, but must be a str, or a pair of two",
+        ),
+        ([("fine", "dull"), "a"], r"texts\[0\] is a pair and texts\[1\] is not: give either"),
+        ((["fine", "a"], ["dull", "a"]), "got a tuple of lists: zip them"),
         ([float("nan"), "fine"], r"texts\[0\] is nan"),
         ([b"\xff"], "not UTF-8"),
     ],

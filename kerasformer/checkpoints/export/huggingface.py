@@ -77,8 +77,9 @@ def save_pretrained(
     transformers' class has none: beside a masked-LM, token or span head, and of a classifier of
     DistilBERT or ELECTRA without its head. What LoRA trained is merged into the weights.
 
-    A classifier over other vectors than BERT's pooled one, which transformers has no class for, is
-    written beside a `BertModel`, under a name of its own.
+    A classifier over other vectors than BERT's pooled one, or of tokens over others than the last
+    block's, which transformers has no class for, is written beside a `BertModel`, under a name of
+    its own.
 
     Args:
         folder: Output folder, created if missing.
@@ -88,7 +89,7 @@ def save_pretrained(
         class_names: The names of a classifier's classes.
         dropout: The dropout before a classifier.
         problem_type: What the logits of a classifier of sequences mean.
-        settings: Further arguments of `TextClassifier`.
+        settings: Further arguments of the task.
 
     Raises:
         UserError: The folder cannot be written to; or transformers has no such model; or it is
@@ -97,13 +98,15 @@ def save_pretrained(
     """
     folder, config, heads, settings = Path(folder), encoder.config, heads or {}, settings or {}
     refuse_to_save(encoder, *heads.values())
-    layout = _layout(config, heads, settings.get("pooling"))
+    layout = _layout(config, heads, settings)
     values = config_values(config, layout.kind.model_type)
     tensors = list(_encoder_tensors(layout, encoder))
     for head, layer in heads.items():
         table = layout.table
         if layout.is_own:
-            table = dataclasses.replace(table, heads={head: own_classifier(layer.kernel.shape[0])})
+            table = dataclasses.replace(
+                table, heads={head: own_classifier(head, layer.kernel.shape[0])}
+            )
         tensors += _tensors(table.head_weights(head, config, len(class_names or ())), layer)
 
     values |= {"architectures": [layout.architecture], "dtype": encoder.variable_dtype}
@@ -163,10 +166,11 @@ class _Layout(NamedTuple):
         return self.kind.class_name + self.suffix
 
 
-def _layout(config: EncoderConfig, heads: Mapping[str, object], pooling: object) -> _Layout:
+def _layout(config: EncoderConfig, heads: Mapping[str, object], settings: Mapping) -> _Layout:
     """Finds the class that computes the same; a UserError where transformers has none."""
     suffix = ARCHITECTURES[tuple(heads)]
-    takes_pooled = config.pooler and (pooling == "pooled" or heads.keys() & _ON_POOLED)
+    is_pooled = settings.get("pooling") == "pooled"
+    takes_pooled = config.pooler and (is_pooled or heads.keys() & _ON_POOLED)
     is_wide = config.embedding_size != config.hidden_size
     for kind in MODEL_TYPES.values():
         for pooler in kind.poolers:
@@ -181,7 +185,7 @@ def _layout(config: EncoderConfig, heads: Mapping[str, object], pooling: object)
             f"transformers has no {kind.class_name}{suffix} with a pooler of the activation "
             f"{config.pooler_activation!r}: save it by its own save, as a .keras file."
         )
-    if "classifier" in heads:
+    if "classifier" in heads or ("token_classifier" in heads and "layers" in settings):
         return _Layout(kind, kind.table, "Model", None, True)
     _check_known(kind, config, heads, suffix)
     return _Layout(kind, kind.table, suffix, None, False)

@@ -9,7 +9,7 @@ from kerasformer.checkpoints.formats.huggingface_names import (
     ARCHITECTURES,
     CHOICES,
     MODEL_TYPES,
-    OWN_CLASSIFIER,
+    OWN_CLASSIFIERS,
     SEQUENCES,
     TOKENS,
     ModelType,
@@ -28,11 +28,14 @@ _SETTING_TYPES = {
     "layers": (str, list),
     "combine": (str,),
     "max_length": (int,),
+    "overlap": (int,),
+    "threshold": (float,),
     "freeze_encoder": (bool,),
     "trained_blocks": (int,),
 }
 # The class that each head with the names of a classifier is of.
 _CLASSES = {"classifier": SEQUENCES, "token_classifier": TOKENS, "multiple_choice": CHOICES}
+_TASKS = {"classifier": "TextClassifier", "token_classifier": "TokenClassifier"}
 _SUMMARY = {"summary_type": "first", "summary_use_proj": True, "summary_activation": "gelu"}
 
 
@@ -70,12 +73,13 @@ def find_heads(
     refused = _refused(values, kind, config, pooler, architecture, shapes)
     settings = _own_settings(values, path)
     names, name = None, ""
-    if f"{OWN_CLASSIFIER}.weight" in shapes:
-        # Its width follows from the settings; `TextClassifier` compares it.
-        heads["classifier"] = own_classifier((*shapes[f"{OWN_CLASSIFIER}.weight"], 0)[1])
-        name = OWN_CLASSIFIER
-        refused |= dict.fromkeys(_CLASSES, "it is that of a TextClassifier")
-        del refused["classifier"]
+    own = [head for head, its in OWN_CLASSIFIERS.items() if f"{its}.weight" in shapes]
+    if own:
+        # Its width follows from the settings; the task compares it.
+        name = OWN_CLASSIFIERS[head := own[0]]
+        heads[head] = own_classifier(head, (*shapes[f"{name}.weight"], 0)[1])
+        refused |= dict.fromkeys(_CLASSES, f"it is that of a {_TASKS[head]}")
+        del refused[head]
     elif any(tensor.startswith("classifier.") for tensor in shapes):
         is_sequences = architecture == kind.class_name + SEQUENCES
         name = pooler.output if pooler and is_sequences else "classifier"
@@ -161,7 +165,7 @@ def _architecture(values, kind: ModelType, pooler: Pooler | None, shapes) -> str
 
 
 def _own_settings(values: dict, path: Path) -> dict:
-    """What `TextClassifier.save_pretrained` wrote beside what transformers reads."""
+    """What a task's `save_pretrained` wrote beside what transformers reads."""
     settings = values.get(OWN_SETTINGS, {})
     if not isinstance(settings, dict):
         raise UserError(f"{OWN_SETTINGS} in {path} is {str(settings)[:80]}: expected an object.")

@@ -18,13 +18,14 @@ _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNor
 # config.json distinguishes them.
 _TOKEN_CLASSIFIER = _TORCH.dense("", "classifier", HIDDEN, "num_classes")
 _SPAN = _TORCH.dense("", "qa_outputs", HIDDEN, 2)
-# A classifier of ours that transformers has no class for, over other vectors than the pooler's.
-OWN_CLASSIFIER = "kerasformer.classifier"
+# Classifiers of ours that transformers has no class for, over other vectors than the pooler's, or
+# of the tokens than the last block's; by the names of their heads.
+OWN_CLASSIFIERS = {head: f"kerasformer.{head}" for head in ("classifier", "token_classifier")}
 
 
-def own_classifier(feature_size: int) -> Weights:
+def own_classifier(head: str, feature_size: int) -> Weights:
     """The lines of a classifier of vectors of this size."""
-    return _TORCH.dense("", OWN_CLASSIFIER, feature_size, "num_classes")
+    return _TORCH.dense("", OWN_CLASSIFIERS[head], feature_size, "num_classes")
 
 
 class Pooler(NamedTuple):
@@ -164,7 +165,12 @@ class ModelType:
 
 
 _CONSTANTS = ("embeddings.position_ids", "embeddings.token_type_ids")
-_HEADS = ("classifier.", "qa_outputs.", "dropout.", f"{OWN_CLASSIFIER}.")
+_HEADS = (
+    "classifier.",
+    "qa_outputs.",
+    "dropout.",
+    *(f"{name}." for name in OWN_CLASSIFIERS.values()),
+)
 
 _KINDS = (
     ModelType(

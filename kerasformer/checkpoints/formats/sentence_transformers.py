@@ -17,6 +17,7 @@ from tokenizers import normalizers
 from kerasformer.checkpoints.checkpoint import Checkpoint
 from kerasformer.checkpoints.formats import huggingface, sentence_layers, static_embedding
 from kerasformer.checkpoints.formats.sentence_settings import (
+    MODEL_SETTINGS,
     PROMPTS,
     TransformerSettings,
     check_keys,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from kerasformer.layers import LayerPooling  # imported when needed: Keras takes seconds
 
 MODULES = "modules.json"
+_CROSS = "CrossEncoder"
 _ENTRY = ("idx", "name", "path", "type", "kwargs")  # they run in the list's order, not in idx'
 # Another package's class may have the same name and do anything.
 _PACKAGES = ("sentence_transformers.", "kerasformer.")
@@ -83,8 +85,12 @@ def is_here(path: Path) -> bool:
 
 def open_path(folder: Path) -> Checkpoint:
     """Opens the Transformer of such a folder; what follows it does not matter here."""
-    transformer = _transformer(_list_modules(folder), folder)
+    modules = _list_modules(folder)
+    transformer = _transformer(modules, folder)
     checkpoint = huggingface.open_path(transformer)
+    is_cross_encoder = read_optional_json(folder / MODEL_SETTINGS).get("model_type") == _CROSS
+    if is_cross_encoder and len(modules) == 1:
+        return checkpoint  # a classifier of pairs, all of which stands in transformers' files
 
     def read_tokenizer():
         tokenizer = checkpoint.read_tokenizer()

@@ -1,0 +1,203 @@
+"""Train a model of any task on a file of examples.
+
+Trains a pretrained encoder (--pretrained), or a model from scratch (--scratch), on the train split
+of a data set; measures it on the test split; and writes the model, a record of the training and
+its metrics into --output. An interrupted training goes on with --resume.
+"""
+
+import argparse
+import contextlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from kerasformer.cli.options import add_reading, take_reading
+from kerasformer.cli.scores import scores_table
+from kerasformer.cli.text import show
+from kerasformer.errors import UserError
+from kerasformer.progress import step
+
+RECORD, _CHECKPOINTS = "training.json", ".training"
+TASKS = ("classification", "pairs", "tagging", "answering")
+_MODEL: dict[str, dict] = {
+    "--pretrained": {
+        "metavar": "SOURCE",
+        "help": "pretrained encoder: a folder, hf://owner/name, or a preset (default: "
+        "all-MiniLM-L6-v2)",
+    },
+    "--scratch": {
+        "action": "store_true",
+        "help": "train from scratch instead, with a vocabulary learnt from the training texts",
+    },
+    "--freeze-encoder": {"action": "store_true", "help": "train the head alone"},
+    "--trained-blocks": {"metavar": "K", "type": int, "help": "train the last K blocks and above"},
+    "--lora": {"metavar": "RANK", "type": int, "help": "train low-rank updates of the weights"},
+    "--max-length": {"metavar": "N", "type": int, "help": "tokens read of a text, or in a window"},
+    "--overlap": {
+        "metavar": "N",
+        "type": int,
+        "help": "tokens that two windows over a long text share (tagging and answering)",
+    },
+    "--dtype": {
+        "metavar": "POLICY",
+        "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
+    },
+}
+_RECIPE: dict[str, dict] = {
+    "--epochs": {"type": int, "help": "passes over the training examples"},
+    "--batch-size": {"type": int, "help": "examples in a batch"},
+    "--learning-rate": {"type": float, "help": "the highest learning rate"},
+    "--weight-decay": {"type": float, "help": "of AdamW, not of biases and LayerNorm"},
+    "--warmup-ratio": {"type": float, "help": "part of the steps in which the rate rises"},
+    "--schedule": {"choices": ("linear", "cosine", "constant"), "help": "how the rate falls"},
+    "--layer-decay": {"type": float, "help": "factor of the rate from a block to the one below"},
+    "--accumulate": {"type": int, "help": "batches whose gradients make one step"},
+    "--label-smoothing": {"type": float, "help": "share of a label given to all classes"},
+    "--head-epochs": {"type": int, "help": "epochs of the head alone, before all is trained"},
+    "--monitor": {"help": "metric of the validation split, such as val_f1: keep the best epoch"},
+    "--patience": {"type": int, "help": "stop after so many epochs without a better one"},
+}
+
+
+def add_options(command):
+    """Adds the options to the parser of the command."""
+    command.argument_default = argparse.SUPPRESS  # the defaults are those of the model
+    command.add_argument("task", metavar="TASK", choices=TASKS, help=", ".join(TASKS))
+    command.add_argument(
+        "--data",
+        metavar="SOURCE",
+        required=True,
+        help="tfds:NAME, a file, or a folder of files named train, validation and test",
+    )
+    command.add_argument("--output", metavar="DIR", required=True, help="folder of the model")
+    command.add_argument("--seed", type=int, default=0, help="of order, dropout and head")
+    command.add_argument("--limit", metavar="N", type=int, help="use about N examples")
+    command.add_argument("--class-weight", choices=("balanced",), help="weigh rare classes more")
+    command.add_argument(
+        "--log", metavar="DIR", help="write TensorBoard's logs and history.csv into this folder"
+    )
+    command.add_argument(
+        "--resume", action="store_true", help="go on with the interrupted training in --output"
+    )
+    add_reading(command, label="column of the label")
+    for title, options in (("model", _MODEL), ("training", _RECIPE)):
+        group = command.add_argument_group(title)
+        for option, given in options.items():
+            metavar = {} if {"action", "metavar", "choices"} & given.keys() else {"metavar": "N"}
+            group.add_argument(option, **metavar, **given)
+
+
+def run(arguments):
+    """Runs the command."""
+    options = vars(arguments)
+    del options["run"]
+    if options.get("scratch") and "pretrained" in options:
+        raise UserError("--scratch and --pretrained exclude each other: give one of the two.")
+    folder = Path(options.pop("output")).expanduser()
+    settings = dict(options)
+    dataset = _read(options)
+    with _writing(folder, options.pop("resume", False)):
+        try:
+            model, history = _trained(options, dataset, folder)
+        except KeyboardInterrupt as interruption:
+            told = str(interruption) or f"the training so far is in {folder}"
+            raise KeyboardInterrupt(f"{told}; to go on, add --resume to the command") from None
+    scores = {}
+    for name in ("validation", "test"):
+        if name in dataset.splits:
+            scores[name] = model.evaluate(dataset.splits[name], return_dict=True, verbose=0)
+    model.save_pretrained(folder)
+    _write_record(folder, settings, dataset, history, scores)
+    shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+    for name, values in scores.items():
+        show(f"On the {name} split ({len(dataset.splits[name]):,} examples):\n")
+        show(scores_table(values) + "\n")
+    show(f"The model: {folder}\nTo use it: kerasformer predict {folder} FILE")
+
+
+def _read(options: dict):
+    """The data, with a validation split where one is to be judged on."""
+    from kerasformer.data import load_dataset
+
+    reading = take_reading(options, "label_column")
+    reading |= {"limit": options.pop("limit")} if "limit" in options else {}
+    dataset = load_dataset(options.pop("data"), task=options["task"], **reading)
+    if options.keys() & {"monitor", "patience"}:
+        dataset = dataset.with_validation()
+    return dataset
+
+
+@contextlib.contextmanager
+def _writing(folder: Path, resume: bool):
+    """Holds the output folder, new or with an interrupted training."""
+    from kerasformer.files import only_writer, refuse_used
+
+    is_begun = (folder / _CHECKPOINTS).is_dir()
+    if resume and not is_begun:
+        raise UserError(f"{folder} has no interrupted training: leave --resume out.")
+    if not resume:
+        refuse_used(folder, ", or --resume to go on with the training in it" * is_begun)
+    with only_writer(folder, "training"):
+        yield
+
+
+def _trained(options: dict, dataset, folder: Path):
+    """The model, trained, and its history."""
+    import keras
+
+    from kerasformer.tasks.kinds import kind_of
+
+    kind, seed = kind_of(options.pop("task")), options.pop("seed")
+    recipe = {n: options.pop(n) for n in map(_name, _RECIPE) if n in options}
+    log, class_weight = options.pop("log", None), options.pop("class_weight", None)
+    rank = options.pop("lora", None)
+    pretrained = options.pop("pretrained", "all-MiniLM-L6-v2")
+    if options.pop("scratch", False):
+        pretrained = None
+    keras.utils.set_random_seed(seed)  # of the head's first weights
+    with step("Making the model"):
+        model = kind.new_model(dataset, pretrained, **options)
+    if rank is not None:
+        model.encoder.enable_lora(rank)
+    history = model.fit(
+        dataset,
+        recipe=model.recipe.change(**recipe),
+        class_weight=class_weight,
+        callbacks=_logs(log),
+        seed=seed,
+        resume=folder / _CHECKPOINTS,
+        verbose="auto" if sys.stdout.isatty() else 2,
+    )
+    return model, history
+
+
+def _name(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def _logs(folder: str | None) -> list:
+    """Keras' callbacks that write logs into a folder."""
+    if folder is None:
+        return []
+    import keras
+
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    board = keras.callbacks.TensorBoard(folder)
+    return [board, keras.callbacks.CSVLogger(Path(folder, "history.csv"), append=True)]
+
+
+def _write_record(folder: Path, settings: dict, dataset, history, scores: dict):
+    """All that led to the model, and what it is worth."""
+    from kerasformer.files import write_whole
+    from kerasformer.hardware import describe_hardware, versions
+
+    record = {
+        "settings": settings,
+        "data": dataset.describe(),
+        "versions": versions(),
+        "hardware": describe_hardware(),
+        "history": {key: [float(v) for v in values] for key, values in history.history.items()},
+        "metrics": scores,
+    }
+    write_whole(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False))

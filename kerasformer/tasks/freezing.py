@@ -1,0 +1,44 @@
+"""Which of an encoder's layers a task leaves as they are."""
+
+from typing import Any
+
+import keras
+
+from kerasformer.models import BertEncoder
+
+
+def check_trained_blocks(count: Any, encoder: BertEncoder, freeze_encoder: bool) -> None:
+    """Raises a ValueError for blocks that the encoder does not have, or that are frozen."""
+    blocks = encoder.config.num_layers
+    if count not in range(blocks + 1):
+        raise ValueError(
+            f"trained_blocks={count!r} is not a number of the encoder's blocks, from 0 to {blocks}."
+        )
+    if freeze_encoder and count:
+        raise ValueError(
+            f"freeze_encoder=True freezes the trained_blocks={count} too: give one of the two."
+        )
+
+
+def stages(encoder: BertEncoder) -> list[list[keras.layers.Layer]]:
+    """The layers below a head, from the embeddings up; the pooler counts as a head."""
+    embeddings = [encoder.embedding, encoder.embedding_projection]
+    return [[layer for layer in embeddings if layer], *([block] for block in encoder.blocks)]
+
+
+def frozen_blocks(task: Any) -> int | None:
+    """How many blocks are frozen with the embeddings below them; None: neither is."""
+    if task.trained_blocks is None:
+        return None
+    return task.encoder.config.num_layers - task.trained_blocks
+
+
+def untrained(task: Any) -> set[int]:
+    """The ids of the variables of its encoder that a task does not train."""
+    encoder = task.encoder
+    layers = [encoder] if task.freeze_encoder or task.head_alone else []
+    if (frozen := frozen_blocks(task)) is not None:
+        layers += [layer for stage in stages(encoder)[: frozen + 1] for layer in stage]
+    if encoder.pooler is not None and not task.uses_pooler:
+        layers.append(encoder.pooler)  # no gradient reaches it
+    return {id(variable) for layer in layers for variable in layer.variables}

@@ -1,0 +1,41 @@
+"""What the two models with a masked-LM head share."""
+
+import keras
+
+from kerasformer.layers import MaskedLMHead
+from kerasformer.layers.kernels import embedding_table
+from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.masked_batches import POSITIONS
+
+
+class MaskedWords(EncoderTask):
+    """An encoder's task with a masked-LM head."""
+
+    def _masked_lm_head(self):
+        config = self.encoder.config
+        return MaskedLMHead(
+            config.vocab_size,
+            config.embedding_size,
+            activation=config.activation,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),
+            dtype=self.dtype_policy,
+            name="masked_lm",
+        )
+
+    def _split_inputs(self, inputs):
+        """The encoder's inputs, and the positions of the words to guess."""
+        if not isinstance(inputs, dict):
+            return inputs, None
+        return {k: v for k, v in inputs.items() if k != POSITIONS}, inputs.get(POSITIONS)
+
+    def _logits_spec(self, inputs):
+        inputs, positions = self._split_inputs(inputs)
+        batch, length = self._lead(inputs)
+        length = length if positions is None else positions.shape[1]
+        return keras.KerasTensor((batch, length, self.masked_lm.vocab_size), "float32")
+
+    def _logits(self, sequence_output, positions):
+        # The decoder is the word embeddings themselves: one weight, and one gradient.
+        table = embedding_table(self.encoder.embedding.word_embeddings)
+        return self.masked_lm(sequence_output, table, positions=positions)

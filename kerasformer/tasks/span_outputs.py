@@ -1,0 +1,96 @@
+"""What a model of answers gives for all windows: its logits, and its frozen encoder's vectors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.errors import UserError
+from kerasformer.models.config import INPUTS
+from kerasformer.tasks.answer_batches import AnswerBatches
+from kerasformer.tasks.answers import RankedAnswers, best_answers
+from kerasformer.tasks.feature_cache import new_features
+from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.spans import SPAN
+
+# More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
+MOST_FEATURES = 4 << 30  # bytes
+
+
+def span_logits(
+    model: keras.Model, data: AnswerBatches, *shown: Any, **told: Any
+) -> dict[str, np.ndarray]:
+    """The logits of all windows of batches, and where their tokens are.
+
+    Args:
+        model: Gives a dict of `SPAN`, each float `[batch, seq]`.
+        data: The batches.
+        *shown, **told: As of `predict_each`, from `verbose` on.
+
+    Returns:
+        What `kerasformer.tasks.answers.best_answers` takes: `start_logits` and `end_logits`,
+        float32 `[windows, tokens]`, -infinity under padding; `offsets` in the context, int32
+        `[windows, tokens, 2]`, -1 for what is not of it; and `questions`, int `[windows]`, whose
+        index they are of.
+    """
+    windows, shape = data.windows, (len(data.lengths), int(data.lengths.max(initial=0)))
+    outputs = {name: np.full(shape, -np.inf, "float32") for name in SPAN}
+
+    def keep(rows, part):
+        for name in SPAN:
+            logits = part[name][:, : shape[1]]
+            is_token = np.arange(logits.shape[1]) < data.lengths[rows, None]
+            outputs[name][rows, : logits.shape[1]] = np.where(is_token, logits, -np.inf)
+
+    predict_each(model, data, keep, *shown, **told)
+    offsets = np.full((*shape, 2), -1, "int32")
+    for window, length in enumerate(data.lengths.tolist()):
+        offsets[window, :length] = windows.window_offsets(window)
+    return outputs | {"offsets": offsets, "questions": windows.questions}
+
+
+def rank_answers(
+    outputs: dict[str, Any], pairs: Sequence[Any], **options: Any
+) -> list[RankedAnswers]:
+    """The best answers to each question by what `span_logits` gave.
+
+    Args:
+        outputs: What it gave.
+        pairs: The (question, context) pairs.
+        **options: Of `best_answers`.
+
+    Raises:
+        UserError: A logit is no number.
+    """
+    bad = np.any([np.isnan(outputs[name]).any(axis=1) for name in SPAN], axis=0)
+    if bad.any():
+        raise UserError(
+            f"The model's answer to questions[{outputs['questions'][bad.argmax()]}] is not a "
+            "number: its weights diverged in training, or its dtype is too narrow for them; train "
+            "it anew, or load it in float32."
+        )
+    return best_answers(**outputs, contexts=[context for _, context in pairs], **options)
+
+
+def add_features(encode: Any, data: AnswerBatches, size: int) -> None:
+    """Has batches give the vectors that a frozen encoder has of their tokens, if they fit.
+
+    Args:
+        encode: Gives the vectors of the encoder's inputs.
+        data: The batches.
+        size: The width of the vectors.
+    """
+    shape = int(data.lengths.sum()), size
+    if 4 * shape[0] * shape[1] > MOST_FEATURES:
+        return
+    features = new_features(shape)
+
+    def keep(rows, part):
+        for row, vectors in zip(rows.tolist(), part, strict=True):
+            features[data.tokens(row)] = vectors[: data.lengths[row]]
+
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    order = AnswerBatches(data.windows, batch_size=32, max_length=data.max_length)
+    predict_each(keras.Model(inputs, encode(inputs)), order, keep, verbose=0)
+    data.features = features

@@ -1,0 +1,74 @@
+"""What the tasks share that BERT is pretrained with, or that choose."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.checkpoints import Checkpoint
+from kerasformer.data.batches import TextBatches
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
+from kerasformer.models.config import INPUTS
+from kerasformer.models.length import choose_max_length
+from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.trainable import Trainable
+from kerasformer.text import Tokenized
+
+_SETTINGS = ("max_length", "freeze_encoder")
+
+
+class TextTask(Trainable, EncoderTask):
+    """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
+
+    Args:
+        encoder: A `BertEncoder`.
+        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, its `to_json()`, or None.
+        max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
+        **kwargs: `freeze_encoder`, and Keras arguments of the model.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        tokenizer: Any = None,
+        max_length: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(encoder=encoder, tokenizer=tokenizer, **kwargs)
+        positions = encoder.config.max_length
+        self.max_length = choose_max_length(max_length, self.tokenizer, positions)
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        own: dict[str, Any] = {
+            n: checkpoint.settings[n] for n in _SETTINGS if n in checkpoint.settings
+        }
+        if "max_length" in own:  # a folder may say more than its encoder takes
+            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        return heads, own | settings if heads else settings
+
+    def _description(self) -> dict[str, Any]:
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        return super()._description() | {"settings": settings}
+
+    def _known_tokenizer(self) -> Any:
+        """The tokenizer; a UserError where there is none yet."""
+        if self.tokenizer is None:
+            raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
+        return self.tokenizer
+
+    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
+        """The vectors that a frozen encoder's pooler gives, float32 `[n, hidden_size]`."""
+        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+        model = keras.Model(inputs, self._encode(inputs, ["pooled_output"], False)["pooled_output"])
+        data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
+        return predict_rows(model, data, self.encoder.config.hidden_size, verbose=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "max_length": self.max_length}

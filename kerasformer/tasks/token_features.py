@@ -1,0 +1,85 @@
+"""The vectors of words that a frozen encoder gives, for a head to be trained on."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kerasformer import __version__
+from kerasformer.errors import UserError
+from kerasformer.models.config import INPUTS
+from kerasformer.models.fingerprint import fingerprint
+from kerasformer.models.structure import Structure
+from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.feature_cache import new_features
+from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.tagged import flat_labels
+from kerasformer.tasks.token_batches import TokenBatches, WordFeatureBatches, WordWindows
+
+if TYPE_CHECKING:
+    from kerasformer.tasks.token_classifier import TokenClassifier
+
+_BATCH = 32
+
+
+def word_features(
+    model: "TokenClassifier", words: WordWindows, verbose: str | int = "auto"
+) -> np.ndarray:
+    """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    vectors = keras.Model(inputs, model._vectors(inputs, training=False))
+    data = TokenBatches(words, batch_size=_BATCH, max_length=model.max_length)
+    features = new_features((len(words.columns), *model.vectors.feature_shape))
+    predict_each(vectors, data, words.keeper(features), verbose)
+    return features
+
+
+def features_key(model: "TokenClassifier", sentences: list) -> str:
+    """What the vectors of sentences follow from, as a key of a `FeatureCache`."""
+    config = model.get_config()
+    settings = {
+        "kerasformer": __version__,
+        "config": dataclasses.asdict(model.encoder.config),
+        "layers of the encoder": Structure(model.encoder).settings,
+        "vectors of words": [model.vectors.indices, model.vectors.pooling.combine],
+        "counts": list(map(len, sentences)),
+        **{name: config[name] for name in ("tokenizer", "max_length", "overlap")},
+    }
+    words = (word for sentence in sentences for word in sentence)
+    return fingerprint(settings, model.encoder.weights, words)
+
+
+def fit_on_features(
+    model: "TokenClassifier",
+    features: np.ndarray,
+    tags: Any,
+    seed: int,
+    epochs: int | None,
+    validation_data: tuple[np.ndarray, Any] | None,
+    **options: Any,
+) -> keras.callbacks.History:
+    """Trains the head alone, anew; see `TokenClassifier.fit_head`."""
+    model.check_process()
+    recipe = model.FROZEN_RECIPE.change(epochs=epochs)
+    keras.utils.set_random_seed(seed)
+    head = model.token_classifier
+    head.kernel.assign(head.kernel_initializer.clone()(head.kernel.shape))
+    head.bias.assign(keras.ops.zeros(head.bias.shape))
+    if (mix := model.vectors.mix) is not None:
+        mix.mix.assign(keras.ops.zeros(mix.mix.shape))
+        mix.scale.assign(1.0)
+
+    def batches(features: np.ndarray, tags: Any, **order: Any) -> WordFeatureBatches:
+        counts = list(map(len, tags))
+        if sum(counts) != len(features):
+            raise UserError(
+                f"Got vectors of {len(features):,} words and tags for {sum(counts):,}: give one "
+                "for each."
+            )
+        labels, _ = flat_labels(Examples([], tags), model.class_names)
+        return WordFeatureBatches(features, counts, labels, None, recipe.batch_size, **order)
+
+    validation = None if validation_data is None else batches(*validation_data)
+    data = batches(features, tags, seed=seed)
+    return model._train(data, validation, recipe, seed=seed, restart=True, **options)
