@@ -18,6 +18,7 @@ _SUFFIXES = (
     *(".ner", ".pos", ".tags", ".annotated", ".data", ".train", ".dev", ".test"),
     *(".testa", ".testb"),
 )
+_OTHERS = (".csv", ".json", ".md", ".zip", ".xml")
 # In CoNLL-U, words that are several tokens, and tokens that are not in the text.
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 
@@ -98,9 +99,12 @@ def _suffix(path: Path) -> str:
 
 
 def _open(path: Path, dialect: Dialect) -> Table:
-    rows = suffix_of(path)
-    return read_rows(path, dialect) if rows in _ROWS else open_conll(path, dialect)
+    if suffix_of(path) in _ROWS:
+        return read_rows(path, dialect)
+    if path.name.lower().removesuffix(".gz").endswith(_OTHERS):
+        raise UserError(f"{path} cannot be read: expected {TAGGED.accepted}.")
+    return open_conll(path, dialect)
 
 
-# A file that is given by itself may have any name.
-TAGGED = Form("of CoNLL columns, .jsonl or .parquet", _suffix, _open)
+# A file that is given by itself may have nearly any name.
+TAGGED = Form("CoNLL, .jsonl or .parquet", _suffix, _open)

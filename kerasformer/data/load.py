@@ -195,7 +195,7 @@ def _open(source, task, labelled, dialect, data_dir) -> Source:
         _refuse(source, **vars(dialect))
         return open_tfds(source.removeprefix("tfds:"), data_dir)
     _refuse(source, data_dir=data_dir)
-    return open_path(_existing(source, FORMS[task]), FORMS[task], dialect)
+    return open_path(_existing(source, task), FORMS[task], dialect)
 
 
 def _refuse(source, **options):
@@ -204,7 +204,7 @@ def _refuse(source, **options):
             raise UserError(f"{name} does not apply to {str(source)!r}: leave it out.")
 
 
-def _existing(source, form):
+def _existing(source, task):
     path = Path(source).expanduser()
     if path.exists():
         return path
@@ -214,8 +214,10 @@ def _existing(source, form):
         near = difflib.get_close_matches(path.name, names, n=1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "check the path."
         raise UserError(f"There is no file or folder {str(source)!r}: {hint}")
-    near = difflib.get_close_matches(source.lower().replace("_", "-"), REVIEWS, n=1)
-    accepted = f"{', '.join(REVIEWS)}, 'tfds:NAME', a {form.accepted} file or a folder of them"
+    named = tuple(REVIEWS) if task == "classification" else ()
+    near = difflib.get_close_matches(source.lower().replace("_", "-"), named, n=1)
+    forms = f"'tfds:NAME', a {FORMS[task].accepted} file or a folder of them"
+    accepted = ", ".join([*named, forms])
     hint = f"did you mean {near[0]!r}?" if near else f"give one of {accepted}."
     raise UserError(f"There is no data set, file or folder {source!r}: {hint}")
 

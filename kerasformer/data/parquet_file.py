@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kerasformer.data.parquet_lists import is_plain, size_of, weight
+from kerasformer.data.parquet_lists import is_plain, named, names_of, size_of, weight
 from kerasformer.data.parquet_pages import page_sizes, page_values, row_groups
 from kerasformer.data.text_file import (
     BEGINNING,
@@ -40,6 +40,7 @@ class ParquetFile:
         self._strings: list[str] = []
         with self._opened() as file:
             self.columns = tuple(map(str, file.schema_arrow.names))
+            self._names = names_of(file.schema_arrow.metadata) if lists else {}
             leaves = [file.schema.column(i) for i in range(len(file.schema))] if lists else []
             # Decoded as their places in a dictionary: one long string may be in a list a million
             # times over.
@@ -74,10 +75,15 @@ class ParquetFile:
                 self._batch(group, wanted), [index], list(dict.fromkeys(wanted)), use_threads=False
             )
             parts = (part for batch in batches for part in self._parts(batch, nested))
-            cells = ([part.column(name).to_pylist() for name in wanted] for part in parts)
+            cells = ([self._cells(part, name) for name in wanted] for part in parts)
             rows = (row for columns in cells for row in zip(*columns, strict=True))
             yield from islice(rows, skipped, None)
             skipped = 0
+
+    def _cells(self, batch, name):
+        cells = batch.column(name).to_pylist()
+        names = self._names.get(name)
+        return cells if names is None else [named(cell, names) for cell in cells]
 
     def unpacked(self, name: str) -> int:
         """The bytes that all pages of a column, or of the parts of a nested one, unpack to."""

@@ -65,4 +65,4 @@ def _open(path: Path, dialect: Dialect) -> Table:
     return open_squad(path, dialect) if found == ".json" else read_rows(path, dialect)
 
 
-ANSWERED = Form("SQuAD's .json, .jsonl or .parquet", _suffix, _open)
+ANSWERED = Form("SQuAD .json, .jsonl or .parquet", _suffix, _open)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data.columns import PAIR_COLUMNS, Columns, choose_columns, usual, usual_text
+from kerasformer.data.columns import PAIR_COLUMNS, Columns, named, usual, usual_text
 from kerasformer.data.dataset import split_name
 from kerasformer.data.source import Part, Source
 from kerasformer.data.split_files import split_within
@@ -39,24 +39,22 @@ class TfdsSource(Source):
         without one, all text features joined by a space, in their order; of pairs, the only two.
         The label is the only `ClassLabel`.
         """
-        features = _scalars(self.builder)
-        where = f"tfds:{self.builder.name}"
-        strings = [name for name, feature in features.items() if _is_text(feature)]
-        classes = [name for name in features if hasattr(features[name], "int2str")]
+        features, where = self.builder.info.features, f"tfds:{self.builder.name}"
+        scalars = _scalars(self.builder)
+        strings = [name for name, feature in scalars.items() if _is_text(feature)]
+        classes = [name for name in scalars if hasattr(scalars[name], "int2str")]
         if label_column is None and len(classes) == 1:
             label_column = classes[0]
-        others = [name for name in strings if name != label_column]
-        if text_column is None and pairs:
+        others = tuple(name for name in strings if name != label_column)
+        if text_column is not None:
+            text_column = named(text_column, list(features), where)
+            for name in text_column:
+                if name not in strings:
+                    raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
+        elif pairs:
             text_column = usual(strings, PAIR_COLUMNS) or (others if len(others) == 2 else None)
-        elif text_column is None and usual_text(strings) is None:
-            text_column = others or None
-        if not pairs and (label_column is None or isinstance(label_column, str | int)):
-            text_column, label_column = choose_columns(
-                list(features), text_column, label_column, where
-            )
-        for name in text_column if isinstance(text_column, tuple) else ():
-            if name not in strings:
-                raise UserError(f"Feature {name!r} of {where} is not a text: name one that is.")
+        else:
+            text_column = usual_text(strings) or others or None
         return text_column, label_column
 
     def classes(self, label_columns: Sequence[str]) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from kerasformer.models.partial import constant
 from kerasformer.tasks.freezing import check_trained_blocks, frozen_blocks, stages, untrained
 from kerasformer.tasks.head_first import HeadFirst
 from kerasformer.tasks.task import Task, as_callbacks
-from kerasformer.text import Tokenized, Tokenizer, WordPieceTokenizer
+from kerasformer.text import Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
 
 
@@ -32,9 +32,6 @@ class EncoderTask(Task):
             pooler if the task uses it; 0 is `freeze_encoder=True`.
         **kwargs: `tokenizer`, which `fit` learns where it is None, and Keras arguments of the
             model.
-
-    Attributes:
-        is_from_scratch: Whether there was no tokenizer, and the encoder is therefore new.
     """
 
     HEADS: tuple[str, ...] = ()
@@ -66,7 +63,7 @@ class EncoderTask(Task):
         self.freeze_encoder = freeze_encoder or trained_blocks == 0
         self.trained_blocks = None if self.freeze_encoder else trained_blocks
         self.head_alone = False  # in the first epochs of `head_epochs`
-        self.is_from_scratch = self.tokenizer is None
+        self.is_from_scratch = self.tokenizer is None  # the encoder is then new
         self.autocast = False  # ids given as floats do not fit into float16
 
     @property
@@ -85,6 +82,16 @@ class EncoderTask(Task):
         if self.freeze_encoder or self.head_alone:
             return True
         return not self.encoder.trainable_weights
+
+    @property
+    def recipe(self) -> Recipe:
+        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        if self.encoder_is_frozen:
+            return self.FROZEN_RECIPE
+        if self.is_from_scratch:
+            return self.SCRATCH_RECIPE
+        small = self.encoder.config.hidden_size < 512  # which take larger steps
+        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     @property
     def stages(self) -> list[list[keras.layers.Layer]]:
@@ -125,8 +132,7 @@ class EncoderTask(Task):
             *args: What the class takes before the encoder, such as `class_names`.
             config: The encoder's sizes, of which `vocab_size` is the most tokens to learn; by
                 default two blocks, 128 wide, and 8,000 tokens.
-            dtype: Keras dtype policy of the model.
-            **kwargs: Further arguments of the class.
+            dtype, **kwargs: Further arguments of the class.
 
         Returns:
             The model, to be trained.
@@ -169,6 +175,7 @@ class EncoderTask(Task):
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
                 model.head_is_new = False
+            model.is_from_scratch = False  # though there may be no tokenizer
         except UserError:
             raise
         except ValueError as error:
@@ -207,15 +214,9 @@ class EncoderTask(Task):
         return {}
 
     def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
-        return WordPieceTokenizer.train(texts, vocab_size=self.encoder.config.vocab_size)
-
-    def _segmented(self, tokenized: Tokenized) -> Tokenized:
-        """Tokens of pairs as the encoder takes them: without segments where it has none."""
-        table = keras.ops.convert_to_numpy(self.encoder.embedding.type_embeddings.embeddings)
-        if table[1:].any():
-            return tokenized
-        # One of all zeros was never trained: DistilBERT's, which this must not begin.
-        return Tokenized(tokenized.ids, pad_id=tokenized.pad_id)
+        if self.is_from_scratch:
+            return WordPieceTokenizer.train(texts, vocab_size=self.encoder.config.vocab_size)
+        raise UserError(f"This {type(self).__name__} was read without its tokenizer: give it one.")
 
     def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
         if not self.encoder_is_frozen:

@@ -18,7 +18,6 @@ from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.reading import as_array, columns, read_texts
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.tasks.vectors import VECTORS
-from kerasformer.training import Recipe
 
 
 class FrozenFeatures(StringClassifier, EncoderClassifier):
@@ -27,9 +26,6 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
     A child gives the vectors by `_pool`, of `feature_size` numbers, and has a `head` that takes
     them; it takes them also as its input `features`.
     """
-
-    # A linear model on fixed vectors is a convex problem: it takes large steps.
-    FROZEN_RECIPE = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)
 
     feature_size: int
     head: keras.layers.Dense

@@ -132,14 +132,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
         shape = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return {name: keras.KerasTensor(shape, "float32") for name in SPAN}
 
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
-
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasformer.data import TaggedSplit
+from kerasformer.data.dataset import Dataset
+from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, check_weights, decoded
 from kerasformer.tasks.labels import label_ids, sample_weights
@@ -23,8 +26,11 @@ def holds_words(x: Any) -> bool:
     >>> holds_words([["A", "film"], []]), holds_words([[3, 4], [5]])
     (True, False)
     """
-    if hasattr(x, "words") and hasattr(x, "tags"):  # a TaggedSplit
-        return True
+    if isinstance(x, Dataset | DataExamples):
+        if isinstance(x, TaggedSplit):
+            return True
+        wanted = "one of its splits" if isinstance(x, Dataset) else "a TaggedSplit"
+        raise UserError(f"Expected words, got a {type(x).__name__}: give {wanted}.")
     if hasattr(x, "element_spec"):  # a tf.data.Dataset
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
         return getattr(spec, "dtype", None) == "string"
@@ -79,7 +85,7 @@ def read_tagged(
                 "elements."
             )
         size, (x, y, sample_weight) = _read_dataset(x, steps, batch_size)
-    elif hasattr(x, "tags"):
+    elif isinstance(x, TaggedSplit):
         if y is not None:
             raise ValueError("A TaggedSplit holds its tags: leave y out.")
         x, y = x.words, x.tags

@@ -148,7 +148,6 @@ class Task(ServingExport):
             shuffle=False,
             **options,
         )
-        self.head_is_new = False
         check.refuse(rate)
         collapse.warn(rate)
         return history
@@ -184,6 +183,7 @@ class Task(ServingExport):
 
     def _compile_for_fit(self, recipe, steps, loss, settable, restart) -> None:
         """Gives the model the recipe's optimizer, or the one it has the further steps."""
+        self.head_is_new = False
         if self._compiled_by_hand:
             if self._compiled_by_fit:  # and its user replaced the optimizer
                 self._compiled_by_fit = False

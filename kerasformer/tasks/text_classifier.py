@@ -18,6 +18,7 @@ from kerasformer.tasks.frozen_features import FrozenFeatures
 from kerasformer.tasks.prediction import check_answers
 from kerasformer.tasks.problems import warn_untrained
 from kerasformer.tasks.reading import columns, read_texts
+from kerasformer.tasks.segments import segmented
 from kerasformer.tasks.vectors import (
     VECTORS,
     Layers,
@@ -141,7 +142,10 @@ class TextClassifier(FrozenFeatures):
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
-        names, config = (*VECTORS, "max_length", "freeze_encoder"), self.get_config()
+        names, config = (
+            (*VECTORS, "max_length", "freeze_encoder", "trained_blocks"),
+            self.get_config(),
+        )
         settings = {name: config[name] for name in names if config[name] is not None}
         own = {"problem_type": self.problem_type, "settings": settings}
         return super()._description() | own
@@ -166,7 +170,7 @@ class TextClassifier(FrozenFeatures):
             UserError: A text is no string, or the model has no tokenizer yet.
         """
         tokenized = super().tokenize(texts := read_texts(texts))
-        return tokenized if columns(texts)[1] is None else self._segmented(tokenized)
+        return tokenized if columns(texts)[1] is None else segmented(tokenized, self.encoder)
 
     def rank(
         self,
@@ -252,16 +256,6 @@ class TextClassifier(FrozenFeatures):
         outputs = self._encode(inputs, ["embedding_output", "encoder_outputs"], training)
         tokens = self.layer_pooling([outputs["embedding_output"], *outputs["encoder_outputs"]])
         return self.pooling_layer(tokens, padding_mask=self.encoder.padding_mask(inputs))
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        if self.is_from_scratch:
-            return self.SCRATCH_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":

@@ -134,6 +134,11 @@ class TokenClassifier(WordTagger):
         self.token_classifier.build((None, None, self.vectors.feature_shape[-1]))
         self._restore_quantized()
 
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `token_classifier`."""
+        return self.token_classifier
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         has_features = isinstance(inputs, dict) and "features" in inputs
@@ -153,14 +158,6 @@ class TokenClassifier(WordTagger):
         has_features = isinstance(inputs, dict) and "features" in inputs
         lead = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return keras.KerasTensor((*lead, len(self.class_names)), "float32")
-
-    @property
-    def recipe(self) -> Recipe:
-        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        if self.encoder_is_frozen:
-            return self.FROZEN_RECIPE
-        small = self.encoder.config.hidden_size < 512
-        return self.RECIPE.change(learning_rate=1e-4 if small else None)
 
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         # The frozen encoder's vectors stay the same in all epochs: they are computed once.

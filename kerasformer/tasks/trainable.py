@@ -122,8 +122,7 @@ class Trainable(BatchMethods):
             ValueError: `recipe`, `learning_rate`, `weight_decay` or `restart` for a model that was
                 compiled by hand, or for tensors.
         """
-        if validation_data is None and not validation_split and _has_validation(x):
-            validation_data = x
+        validation_data = _to_evaluate_on(x, validation_data, validation_split)
         is_text = self._holds(x := self._chosen(x, "train"))
         rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         if self._compiled_by_hand or not is_text:
@@ -281,8 +280,10 @@ class Trainable(BatchMethods):
         return scores | logs, logs
 
 
-def _has_validation(x: Any) -> bool:
-    return isinstance(x, Dataset) and "validation" in x.splits
+def _to_evaluate_on(x: Any, data: Any, share: float) -> Any:
+    """The `validation_data` of `fit`: where nothing is said, the data set x, if it has a split."""
+    is_said = data is not None or share
+    return x if not is_said and isinstance(x, Dataset) and "validation" in x.splits else data
 
 
 def _refuse(**arguments: Any) -> None:

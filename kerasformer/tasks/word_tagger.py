@@ -13,6 +13,7 @@ from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.entities import AGGREGATIONS, Entity, token_entities
 from kerasformer.tasks.examples import Examples, gather
 from kerasformer.tasks.prediction import check_answers, predict_each
+from kerasformer.tasks.problems import warn_untrained
 from kerasformer.tasks.tag_scores import tag_scores
 from kerasformer.tasks.tagged import flat_labels, holds_words, read_tagged
 from kerasformer.tasks.token_batches import TokenBatches, WordWindows
@@ -39,11 +40,9 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
     _holds = staticmethod(holds_words)
     _read = staticmethod(read_tagged)
 
-    def _prepare(self, examples: Examples) -> None:
-        if self.tokenizer is None:
-            texts = (" ".join(words) for words in examples.texts)
-            size = self.encoder.config.vocab_size
-            self.tokenizer = WordPieceTokenizer.train(texts, size, lowercase=False)
+    def _new_tokenizer(self, texts: list[str]) -> WordPieceTokenizer:
+        # Upper case tells names.
+        return WordPieceTokenizer.train(texts, self.encoder.config.vocab_size, lowercase=False)
 
     def _own_tokenizer(self) -> WordPieceTokenizer:
         if self.tokenizer is None:
@@ -109,6 +108,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
             words: Sentences as lists of words, as `predict` takes them.
             **kwargs: Further arguments of `predict`.
         """
+        warn_untrained(self)
         outputs = _checked(self.predict(words, **kwargs), "words")
         return [[self.class_names[i] for i in each.argmax(axis=-1)] for each in outputs]
 
@@ -142,6 +142,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
                 f"aggregation is {aggregation!r}, and must be one of {', '.join(AGGREGATIONS)}."
             )
         tokenizer = self._own_tokenizer()
+        warn_untrained(self)
         found = []
         for part in chunks(texts):
             encodings = list(tokenizer.encodings(part))

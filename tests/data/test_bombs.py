@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from kerasformer.corpus.input import CorpusInput
 from kerasformer.data import load_dataset, parquet_file, text_file
-from kerasformer.data.parquet_pages import page_sizes, row_groups
+from kerasformer.data.parquet_pages import page_sizes, page_values, row_groups
 from kerasformer.data.tables import read_lines, read_table
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer
@@ -183,3 +183,78 @@ def test_a_pipe_is_not_waited_for(tmp_path, name):
     (tmp_path / "b.csv").symlink_to("/dev/zero")
     with pytest.raises(UserError, match=r"b\.csv is not a regular file"):
         load_dataset(tmp_path / "b.csv")
+
+
+READ_TAGGED = """
+import resource, sys
+import pyarrow.compute, pyarrow.parquet
+from kerasformer.data import load_dataset
+from kerasformer.errors import UserError
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+before = peak()
+try:
+    print(load_dataset(sys.argv[1], "tagging"))
+except UserError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+def write_words(path, words, per_row, **options):
+    """Sentences of as many of the words each, all with the tag B."""
+    offsets = pyarrow.array(range(0, len(words) + 1, per_row), pyarrow.int32())
+    tags = pyarrow.DictionaryArray.from_arrays([0] * len(words), ["B"])
+    columns = {
+        "tokens": pyarrow.ListArray.from_arrays(offsets, words),
+        "tags": pyarrow.ListArray.from_arrays(offsets, tags),
+    }
+    parquet.write_table(pyarrow.table(columns), path, compression="zstd", **options)
+
+
+def test_a_long_word_many_times_in_a_list(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_words(path, pyarrow.DictionaryArray.from_arrays([0] * 10_000, ["a" * MEBIBYTE]), 5_000)
+    assert path.stat().st_size < MEBIBYTE // 100
+    command = [sys.executable, "-c", READ_TAGGED, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    sentence, mebibytes = done.stdout.splitlines()
+    assert "a.parquet has a row with lists of more than 64 MiB" in sentence
+    assert int(mebibytes) < 200
+
+
+@pytest.mark.parametrize("count", [900, 1100])
+def test_many_words_in_no_bytes(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(parquet_file, "_MOST_VALUES", 1000)
+    words = pyarrow.DictionaryArray.from_arrays([0] * count, ["a"])
+    write_words(tmp_path / "a.parquet", words, 50, use_dictionary=["tokens.list.element"])
+    with pytest.raises(UserError) as error:
+        load_dataset(tmp_path / "a.parquet", "tagging")
+    refused = "more than 1,000 values of the column 'tokens.list.element'" in str(error.value)
+    assert refused == (count > 1000)
+
+
+def test_large_lists_are_read_in_parts(tmp_path, monkeypatch):
+    """As many rows at a time as fit; each of them does."""
+    monkeypatch.setattr(parquet_file, "_DECODED", 5_000)
+    rows = [[f"word {i}", *["x"] * (i % 30)] for i in range(200)]
+    tags = [["B", *"O" * (i % 30)] for i in range(200)]
+    parquet.write_table(pyarrow.table({"tokens": rows, "tags": tags}), tmp_path / "a.parquet")
+    dataset = load_dataset(tmp_path / "a.parquet", "tagging")
+    assert sorted(dataset.train.words + dataset.test.words) == sorted(rows)
+
+
+def test_the_values_of_every_page_are_counted(tmp_path):
+    """Of both versions of pages, with and without a dictionary."""
+    for version, coded in (("1.0", True), ("2.0", True), ("1.0", False), ("2.0", False)):
+        path = tmp_path / "a.parquet"
+        table = pyarrow.table({"tokens": [[f"w{i % 7}"] * 3 for i in range(500)]})
+        options = {"data_page_version": version, "use_dictionary": coded, "data_page_size": 200}
+        parquet.write_table(table, path, **options)
+        with open(path, "rb") as stream:
+            (group,) = row_groups(stream)
+            values = list(page_values(stream, group.chunks[0]))
+        assert sum(values) == 1500 + 7 * coded
+        assert len(values) > 1

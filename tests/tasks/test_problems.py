@@ -272,3 +272,16 @@ def test_features_are_traced_once(make):
     dense.enable_lora(2)
     model.features(TEXTS)
     assert model._extractor is not extractor
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_its_problem_comes_back_and_a_new_head_may_have_another(make, problem, tmp_path):
+    model = PROBLEMS[problem][0](make)
+    model.head.bias.assign(np.arange(1.0, 1 + len(model.class_names)))
+    model.save_pretrained(tmp_path)
+    again = TextClassifier.from_pretrained(tmp_path)
+    assert (again.problem_type, again.class_names) == (model.problem_type, model.class_names)
+    np.testing.assert_allclose(again.predict(TEXTS), model.predict(TEXTS), atol=1e-5)
+    new = TextClassifier.from_pretrained(tmp_path, 1, problem_type="regression", new_head=True)
+    new.fit(TEXTS, NUMBERS, epochs=1, verbose=0)
+    assert "pearson" in new.evaluate(TEXTS, NUMBERS, return_dict=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data import TaggedSplit
+from kerasformer.data import Split, TaggedSplit, TaggingDataset
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import FeatureCache, TokenClassifier
@@ -94,12 +94,54 @@ def test_windows_of_a_sentence_that_fits_change_nothing(data):
     same(narrow.predict(data[0]), whole.predict(data[0]))
 
 
+def test_the_same_from_any_container(trained, data):
+    tf = pytest.importorskip("tensorflow")
+    model, _ = trained
+    words, tags = data
+    expected = model.evaluate(words, tags, return_dict=True, verbose=0)
+    ids = [[NAMES.index(tag) for tag in row] for row in tags]
+    ragged = tf.ragged.constant(words), tf.ragged.constant(ids)
+    one_by_one = tf.data.Dataset.from_tensor_slices(ragged).map(lambda *each: each)
+    arrays = [np.array(row) for row in words], [np.array(row) for row in tags]
+    for x, y in (
+        (TaggedSplit(words, tags), None),
+        (words, ids),
+        (iter(words), tags),
+        arrays,
+        ragged,
+        (tf.data.Dataset.from_tensor_slices(ragged).batch(5), None),
+        (one_by_one, None),
+    ):
+        assert model.evaluate(x, y, return_dict=True, verbose=0) == expected
+    few = model.evaluate(words[:10], tags[:10], return_dict=True, verbose=0)
+    batched = tf.data.Dataset.from_tensor_slices(ragged).batch(5)
+    assert model.evaluate(batched, steps=2, return_dict=True, verbose=0) == few
+    with pytest.raises(ValueError, match="holds its tags and weights"):
+        model.evaluate(batched, tags)
+    with pytest.raises(ValueError, match="The data set is endless"):
+        model.evaluate(batched.repeat())
+
+
 def test_it_learns_and_scores_validation(trained, data):
     model, history = trained
     assert history.history["val_f1"][-1] == 1.0
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "val_recall"} <= set(history.history)
     assert model.tag(data[0]) == data[1]
     assert history.history["accuracy"][-1] > 0.95  # of words alone
+
+
+def test_a_data_set_of_tagged_words(data):
+    split = TaggedSplit(*data).take(range(2, 6))
+    dataset = TaggingDataset("tiny", tuple(NAMES), dict.fromkeys(("train", "validation"), split))
+    options = {"epochs": 1, "verbose": 0, "recipe": TokenClassifier.RECIPE.change(monitor="val_f1")}
+    given = make().fit(dataset, **options).history
+    plain = make().fit(split.words, split.tags, validation_data=split, **options).history
+    assert given == plain
+    assert "val_f1" in given
+    with pytest.raises(UserError, match="got a Split: give a TaggedSplit"):
+        make().fit(Split(["a"], [0]))
+    with pytest.raises(ValueError, match="A TaggedSplit holds its tags"):
+        make().fit(split, split.tags)
 
 
 def test_evaluate_gives_the_fields_metrics(trained, data):
@@ -116,10 +158,6 @@ def test_evaluate_gives_the_fields_metrics(trained, data):
     assert scores["loss"] == pytest.approx(-logs[:, 1].mean(), rel=1e-5)
     loss, accuracy = model.evaluate(data[0], wrong, verbose=0)
     assert (loss, accuracy) == (pytest.approx(scores["loss"]), pytest.approx(scores["accuracy"]))
-    by_name = model.evaluate(data[0], data[1], return_dict=True, verbose=0)
-    ids = [[NAMES.index(tag) for tag in tags] for tags in data[1]]
-    assert model.evaluate(TaggedSplit(*data), return_dict=True, verbose=0) == by_name
-    assert model.evaluate(data[0], ids, return_dict=True, verbose=0) == by_name
 
 
 def test_parts_of_speech_have_plain_metrics(data):
@@ -231,12 +269,20 @@ def test_from_scratch(data, tmp_path):
     model = make(make_encoder(vocab_size=40), tokenizer=None)
     with pytest.raises(UserError, match="no vocabulary yet: train it with fit on words"):
         model.predict(data[0])
+    assert model.recipe is TokenClassifier.SCRATCH_RECIPE
     model.fit([[word.title() for word in words] for words in data[0]], data[1], epochs=1, verbose=0)
     assert model.tokenizer.vocab_size <= 40
     assert any(token[0].isupper() for token in model.tokenizer.vocabulary()[5:])
     model.save_pretrained(tmp_path)
     again = TokenClassifier.from_pretrained(tmp_path)
     same(again.predict(data[0][:1]), model.predict(data[0][:1]))
+    assert TokenClassifier.from_scratch(NAMES).encoder.config.vocab_size == 8000
+
+
+def test_an_untrained_head_is_warned_of(model):
+    for answer in (lambda: model.tag([["ann"]]), lambda: model.entities(["Ann"])):
+        with pytest.warns(UserWarning, match="head of this TokenClassifier has not been trained"):
+            answer()
 
 
 def test_settings_come_back(tmp_path):
