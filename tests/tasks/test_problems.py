@@ -67,7 +67,7 @@ def test_training_is_kerass_with_its_loss(make, problem, options):
     batch = pack(make.tokenizer.tokenize(TEXTS))
     expected = theirs.fit(batch, targets, batch_size=6, epochs=3, verbose=0, **options).history
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-4)
-    # Not the weights: of a gradient that is 0 but for rounding, as of keys' biases, Adam makes steps.
+    # Not the weights: where a gradient is 0 but for rounding, as of key biases, Adam still steps.
     np.testing.assert_allclose(ours.predict(TEXTS), theirs.predict(batch, verbose=0), atol=1e-3)
 
 
