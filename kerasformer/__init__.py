@@ -44,6 +44,7 @@ _SUBPACKAGES = (
     "tasks",
     "text",
     "training",
+    "tune",
 )
 
 __all__ = [*_EXPORTS, *_SUBPACKAGES]

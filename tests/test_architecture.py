@@ -20,7 +20,7 @@ ROOT = Path(kerasformer.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 HEAVY = ("tensorflow", "keras", "jax", "torch", "sklearn", "tokenizers", "matplotlib", "pyarrow")
-HEAVY += ("faiss", "plotly", "ray")
+HEAVY += ("faiss", "optuna", "plotly", "ray")
 IMPORT = f"""
 import gc, sys, time
 before, start = list(sys.meta_path), time.perf_counter()
@@ -132,6 +132,7 @@ MAY_IMPORT = {
         *("tasks", "text", "training"),
     },
     "compare": {"checkpoints", "data", "plots", "sources", "tasks", "training"},
+    "tune": {"checkpoints", "data", "models", "plots", "sources", "tasks", "training"},
 }
 ALONE = ("layers", *FOUNDATION)  # these import no more than is said above
 # The models save and load themselves, by the formats that are described in their terms.

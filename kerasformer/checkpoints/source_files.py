@@ -34,6 +34,12 @@ def list_files(path: Path) -> list[dict]:
     ]
 
 
+def digests(path: Path) -> dict[str, str]:
+    """The sha256 of each file of a source but its texts, which change no result."""
+    files = list_files(path)
+    return {f["name"]: f["sha256"] for f in files if not f["name"].lower().endswith(".md")}
+
+
 def _walk(folder: Path):
     for root, folders, names in os.walk(folder):
         depth = len(Path(root).relative_to(folder).parts)

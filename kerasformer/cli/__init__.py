@@ -18,7 +18,7 @@ from kerasformer.formatting import readable
 from kerasformer.progress import say
 
 _COMMANDS = (
-    *("compare", "train", "evaluate", "predict", "inspect", "convert", "tokenize"),
+    *("compare", "train", "tune", "evaluate", "predict", "inspect", "convert", "tokenize"),
     *("embed", "similar", "plot", "layers", "attention", "context"),
 )
 

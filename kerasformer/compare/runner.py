@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasformer.checkpoints.source_files import list_files
+from kerasformer.checkpoints.source_files import digests
 from kerasformer.compare.arms import ARMS
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.report import load_record, write_report
@@ -126,8 +126,7 @@ def _identify_model(settings: Settings) -> dict[str, str] | None:
     """The sha256 of each file of the pretrained model but its texts; None where no arm has one."""
     if not any(ARMS[arm].pretrained for arm in settings.arms):
         return None
-    files = list_files(resolve(settings.pretrained))
-    return {f["name"]: f["sha256"] for f in files if not f["name"].lower().endswith(".md")}
+    return digests(resolve(settings.pretrained))
 
 
 def _changed(before: dict | None, now: dict | None) -> list[str]:

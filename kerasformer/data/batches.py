@@ -102,9 +102,10 @@ class Batches(keras.utils.PyDataset):
         batches: The index arrays of the current pass, in order.
         width_varies: Whether the second axis of outputs, labels and weights is that of the tokens,
             of another size in each batch.
+        are_classes: Whether labels are of classes, the same for all examples.
     """
 
-    width_varies = False
+    width_varies, are_classes = False, True
 
     def __init__(
         self,

@@ -290,8 +290,7 @@ class BertEncoder(ServingExport):
         ids = input_dict(inputs, "BertEncoder")["input_word_ids"]
         check_rank("input_word_ids", ids, "[batch, seq]")
         check_length(ids.shape[1], self.config.max_length)
-        batch, length = ids.shape
-        specs = output_specs(self.config, batch, length, self.compute_dtype)
+        specs = output_specs(self.config, ids.shape, self.compute_dtype)
         return {name: specs[name] for name in self._check_outputs(outputs)}
 
     def get_config(self) -> dict[str, Any]:

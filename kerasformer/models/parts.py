@@ -69,8 +69,9 @@ class EncoderParts:
             self.pooler = dense("pooler_transform", config.pooler_activation)
 
 
-def output_specs(config: EncoderConfig, batch: Any, length: Any, dtype: str) -> dict[str, Any]:
-    """The shapes and dtypes of all outputs that an encoder has."""
+def output_specs(config: EncoderConfig, shape: Any, dtype: str) -> dict[str, Any]:
+    """The shapes and dtypes of all outputs of an encoder for ids of a shape `[batch, seq]`."""
+    batch, length = shape
 
     def spec(*shape):
         return keras.KerasTensor((batch, *shape), dtype=dtype)

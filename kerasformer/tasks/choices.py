@@ -148,6 +148,8 @@ class ChoiceBatches(Batches):
     [[1, 1, 1], [1, 1, 0]]
     """
 
+    are_classes = False
+
     def __init__(
         self,
         tokenized: Tokenized,

@@ -138,7 +138,7 @@ def _sums(variables: list) -> list[tuple[float, float]]:
 
 def _class_ids(data: Batches | None) -> np.ndarray | None:
     """The classes `[n]` of the examples of batches; None where their labels are no such thing."""
-    labels = None if data is None else data.labels
+    labels = data.labels if data is not None and data.are_classes else None
     if not isinstance(labels, np.ndarray):
         return None
     if labels.ndim == 2 and labels.dtype.kind == "f":

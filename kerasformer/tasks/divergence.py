@@ -9,6 +9,10 @@ from kerasformer.errors import UserError
 from kerasformer.models.finite import are_finite
 
 
+class DivergenceError(UserError):
+    """Training whose loss or weights are no finite numbers any more."""
+
+
 class DivergenceCheck(keras.callbacks.Callback):
     """Stops training where the loss is no number; `refuse` then says so."""
 
@@ -29,7 +33,7 @@ class DivergenceCheck(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def refuse(self, learning_rate: float) -> None:
-        """Raises a UserError if the loss was no number, or if a weight is none.
+        """Raises a DivergenceError if the loss was no number, or if a weight is none.
 
         Args:
             learning_rate: The highest that training had.
@@ -38,6 +42,6 @@ class DivergenceCheck(keras.callbacks.Callback):
         if self._seen or lost:
             seen = self._seen or "weights are not finite after the last batch"
             remedy = "make the model anew, for its weights are lost, and try" if lost else "try"
-            raise UserError(
+            raise DivergenceError(
                 f"Training diverged, {seen}: {remedy} a learning_rate far below {learning_rate:g}."
             )

@@ -81,8 +81,8 @@ class MaskedBatches(TextBatches):
     """Batches of texts with tokens hidden at random, and the labels that these are.
 
     With a seed each epoch hides others, as RoBERTa's pretraining does (Liu et al.,
-    https://arxiv.org/abs/1907.11692, section 4.1); without one all hide the same. What is hidden of
-    a text follows from seed, epoch and the text's place alone, whatever batch it is in.
+    https://arxiv.org/abs/1907.11692, section 4.1): those of a text follow from seed, epoch and the
+    text's place, whatever batch it is in. Without one they follow from the text alone.
 
     Args:
         tokenized: What `Tokenizer.tokenize` returned.
@@ -118,9 +118,9 @@ class MaskedBatches(TextBatches):
         inputs = super().inputs(rows)
         columns: list[list[np.ndarray]] = [[], [], []]
         for ids, row in zip(inputs["input_word_ids"], rows.tolist(), strict=True):
-            key = (0, 0) if self._seed is None else (1 + self._seed, self.epoch)
             own = ids[: self.lengths[row]]
-            hidden, chosen = self._masking.hide(own, np.random.default_rng([*key, row]))
+            key = (0, *own.tolist()) if self._seed is None else (1 + self._seed, self.epoch, row)
+            hidden, chosen = self._masking.hide(own, np.random.default_rng(key))
             weight = 1.0 if self.sample_weight is None else self.sample_weight[row]
             guesses = np.flatnonzero(chosen), own[chosen], np.full(chosen.sum(), weight)
             for column, values in zip(columns, guesses, strict=True):

@@ -16,6 +16,8 @@ from kerasformer.tasks.likelihood import log_probabilities, score_tokens
 from kerasformer.tasks.masked_batches import EachTokenBatches, GuessBatches, MaskedBatches
 from kerasformer.tasks.masked_words import MaskedWords
 from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.problems import warn_untrained
+from kerasformer.tasks.reading import columns
 from kerasformer.tasks.text_task import TextTask
 from kerasformer.tasks.token_labels import TokenLabelled
 from kerasformer.text.masking import TokenMasking, mask_id_of
@@ -30,10 +32,11 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
     `BertForMaskedLM`, and the `mlm_logits` of TF Hub's BERT; the decoder is tied to the word
     embeddings.
 
-    `fit` takes texts alone, without labels: in each epoch it hides others of their tokens, of which
-    it chooses 15 %, as BERT is pretrained. The loss is the mean cross-entropy of the tokens chosen.
-    `evaluate` hides always the same tokens of the same texts, and tells their `perplexity` too.
-    `predict` gives for each text the logits of its masks, float32 `[masks, vocab_size]`.
+    `fit` takes texts, or pairs of texts, without labels: it chooses 15 % of their tokens, in each
+    epoch others, and hides these as BERT's pretraining does. The loss is the mean cross-entropy of
+    the tokens chosen. `evaluate` tells their `perplexity` too; like `train_on_batch` it always
+    hides the same tokens of the same text. `predict` gives for each text the logits of its masks,
+    float32 `[masks, vocab_size]`.
 
     Args:
         encoder: A `BertEncoder`.
@@ -80,6 +83,11 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         self.masked_lm = self._masked_lm_head()
         self.build()
 
+    @property
+    def head(self) -> keras.layers.Layer:
+        """The layer that gives the logits."""
+        return self.masked_lm
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = self._split_inputs(inputs)
@@ -125,7 +133,7 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         if not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
         tokenizer = self._known_tokenizer()
-        tokenized = tokenizer.tokenize(examples.texts, max_length=self.max_length)
+        tokenized = tokenizer.tokenize(*columns(examples.texts), max_length=self.max_length)
         order |= {"sample_weight": examples.sample_weight, "batch_size": batch_size}
         masking = TokenMasking.of(tokenizer)
         return MaskedBatches(tokenized, masking, max_length=self.max_length, **order)
@@ -206,6 +214,7 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
             ValueError: `top_k` is no positive integer.
         """
         check_counts(top_k=top_k, batch_size=batch_size)
+        warn_untrained(self)
         tokenizer, is_one = self._known_tokenizer(), isinstance(texts, str)
         texts = check_texts([texts] if isinstance(texts, str) else texts)
         data = self._masks_of(texts, batch_size)
@@ -260,6 +269,7 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         return [list(zip(tokens, own.tolist(), strict=True)) for tokens, own in rows]
 
     def _scores_of(self, texts: Any, batch_size: int, verbose: Any) -> list[np.ndarray]:
+        warn_untrained(self)
         check_counts(batch_size=batch_size)
         tokenizer = self._known_tokenizer()
         tokenized = tokenizer.tokenize(texts)

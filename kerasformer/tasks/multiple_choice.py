@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.data.batches import Batches, TextBatches
+from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.layers.arguments import check_rank
 from kerasformer.models import BertEncoder
-from kerasformer.models.config import INPUTS, input_dict
+from kerasformer.models.config import input_dict
 from kerasformer.tasks.choices import (
     ChoiceBatches,
     ChoiceFeatureBatches,
@@ -23,7 +23,8 @@ from kerasformer.tasks.choices import (
 )
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.prediction import check_answers, predict_each, predict_rows, softmax
+from kerasformer.tasks.prediction import check_answers, predict_each, softmax
+from kerasformer.tasks.problems import warn_untrained
 from kerasformer.tasks.text_task import TextTask
 from kerasformer.text.texts import check_iterable
 from kerasformer.training import Recipe
@@ -59,7 +60,8 @@ class MultipleChoice(TextTask):
     that an example lacks beside others. As in the paper `fit` trains for 3 epochs in batches of 16
     at a learning rate of 2e-5, or 1e-4 where the encoder is less than 512 wide (Turc et al.,
     https://arxiv.org/abs/1908.08962); with a frozen encoder for 10 epochs in batches of 128 at
-    3e-3. A source without such a head gets a new one, to be trained.
+    3e-3; without a tokenizer for 5 epochs in batches of 32 at 1e-3. `from_pretrained` of a source
+    without such a head makes a new one, to be trained.
 
     Args:
         encoder: A `BertEncoder` with a pooler.
@@ -119,6 +121,11 @@ class MultipleChoice(TextTask):
         _, settings = super()._heads_to_read(checkpoint, kwargs)
         return {"multiple_choice": 1}, {**settings, "dropout": checkpoint.settings.get("dropout")}
 
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The layer that scores."""
+        return self.multiple_choice
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         if isinstance(inputs, dict) and "features" in inputs:
@@ -131,16 +138,10 @@ class MultipleChoice(TextTask):
             rows = {name: ops.reshape(tensor, (-1, length)) for name, tensor in inputs.items()}
             mask = ops.cast(self.encoder.padding_mask(rows), "bool")
             is_choice = ops.reshape(ops.any(mask, axis=-1), (-1, choices))
-            x = ops.reshape(self._vectors(rows, training), (-1, choices, self._size))
+            x = self._encode(rows, ["pooled_output"], training)["pooled_output"]
+            x = ops.reshape(x, (-1, choices, self.encoder.config.hidden_size))
         scores = self.multiple_choice(self.dropout_layer(x, training=training))[..., 0]
         return ops.where(is_choice, scores, _NO_CHOICE)
-
-    @property
-    def _size(self) -> int:
-        return self.encoder.config.hidden_size
-
-    def _vectors(self, rows: Any, training: bool | None = None) -> Any:
-        return self._encode(rows, ["pooled_output"], training)["pooled_output"]
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -156,10 +157,6 @@ class MultipleChoice(TextTask):
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         return read_choices(*args, **kwargs)
 
-    def _texts_of(self, examples: Examples) -> list[str]:
-        pairs: Any = examples.texts
-        return [one for text, choices in pairs for one in (text, *choices)]
-
     def _rows(self, examples: Examples) -> tuple[Any, list[int]]:
         """The texts with each of their choices, tokenized, and the number of choices of each."""
         pairs: Any = examples.texts
@@ -167,7 +164,7 @@ class MultipleChoice(TextTask):
         choices = list(itertools.chain.from_iterable(choices for _, choices in pairs))
         tokenizer = self._known_tokenizer()
         tokenized = tokenizer.tokenize(texts, choices, max_length=self.max_length)
-        return tokenized, [len(choices) for _, choices in pairs]
+        return self._segmented(tokenized), [len(choices) for _, choices in pairs]
 
     def _columns(
         self, examples: Examples, labelled: bool, class_weight: Any
@@ -210,12 +207,9 @@ class MultipleChoice(TextTask):
         del options["loss"]
         columns = self._columns(examples, True, class_weight)
         tokenized, counts = self._rows(examples)
-        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-        pooled = keras.Model(inputs, self._vectors(inputs))
-        data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
-        features = predict_rows(pooled, data, self._size, verbose=0)
         options |= {"batch_size": batch_size, "max_length": self.max_length}
-        return ChoiceFeatureBatches(features, tokenized, counts, *columns, **options)
+        vectors = self._pooled(tokenized)
+        return ChoiceFeatureBatches(vectors, tokenized, counts, *columns, **options)
 
     def _fit_examples(
         self, train: Examples, held: Examples | None, recipe: Recipe, *args: Any, **told: Any
@@ -260,6 +254,8 @@ class MultipleChoice(TextTask):
         Raises:
             UserError: A text is not a string, or the model has no vocabulary yet.
         """
+        if not self.compiled:
+            warn_untrained(self)
         choices = list(check_iterable(choices, "choices"))
         scores = softmax(check_answers(self.predict([(text, choices)], verbose=0)))[0]
         best = int(scores.argmax())

@@ -142,7 +142,10 @@ class TextClassifier(FrozenFeatures):
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
-        names, config = (*VECTORS, "max_length", "freeze_encoder"), self.get_config()
+        names, config = (
+            (*VECTORS, "max_length", "freeze_encoder", "trained_blocks"),
+            self.get_config(),
+        )
         settings = {name: config[name] for name in names if config[name] is not None}
         own = {"problem_type": self.problem_type, "settings": settings}
         return super()._description() | own

@@ -1,15 +1,20 @@
-"""What the tasks share whose inputs are texts, and whose outputs are no classes of these."""
+"""What the tasks share that BERT is pretrained with, or that choose."""
 
 from typing import Any
 
+import keras
+import numpy as np
+
 from kerasformer.checkpoints import Checkpoint
+from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
+from kerasformer.models.config import INPUTS
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.trainable import Trainable
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import Tokenized
 
 _SETTINGS = ("max_length", "freeze_encoder")
 
@@ -23,8 +28,6 @@ class TextTask(Trainable, EncoderTask):
         max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
     """
-
-    # A head alone takes large steps.
 
     def __init__(
         self,
@@ -59,14 +62,12 @@ class TextTask(Trainable, EncoderTask):
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
         return self.tokenizer
 
-    def _texts_of(self, examples: Examples) -> list[str]:
-        """All texts of examples, of which a vocabulary is learnt."""
-        return examples.texts
-
-    def _prepare(self, examples: Examples) -> None:
-        if self.tokenizer is None:
-            size = self.encoder.config.vocab_size
-            self.tokenizer = WordPieceTokenizer.train(self._texts_of(examples), size)
+    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
+        """The vectors that a frozen encoder's pooler gives, float32 `[n, hidden_size]`."""
+        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+        model = keras.Model(inputs, self._encode(inputs, ["pooled_output"], False)["pooled_output"])
+        data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
+        return predict_rows(model, data, self.encoder.config.hidden_size, verbose=0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -41,6 +41,42 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def bootstrap_interval(
+    count: int,
+    measure: Callable[[np.ndarray], float | None],
+    samples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % interval of any score of a sample (Efron, 1979), from samples drawn of it anew.
+
+    Args:
+        count: The examples of the sample.
+        measure: The score of the examples at some indices, int `[count]`, which have repeats; None
+            where it has none.
+        samples: How many to draw.
+        seed: Of what is drawn.
+
+    Raises:
+        ValueError: There is no example, or no score of any sample.
+
+    Example:
+
+    >>> right = np.array([1, 1, 1, 0] * 25)
+    >>> low, high = bootstrap_interval(len(right), lambda indices: right[indices].mean())
+    >>> f"{low:.2f} {high:.2f}"
+    '0.66 0.83'
+    """
+    if not count:
+        raise ValueError("No examples to draw from: give at least one.")
+    rng = np.random.default_rng(seed)
+    scores = [measure(rng.integers(count, size=count)) for _ in range(samples)]
+    found = [score for score in scores if score is not None]
+    if not found:
+        raise ValueError("The score is None of every sample.")
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
 @dataclasses.dataclass(frozen=True)
 class PairedDifference:
     """By how much the first of two models is better on the same examples, beyond chance.

@@ -31,7 +31,9 @@ def of_texts(tokenizer=True, **options):
 
 @pytest.fixture(scope="module")
 def chooser():
-    return of_texts()
+    model = of_texts()
+    model.head_is_new = False
+    return model
 
 
 def test_other_examples_change_no_score(chooser):
@@ -79,7 +81,7 @@ def test_it_learns(freeze, chooser):
 def test_from_nothing_but_texts(tmp_path):
     model = of_texts(tokenizer=False, max_length=12)
     with pytest.raises(UserError, match="no vocabulary yet: train it with fit"):
-        model.choose("he sat", ["down", "up"])
+        model.predict(EXAMPLES)
     model.fit(EXAMPLES, RIGHT, epochs=1, verbose=0)
     expected = model.predict(EXAMPLES)
     model.save(tmp_path / "model.keras")
@@ -93,7 +95,8 @@ def test_from_nothing_but_texts(tmp_path):
 def test_an_encoder_alone_gets_a_new_head(tmp_path, chooser):
     chooser.encoder.save_pretrained(tmp_path, tokenizer=chooser.tokenizer)
     model = MultipleChoice.from_pretrained(tmp_path)
-    assert model.predict(EXAMPLES).shape == (4, 4)
+    with pytest.warns(UserWarning, match="head of this MultipleChoice has not been trained"):
+        assert model.choose("he sat", ["down", "up"]).index in (0, 1)
 
 
 @pytest.mark.backend("tensorflow")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasformer.data import LabeledDataset, Split
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import MaskedLanguageModel
@@ -28,7 +29,9 @@ def make(tokenizer=TOKENIZER, **options):
 
 @pytest.fixture(scope="module")
 def model():
-    return make()
+    model = make()
+    model.head_is_new = False
+    return model
 
 
 def test_batches_and_other_texts_change_no_guess(model):
@@ -58,12 +61,14 @@ def test_predict_gives_the_logits_of_the_masks(model):
     np.testing.assert_allclose(logits[0][0], np.array(model(ids))[0, 2], atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:The head of this")
 @pytest.mark.parametrize("ask", ["fill_mask", "score", "token_scores", "predict", "evaluate"])
 def test_without_a_tokenizer(ask):
     with pytest.raises(UserError, match=r"no vocabulary yet: train it with fit on texts"):
         getattr(make(tokenizer=None), ask)(["the [MASK]"])
 
 
+@pytest.mark.filterwarnings("ignore:The head of this")
 def test_what_is_refused(model):
     long = "[MASK] " * 9
     with pytest.raises(UserError, match=r"texts\[1\] has no mask: write \[MASK\] in the place of"):
@@ -102,6 +107,14 @@ def test_scores_in_batches_of_any_size(model):
     assert model.score([]).shape == (0,)
 
 
+def test_an_untrained_head_is_warned_of():
+    for ask in ("fill_mask", "score"):
+        with pytest.warns(
+            UserWarning, match="head of this MaskedLanguageModel has not been trained"
+        ):
+            getattr(make(), ask)(["[MASK]"])
+
+
 # Training
 
 
@@ -124,6 +137,7 @@ def test_each_epoch_hides_others_and_a_seed_always_the_same():
     assert (hidden_ids(batches(seed=2), 1) != hidden_ids(one, 1)).any()
     fixed = batches()
     np.testing.assert_array_equal(hidden_ids(fixed, 0), hidden_ids(fixed, 1))
+    np.testing.assert_array_equal(hidden_ids(fixed, 0)[:4], hidden_ids(fixed, 0)[4:8])
 
 
 def test_what_a_batch_holds():
@@ -173,6 +187,16 @@ def test_a_seed_trains_the_same_weights():
     one, same, other = (np.concatenate([w.ravel() for w in m.get_weights()]) for m in models)
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0
+
+
+def test_a_data_set_and_pairs(model):
+    rows = Split(TEXTS, np.zeros(len(TEXTS), "int32"))
+    dataset = LabeledDataset("cats", ("a", "b"), {"train": rows, "test": rows})
+    expected = model.evaluate(TEXTS, verbose=0, return_dict=True)
+    for given in (dataset, rows):
+        assert model.evaluate(given, verbose=0, return_dict=True) == pytest.approx(expected)
+    pairs = [(one, one) for one in ("the cat sat", "a dog ran")] * 4
+    assert np.isfinite(model.evaluate(pairs, verbose=0)).all()
 
 
 def test_from_nothing_but_texts(tmp_path):

@@ -31,6 +31,7 @@ _SETTING_TYPES = {
     "overlap": (int,),
     "threshold": (float,),
     "freeze_encoder": (bool,),
+    "trained_blocks": (int,),
 }
 # The class that each head with the names of a classifier is of.
 _CLASSES = {"classifier": SEQUENCES, "token_classifier": TOKENS, "multiple_choice": CHOICES}
