@@ -88,7 +88,8 @@ class CollapseCheck(keras.callbacks.Callback):
         is_alike = held is not None and _is_a_share(self._logs.get("val_accuracy"), held)
         if is_alike and (seen := self._one_class(self._validation, held, "validation")):
             return f"{seen}: {remedy}"
-        if len(labels) < _LEAST_EXAMPLES or self._data.sample_weight is not None:
+        is_plain = len(set(labels.tolist())) > 1 and self._data.sample_weight is None
+        if len(labels) < _LEAST_EXAMPLES or not is_plain:
             return ""
         entropy, reached = self._entropy(labels), self._logs.get("loss", 0.0)
         if reached < entropy:
