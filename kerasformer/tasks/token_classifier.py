@@ -98,6 +98,7 @@ class TokenClassifier(WordTagger):
         self.overlap = overlap
         sizes = {"blocks": config.num_layers, "hidden_size": config.hidden_size}
         self.vectors = TokenVectors(layers, combine, **sizes, dtype=self.dtype_policy)
+        self.last_block = max(self.vectors.indices)
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.token_classifier = new_head(encoder, len(self.class_names), "token_classifier")
         self.build()

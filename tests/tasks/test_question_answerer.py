@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasformer.data import AnswerSplit
+from kerasformer.data import AnsweringDataset, AnswerSplit
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import Answer, QuestionAnswerer, span_outputs
@@ -405,3 +405,18 @@ def test_the_best_epoch_by_f1_is_kept():
     history = model.fit(pairs, answers, validation_split=0.25, recipe=recipe, verbose=0).history
     kept = model.evaluate(pairs[18:], answers[18:], return_dict=True)["f1"]
     assert kept == pytest.approx(max(history["val_f1"]))
+
+
+def test_a_data_set_with_its_validation_split():
+    pairs, answers = make_examples(24, 0.5)
+    questions, contexts = map(list, zip(*pairs, strict=True))
+    split = AnswerSplit(questions, contexts, answers, list(map(str, range(24))))
+    dataset = AnsweringDataset("places", {"train": split, "validation": split.take(range(4, 20))})
+    model = QuestionAnswerer.from_scratch(config=make_encoder().config)
+    history = model.fit(dataset, epochs=1, verbose=0).history
+    assert {"val_f1", "val_NoAns_exact"} <= history.keys()
+    assert model.threshold is not None
+    scores = model.evaluate(dataset.validation, return_dict=True)
+    assert scores["total"] == 16
+    assert scores["f1"] >= history["val_f1"][0]  # tuned since
+    assert len(model.predict(dataset.validation)["questions"]) == 16
