@@ -134,14 +134,19 @@ class Batches(keras.utils.PyDataset):
         self._passes: list[list[np.ndarray]] = []
         self.start_epoch(0)
 
-    def start_epoch(self, epoch):
-        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed."""
+    def start_epoch(self, epoch, step=0):
+        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed.
+
+        Args:
+            epoch: The epoch.
+            step: How many of its batches, the first ones, are left out.
+        """
         self.epoch = epoch
         if self.steps is None:
-            self.batches = self._pass(epoch)
+            self.batches = self._pass(epoch)[step:]
             return
         count, start = len(self._pass(0)), epoch * self.steps
-        steps = range(start, start + self.steps)
+        steps = range(start + step, start + self.steps)
         self.batches = [self._pass(step // count)[step % count] for step in steps]
 
     def _pass(self, number):
@@ -189,8 +194,13 @@ class Batches(keras.utils.PyDataset):
             return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
         def one_pass():
-            yield from (self[i] for i in range(len(self)))
-            self.on_epoch_end()
+            batches = self.batches
+            for index in range(len(batches)):
+                if self.batches is not batches:
+                    return  # `fit` began another epoch, and left a pass that was read ahead
+                yield self[index]
+            if self.batches is batches:
+                self.on_epoch_end()
 
         signature = tf.nest.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
