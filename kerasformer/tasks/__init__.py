@@ -1,18 +1,18 @@
 """Models that are trained or answer: a head on a pretrained encoder, or all from scratch."""
 
-from kerasformer.tasks.answers import Answer
-from kerasformer.tasks.entities import Entity
+from kerasformer.tasks.answering.answers import Answer
+from kerasformer.tasks.answering.question_answerer import QuestionAnswerer
+from kerasformer.tasks.choosing.multiple_choice import Choice, MultipleChoice
 from kerasformer.tasks.feature_cache import FeatureCache
-from kerasformer.tasks.fill_mask import FilledMask
 from kerasformer.tasks.loading import load
-from kerasformer.tasks.masked_language_model import MaskedLanguageModel
-from kerasformer.tasks.multiple_choice import Choice, MultipleChoice
-from kerasformer.tasks.next_sentence import NextSentencePredictor
-from kerasformer.tasks.pretraining import PretrainingModel
-from kerasformer.tasks.question_answerer import QuestionAnswerer
-from kerasformer.tasks.text_classifier import TextClassifier
-from kerasformer.tasks.token_classifier import TokenClassifier
-from kerasformer.tasks.transformer_classifier import TransformerClassifier
+from kerasformer.tasks.pretraining.fill_mask import FilledMask
+from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
+from kerasformer.tasks.pretraining.model import PretrainingModel
+from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
+from kerasformer.tasks.tagging.entities import Entity
+from kerasformer.tasks.tagging.token_classifier import TokenClassifier
+from kerasformer.tasks.texts.text_classifier import TextClassifier
+from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
 
 __all__ = [
     "Answer",

@@ -9,8 +9,8 @@ from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, gather, hold_strings
-from kerasformer.tasks.reading import read_examples
 from kerasformer.tasks.task import Task
+from kerasformer.tasks.texts.reading import read_examples
 
 _ALL = sys.maxsize  # examples in a batch
 

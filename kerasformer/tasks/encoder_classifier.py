@@ -8,8 +8,8 @@ from kerasformer.checkpoints import Checkpoint
 from kerasformer.errors import UserError
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.labels import check_class_names
-from kerasformer.tasks.problems import kind_of
+from kerasformer.tasks.texts.labels import check_class_names
+from kerasformer.tasks.texts.problems import kind_of
 
 
 class EncoderClassifier(EncoderTask):

@@ -11,8 +11,13 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.partial import constant
-from kerasformer.tasks.freezing import check_trained_blocks, frozen_blocks, stages, untrained
-from kerasformer.tasks.head_first import HeadFirst
+from kerasformer.tasks.fitting.freezing import (
+    check_trained_blocks,
+    frozen_blocks,
+    stages,
+    untrained,
+)
+from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.tasks.task import Task, as_callbacks
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
@@ -278,18 +283,6 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:
-    """A head of one dense layer that gives logits, in float32."""
-    return keras.layers.Dense(
-        units,
-        kernel_initializer=keras.initializers.TruncatedNormal(
-            stddev=encoder.config.initializer_range
-        ),
-        dtype="float32",
-        name=name,
-    )
 
 
 def _check_vocabulary(tokenizer: Any, checkpoint: Checkpoint) -> None:

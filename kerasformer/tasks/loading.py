@@ -6,16 +6,16 @@ from typing import Any
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
 from kerasformer.sources import resolve
+from kerasformer.tasks.answering.question_answerer import QuestionAnswerer
+from kerasformer.tasks.choosing.multiple_choice import MultipleChoice
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.masked_language_model import MaskedLanguageModel
-from kerasformer.tasks.multiple_choice import MultipleChoice
-from kerasformer.tasks.next_sentence import NextSentencePredictor
-from kerasformer.tasks.pretraining import PretrainingModel
-from kerasformer.tasks.question_answerer import QuestionAnswerer
+from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
+from kerasformer.tasks.pretraining.model import PretrainingModel
+from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
+from kerasformer.tasks.tagging.token_classifier import TokenClassifier
 from kerasformer.tasks.task import Task
-from kerasformer.tasks.text_classifier import TextClassifier
-from kerasformer.tasks.token_classifier import TokenClassifier
-from kerasformer.tasks.transformer_classifier import TransformerClassifier
+from kerasformer.tasks.texts.text_classifier import TextClassifier
+from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
 
 # The task of the heads that a model has; the first whose heads it all has is taken.
 _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {

@@ -10,10 +10,10 @@ from kerasformer.errors import UserError
 from kerasformer.models.distribution import replicas, strategy_scope
 from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
-from kerasformer.tasks.collapse import CollapseCheck
-from kerasformer.tasks.divergence import DivergenceCheck
-from kerasformer.tasks.fitting import batches_done, end_of, fit_batches, fit_from, rewind
-from kerasformer.tasks.validation import ValidationScores
+from kerasformer.tasks.fitting.collapse import CollapseCheck
+from kerasformer.tasks.fitting.divergence import DivergenceCheck
+from kerasformer.tasks.fitting.loop import batches_done, end_of, fit_batches, fit_from, rewind
+from kerasformer.tasks.fitting.validation import ValidationScores
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.callbacks import BestEpoch, LastGroup

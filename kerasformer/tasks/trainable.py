@@ -10,10 +10,10 @@ from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks.batch_methods import BatchMethods
 from kerasformer.tasks.examples import Examples, check_counts, check_frequency, refuse_given
+from kerasformer.tasks.fitting.resumable import resumed
+from kerasformer.tasks.fitting.validation import ValidationScores
 from kerasformer.tasks.prediction import callback_list
-from kerasformer.tasks.resumable import resumed
 from kerasformer.tasks.task import as_callbacks
-from kerasformer.tasks.validation import ValidationScores
 from kerasformer.training import Recipe
 from kerasformer.training.callbacks import LOGGED
 

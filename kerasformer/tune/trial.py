@@ -14,7 +14,7 @@ from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.files import read_optional_json, write_whole
 from kerasformer.formatting import listed
-from kerasformer.tasks.divergence import DivergenceError
+from kerasformer.tasks.fitting.divergence import DivergenceError
 from kerasformer.tasks.kinds import main_metric
 from kerasformer.transaction import finish_saving, saving
 from kerasformer.tune.progress import Progress

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.tasks.answer_batches import AnswerBatches, ContextWindows
+from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWindows
 from kerasformer.text import WordPieceTokenizer
 
 from . import answers as oracle

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasformer.tasks import QuestionAnswerer
-from kerasformer.tasks.spans import SPAN
+from kerasformer.tasks.answering.spans import SPAN
 
 from .models import write_tokenizer
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from kerasformer.tasks.answers import best_answers
+from kerasformer.tasks.answering.answers import best_answers
 
 from . import answers as oracle
 

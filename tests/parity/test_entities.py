@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasformer.tasks.entities import AGGREGATIONS, token_entities
+from kerasformer.tasks.tagging.entities import AGGREGATIONS, token_entities
 
 from .models import AWKWARD
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer.errors import UserError
-from kerasformer.tasks.answers import (
+from kerasformer.tasks.answering.answers import (
     Answer,
     RankedAnswers,
     best_answers,

@@ -67,7 +67,7 @@ class TestOfOneKind:
 
 
 def test_several_labels_and_numbers_in_the_models_order():
-    from kerasformer.tasks.labels import in_order_of
+    from kerasformer.tasks.texts.labels import in_order_of
 
     hot = np.array([[1, 0], [1, 1]], "float32")
     given = in_order_of(hot, ("new", "good"), ("good", "other", "new"), is_regression=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasformer.errors import UserError
-from kerasformer.tasks.entities import Entity, token_entities, word_entities
+from kerasformer.tasks.tagging.entities import Entity, token_entities, word_entities
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TEXT = "Zoë Müller saw Oslo."

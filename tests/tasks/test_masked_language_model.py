@@ -8,7 +8,7 @@ from kerasformer.data import LabeledDataset, Split
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import MaskedLanguageModel
-from kerasformer.tasks.masked_batches import GuessBatches, MaskedBatches
+from kerasformer.tasks.pretraining.masked_batches import GuessBatches, MaskedBatches
 from kerasformer.text import Tokenized, WordPieceTokenizer
 from kerasformer.text.masking import TokenMasking
 

@@ -11,7 +11,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.private_api import all_layers
 from kerasformer.tasks import TextClassifier, TransformerClassifier
-from kerasformer.tasks.labels import class_weights_of_each, multi_hot
+from kerasformer.tasks.texts.labels import class_weights_of_each, multi_hot
 from kerasformer.text import WordPieceTokenizer, pack
 from kerasformer.training import Recipe
 

@@ -10,9 +10,10 @@ import pytest
 from kerasformer.data import AnsweringDataset, AnswerSplit
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.tasks import Answer, QuestionAnswerer, span_outputs
-from kerasformer.tasks.answers import best_answers
-from kerasformer.tasks.spans import SPAN, span_loss
+from kerasformer.tasks import Answer, QuestionAnswerer
+from kerasformer.tasks.answering import span_outputs
+from kerasformer.tasks.answering.answers import best_answers
+from kerasformer.tasks.answering.spans import SPAN, span_loss
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.training import answer_metrics
 

@@ -11,7 +11,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import TextClassifier, TransformerClassifier
 from kerasformer.tasks.examples import hold_strings
-from kerasformer.tasks.reading import read_examples
+from kerasformer.tasks.texts.reading import read_examples
 from kerasformer.text import WordPieceTokenizer, WordTokenizer, pack
 
 pytestmark = pytest.mark.usefixtures("eager")

@@ -10,8 +10,8 @@ from kerasformer.data import Split, TaggedSplit, TaggingDataset
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import FeatureCache, TokenClassifier
-from kerasformer.tasks.tagged import read_tagged
-from kerasformer.tasks.token_vectors import TABLE_7
+from kerasformer.tasks.tagging.tagged import read_tagged
+from kerasformer.tasks.tagging.token_vectors import TABLE_7
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.text.words import word_tokens
 from kerasformer.training import entity_metrics

@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from kerasformer.errors import UserError
 from kerasformer.tasks import TransformerClassifier
-from kerasformer.tasks.labels import label_ids, sample_weights
+from kerasformer.tasks.texts.labels import label_ids, sample_weights
 from kerasformer.text import WordTokenizer
 
 GOOD = ["a fine film", "fine acting indeed", "truly fine", "so very fine and warm", "fine"]

@@ -5,7 +5,7 @@ import keras
 from kerasformer.layers import MaskedLMHead
 from kerasformer.layers.kernels import embedding_table
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.masked_batches import POSITIONS
+from kerasformer.tasks.pretraining.masked_batches import POSITIONS
 
 
 class MaskedWords(EncoderTask):

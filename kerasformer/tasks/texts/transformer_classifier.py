@@ -17,8 +17,8 @@ from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.reading import columns
-from kerasformer.tasks.string_classifier import StringClassifier
+from kerasformer.tasks.texts.reading import columns
+from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.text import Tokenizer, WordTokenizer
 from kerasformer.training import Recipe
 from kerasformer.transaction import saving

@@ -11,15 +11,25 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples, check_counts
-from kerasformer.tasks.fill_mask import FilledMask, fill, find_masks, refuse_longer, target_ids
-from kerasformer.tasks.likelihood import log_probabilities, score_tokens
-from kerasformer.tasks.masked_batches import EachTokenBatches, GuessBatches, MaskedBatches
-from kerasformer.tasks.masked_words import MaskedWords
 from kerasformer.tasks.prediction import predict_each
-from kerasformer.tasks.problems import warn_untrained
-from kerasformer.tasks.reading import columns
-from kerasformer.tasks.text_task import TextTask
-from kerasformer.tasks.token_labels import TokenLabelled
+from kerasformer.tasks.pretraining.fill_mask import (
+    FilledMask,
+    fill,
+    find_masks,
+    refuse_longer,
+    target_ids,
+)
+from kerasformer.tasks.pretraining.likelihood import log_probabilities, score_tokens
+from kerasformer.tasks.pretraining.masked_batches import (
+    EachTokenBatches,
+    GuessBatches,
+    MaskedBatches,
+)
+from kerasformer.tasks.pretraining.masked_words import MaskedWords
+from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.tagging.token_labels import TokenLabelled
+from kerasformer.tasks.texts.problems import warn_untrained
+from kerasformer.tasks.texts.reading import columns
 from kerasformer.text.masking import TokenMasking, mask_id_of
 from kerasformer.text.texts import check_texts
 

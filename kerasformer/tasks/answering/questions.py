@@ -10,7 +10,7 @@ import numpy as np
 from kerasformer.data import AnswerSplit
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, decoded
-from kerasformer.tasks.reading import read_weights
+from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text.texts import check_iterable, check_text
 
 Located = tuple[str, int]

@@ -9,7 +9,7 @@ import numpy as np
 from kerasformer.layers import LayerPooling
 from kerasformer.models import EncoderConfig
 from kerasformer.private_api import get_mask, set_mask
-from kerasformer.tasks.vectors import Layers, pool_layers
+from kerasformer.tasks.texts.vectors import Layers, pool_layers
 
 # What Devlin et al., https://arxiv.org/abs/1810.04805, table 7, compare as features that a frozen
 # encoder gives; values of `layers` of a `TokenClassifier`.

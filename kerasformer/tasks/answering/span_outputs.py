@@ -8,11 +8,11 @@ import numpy as np
 
 from kerasformer.errors import UserError
 from kerasformer.models.config import INPUTS
-from kerasformer.tasks.answer_batches import AnswerBatches
-from kerasformer.tasks.answers import RankedAnswers, best_answers
+from kerasformer.tasks.answering.answer_batches import AnswerBatches
+from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
+from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
 from kerasformer.tasks.prediction import predict_each
-from kerasformer.tasks.spans import SPAN
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -29,8 +29,8 @@ def span_logits(
         *shown, **told: As of `predict_each`, from `verbose` on.
 
     Returns:
-        What `kerasformer.tasks.answers.best_answers` takes: `start_logits` and `end_logits`,
-        float32 `[windows, tokens]`, -infinity under padding; `offsets` in the context, int32
+        What `best_answers` of `answers` takes: `start_logits` and `end_logits`, float32
+        `[windows, tokens]`, -infinity under padding; `offsets` in the context, int32
         `[windows, tokens, 2]`, -1 for what is not of it; and `questions`, int `[windows]`, whose
         index they are of.
     """

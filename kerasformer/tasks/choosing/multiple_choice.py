@@ -15,18 +15,18 @@ from kerasformer.errors import UserError
 from kerasformer.layers.arguments import check_rank
 from kerasformer.models import BertEncoder
 from kerasformer.models.config import input_dict
-from kerasformer.tasks.choices import (
+from kerasformer.tasks.choosing.choices import (
     ChoiceBatches,
     ChoiceFeatureBatches,
     hold_choices,
     read_choices,
 )
-from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers, predict_each, softmax
-from kerasformer.tasks.problems import warn_untrained
-from kerasformer.tasks.segments import segmented
-from kerasformer.tasks.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.texts.problems import warn_untrained
+from kerasformer.tasks.texts.segments import segmented
 from kerasformer.text.texts import check_iterable
 from kerasformer.training import Recipe
 

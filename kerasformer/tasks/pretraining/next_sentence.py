@@ -10,11 +10,11 @@ from kerasformer.data.batches import Batches, FeatureBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
-from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.segments import segmented
-from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.text_task import TextTask
+from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.texts.segments import segmented
+from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.text import Tokenized
 from kerasformer.text.texts import check_text, check_texts
 

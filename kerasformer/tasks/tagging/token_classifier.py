@@ -10,16 +10,16 @@ from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
-from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
-from kerasformer.tasks.labels import check_class_names
-from kerasformer.tasks.tagged import flat_labels
-from kerasformer.tasks.token_batches import WordFeatureBatches
-from kerasformer.tasks.token_features import features_key, fit_on_features, word_features
-from kerasformer.tasks.token_vectors import TokenVectors, trained_on
-from kerasformer.tasks.vectors import Layers
-from kerasformer.tasks.word_tagger import WordTagger
+from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.tagging.tagged import flat_labels
+from kerasformer.tasks.tagging.token_batches import WordFeatureBatches
+from kerasformer.tasks.tagging.token_features import features_key, fit_on_features, word_features
+from kerasformer.tasks.tagging.token_vectors import TokenVectors, trained_on
+from kerasformer.tasks.tagging.word_tagger import WordTagger
+from kerasformer.tasks.texts.labels import check_class_names
+from kerasformer.tasks.texts.vectors import Layers
 from kerasformer.training import Recipe
 
 _SETTINGS = ("max_length", "overlap", "freeze_encoder")
@@ -47,7 +47,8 @@ class TokenClassifier(WordTagger):
             index or several, from the embeddings (0) over the first block (1) to the last (-1),
             `"all"`, or a name such as `"concat_last_four"`; and the weighted sums with learnt
             weights `"weighted_last_four"` and `"weighted_all"`, of all blocks. Those of BERT's
-            table 7 are `kerasformer.tasks.token_vectors.TABLE_7`; the head there is a BiLSTM.
+            table 7 are `TABLE_7` of `kerasformer.tasks.tagging.token_vectors`; the head there is a
+            BiLSTM.
         combine: What is done with several layers, as of `LayerPooling`; by default what a name
             says, else `"concat"`.
         max_length: The most tokens of a window; by default as many as tokenizer and encoder take.

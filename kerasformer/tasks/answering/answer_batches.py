@@ -9,8 +9,8 @@ import numpy as np
 
 from kerasformer.data.batches import Batches, padded_length
 from kerasformer.errors import UserError
-from kerasformer.tasks.questions import Located
-from kerasformer.tasks.spans import span_targets
+from kerasformer.tasks.answering.questions import Located
+from kerasformer.tasks.answering.spans import span_targets
 from kerasformer.text import Tokenizer, pack
 from kerasformer.text.windows import Windowing, Windows
 

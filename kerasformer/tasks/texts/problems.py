@@ -11,14 +11,14 @@ import numpy as np
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models.problems import MULTI_LABEL, PROBLEMS, REGRESSION, SINGLE_LABEL
-from kerasformer.tasks.labels import (
+from kerasformer.tasks.prediction import check_answers, softmax
+from kerasformer.tasks.texts.labels import (
     class_weights_of_each,
     label_ids,
     multi_hot,
     sample_weights,
     targets,
 )
-from kerasformer.tasks.prediction import check_answers, softmax
 from kerasformer.training import (
     classification_metrics,
     multilabel_metrics,

@@ -15,9 +15,9 @@ from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.prediction import predict_rows
-from kerasformer.tasks.reading import as_array, columns, read_texts
-from kerasformer.tasks.string_classifier import StringClassifier
-from kerasformer.tasks.vectors import VECTORS
+from kerasformer.tasks.texts.reading import as_array, columns, read_texts
+from kerasformer.tasks.texts.string_classifier import StringClassifier
+from kerasformer.tasks.texts.vectors import VECTORS
 
 
 class FrozenFeatures(StringClassifier, EncoderClassifier):

@@ -12,14 +12,14 @@ from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.length import choose_max_length
 from kerasformer.models.problems import SINGLE_LABEL
-from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import check_counts
-from kerasformer.tasks.frozen_features import FrozenFeatures
+from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers
-from kerasformer.tasks.problems import warn_untrained
-from kerasformer.tasks.reading import columns, read_texts
-from kerasformer.tasks.segments import segmented
-from kerasformer.tasks.vectors import (
+from kerasformer.tasks.texts.frozen_features import FrozenFeatures
+from kerasformer.tasks.texts.problems import warn_untrained
+from kerasformer.tasks.texts.reading import columns, read_texts
+from kerasformer.tasks.texts.segments import segmented
+from kerasformer.tasks.texts.vectors import (
     VECTORS,
     Layers,
     check_pooling,

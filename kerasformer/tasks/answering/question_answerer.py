@@ -11,13 +11,19 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
-from kerasformer.tasks.answer_batches import AnswerBatches, ContextWindows, choose_overlap
-from kerasformer.tasks.answers import Answer, RankedAnswers, tune_no_answer_threshold
-from kerasformer.tasks.encoder_task import EncoderTask, new_head
+from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWindows, choose_overlap
+from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
+from kerasformer.tasks.answering.questions import (
+    check_answered,
+    hold_questions,
+    pair_up,
+    read_questions,
+)
+from kerasformer.tasks.answering.span_outputs import add_features, rank_answers, span_logits
+from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss, span_targets
+from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
-from kerasformer.tasks.questions import check_answered, hold_questions, pair_up, read_questions
-from kerasformer.tasks.span_outputs import add_features, rank_answers, span_logits
-from kerasformer.tasks.spans import SPAN, SpanCrossentropy, span_loss, span_targets
+from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 

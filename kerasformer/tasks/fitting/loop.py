@@ -8,7 +8,7 @@ import keras
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models.distribution import replicas
-from kerasformer.tasks.head_first import HeadFirst
+from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.training import AdamW
 from kerasformer.training.interruption import postponed_interruption
 from kerasformer.training.recipe import inner

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from kerasformer.models import BertEncoder
-from kerasformer.tasks.encoder_task import new_head
-from kerasformer.tasks.masked_words import MaskedWords
+from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.pretraining.masked_words import MaskedWords
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")

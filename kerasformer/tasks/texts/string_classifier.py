@@ -12,10 +12,10 @@ from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
 from kerasformer.models.problems import REGRESSION, SINGLE_LABEL
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.labels import check_class_names, in_order_of
 from kerasformer.tasks.prediction import predict_rows
-from kerasformer.tasks.problems import Problem, kind_of, warn_untrained
-from kerasformer.tasks.reading import columns, read_texts
+from kerasformer.tasks.texts.labels import check_class_names, in_order_of
+from kerasformer.tasks.texts.problems import Problem, kind_of, warn_untrained
+from kerasformer.tasks.texts.reading import columns, read_texts
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 

@@ -10,14 +10,14 @@ import numpy as np
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
-from kerasformer.tasks.entities import AGGREGATIONS, Entity, token_entities
 from kerasformer.tasks.examples import Examples, gather
 from kerasformer.tasks.prediction import check_answers, predict_each
-from kerasformer.tasks.problems import warn_untrained
-from kerasformer.tasks.tag_scores import tag_scores
-from kerasformer.tasks.tagged import flat_labels, holds_words, read_tagged
-from kerasformer.tasks.token_batches import TokenBatches, WordWindows
-from kerasformer.tasks.token_labels import TokenLabelled
+from kerasformer.tasks.tagging.entities import AGGREGATIONS, Entity, token_entities
+from kerasformer.tasks.tagging.tag_scores import tag_scores
+from kerasformer.tasks.tagging.tagged import flat_labels, holds_words, read_tagged
+from kerasformer.tasks.tagging.token_batches import TokenBatches, WordWindows
+from kerasformer.tasks.tagging.token_labels import TokenLabelled
+from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.text.texts import check_texts, chunks

@@ -11,7 +11,7 @@ from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, check_weights, decoded
-from kerasformer.tasks.labels import label_ids, sample_weights
+from kerasformer.tasks.texts.labels import label_ids, sample_weights
 from kerasformer.text.words import check_words
 
 

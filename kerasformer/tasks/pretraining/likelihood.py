@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from kerasformer.tasks.masked_batches import EachTokenBatches
 from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.pretraining.masked_batches import EachTokenBatches
 
 
 def score_tokens(

@@ -14,11 +14,11 @@ from kerasformer.models.structure import Structure
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import new_features
 from kerasformer.tasks.prediction import predict_each
-from kerasformer.tasks.tagged import flat_labels
-from kerasformer.tasks.token_batches import TokenBatches, WordFeatureBatches, WordWindows
+from kerasformer.tasks.tagging.tagged import flat_labels
+from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
 
 if TYPE_CHECKING:
-    from kerasformer.tasks.token_classifier import TokenClassifier
+    from kerasformer.tasks.tagging.token_classifier import TokenClassifier
 
 _BATCH = 32
 

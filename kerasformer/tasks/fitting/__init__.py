@@ -1,0 +1,1 @@
+"""The training loop of every task, and what watches over it."""

@@ -1,0 +1,1 @@
+"""The tasks that BERT is pretrained with: masked words, the next sentence."""

@@ -1,0 +1,1 @@
+"""Tags of words: entities, parts of speech."""
