@@ -1,6 +1,7 @@
 """Batches of texts of similar length, so that hardly any work is spent on padding."""
 
 import numbers
+import weakref
 
 import keras
 import numpy as np
@@ -188,14 +189,18 @@ class Batches(keras.utils.PyDataset):
             rest[:1] = [None] if self.width_varies and rest else rest[:1]
             return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
+        batches = weakref.proxy(self)  # TensorFlow keeps a generator as long as the process lives
+
         def one_pass():
-            yield from (self[i] for i in range(len(self)))
-            self.on_epoch_end()
+            yield from (batches[i] for i in range(len(batches)))
+            batches.on_epoch_end()
 
         signature = tf.nest.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return dataset.prefetch(2)
+        dataset = dataset.prefetch(2)
+        dataset.batches = self
+        return dataset
 
 
 class TextBatches(Batches):
