@@ -119,7 +119,7 @@ MAY_IMPORT = {
     "sources": set(),
     "text": {"sources"},
     "data": {"sources", "text"},
-    "training": set(),
+    "training": {"checkpoints"},
     "models": {"layers", "text"},
     "checkpoints": {"layers", "models", "sources", "text"},
     "hub": {"checkpoints", "layers", "models", "sources", "text"},

@@ -149,3 +149,17 @@ def test_masks():
     model = keras.Sequential([Masks(), keras.layers.GlobalAveragePooling1D()])
     assert float(model(inputs)[0, 0]) == 2
     assert private_api.get_mask(Masks()(inputs)).shape == (1, 3)
+
+
+def test_remove_lora():
+    layers = keras.layers.Dense(3), keras.layers.EinsumDense("ab,bcd->acd", (2, 2))
+    table = keras.layers.Embedding(4, 2)
+    table.build()
+    for layer in layers:
+        layer.build((None, 4))
+    for layer in (*layers, table):
+        weights = list(layer.weights)
+        layer.enable_lora(1)
+        private_api.remove_lora(layer)
+        assert list(map(id, layer.trainable_weights)) == list(map(id, weights))
+        layer.enable_lora(2)  # which Keras refuses where there is one

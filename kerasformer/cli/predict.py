@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerasformer.cli.options import add_reading, output_file, take_reading
+from kerasformer.cli.text import show
 from kerasformer.corpus.input import list_files, open_table
 from kerasformer.data.columns import choose_text, named
 from kerasformer.data.tables import Table
@@ -76,11 +77,22 @@ def run(arguments):
         for chunk in batched(rows, _PIPED_CHUNK if "-" in arguments.inputs else _CHUNK):
             answers = task.answer([texts for _, texts in chunk])
             for (about, _), answer in zip(chunk, answers, strict=True):
-                write(json.dumps(about | answer, ensure_ascii=False))
+                write(json_line(about | answer))
+            sys.stdout.flush()
             if bar:
                 bar.advance(len(chunk))
         if bar:
             bar.finish()
+
+
+def json_line(value: dict) -> str:
+    r"""JSON in letters of any script; what is invisible, and could steer a terminal, is escaped.
+
+    >>> print(json_line({"text": "año\x9b\u202e"}))
+    {"text": "año\u009b\u202e"}
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def batched(rows: Iterator, size: int) -> Iterator[list]:
@@ -96,7 +108,7 @@ def batched(rows: Iterator, size: int) -> Iterator[list]:
 def _writer(output: Path | None, stack: contextlib.ExitStack):
     """Writes a line to the file, which is there as a whole at the end, or prints it."""
     if output is None:
-        return lambda line: print(line, flush=True)
+        return show
     stack.enter_context(writing(output))
     file = stack.enter_context(open_whole(output))
     return lambda line: file.write(line.encode() + b"\n")

@@ -62,7 +62,7 @@ class AnswerSplit(Examples):
 
     @cached_property
     def groups(self) -> list[bytes]:
-        """The hash of each question's article, or else of its context.
+        """The hash of each question's article, or of its context if there are no two articles.
 
         Articles that share a context are one, so that no context is on two sides of a split.
         """
@@ -84,7 +84,8 @@ class AnswerSplit(Examples):
         for pair in set(zip(nodes, self.context_keys, strict=True)):
             first, second = sorted(map(find, pair))  # whatever the order of the questions
             root[second] = first
-        return [find(node) for node in nodes]
+        articles = [find(node) for node in nodes]
+        return articles if len(set(articles)) > 1 else self.context_keys
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,7 +110,7 @@ class AnsweringDataset(Dataset[AnswerSplit]):
 
     noun = "questions"
     _divided = "articles or contexts"
-    _hashed = ", that of the article's title, or of the context where there is none"
+    _hashed = ", that of the article's title, or of the context where there are no two titles"
 
     def __repr__(self) -> str:
         return self._repr("")

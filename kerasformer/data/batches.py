@@ -135,14 +135,19 @@ class Batches(keras.utils.PyDataset):
         self._passes: list[list[np.ndarray]] = []
         self.start_epoch(0)
 
-    def start_epoch(self, epoch):
-        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed."""
+    def start_epoch(self, epoch, step=0):
+        """Sets `batches` to those of an epoch, counted from 0; the same for the same seed.
+
+        Args:
+            epoch: The epoch.
+            step: How many of its batches, the first ones, are left out.
+        """
         self.epoch = epoch
         if self.steps is None:
-            self.batches = self._pass(epoch)
+            self.batches = self._pass(epoch)[step:]
             return
         count, start = len(self._pass(0)), epoch * self.steps
-        steps = range(start, start + self.steps)
+        steps = range(start + step, start + self.steps)
         self.batches = [self._pass(step // count)[step % count] for step in steps]
 
     def _pass(self, number):
@@ -189,11 +194,16 @@ class Batches(keras.utils.PyDataset):
             rest[:1] = [None] if self.width_varies and rest else rest[:1]
             return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
-        batches = weakref.proxy(self)  # TensorFlow keeps a generator as long as the process lives
+        this = weakref.proxy(self)  # TensorFlow keeps a generator as long as the process lives
 
         def one_pass():
-            yield from (batches[i] for i in range(len(batches)))
-            batches.on_epoch_end()
+            batches = this.batches
+            for index in range(len(batches)):
+                if this.batches is not batches:
+                    return  # `fit` began another epoch, and left a pass that was read ahead
+                yield this[index]
+            if this.batches is batches:
+                this.on_epoch_end()
 
         signature = tf.nest.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)

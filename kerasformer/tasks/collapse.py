@@ -88,7 +88,8 @@ class CollapseCheck(keras.callbacks.Callback):
         is_alike = held is not None and _is_a_share(self._logs.get("val_accuracy"), held)
         if is_alike and (seen := self._one_class(self._validation, held, "validation")):
             return f"{seen}: {remedy}"
-        if len(labels) < _LEAST_EXAMPLES or self._data.sample_weight is not None:
+        is_plain = len(set(labels.tolist())) > 1 and self._data.sample_weight is None
+        if len(labels) < _LEAST_EXAMPLES or not is_plain:
             return ""
         entropy, reached = self._entropy(labels), self._logs.get("loss", 0.0)
         if reached < entropy:
@@ -110,18 +111,25 @@ class CollapseCheck(keras.callbacks.Callback):
 
     def _one_class(self, data: Any, labels: Any, which: str) -> str:
         """Says that the model predicts one class for all of many examples of several."""
-        rows = np.concatenate(data.batches[:_MOST_BATCHES])
-        if len(rows) < _LEAST_EXAMPLES or len(set(labels[rows])) < 2:
-            return ""
         count = min(len(data), _MOST_BATCHES)
+        if data.width_varies:  # the labels are of words, and what is no word has the weight 0
+            batches = [data[number] for number in range(count)]
+            judged = [batch[2] > 0 for batch in batches]
+            labels = np.concatenate([b[1][own] for b, own in zip(batches, judged, strict=True)])
+        else:
+            labels = labels[np.concatenate(data.batches[:count])]
+        if len(labels) < _LEAST_EXAMPLES or len(set(labels.tolist())) < 2:
+            return ""
         outputs = [self.model.predict_on_batch(data[number][0]) for number in range(count)]
+        if data.width_varies:
+            outputs = [each[own] for each, own in zip(outputs, judged, strict=True)]
         predicted = set(np.concatenate(outputs).argmax(axis=-1).tolist())
         if len(predicted) > 1:
             return ""
         names = getattr(self.model, "class_names", None)
         index = predicted.pop()
         name = f"class {index}" if names is None else f"class {readable(names[index])!r}"
-        return f"predicts the {name} for all of {len(rows):,} {which} examples"
+        return f"predicts the {name} for all of {len(labels):,} {which} examples"
 
 
 _CROSS_ENTROPIES = (

@@ -64,6 +64,7 @@ class EncoderTask(Task):
         self.trained_blocks = None if self.freeze_encoder else trained_blocks
         self.head_alone = False  # in the first epochs of `head_epochs`
         self.is_from_scratch = self.tokenizer is None  # the encoder is then new
+        self.last_block = encoder.config.num_layers  # of those that the task uses
         self.autocast = False  # ids given as floats do not fit into float16
 
     @property

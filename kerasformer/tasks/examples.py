@@ -167,3 +167,13 @@ def decoded(text: Any, name: str) -> Any:
         return text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
         raise UserError(f"{name} is {text[:20]!r}, which is not UTF-8: decode it first.") from None
+
+
+def refuse_given(**arguments: Any) -> None:
+    """Raises a ValueError for arguments that only a model that `fit` itself compiles has."""
+    for name, value in arguments.items():
+        if value is not None and value is not False:
+            raise ValueError(
+                f"{name}={value!r} needs texts and a model that fit compiles: with tensors, or a "
+                "model compiled by hand, give it to compile."
+            )

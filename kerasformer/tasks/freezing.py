@@ -39,6 +39,8 @@ def untrained(task: Any) -> set[int]:
     layers = [encoder] if task.freeze_encoder or task.head_alone else []
     if (frozen := frozen_blocks(task)) is not None:
         layers += [layer for stage in stages(encoder)[: frozen + 1] for layer in stage]
+    # What no gradient reaches.
     if encoder.pooler is not None and not task.uses_pooler:
-        layers.append(encoder.pooler)  # no gradient reaches it
+        layers.append(encoder.pooler)
+    layers += [layer for stage in stages(encoder)[task.last_block + 1 :] for layer in stage]
     return {id(variable) for layer in layers for variable in layer.variables}

@@ -23,9 +23,9 @@ class HeadFirst(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Unfreezes the rest, if it is time."""
-        if epoch != self._epochs:
-            return
         task = self.model
+        if epoch < self._epochs or not task.head_alone:
+            return
         task.head_alone = False
         with strategy_scope(task):
             optimizer = self._recipe.optimizer(task, self._steps)

@@ -79,7 +79,7 @@ def main_metric(scores: Mapping[str, Any], problem_type: str = SINGLE_LABEL) -> 
 
     Example:
 
-    >>> main_metric({"loss": 0.1, "exact_match": 60.0, "f1": 70.0})
+    >>> main_metric({"loss": 0.1, "exact": 0.6, "f1": 0.7})
     'f1'
     """
     if problem_type == REGRESSION:

@@ -25,6 +25,7 @@ from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import check_answers, predict_each, softmax
 from kerasformer.tasks.problems import warn_untrained
+from kerasformer.tasks.segments import segmented
 from kerasformer.tasks.text_task import TextTask
 from kerasformer.text.texts import check_iterable
 from kerasformer.training import Recipe
@@ -164,7 +165,7 @@ class MultipleChoice(TextTask):
         choices = list(itertools.chain.from_iterable(choices for _, choices in pairs))
         tokenizer = self._known_tokenizer()
         tokenized = tokenizer.tokenize(texts, choices, max_length=self.max_length)
-        return self._segmented(tokenized), [len(choices) for _, choices in pairs]
+        return segmented(tokenized, self.encoder), [len(choices) for _, choices in pairs]
 
     def _columns(
         self, examples: Examples, labelled: bool, class_weight: Any

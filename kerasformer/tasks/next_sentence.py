@@ -12,6 +12,7 @@ from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import new_head
 from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.segments import segmented
 from kerasformer.tasks.string_classifier import StringClassifier
 from kerasformer.tasks.text_task import TextTask
 from kerasformer.text import Tokenized
@@ -133,7 +134,7 @@ class NextSentencePredictor(StringClassifier, TextTask):
         Raises:
             UserError: A sentence is no string, or the model has no tokenizer yet.
         """
-        return self._segmented(super().tokenize(texts))
+        return segmented(super().tokenize(texts), self.encoder)
 
     def follows(self, first: Any, second: Any, **kwargs: Any) -> Any:
         """The probability that a sentence follows another.

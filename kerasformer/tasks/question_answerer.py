@@ -19,7 +19,6 @@ from kerasformer.tasks.questions import check_answered, hold_questions, pair_up,
 from kerasformer.tasks.span_outputs import add_features, rank_answers, span_logits
 from kerasformer.tasks.spans import SPAN, SpanCrossentropy, span_loss, span_targets
 from kerasformer.tasks.trainable import Trainable
-from kerasformer.text import WordPieceTokenizer
 from kerasformer.training import Recipe, answer_metrics
 
 _SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder")
@@ -141,10 +140,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
 
     def _prepare(self, examples: Examples) -> None:
         check_answered(examples)
-        if self.tokenizer is None:
-            texts = list(dict.fromkeys(text for pair in examples.texts for text in pair))
-            size = self.encoder.config.vocab_size
-            self.tokenizer = WordPieceTokenizer.train(texts, size)
+        super()._prepare(examples)
         if self.threshold is None and not all(examples.labels):
             self.threshold = 0.0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data import AnsweringDataset, AnswerSplit
+from kerasformer.data import AnswerSplit
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, decoded
 from kerasformer.tasks.reading import read_weights
@@ -28,7 +28,7 @@ def hold_questions(x: Any) -> bool:
     >>> hold_questions([("Who?", "Ada codes.")]), hold_questions(np.zeros((2, 5), "int32"))
     (True, False)
     """
-    if isinstance(x, AnswerSplit | AnsweringDataset):
+    if isinstance(x, AnswerSplit):
         return True
     if hasattr(x, "element_spec"):  # a tf.data.Dataset
         return _is_of_questions(x.element_spec)
@@ -61,9 +61,8 @@ def read_questions(
     """The pairs of what `hold_questions`, in `texts`, with their answers in `labels`.
 
     Args:
-        x: (question, context) pairs; an `AnswerSplit`, or an `AnsweringDataset`, whose train split
-            is taken; or a `tf.data.Dataset` of `((question, context), (answers, starts))`, or of
-            the dicts that `tensorflow_datasets` has for SQuAD.
+        x: (question, context) pairs; an `AnswerSplit`; or a `tf.data.Dataset` of `((question,
+            context), (answers, starts))`, or of the dicts that `tensorflow_datasets` has for SQuAD.
         y: The answers to each question: a list of (text, start), the start in characters of the
             context; or one (text, start); or a dict of `text` and `answer_start`, as in SQuAD's
             files; or None or an empty list for a question without an answer.
@@ -81,11 +80,9 @@ def read_questions(
     >>> read_questions([("Who codes?", "Ada codes.")], [("Ada", 0)]).labels
     [[('Ada', 0)]]
     """
-    size, is_set = None, isinstance(x, AnswerSplit | AnsweringDataset) or hasattr(x, "element_spec")
+    size, is_set = None, isinstance(x, AnswerSplit) or hasattr(x, "element_spec")
     if is_set and y is not None:
         raise ValueError(f"A {type(x).__name__} holds its answers: leave y out.")
-    if isinstance(x, AnsweringDataset):
-        x = x.train
     if isinstance(x, AnswerSplit):
         x, y = list(zip(x.questions, x.contexts, strict=True)), x.answers
     elif is_set:

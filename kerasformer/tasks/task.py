@@ -12,12 +12,14 @@ from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.tasks.collapse import CollapseCheck
 from kerasformer.tasks.divergence import DivergenceCheck
+from kerasformer.tasks.fitting import batches_done, end_of, fit_batches, fit_from, rewind
 from kerasformer.tasks.validation import ValidationScores
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.callbacks import BestEpoch, LastGroup
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
+from kerasformer.training.resume import Run
 from kerasformer.training.seeds import seed_dropout
 
 
@@ -110,9 +112,13 @@ class Task(ServingExport):
         restart: bool,
         initial_epoch: int = 0,
         callbacks: Any = None,
+        run: Run | None = None,
         **options: Any,
     ) -> keras.callbacks.History:
-        """Trains on batches by a recipe, or as the model was compiled by hand."""
+        """Trains on batches by a recipe, or as the model was compiled by hand.
+
+        Where there is a run, its checkpoints are written, and training goes on from the last one.
+        """
         self.check_process()
         if not self.trainable_weights:
             raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
@@ -128,26 +134,22 @@ class Task(ServingExport):
             callbacks = self._follow(recipe, len(data), validation, callbacks)
         steps = recipe.steps(len(data), max(1, recipe.epochs - initial_epoch))
         settable = any(map(_sets_rate, callbacks))
+        restart = (not self._compiled_by_hand and rewind(self, run)) or restart
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
+        if run and run.finished:
+            return end_of(self, run, callbacks)
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
-        # Keras starts passes over data that it does not train on, how many depends on the backend.
-        start = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: data.start_epoch(epoch - initial_epoch)
-        )
         check, collapse = DivergenceCheck(), CollapseCheck(data, validation)
-        # Not shuffled by Keras: the batches have an order of their own already.
-        history = keras.Model.fit(
-            self,
-            data.for_backend(),
-            epochs=recipe.epochs,
-            initial_epoch=initial_epoch,
-            callbacks=[start, check, collapse, *callbacks],
-            validation_data=validation and validation.for_backend(),
-            shuffle=False,
-            **options,
-        )
+        callbacks = [check, collapse, *callbacks]
+        told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
+        told["validation_data"] = validation and validation.for_backend()
+        if run:
+            told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
+            history = fit_from(self, data, run, callbacks, **told)
+        else:
+            history = fit_batches(self, data, callbacks, **told)
         check.refuse(rate)
         collapse.warn(rate)
         return history

@@ -113,7 +113,9 @@ class TextClassifier(FrozenFeatures):
         layers = default_layers(pooling, self.encoder_is_frozen) if layers is None else layers
         self.layer_pooling = pool_layers(layers, combine, dtype=self.dtype_policy)
         count = encoder.config.num_layers + 1
-        check_pooling(pooling, encoder, self.layer_pooling.indices(count))
+        indices = self.layer_pooling.indices(count)
+        check_pooling(pooling, encoder, indices)
+        self.last_block = max(indices)
         states = [(None, None, encoder.config.hidden_size)] * count
         self.layer_pooling.build(states)  # Keras quantizes no model with a layer that is not
         self.feature_size = cast(int, self.layer_pooling.compute_output_shape(states)[-1])

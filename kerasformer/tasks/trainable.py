@@ -1,5 +1,6 @@
 """Training, evaluating and predicting on what a person has: the same for every task."""
 
+import os
 from typing import Any
 
 import keras
@@ -8,8 +9,9 @@ from kerasformer.data.batches import Batches
 from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks.batch_methods import BatchMethods
-from kerasformer.tasks.examples import Examples, check_counts, check_frequency
+from kerasformer.tasks.examples import Examples, check_counts, check_frequency, refuse_given
 from kerasformer.tasks.prediction import callback_list
+from kerasformer.tasks.resumable import resumed
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.tasks.validation import ValidationScores
 from kerasformer.training import Recipe
@@ -70,6 +72,7 @@ class Trainable(BatchMethods):
         weight_decay: float | None = None,
         seed: int = 0,
         restart: bool = False,
+        resume: str | os.PathLike | None = None,
     ) -> keras.callbacks.History:
         """Trains on examples, in batches of similar length.
 
@@ -111,6 +114,9 @@ class Trainable(BatchMethods):
             learning_rate, weight_decay: Of AdamW.
             seed: Of the order of the batches and of dropout.
             restart: Whether to start with a new optimizer and schedule.
+            resume: A folder for checkpoints, one each epoch and minute if they take no more than a
+                20th of the time. Ended at any moment, even killed, training goes on in the same
+                call, to the same weights and history; a finished one returns at once.
 
         Returns:
             The `keras.callbacks.History`.
@@ -118,24 +124,23 @@ class Trainable(BatchMethods):
         Raises:
             UserError: There is no example, a text is not a string, a label is not a class,
                 examples, labels and weights differ in number, a weight is negative or not finite,
-                or training diverged.
+                or training diverged; `resume` cannot be used, or has other data or settings.
             ValueError: `recipe`, `learning_rate`, `weight_decay` or `restart` for a model that was
-                compiled by hand, or for tensors.
+                compiled by hand, or for tensors; `resume` for tensors.
         """
         validation_data = _to_evaluate_on(x, validation_data, validation_split)
         is_text = self._holds(x := self._chosen(x, "train"))
         rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         if self._compiled_by_hand or not is_text:
-            _refuse(recipe=recipe, **rates, restart=restart)
+            refuse_given(recipe=recipe, **rates, restart=restart)
         if not is_text:
             given: tuple = x, y, batch_size, 1 if epochs is None else epochs, verbose, callbacks
             given = *given, validation_split, validation_data, shuffle, class_weight, sample_weight
             given = *given, initial_epoch, steps_per_epoch, validation_steps, validation_batch_size
-            return self._fit_tensors(*given, validation_freq)
+            return self._fit_tensors(resume, *given, validation_freq)
         check_counts(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
         check_counts(steps_per_epoch=steps_per_epoch, batch_size=batch_size)
         check_counts(0, initial_epoch=initial_epoch, seed=seed)
-        check_frequency(validation_freq)
         recipe = (recipe or self.recipe).change(epochs=epochs, batch_size=batch_size, **rates)
         most = steps_per_epoch and steps_per_epoch * max(1, recipe.epochs - initial_epoch)
         train = self._read(x, y, sample_weight, most, recipe.batch_size)
@@ -144,11 +149,15 @@ class Trainable(BatchMethods):
         size = validation_batch_size or recipe.batch_size
         train, held = self._split(train, validation_data, validation_split, validation_steps, size)
         told = {"verbose": verbose, "callbacks": callbacks, "validation_freq": validation_freq}
-        told |= {"seed": seed, "restart": restart, "initial_epoch": initial_epoch}
+        told |= {"seed": seed, "restart": restart, "resume": resume, "initial_epoch": initial_epoch}
         order = {"in_order": not shuffle, "steps": steps_per_epoch, "class_weight": class_weight}
         return self._fit_examples(train, held, recipe, size, order, **told)
 
-    def _fit_tensors(self, *arguments: Any) -> keras.callbacks.History:
+    def _fit_tensors(self, resume: Any, *arguments: Any) -> keras.callbacks.History:
+        if resume is not None:
+            raise ValueError(
+                f"resume={resume!r} needs texts: with tensors, take Keras' BackupAndRestore."
+            )
         if not self.compiled:
             given = type(arguments[0]).__name__
             raise UserError(f"Expected texts, got {given}; for tensors, compile first.")
@@ -167,20 +176,23 @@ class Trainable(BatchMethods):
 
         `held` are the examples to evaluate on, `size` how many of them a batch has.
         """
+        check_frequency(told["validation_freq"])
+        told["callbacks"], folder = as_callbacks(told["callbacks"]), told.pop("resume")
         self._prepare(train)
         loss = self.loss if self.compiled and not told["restart"] else None
-        options = {"loss": loss, "seed": told["seed"], **options}
-        data = self._training_batches(train, recipe.batch_size, **options)
-        loss = loss or self._loss_for(data)
-        if held and (self.SCORES_VALIDATION or recipe.monitor not in LOGGED):
-            examples, batches = held, self._batches(held, size, loss=loss)
-            scores = ValidationScores(
-                lambda: self._evaluate(examples, batches)[0], told.pop("validation_freq")
-            )
-            told["callbacks"] = [scores, *as_callbacks(told["callbacks"])]
+        with resumed(self, folder, recipe, train, held, size, **options, **told) as run:
+            told, options = told | {"run": run}, {"loss": loss, "seed": told["seed"], **options}
+            # What has ended needs no features of a frozen encoder.
+            make = self._batches if run and run.finished else self._training_batches
+            data = make(train, recipe.batch_size, **options)
+            loss = loss or self._loss_for(data)
+            if not held or not (self.SCORES_VALIDATION or recipe.monitor not in LOGGED):
+                validation = held and make(held, size, loss=loss)
+                return self._train(data, validation, recipe, **told)
+            batches, freq = self._batches(held, size, loss=loss), told.pop("validation_freq")
+            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq)
+            told["callbacks"] = [scores, *told["callbacks"]]
             return self._train(data, None, recipe, **told)
-        validation = held and self._training_batches(held, size, loss=loss)
-        return self._train(data, validation, recipe, **told)
 
     def predict(
         self,
@@ -284,13 +296,3 @@ def _to_evaluate_on(x: Any, data: Any, share: float) -> Any:
     """The `validation_data` of `fit`: where nothing is said, the data set x, if it has a split."""
     is_said = data is not None or share
     return x if not is_said and isinstance(x, Dataset) and "validation" in x.splits else data
-
-
-def _refuse(**arguments: Any) -> None:
-    """Raises a ValueError for arguments that only a model that `fit` itself compiles has."""
-    for name, value in arguments.items():
-        if value is not None and value is not False:
-            raise ValueError(
-                f"{name}={value!r} needs texts and a model that fit compiles: with tensors, or a "
-                "model compiled by hand, give it to compile."
-            )

@@ -12,7 +12,8 @@ from kerasformer.training import (
     multilabel_metrics,
     regression_metrics,
 )
-from kerasformer.training.intervals import bootstrap_interval, wilson_interval
+from kerasformer.training.intervals import wilson_interval
+from kerasformer.training.resampling import bootstrap_interval
 
 
 def interval(

@@ -28,9 +28,9 @@ def test_no_article_is_on_both_sides():
     assert sorted(map(int, dataset.train.ids + dataset.test.ids)) == list(range(400))
 
 
-def test_without_titles_no_context_is_on_both_sides():
+def test_without_two_titles_no_context_is_on_both_sides():
     contexts = [f"Context  {i // 4}" if i % 2 else f"context {i // 4}" for i in range(200)]
-    for titles in (None, ["", " "] * 100):
+    for titles in (None, ["", " "] * 100, ["one"] * 200):
         dataset = make(titles, contexts).with_test()
         sides = [{c.lower().split()[1] for c in s.contexts} for s in dataset.splits.values()]
         assert not sides[0] & sides[1]

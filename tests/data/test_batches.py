@@ -95,6 +95,33 @@ def test_epochs_of_fewer_steps_go_on_through_the_passes():
     assert [b.tolist() for b in again.batches] == list(epochs(batches(), 2))[8:]
 
 
+@pytest.mark.parametrize("steps", [None, 4])
+def test_an_epoch_begins_at_any_step(steps):
+    batches = TextBatches(encoded_of(range(1, 13)), batch_size=2, seed=3, steps=steps)
+    batches.start_epoch(1)
+    whole = list(batches.batches)
+    batches.start_epoch(1, step=3)
+    assert len(batches) == len(whole) - 3
+    for one, other in zip(batches.batches, whole[3:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    batches.on_epoch_end()
+    assert len(batches) == len(whole)
+
+
+@pytest.mark.backend("tensorflow")
+def test_a_pass_left_behind_changes_no_epoch():
+    """`fit` leaves one that it has read ahead, which ends when it will."""
+    batches = TextBatches(encoded_of(range(1, 13)), labels=range(12), batch_size=2, seed=3)
+    left = iter(batches.for_backend())
+    next(left)
+    batches.start_epoch(4)
+    begun = batches.batches
+    with pytest.raises(Exception, match="contained only"):
+        list(left)
+    assert batches.epoch == 4
+    assert batches.batches is begun
+
+
 def test_a_batch_carries_its_labels_and_weights():
     batches = TextBatches(
         encoded_of([1, 2, 3]), labels=[0, 1, 2], sample_weight=np.array([0.5, 1.0, 2.0]),

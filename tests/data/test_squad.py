@@ -174,7 +174,7 @@ def test_bad_files(write, path, value, message):
         ('{"data": []}', "dev holds no questions"),
         ("[]", "holds a JSON array"),
         ("{", "is not valid JSON"),
-        (json.dumps({"data": [article(0)]}), "no two different articles or contexts"),
+        (json.dumps({"data": [article(0, paragraphs=1)]}), "no two different articles or contexts"),
     ],
 )
 def test_files_without_data(tmp_path, content, message):

@@ -472,6 +472,45 @@ def read_listing(folder):
         raise UserError(str(error)) from None
 
 
+def training_state():
+    from kerasformer.training.checkpoint import State
+
+    history, seen = {"loss": [0.5], "f1": [[0.5, 0.25]]}, {"best": 0.5, "wait": 1}
+    return State({"seed": 0, "shuffle": True}, 1, 2, False, 0, history, [0], [seen], "")
+
+
+def write_checkpoint(folder):
+    from kerasformer.training.checkpoint import CheckpointFolder, pending
+
+    folder.mkdir()
+    tensors = [pending("model.0", np.ones((2, 3), "float32")), pending("model.1", np.ones(2, "u4"))]
+    CheckpointFolder(folder).write(training_state(), tensors)
+
+
+def read_training(folder):
+    from kerasformer.training.checkpoint import CheckpointFolder
+
+    checkpoint = CheckpointFolder(folder).newest()
+    if checkpoint is not None:
+        dict(checkpoint.tensors)
+
+
+def write_training_state(folder):
+    folder.mkdir()
+    (folder / "state.json").write_text(training_state().to_json())
+
+
+def read_training_state(folder):
+    import keras
+
+    from kerasformer.files import read_text
+    from kerasformer.training.checkpoint import State
+    from kerasformer.training.resume import restore_history
+
+    path = folder / "state.json"
+    restore_history(keras.callbacks.History(), State.from_json(read_text(path), path))
+
+
 class Subject(NamedTuple):
     """How to write a folder and to read it, and how long that takes beside the others.
 
@@ -530,6 +569,8 @@ SUBJECTS = {
     "parquet-corpus": Subject(write_corpus("parquet"), read_corpus),
     "record": Subject(write_record, read_record),
     "features": Subject(write_features, read_features),
+    "checkpoint": Subject(write_checkpoint, read_training),
+    "training-state": Subject(write_training_state, read_training_state),
     "cache": Subject(write_cache, read_cache),
     "listing": Subject(write_sentence_transformers, read_listing),
 }

@@ -27,6 +27,7 @@ GROUPS = {
         *("words-parquet", "spans", "spans-parquet", "squad", "questions", "questions-parquet"),
     ),
     "results": ("npy-corpus", "parquet-corpus", "record", "features"),
+    "training": ("checkpoint", "training-state"),
     "sources": ("cache", "listing"),
 }
 

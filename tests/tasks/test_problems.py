@@ -46,10 +46,6 @@ def regression(make, outputs=1, **options):
     return make("regression", outputs, **options)
 
 
-def weights_of(model):
-    return np.concatenate([np.ravel(keras.ops.convert_to_numpy(w)) for w in model.weights])
-
-
 def cross_entropy():
     return keras.losses.BinaryCrossentropy(from_logits=True)
 
@@ -71,7 +67,8 @@ def test_training_is_kerass_with_its_loss(make, problem, options):
     batch = pack(make.tokenizer.tokenize(TEXTS))
     expected = theirs.fit(batch, targets, batch_size=6, epochs=3, verbose=0, **options).history
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-4)
-    np.testing.assert_allclose(weights_of(ours), weights_of(theirs), atol=1e-4)
+    # Not the weights: where a gradient is 0 but for rounding, as of key biases, Adam still steps.
+    np.testing.assert_allclose(ours.predict(TEXTS), theirs.predict(batch, verbose=0), atol=1e-3)
 
 
 @pytest.mark.parametrize("options", [{}, {"sample_weight": WEIGHTS}], ids=["plain", "weighted"])

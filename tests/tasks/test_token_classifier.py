@@ -279,6 +279,22 @@ def test_from_scratch(data, tmp_path):
     assert TokenClassifier.from_scratch(NAMES).encoder.config.vocab_size == 8000
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_collapse_to_one_class_is_said(data, frozen):
+    model = make(freeze_encoder=frozen)
+    model.token_classifier.bias.assign([9.0, 0.0, 0.0, 0.0])
+    options = {"batch_size": 2, "epochs": 2, "learning_rate": 1e-5, "verbose": 0}
+    with pytest.warns(UserWarning, match="predicts the class 'O' for all of [0-9]+ training"):
+        model.fit(*data, **options)
+
+
+def test_blocks_above_the_layers_are_not_trained():
+    model = make(layers=[0, 1])
+    paths = [variable.path for variable in model.trainable_variables]
+    assert any("layer_0" in path for path in paths)
+    assert not any("layer_1" in path for path in paths)
+
+
 def test_an_untrained_head_is_warned_of(model):
     for answer in (lambda: model.tag([["ann"]]), lambda: model.entities(["Ann"])):
         with pytest.warns(UserWarning, match="head of this TokenClassifier has not been trained"):

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,13 +33,10 @@ _TYPES = {
     "BF16": "bfloat16",
     "BOOL": "bool",
 }
-# By Keras' names; the number of bytes beside each.
-_WRITABLE = {
-    "float64": ("F64", 8),
-    "float32": ("F32", 4),
-    "float16": ("F16", 2),
-    "bfloat16": ("BF16", 2),
-}
+FLOATS = ("float64", "float32", "float16", "bfloat16")
+
+
+_THEIRS = {ours: theirs for theirs, ours in _TYPES.items()}
 
 
 class _Entry(NamedTuple):
@@ -173,7 +170,10 @@ class PendingTensor(NamedTuple):
 
 @contextlib.contextmanager
 def writing_tensors(
-    path: Path, tensors: Iterable[PendingTensor], described: str = ""
+    path: Path,
+    tensors: Iterable[PendingTensor],
+    described: str = "",
+    dtypes: Collection[str] = FLOATS,
 ) -> Iterator[str]:
     """Writes a safetensors file, one tensor after another, and puts it in place at the end.
 
@@ -185,13 +185,19 @@ def writing_tensors(
     Yields the id of the save, the start of the sha256 over the tensors and `described`: the same
     model has the same one. It is in the file's metadata too.
 
+    Args:
+        path: The file.
+        tensors: The tensors.
+        described: What else the id is of.
+        dtypes: The types that are no mistake; by default those of weights.
+
     Raises:
-        UserError: A type is no floating-point number's.
+        UserError: A tensor is of another type.
         OSError: The file cannot be written.
     """
     tensors = list(tensors)
     for tensor in tensors:
-        if tensor.dtype not in _WRITABLE:
+        if tensor.dtype not in dtypes:
             raise UserError(
                 f"{tensor.name} is of type {tensor.dtype}, and only floating-point weights can be "
                 f"written to {path}."
@@ -200,11 +206,10 @@ def writing_tensors(
     header: dict[str, Any] = {"__metadata__": {"format": "pt", SAVE_ID: _NO_ID}}
     end = 0
     # The widest first, as the library does it: then each is aligned to its own width.
-    tensors = sorted(tensors, key=lambda tensor: (-_WRITABLE[tensor.dtype][1], tensor.name))
+    tensors = sorted(tensors, key=lambda tensor: (-_width(tensor.dtype), tensor.name))
     for name, dtype, shape, _ in tensors:
-        their_dtype, width = _WRITABLE[dtype]
-        start, end = end, end + math.prod(shape) * width
-        header[name] = {"dtype": their_dtype, "shape": shape, "data_offsets": [start, end]}
+        start, end = end, end + math.prod(shape) * _width(dtype)
+        header[name] = {"dtype": _THEIRS[dtype], "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     digest = hashlib.sha256(text + described.encode())
@@ -218,3 +223,18 @@ def writing_tensors(
         stream.seek(8 + text.index(_NO_ID.encode()))
         stream.write(save_id.encode())
         yield save_id
+
+
+def _width(dtype: str) -> int:
+    """The bytes of a number."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def is_as_written(path: Path, save_id: str) -> bool:
+    """Whether a sound file is to the bit what `writing_tensors` wrote, undescribed, under an id."""
+    with open(path, "rb") as stream:
+        text = stream.read(int.from_bytes(stream.read(8), "little"))
+        digest = hashlib.sha256(text.replace(save_id.encode(), _NO_ID.encode(), 1))
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()[: len(_NO_ID)] == save_id

@@ -5,8 +5,9 @@ import pytest
 import scipy.stats
 from sklearn.metrics import f1_score
 
-from kerasformer.training.intervals import bootstrap_interval, paired_bootstrap, wilson_interval
+from kerasformer.training.intervals import wilson_interval
 from kerasformer.training.metrics.entities import f1_of_counts
+from kerasformer.training.resampling import bootstrap_interval, paired_bootstrap
 
 
 def test_of_right_and_wrong_it_is_mcnemars_exact_test():
