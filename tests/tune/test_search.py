@@ -21,7 +21,7 @@ from kerasformer.tune import Space, tune
 from kerasformer.tune.study import Study
 from kerasformer.tune.trial import MODEL, Judge, Trainer
 
-from .conftest import NOUNS
+from .conftest import BAD, GOOD, NOUNS
 
 pytestmark = pytest.mark.usefixtures("without_graphs")
 
@@ -326,6 +326,25 @@ def test_tagging(pretrained, tmp_path):
     low, high = found.record["test"]["interval"]
     assert 0 <= low <= found.record["test"]["scores"]["f1"] <= high <= 1
     assert os.path.isfile(found.folder / MODEL / "config.json")
+
+
+def test_answering(pretrained, tmp_path):
+    articles = []
+    for noun in NOUNS:
+        for word in GOOD + BAD:
+            context = f"great {noun} {word} song"
+            answers = [{"text": word, "answer_start": context.index(f" {word} ") + 1}]
+            asked = [{"id": f"{noun} {word}", "question": f"dull {noun}", "answers": answers}]
+            paragraph = {"context": context, "qas": asked}
+            articles.append({"title": f"{noun} {word}", "paragraphs": [paragraph]})
+    file = tmp_path / "squad.json"
+    file.write_text(json.dumps({"version": "1.1", "data": articles}))
+    space = Space(epochs=(1,), trained=("head",))
+    options = {"pretrained": str(pretrained), "trials": 2, "space": space}
+    found = tune("answering", str(file), tmp_path / "a", **options)
+    assert found.record["metric"] == "f1"
+    low, high = found.record["test"]["interval"]
+    assert 0 <= low <= found.record["test"]["scores"]["f1"] <= high <= 1
 
 
 @pytest.mark.parametrize(
