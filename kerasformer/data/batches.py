@@ -1,6 +1,7 @@
 """Batches of texts of similar length, so that hardly any work is spent on padding."""
 
 import numbers
+import weakref
 
 import keras
 import numpy as np
@@ -193,19 +194,23 @@ class Batches(keras.utils.PyDataset):
             rest[:1] = [None] if self.width_varies and rest else rest[:1]
             return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
+        this = weakref.proxy(self)  # TensorFlow keeps a generator as long as the process lives
+
         def one_pass():
-            batches = self.batches
+            batches = this.batches
             for index in range(len(batches)):
-                if self.batches is not batches:
+                if this.batches is not batches:
                     return  # `fit` began another epoch, and left a pass that was read ahead
-                yield self[index]
-            if self.batches is batches:
-                self.on_epoch_end()
+                yield this[index]
+            if this.batches is batches:
+                this.on_epoch_end()
 
         signature = tf.nest.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return dataset.prefetch(2)
+        dataset = dataset.prefetch(2)
+        dataset.batches = self
+        return dataset
 
 
 class TextBatches(Batches):

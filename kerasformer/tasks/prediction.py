@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from kerasformer.data.batches import Batches, filled
-from kerasformer.errors import UserError
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
+from kerasformer.tasks.divergence import DivergenceError
 
 
 def predict_rows(
@@ -99,7 +99,7 @@ def check_answers(logits: np.ndarray, name: str = "texts") -> np.ndarray:
     """Logits `[n, classes]` as they are; `name` is that of what they are for.
 
     Raises:
-        UserError: One of them is no number.
+        DivergenceError: One of them is no number.
 
     Example:
 
@@ -107,7 +107,7 @@ def check_answers(logits: np.ndarray, name: str = "texts") -> np.ndarray:
     [[0.5, 1.0]]
     """
     if not (are_finite := np.isfinite(logits).all(axis=-1)).all():
-        raise UserError(
+        raise DivergenceError(
             f"The model's answer to {name}[{int(are_finite.argmin())}] is not a number: its "
             "weights diverged in training, or its dtype is too narrow for them; train it anew, or "
             "load it in float32."

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data import Split, TaggedSplit
+from kerasformer.data import AnswerSplit, Split, TaggedSplit
 from kerasformer.models.problems import MULTI_LABEL, REGRESSION
 from kerasformer.training import (
+    answer_scores,
     classification_metrics,
     entity_counts,
     multilabel_metrics,
@@ -31,6 +32,8 @@ def interval(
     """
     if isinstance(split, TaggedSplit):
         return _of_sentences(model, split, metric)
+    if isinstance(split, AnswerSplit):
+        return _of_questions(model, split, metric)
     if isinstance(split, Split):
         if metric == "accuracy":  # with several labels too: those with all of them right
             return wilson_interval(scores[metric], len(split))
@@ -76,3 +79,15 @@ def _of_sentences(model: Any, split: TaggedSplit, metric: str) -> tuple[float, f
         return 2 * right / max(ours + true, 1)
 
     return bootstrap_interval(len(split), score)
+
+
+def _of_questions(model: Any, split: AnswerSplit, metric: str) -> tuple[float, float] | None:
+    column = {"exact": 0, "f1": 1}.get(metric)
+    if column is None:
+        return None
+    found = model.answer(split.questions, split.contexts, verbose=0)
+    right = [[text for text, _ in answers] for answers in split.answers]
+    scores = answer_scores([answer.text for answer in found], right)[column]
+    if metric == "exact":
+        return wilson_interval(float(scores.mean()), len(split))
+    return bootstrap_interval(len(split), lambda rows: float(scores[rows].mean()))

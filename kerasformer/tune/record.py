@@ -117,8 +117,8 @@ def refuse_changes(
     for name, value in parse_json(json.dumps(settings), "the settings").items():
         if before.get(name) != value:
             raise UserError(
-                f"{name} was {plain(before.get(name))} when the search was started and is "
-                f"{plain(value)} now: {remedy}."
+                f"{name} was {_told(before.get(name))} when the search was started and is "
+                f"{_told(value)} now: {remedy}."
             )
     if gone := sorted(before.keys() - settings.keys()):
         raise UserError(
@@ -137,6 +137,10 @@ def refuse_changes(
             f"The pretrained model has changed since the search was started, in {joined(changed)}: "
             f"{remedy}."
         )
+
+
+def _told(value: Any) -> str:
+    return "not given" if value is None else plain(value)
 
 
 def _change(before: dict[str, Any], now: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used
 from kerasformer.sources import resolve
-from kerasformer.tasks import load
+from kerasformer.tasks import FeatureCache, load
 from kerasformer.tasks.kinds import Kind, kind_of
 from kerasformer.tune.interval import interval
 from kerasformer.tune.progress import Budget, Progress
@@ -32,7 +32,7 @@ from kerasformer.tune.record import (
 from kerasformer.tune.report import write_report, write_trials
 from kerasformer.tune.space import ALL, HEAD, Space, freezing
 from kerasformer.tune.study import JOURNAL, Study
-from kerasformer.tune.trial import MODEL, Trainer, columns
+from kerasformer.tune.trial import MODEL, Trainer
 
 _TRIALS = 20  # where neither trials nor minutes are given
 FEATURES = "features"
@@ -179,8 +179,10 @@ def _refuse_more(record: dict[str, Any], budget: Budget, trials: int | None) -> 
 def _new_model(kind: Kind, dataset: Dataset, pretrained: Any, options: dict[str, Any]) -> Any:
     try:
         return kind.new_model(dataset, pretrained, **options)
-    except TypeError as error:
-        raise UserError(f"The model of this task cannot be made: {error}.") from None
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"The model of this task cannot be made: {error}") from None
 
 
 def _recipes(
@@ -212,10 +214,12 @@ def _search(
     # The trials are given nothing but these: none can look at the test split.
     seen = {"train": dataset.train, "validation": dataset.splits["validation"]}
     known: Dataset = dataclasses.replace(dataset, splits=seen)  # type: ignore[type-var]
-    since = len(study.trials)
+    since, cache = len(study.trials), FeatureCache(folder / FEATURES)
 
     def make(frozen: dict[str, Any]) -> Any:
-        return _new_model(kind, known, pretrained, {**options, **frozen})
+        model = _new_model(kind, known, pretrained, {**options, **frozen})
+        model.feature_cache = cache
+        return model
 
     try:
         with Progress(budget, since) as progress, _quiet():
@@ -253,7 +257,8 @@ def _note(record: dict[str, Any], study: Study, folder: Path) -> None:
     best = study.best
     record |= {"trials": study.trials, "metric": study.metric, "best": best and best["trial"]}
     write_record(record, folder)
-    write_trials(record, folder)
+    if record["trials"]:
+        write_trials(record, folder)
 
 
 def _measure(record: dict[str, Any], dataset: Dataset, folder: Path) -> None:
@@ -261,7 +266,7 @@ def _measure(record: dict[str, Any], dataset: Dataset, folder: Path) -> None:
     if "test" not in dataset.splits:
         return
     model = load(folder / MODEL)
-    scores = model.evaluate(*columns(dataset.test), return_dict=True, verbose=0)
+    scores = model.evaluate(dataset.test, return_dict=True, verbose=0)
     within = interval(model, dataset.test, record["metric"], scores)
     record["test"] = {"scores": scores, "examples": len(dataset.test), "interval": within}
 

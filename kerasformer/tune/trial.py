@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 
-from kerasformer.data import Split
 from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.files import read_optional_json, write_whole
@@ -26,16 +25,11 @@ MODEL, CANDIDATE = "model", "trial.json"
 _LAST = ("config.json", "classifier.json")
 
 
-def columns(split: Any) -> tuple:
-    """What the `fit` and `evaluate` of a task take of a split."""
-    return (split.texts, split.labels) if isinstance(split, Split) else (split,)
-
-
 class Judge(keras.callbacks.Callback):
     """Notes the metric of the validation split after each epoch, and may end the training there.
 
     Args:
-        validation: The examples, as the model's `evaluate` takes them.
+        validation: The validation split.
         study: Whose metric it is; where none is known yet, it is the main one of the task.
         report: Told epoch, counted from 1, and value, says whether to end the training.
         progress: Told how far the training is.
@@ -72,7 +66,7 @@ class Judge(keras.callbacks.Callback):
     def _value(self, logs: dict[str, Any]) -> float:
         if self._study.metric and f"val_{self._study.metric}" in logs:
             return float(logs[f"val_{self._study.metric}"])
-        scores = self.model.evaluate(*self._validation, return_dict=True, verbose=0)
+        scores = self.model.evaluate(self._validation, return_dict=True, verbose=0)
         if self._study.metric is None:
             self._study.metric = main_metric(scores, getattr(self.model, "problem_type", ""))
         value = scores.get(self._study.metric, "")
@@ -109,11 +103,7 @@ class Trainer:
         seed: int,
         progress: Progress,
     ):
-        self._make = make
-        self._train, self._validation = (
-            columns(dataset.train),
-            columns(dataset.splits["validation"]),
-        )
+        self._make, self._dataset = make, dataset
         self._study, self._folder, self._seed = study, folder, seed
         self._progress = progress
 
@@ -134,7 +124,7 @@ class Trainer:
         keras.utils.set_random_seed(self._seed)
         model = self._make(choice.options)
         judge = Judge(
-            self._validation,
+            self._dataset.splits["validation"],
             self._study,
             lambda epoch, value: self._study.report(trial, epoch, choice.epochs, value),
             self._progress,
@@ -142,8 +132,7 @@ class Trainer:
         outcome = COMPLETE
         try:
             model.fit(
-                *self._train,
-                validation_data=self._validation,
+                self._dataset,
                 recipe=model.recipe.change(**choice.changes),
                 seed=self._seed,
                 callbacks=[judge],

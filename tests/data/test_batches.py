@@ -1,5 +1,8 @@
 """Length buckets: each text once, hardly any padding, a new order in each epoch."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -140,3 +143,14 @@ def test_the_tf_data_set_gives_the_same_batches_and_any_length():
     shapes = [tuple(inputs["input_word_ids"].shape) for inputs, _ in dataset]
     assert shapes == [(2, 5), (2, 5), (2, 9)]
     assert [labels.numpy().tolist() for _, labels in dataset] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_what_is_trained_on_is_let_go_with_its_data_set():
+    """TensorFlow keeps the generator of a `tf.data.Dataset` as long as the process lives."""
+    batches = TextBatches(encoded_of([3, 2, 4]), batch_size=2)
+    data, alive = batches.for_backend(), weakref.ref(batches)
+    del batches
+    assert len(list(data)) == 2
+    del data
+    gc.collect()
+    assert alive() is None

@@ -5,8 +5,9 @@ import pytest
 import scipy.stats
 from sklearn.metrics import f1_score
 
+from kerasformer.training.intervals import wilson_interval
 from kerasformer.training.metrics.entities import f1_of_counts
-from kerasformer.training.resampling import paired_bootstrap
+from kerasformer.training.resampling import bootstrap_interval, paired_bootstrap
 
 
 def test_of_right_and_wrong_it_is_mcnemars_exact_test():
@@ -77,3 +78,26 @@ def test_a_seed_makes_it_repeatable_and_two_alike_do_not_differ():
 def test_what_does_not_fit_is_an_error(a, b, message):
     with pytest.raises(ValueError, match=message):
         paired_bootstrap(a, b)
+
+
+def test_the_bootstrap_interval_is_near_to_scipys_and_of_a_share_to_wilsons():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=200)
+    theirs = scipy.stats.bootstrap(
+        (values,), np.median, method="percentile", n_resamples=1000, rng=np.random.default_rng(1)
+    ).confidence_interval
+    ours = bootstrap_interval(200, lambda rows: np.median(values[rows]))
+    np.testing.assert_allclose(ours, theirs, atol=0.03)
+    right = rng.random(500) < 0.8
+    ours = bootstrap_interval(500, lambda rows: right[rows].mean())
+    np.testing.assert_allclose(ours, wilson_interval(right.mean(), 500), atol=0.01)
+    assert ours == bootstrap_interval(500, lambda rows: right[rows].mean())
+
+
+def test_the_bootstrap_leaves_out_samples_without_a_score():
+    found = bootstrap_interval(2, lambda rows: None if rows[0] == rows[1] else 0.5, samples=50)
+    assert found == (0.5, 0.5)
+    with pytest.raises(ValueError, match="None of every sample"):
+        bootstrap_interval(2, lambda rows: None, samples=5)
+    with pytest.raises(ValueError, match="No examples"):
+        bootstrap_interval(0, lambda rows: 1.0)

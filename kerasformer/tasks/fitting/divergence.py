@@ -10,7 +10,7 @@ from kerasformer.models.finite import are_finite
 
 
 class DivergenceError(UserError):
-    """Training whose loss or weights are no finite numbers any more."""
+    """The loss, the weights or the answers of a model are no finite numbers any more."""
 
 
 class DivergenceCheck(keras.callbacks.Callback):

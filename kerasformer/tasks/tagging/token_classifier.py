@@ -79,6 +79,8 @@ class TokenClassifier(WordTagger):
     """
 
     HEADS = ("token_classifier",)
+    # Where `fit` keeps the vectors, and finds those of a model with the same encoder.
+    feature_cache: FeatureCache | None = None
     RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=5e-5)
     FROZEN_RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=3e-3)
 
@@ -170,7 +172,7 @@ class TokenClassifier(WordTagger):
             return super()._training_batches(examples, batch_size, **options)
         options.pop("loss")
         columns = flat_labels(examples, self.class_names, options.pop("class_weight", None))
-        features = word_features(self, self._windows(examples.texts), verbose=0)
+        features = self.features(examples.texts, verbose=0, cache=self.feature_cache)
         counts = list(map(len, examples.texts))
         return WordFeatureBatches(features, counts, *columns, batch_size, **options)
 

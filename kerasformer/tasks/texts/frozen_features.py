@@ -25,8 +25,13 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
 
     A child gives the vectors by `_pool`, of `feature_size` numbers, and has a `head` that takes
     them; it takes them also as its input `features`.
+
+    Attributes:
+        feature_cache: Where `fit` keeps the vectors, and finds those of a model with the same
+            encoder; by default nowhere.
     """
 
+    feature_cache: FeatureCache | None = None
     feature_size: int
     head: keras.layers.Dense
     _extractor: "_Extractor | None" = None
@@ -40,7 +45,7 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
         if not self.encoder_is_frozen:
             return super()._training_batches(examples, batch_size, **options)
         labels = self._labels(examples, options.pop("loss"), options.pop("class_weight", None))
-        vectors = self._features(examples.texts, verbose=0)
+        vectors = self.features(examples.texts, verbose=0, cache=self.feature_cache)
         return FeatureBatches(vectors, *labels, batch_size, **options)
 
     def features(
