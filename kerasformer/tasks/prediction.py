@@ -13,7 +13,7 @@ from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
-from kerasformer.tasks.divergence import DivergenceError
+from kerasformer.tasks.fitting.divergence import DivergenceError
 
 
 def predict_rows(

@@ -14,7 +14,7 @@ import pytest
 from kerasformer.data import LabeledDataset, Split, load_dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks import TextClassifier, load
-from kerasformer.tasks.frozen_features import FrozenFeatures
+from kerasformer.tasks.texts.frozen_features import FrozenFeatures
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training.intervals import wilson_interval
 from kerasformer.tune import Space, tune
