@@ -10,11 +10,16 @@ from kerasformer.files import write_whole
 from kerasformer.hardware import describe_hardware, versions
 
 
-def arguments(description, pretrained=False):
+def arguments(description, pretrained=False, tasks=()):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="rotten-tomatoes", help="as load_dataset takes it")
+    if tasks:
+        parser.add_argument("task", choices=tasks)
+    default = None if tasks else "rotten-tomatoes"
+    parser.add_argument(
+        "--data", default=default, required=bool(tasks), help="as load_dataset takes it"
+    )
     if pretrained:
         parser.add_argument("--pretrained", default="all-MiniLM-L6-v2", help="as resolve takes it")
     parser.add_argument("--epochs", type=int, help="by default those of the model's recipe")
@@ -33,8 +38,9 @@ def run(main):
 
 def finish(name, args, dataset, history, metrics):
     """Prints the test metrics and writes them, with all that led to them, to results/."""
-    for measure in ("accuracy", "precision", "recall", "f1"):
-        print(f"{measure:>9}: {metrics[measure]:.4f}")
+    for measure in ("accuracy", "precision", "recall", "exact", "f1", "pearson", "spearman"):
+        if metrics.get(measure) is not None:
+            print(f"{measure:>9}: {metrics[measure]:.4f}")
     record = {
         "experiment": name,
         "settings": vars(args),
