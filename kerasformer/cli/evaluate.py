@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kerasformer.cli.options import add_json, add_reading, take_reading
+from kerasformer.cli.options import TASKS, add_examples, add_json, add_reading, take_reading
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
-from kerasformer.cli.train import RECORD, TASKS
+from kerasformer.cli.train import RECORD
 from kerasformer.errors import UserError
 from kerasformer.files import read_optional_json
 from kerasformer.progress import step
@@ -20,12 +20,7 @@ from kerasformer.progress import step
 def add_options(command):
     """Adds the options to the parser of the command."""
     command.add_argument("model", metavar="MODEL", help="folder of a model, or hf://owner/name")
-    command.add_argument(
-        "--data",
-        metavar="SOURCE",
-        required=True,
-        help="tfds:NAME, a file, or a folder of files named train, validation and test",
-    )
+    add_examples(command)
     command.add_argument(
         "--task",
         choices=TASKS,

@@ -5,6 +5,30 @@ from pathlib import Path
 
 from kerasformer.errors import UserError
 
+TASKS = ("classification", "pairs", "tagging", "answering")
+# Of a model that is made to be trained.
+NEW_MODEL: dict[str, dict] = {
+    "--pretrained": {
+        "metavar": "SOURCE",
+        "help": "pretrained encoder: a folder, hf://owner/name, or a preset (default: "
+        "all-MiniLM-L6-v2)",
+    },
+    "--scratch": {
+        "action": "store_true",
+        "help": "train from scratch instead, with a vocabulary learnt from the training texts",
+    },
+    "--max-length": {"metavar": "N", "type": int, "help": "tokens read of a text, or in a window"},
+    "--overlap": {
+        "metavar": "N",
+        "type": int,
+        "help": "tokens that two windows over a long text share (tagging and answering)",
+    },
+    "--dtype": {
+        "metavar": "POLICY",
+        "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
+    },
+}
+
 
 def add_model(command):
     """Adds `--model`, of a command that looks into one encoder."""
@@ -80,3 +104,26 @@ def output_file(path: str, *suffixes: str) -> Path:
     if file.suffix.lower() not in suffixes:
         raise UserError(f"--output is {file}, but must end in {' or '.join(suffixes)}.")
     return file
+
+
+def add_task(command):
+    """Adds the task of a model, before its options."""
+    command.add_argument("task", metavar="TASK", choices=TASKS, help=", ".join(TASKS))
+
+
+def add_examples(command):
+    """Adds `--data`, of the examples of any task."""
+    command.add_argument(
+        "--data",
+        metavar="SOURCE",
+        required=True,
+        help="tfds:NAME, a file, or a folder of files named train, validation and test",
+    )
+
+
+def take_pretrained(options: dict) -> None:
+    """Makes one of `--scratch` and `--pretrained`: `pretrained`, None for a model from scratch."""
+    if options.pop("scratch", False):
+        if "pretrained" in options:
+            raise UserError("--scratch and --pretrained exclude each other: give one of the two.")
+        options["pretrained"] = None

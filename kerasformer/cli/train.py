@@ -12,37 +12,24 @@ import shutil
 import sys
 from pathlib import Path
 
-from kerasformer.cli.options import add_reading, take_reading
+from kerasformer.cli.options import (
+    NEW_MODEL,
+    add_examples,
+    add_reading,
+    add_task,
+    take_pretrained,
+    take_reading,
+)
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
 from kerasformer.errors import UserError
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
-TASKS = ("classification", "pairs", "tagging", "answering")
-_MODEL: dict[str, dict] = {
-    "--pretrained": {
-        "metavar": "SOURCE",
-        "help": "pretrained encoder: a folder, hf://owner/name, or a preset (default: "
-        "all-MiniLM-L6-v2)",
-    },
-    "--scratch": {
-        "action": "store_true",
-        "help": "train from scratch instead, with a vocabulary learnt from the training texts",
-    },
+_TRAINED: dict[str, dict] = {
     "--freeze-encoder": {"action": "store_true", "help": "train the head alone"},
     "--trained-blocks": {"metavar": "K", "type": int, "help": "train the last K blocks and above"},
     "--lora": {"metavar": "RANK", "type": int, "help": "train low-rank updates of the weights"},
-    "--max-length": {"metavar": "N", "type": int, "help": "tokens read of a text, or in a window"},
-    "--overlap": {
-        "metavar": "N",
-        "type": int,
-        "help": "tokens that two windows over a long text share (tagging and answering)",
-    },
-    "--dtype": {
-        "metavar": "POLICY",
-        "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
-    },
 }
 _RECIPE: dict[str, dict] = {
     "--epochs": {"type": int, "help": "passes over the training examples"},
@@ -63,13 +50,8 @@ _RECIPE: dict[str, dict] = {
 def add_options(command):
     """Adds the options to the parser of the command."""
     command.argument_default = argparse.SUPPRESS  # the defaults are those of the model
-    command.add_argument("task", metavar="TASK", choices=TASKS, help=", ".join(TASKS))
-    command.add_argument(
-        "--data",
-        metavar="SOURCE",
-        required=True,
-        help="tfds:NAME, a file, or a folder of files named train, validation and test",
-    )
+    add_task(command)
+    add_examples(command)
     command.add_argument("--output", metavar="DIR", required=True, help="folder of the model")
     command.add_argument("--seed", type=int, default=0, help="of order, dropout and head")
     command.add_argument("--limit", metavar="N", type=int, help="use about N examples")
@@ -81,7 +63,7 @@ def add_options(command):
         "--resume", action="store_true", help="go on with the interrupted training in --output"
     )
     add_reading(command, label="column of the label")
-    for title, options in (("model", _MODEL), ("training", _RECIPE)):
+    for title, options in (("model", NEW_MODEL | _TRAINED), ("training", _RECIPE)):
         group = command.add_argument_group(title)
         for option, given in options.items():
             metavar = {} if {"action", "metavar", "choices"} & given.keys() else {"metavar": "N"}
@@ -92,10 +74,9 @@ def run(arguments):
     """Runs the command."""
     options = vars(arguments)
     del options["run"]
-    if options.get("scratch") and "pretrained" in options:
-        raise UserError("--scratch and --pretrained exclude each other: give one of the two.")
     folder = Path(options.pop("output")).expanduser()
     settings = dict(options)
+    take_pretrained(options)
     dataset = _read(options)
     with _writing(folder, options.pop("resume", False)):
         try:
@@ -153,8 +134,6 @@ def _trained(options: dict, dataset, folder: Path):
     log, class_weight = options.pop("log", None), options.pop("class_weight", None)
     rank = options.pop("lora", None)
     pretrained = options.pop("pretrained", "all-MiniLM-L6-v2")
-    if options.pop("scratch", False):
-        pretrained = None
     keras.utils.set_random_seed(seed)  # of the head's first weights
     with step("Making the model"):
         model = kind.new_model(dataset, pretrained, **options)

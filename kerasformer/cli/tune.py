@@ -7,11 +7,16 @@ that model, a table, a plot and a record into --output. An interrupted search go
 
 import argparse
 
-from kerasformer.cli.options import add_reading, take_reading
+from kerasformer.cli.options import (
+    NEW_MODEL,
+    add_examples,
+    add_reading,
+    add_task,
+    take_pretrained,
+    take_reading,
+)
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show, table
-from kerasformer.cli.train import TASKS
-from kerasformer.errors import UserError
 from kerasformer.tune.space import SEARCHED, Space
 
 _BUDGET: dict[str, dict] = {
@@ -27,31 +32,6 @@ _BUDGET: dict[str, dict] = {
     "--seed": {"metavar": "N", "type": int, "help": "of all that is drawn (default: 0)"},
     "--limit": {"metavar": "N", "type": int, "help": "use about N examples"},
     "--resume": {"action": "store_true", "help": "go on with the interrupted search in --output"},
-}
-_MODEL: dict[str, dict] = {
-    "--pretrained": {
-        "metavar": "SOURCE",
-        "help": "pretrained encoder: a folder, hf://owner/name, or a preset (default: "
-        "all-MiniLM-L6-v2)",
-    },
-    "--scratch": {
-        "action": "store_true",
-        "help": "train from scratch instead, with a vocabulary learnt from the training texts",
-    },
-    "--max-length": {
-        "metavar": "N",
-        "type": int,
-        "help": "tokens read of a text, or in a window",
-    },
-    "--overlap": {
-        "metavar": "N",
-        "type": int,
-        "help": "tokens that two windows over a long text share (tagging and answering)",
-    },
-    "--dtype": {
-        "metavar": "POLICY",
-        "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
-    },
 }
 _SPACE: dict[str, dict] = {
     "--learning-rate": {"metavar": "RATE", "type": float, "help": "the lowest and the highest"},
@@ -69,19 +49,14 @@ _SPACE: dict[str, dict] = {
 def add_options(command):
     """Adds the options to the parser of the command."""
     command.argument_default = argparse.SUPPRESS  # the defaults are those of the search
-    command.add_argument("task", metavar="TASK", choices=TASKS, help=", ".join(TASKS))
-    command.add_argument(
-        "--data",
-        metavar="SOURCE",
-        required=True,
-        help="tfds:NAME, a file, or a folder of files named train, validation and test",
-    )
+    add_task(command)
+    add_examples(command)
     command.add_argument("--output", metavar="DIR", required=True, help="folder of the search")
     for option, given in _BUDGET.items():
         command.add_argument(option, **given)
     add_reading(command, label="column of the label")
     group = command.add_argument_group("model")
-    for option, given in _MODEL.items():
+    for option, given in NEW_MODEL.items():
         group.add_argument(option, **given)
     group = command.add_argument_group(
         "what is searched", "by default values around those that kerasformer train has"
@@ -97,10 +72,7 @@ def run(arguments):
     from kerasformer.tune.report import table_rows, verdict
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
-    if options.pop("scratch", False):
-        if "pretrained" in options:
-            raise UserError("--scratch and --pretrained exclude each other: give one of the two.")
-        options["pretrained"] = None
+    take_pretrained(options)
     reading = take_reading(options, "label_column")
     reading |= {"limit": options.pop("limit")} if "limit" in options else {}
     task, source = options.pop("task"), options.pop("data")
