@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
+ARGUMENTS = {"tasks": ["tagging", "--data", "words.conll"]}
 
 
-@pytest.mark.parametrize("name", ["embedding", "fine_tuning", "tfhub_encoder", "tokenizing"])
+@pytest.mark.parametrize(
+    "name", ["embedding", "fine_tuning", "tasks", "tfhub_encoder", "tokenizing"]
+)
 def test_a_missing_extra_is_one_sentence(name, monkeypatch):
     find_spec, peers = importlib.util.find_spec, ("torch", "transformers", "official")
     monkeypatch.setattr(
@@ -17,7 +20,7 @@ def test_a_missing_extra_is_one_sentence(name, monkeypatch):
         "find_spec",
         lambda module, *rest: None if module in peers else find_spec(module, *rest),
     )
-    monkeypatch.setattr("sys.argv", [name])
+    monkeypatch.setattr("sys.argv", [name, *ARGUMENTS.get(name, ())])
     monkeypatch.syspath_prepend(FOLDER)
     with pytest.raises(SystemExit, match=r"not installed: pip install -e '.\[peers(,hub)?\]'\.$"):
         runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
