@@ -4,9 +4,9 @@
 
 Both sides train with the same recipe (AdamW, warmup and decay, clipping) on the same batches in the
 same order, and are measured by the same metrics, which equal scikit-learn's, seqeval's and the
-SQuAD scripts'. Each has its own dropout and its own first weights of the head. They run in turns, in one
-process group. A classifier has the mean of the tokens on both sides; taggers and answerers are
-transformers' own classes, with their own losses.
+SQuAD scripts'. Each has its own dropout and its own first weights of the head. They run in turns,
+in one process group. A classifier has the mean of the tokens on both sides; taggers and answerers
+are transformers' own classes, with their own losses.
 """
 
 import argparse

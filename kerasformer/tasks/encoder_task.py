@@ -22,6 +22,8 @@ from kerasformer.tasks.task import Task, as_callbacks
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
 
+_FREEZING = {"freeze_encoder", "trained_blocks"}
+
 
 class EncoderTask(Task):
     """A BERT encoder with heads, on token ids.
@@ -169,6 +171,8 @@ class EncoderTask(Task):
         """As `from_pretrained`, of a source that is open already."""
         try:
             heads, settings = cls._heads_to_read(checkpoint, kwargs)
+            if kwargs.keys() & _FREEZING:  # what is asked for replaces all that was saved of it
+                settings = {k: v for k, v in settings.items() if k not in _FREEZING}
             kwargs = {**settings, **kwargs}
             for head, num_classes in heads.items():
                 checkpoint.check_head(head, num_classes)

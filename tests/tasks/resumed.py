@@ -19,6 +19,7 @@ from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import (
     MaskedLanguageModel,
     MultipleChoice,
+    NextSentencePredictor,
     QuestionAnswerer,
     TextClassifier,
     TokenClassifier,
@@ -91,6 +92,7 @@ SUBJECTS = {
     "answers": Subject(lambda: on_encoder(QuestionAnswerer), (QUESTIONS, ANSWERS)),
     "choices": Subject(lambda: on_encoder(MultipleChoice), (CHOICES, LABELS)),
     "masked": Subject(lambda: on_encoder(MaskedLanguageModel), (TEXTS,)),
+    "next": Subject(lambda: on_encoder(NextSentencePredictor), (QUESTIONS, LABELS)),
     "accumulated": Subject(scratch, PAIR, {"recipe": Recipe(accumulate=2)}),
     "stopped early": Subject(scratch, PAIR, {"epochs": 5}, stopping),
     "lower rates": Subject(scratch, PAIR, {}, lowering),

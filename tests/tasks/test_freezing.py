@@ -8,7 +8,16 @@ import pytest
 
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.tasks import TextClassifier, TokenClassifier, TransformerClassifier, load
+from kerasformer.tasks import (
+    MaskedLanguageModel,
+    MultipleChoice,
+    NextSentencePredictor,
+    QuestionAnswerer,
+    TextClassifier,
+    TokenClassifier,
+    TransformerClassifier,
+    load,
+)
 from kerasformer.text import WordPieceTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "fine", "dull", "film"]
@@ -131,8 +140,26 @@ def test_freezing_comes_back(tmp_path):
     ):
         assert copy.trained_blocks == 2
         assert len(copy.trainable_weights) == len(expected)
-    tagger = TokenClassifier(3, make().encoder, trained_blocks=1)
-    assert TokenClassifier.from_config(tagger.get_config()).trained_blocks == 1
+    assert load(tmp_path / "folder", freeze_encoder=True).trained_blocks is None
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        lambda **parts: TokenClassifier(3, **parts),
+        QuestionAnswerer,
+        MaskedLanguageModel,
+        NextSentencePredictor,
+        MultipleChoice,
+    ],
+)
+def test_freezing_of_every_task_comes_back(new, tmp_path):
+    parts = make()
+    task = new(encoder=parts.encoder, tokenizer=parts.tokenizer, trained_blocks=1)
+    assert type(task).from_config(task.get_config()).trained_blocks == 1
+    task.save_pretrained(tmp_path)
+    assert load(tmp_path).trained_blocks == 1
+    assert load(tmp_path, freeze_encoder=True).trained_blocks is None
 
 
 class Watch(keras.callbacks.Callback):

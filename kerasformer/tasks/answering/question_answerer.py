@@ -27,7 +27,7 @@ from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 
-_SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder")
+_SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder", "trained_blocks")
 _MAX_LENGTH = 384
 _N_BEST = 20  # as in transformers' run_qa.py
 

@@ -16,7 +16,7 @@ from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
-_SETTINGS = ("max_length", "freeze_encoder")
+_SETTINGS = ("max_length", "freeze_encoder", "trained_blocks")
 
 
 class TextTask(Trainable, EncoderTask):
@@ -54,7 +54,8 @@ class TextTask(Trainable, EncoderTask):
 
     def _description(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in _SETTINGS}
-        return super()._description() | {"settings": settings}
+        known = {name: value for name, value in settings.items() if value is not None}
+        return super()._description() | {"settings": known}
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""

@@ -22,7 +22,7 @@ from kerasformer.tasks.texts.labels import check_class_names
 from kerasformer.tasks.texts.vectors import Layers
 from kerasformer.training import Recipe
 
-_SETTINGS = ("max_length", "overlap", "freeze_encoder")
+_SETTINGS = ("max_length", "overlap", "freeze_encoder", "trained_blocks")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -127,7 +127,7 @@ class TokenClassifier(WordTagger):
     def _description(self) -> dict[str, Any]:
         config = self.get_config()
         settings = {name: config[name] for name in _SETTINGS} | self.vectors.saved
-        settings = {name: value for name, value in settings.items() if value not in (None, False)}
+        settings = {name: value for name, value in settings.items() if value is not None}
         described = super()._description() | {"settings": settings}
         if self.vectors.mix is not None:
             like = new_head(self.encoder, len(self.class_names), "token_classifier")
