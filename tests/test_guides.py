@@ -42,7 +42,14 @@ def test_the_files_and_extras_that_a_guide_names_are_there(guide):
     text = guide.read_text("utf-8")
     names = re.findall(r"\]\(([\w./-]+)\)", text) + re.findall(r"`([\w.]+/[\w./-]*)`", text)
     package = Path(kerasformer.__file__).parent
-    places = (ROOT, ROOT / "experiments", package.parent, package, package / "checkpoints")
+    places = (
+        ROOT,
+        ROOT / "experiments",
+        package.parent,
+        package,
+        package / "checkpoints",
+        package / "tasks",
+    )
     assert not [n for n in names if not any((place / n).exists() for place in places)]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = re.findall(r"\.\[(\w+)\]", text) + re.findall(r"[Ee]xtra `(\w+)`", text)

@@ -114,11 +114,12 @@ def _writing(folder: Path, resume: bool):
     """Holds the output folder, new or with an interrupted training."""
     from kerasformer.files import only_writer, refuse_used
 
-    is_begun = (folder / _CHECKPOINTS).is_dir()
+    is_begun = any((folder / _CHECKPOINTS).glob("checkpoint-*"))
     if resume and not is_begun:
         raise UserError(f"{folder} has no interrupted training: leave --resume out.")
     if not resume:
-        refuse_used(folder, ", or --resume to go on with the training in it" * is_begun)
+        remedy = ", or --resume to go on with the training in it" * is_begun
+        refuse_used(folder, remedy, leftovers=[] if is_begun else [_CHECKPOINTS])
     with only_writer(folder, "training"):
         yield
 

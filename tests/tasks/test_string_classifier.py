@@ -293,7 +293,7 @@ def test_signatures_are_kerass(method):
         if name not in ("epochs", "self", "kwargs"):
             assert ours[name].default == parameter.default, name
     further = [name for name in ours if name not in theirs]
-    ours_alone = ["recipe", "learning_rate", "weight_decay", "seed", "restart"]
+    ours_alone = ["recipe", "learning_rate", "weight_decay", "seed", "restart", "resume"]
     assert further == (ours_alone if method == "fit" else [])
     assert all(ours[name].kind == inspect.Parameter.KEYWORD_ONLY for name in further)
 
