@@ -34,7 +34,7 @@ class TokenClassifier(WordTagger):
     judged by its first token; a sentence that is longer than `max_length` in several windows, each
     word in the one that has most context of it.
 
-    `fit` trains for 3 epochs in batches of 16 at a learning rate of 5e-5, or 5e-4 where the encoder
+    `fit` trains for 3 epochs in batches of 16 at a learning rate of 5e-5, or 1e-4 where the encoder
     is less than 512 wide; with a frozen encoder for 10 epochs in batches of 32 at 3e-3.
 
     Args:
