@@ -1,6 +1,7 @@
-"""What the benchmarks need beside kerasformer itself."""
+"""What the benchmarks share: packages beside kerasformer, and the processes of the sides."""
 
 import importlib.util
+import multiprocessing
 import sys
 
 
@@ -9,3 +10,17 @@ def require_extra(extra, *modules):
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         sys.exit(f"{', '.join(missing)} not installed: pip install -e '.[{extra}]'.")
+
+
+def is_plain(name):
+    """Whether a parameter is left out of weight decay: biases and LayerNorm."""
+    return name.endswith("bias") or "LayerNorm" in name
+
+
+def start(target, *arguments):
+    """Runs one side in a process of its own; gives the pipe to it, and what it calls itself."""
+    context = multiprocessing.get_context("spawn")
+    connection, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+    process.start()
+    return connection, connection.recv()

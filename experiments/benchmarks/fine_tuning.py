@@ -9,14 +9,13 @@ too.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
-from extras import require_extra
+from extras import is_plain, require_extra, start
 
 from kerasformer import load_dataset, resolve
 
@@ -97,8 +96,8 @@ def peer(connection, folder, dataset, args):
     train, test = tokenize(dataset.train.texts), tokenize(dataset.test.texts)
 
     def trainer(model, steps):
-        decayed = [p for n, p in model.named_parameters() if not _is_plain(n)]
-        plain = [p for n, p in model.named_parameters() if _is_plain(n)]
+        decayed = [p for n, p in model.named_parameters() if not is_plain(n)]
+        plain = [p for n, p in model.named_parameters() if is_plain(n)]
         groups = [
             {"params": decayed, "weight_decay": recipe.weight_decay},
             {"params": plain, "weight_decay": 0.0},
@@ -153,19 +152,6 @@ def peer(connection, folder, dataset, args):
                 for rows in shuffled(rng):
                     step(rows)
             connection.send((time.perf_counter() - started, accuracy(model)))
-
-
-def _is_plain(name):
-    """Whether a parameter is left out of weight decay: biases and LayerNorm."""
-    return name.endswith("bias") or "LayerNorm" in name
-
-
-def start(target, *arguments):
-    context = multiprocessing.get_context("spawn")
-    connection, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-    process.start()
-    return connection, connection.recv()
 
 
 def main():

@@ -10,7 +10,6 @@ are transformers' own classes, with their own losses.
 """
 
 import argparse
-import multiprocessing
 import os
 import statistics
 import time
@@ -18,7 +17,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
-from extras import require_extra
+from extras import is_plain, require_extra, start
 
 from kerasformer import load_dataset, resolve
 from kerasformer.tasks.kinds import KINDS, main_metric
@@ -96,8 +95,8 @@ def peer(connection, task, folder, dataset, args):
         return {"labels": torch.tensor(ids, dtype=torch.long)}
 
     def optimizer_of(model, recipe, steps):
-        plain = [p for n, p in model.named_parameters() if _is_plain(n)]
-        decayed = [p for n, p in model.named_parameters() if not _is_plain(n)]
+        plain = [p for n, p in model.named_parameters() if is_plain(n)]
+        decayed = [p for n, p in model.named_parameters() if not is_plain(n)]
         groups = [
             {"params": decayed, "weight_decay": recipe.weight_decay},
             {"params": plain, "weight_decay": 0.0},
@@ -144,19 +143,6 @@ def peer(connection, task, folder, dataset, args):
         object.__setattr__(batcher, "predict_on_batch", predictor(model))
         scores = batcher.evaluate(dataset.test, return_dict=True, verbose=0)
         connection.send((seconds, scores[main_metric(scores)]))
-
-
-def _is_plain(name):
-    """Whether a parameter is left out of weight decay: biases and LayerNorm."""
-    return name.endswith("bias") or "LayerNorm" in name
-
-
-def start(target, *arguments):
-    context = multiprocessing.get_context("spawn")
-    connection, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-    process.start()
-    return connection, connection.recv()
 
 
 def main():
