@@ -143,6 +143,15 @@ def check_frequency(validation_freq: Any) -> None:
         check_counts(validation_freq=1 if epoch is None else epoch)
 
 
+def refuse_endless(is_endless: bool, most: int | None) -> None:
+    """Raises a ValueError for an endless data set of which all is asked for."""
+    if is_endless and most is None:
+        raise ValueError(
+            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
+            "steps to take of it."
+        )
+
+
 def check_weights(name: str, weights: np.ndarray) -> None:
     """Raises a UserError for weights that training or a mean cannot have.
 

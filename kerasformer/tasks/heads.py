@@ -15,3 +15,9 @@ def new_head(encoder: BertEncoder, units: int, name: str) -> keras.layers.Dense:
         dtype="float32",
         name=name,
     )
+
+
+def reset_head(head: keras.layers.Dense) -> None:
+    """Gives a head new first weights, drawn as its initializer says."""
+    head.kernel.assign(head.kernel_initializer.clone()(head.kernel.shape))
+    head.bias.assign(keras.ops.zeros(head.bias.shape))

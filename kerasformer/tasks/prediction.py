@@ -10,10 +10,21 @@ import numpy as np
 
 from kerasformer.data.batches import Batches, filled
 from kerasformer.layers.kernels import use_kernels
+from kerasformer.models.config import INPUTS
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
 from kerasformer.tasks.fitting.divergence import DivergenceError
+
+
+def vectors_model(vectors: Callable[[dict[str, Any]], Any]) -> keras.Model:
+    """A model of token ids, as an encoder takes them, that gives the vectors made of them.
+
+    Args:
+        vectors: Gives the vectors of the encoder's inputs.
+    """
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    return keras.Model(inputs, vectors(inputs))
 
 
 def predict_rows(
@@ -77,11 +88,6 @@ def predict_each(
                 getattr(callbacks, f"on_{event}_batch_end")(step, {"outputs": part})
             if bar:
                 bar.add(1)
-
-
-def _first(outputs: Any, count: int) -> Any:
-    """The outputs for the first examples of a batch, which may be filled up."""
-    return keras.tree.map_structure(lambda x: x[:count], outputs)
 
 
 def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasformer.data import AnswerSplit
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, decoded
+from kerasformer.tasks.examples import Examples, decoded, refuse_endless
 from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text.texts import check_iterable, check_text
 
@@ -216,11 +216,7 @@ def _is_string(spec: Any) -> bool:
 
 def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple:
     """How many questions a batch holds, None for one at a time; the pairs; and their answers."""
-    if steps is None and int(dataset.cardinality()) == -1:
-        raise ValueError(
-            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
-            "steps to take of it."
-        )
+    refuse_endless(int(dataset.cardinality()) == -1, steps)
     spec, size = dataset.element_spec, None
     question = spec["question"] if isinstance(spec, Mapping) else spec
     while isinstance(question, tuple):

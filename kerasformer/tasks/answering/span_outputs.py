@@ -7,12 +7,11 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.models.config import INPUTS
 from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.prediction import predict_each, vectors_model
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -90,7 +89,6 @@ def add_features(encode: Any, data: AnswerBatches, size: int) -> None:
         for row, vectors in zip(rows.tolist(), part, strict=True):
             features[data.tokens(row)] = vectors[: data.lengths[row]]
 
-    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
     order = AnswerBatches(data.windows, batch_size=32, max_length=data.max_length)
-    predict_each(keras.Model(inputs, encode(inputs)), order, keep, verbose=0)
+    predict_each(vectors_model(encode), order, keep, verbose=0)
     data.features = features

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasformer.data.batches import Batches, padded_length
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded
+from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.texts import check_iterable, check_text, check_texts
 
@@ -115,11 +115,7 @@ def _weights(given: Any, count: int) -> np.ndarray | None:
 
 def _read_dataset(dataset: Any, most: int | None) -> list[Any]:
     """The columns of a data set: examples, labels and weights, where there are any."""
-    if most is None and int(dataset.cardinality()) == -1:
-        raise ValueError(
-            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
-            "steps to take of it."
-        )
+    refuse_endless(int(dataset.cardinality()) == -1, most)
     columns: list[list[Any]] = [[], [], []]
     for element in itertools.islice(dataset.as_numpy_iterator(), most):
         is_labelled = isinstance(element[0], tuple)

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.models.config import INPUTS
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.prediction import predict_rows, vectors_model
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
@@ -65,8 +63,7 @@ class TextTask(Trainable, EncoderTask):
 
     def _pooled(self, tokenized: Tokenized) -> np.ndarray:
         """The vectors that a frozen encoder's pooler gives, float32 `[n, hidden_size]`."""
-        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-        model = keras.Model(inputs, self._encode(inputs, ["pooled_output"], False)["pooled_output"])
+        model = vectors_model(lambda x: self._encode(x, ["pooled_output"], False)["pooled_output"])
         data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
         return predict_rows(model, data, self.encoder.config.hidden_size, verbose=0)
 

@@ -10,7 +10,7 @@ from kerasformer.data import TaggedSplit
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded
+from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
 from kerasformer.tasks.texts.labels import label_ids, sample_weights
 from kerasformer.text.words import check_words
 
@@ -169,11 +169,7 @@ def _weights(words: list[list[str]], given: Any) -> list[list[float]]:
 
 def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int | None, list[Any]]:
     """How many sentences a batch holds, None for one at a time, and their columns."""
-    if steps is None and int(dataset.cardinality()) == -1:
-        raise ValueError(
-            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
-            "steps to take of it."
-        )
+    refuse_endless(int(dataset.cardinality()) == -1, steps)
     spec = dataset.element_spec
     is_batched = (spec[0] if isinstance(spec, tuple) else spec).shape.rank != 1
     most = steps if steps is None or is_batched else steps * batch_size

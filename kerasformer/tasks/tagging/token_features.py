@@ -8,12 +8,12 @@ import numpy as np
 
 from kerasformer import __version__
 from kerasformer.errors import UserError
-from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
 from kerasformer.models.structure import Structure
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.heads import reset_head
+from kerasformer.tasks.prediction import predict_each, vectors_model
 from kerasformer.tasks.tagging.tagged import flat_labels
 from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
 
@@ -27,8 +27,7 @@ def word_features(
     model: "TokenClassifier", words: WordWindows, verbose: str | int = "auto"
 ) -> np.ndarray:
     """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
-    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-    vectors = keras.Model(inputs, model._vectors(inputs, training=False))
+    vectors = vectors_model(lambda inputs: model._vectors(inputs, training=False))
     data = TokenBatches(words, batch_size=_BATCH, max_length=model.max_length)
     features = new_features((len(words.columns), *model.vectors.feature_shape))
     predict_each(vectors, data, words.keeper(features), verbose)
@@ -63,9 +62,7 @@ def fit_on_features(
     model.check_process()
     recipe = model.FROZEN_RECIPE.change(epochs=epochs)
     keras.utils.set_random_seed(seed)
-    head = model.token_classifier
-    head.kernel.assign(head.kernel_initializer.clone()(head.kernel.shape))
-    head.bias.assign(keras.ops.zeros(head.bias.shape))
+    reset_head(model.token_classifier)
     if (mix := model.vectors.mix) is not None:
         mix.mix.assign(keras.ops.zeros(mix.mix.shape))
         mix.scale.assign(1.0)

@@ -8,13 +8,13 @@ import numpy as np
 
 from kerasformer import __version__
 from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
-from kerasformer.models.config import INPUTS
 from kerasformer.models.fingerprint import fingerprint
 from kerasformer.models.structure import Structure
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
-from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.heads import reset_head
+from kerasformer.tasks.prediction import predict_rows, vectors_model
 from kerasformer.tasks.texts.reading import as_array, columns, read_texts
 from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.tasks.texts.vectors import VECTORS
@@ -84,8 +84,7 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
     def _features(self, texts: Any, verbose: str | int = "auto") -> np.ndarray:
         structure = Structure(self.encoder)
         if self._extractor is None or self._extractor.structure != structure:
-            inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
-            model = keras.Model(inputs, self._pool(inputs, training=False))
+            model = vectors_model(lambda inputs: self._pool(inputs, training=False))
             self._extractor = _Extractor(model, structure)
         data = TextBatches(self.tokenize(texts), batch_size=32, max_length=self.max_length)
         return predict_rows(self._extractor.model, data, self.feature_size, verbose)
@@ -118,8 +117,7 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
         """
         self.check_process()
         keras.utils.set_random_seed(seed)
-        self.head.kernel.assign(self.head.kernel_initializer.clone()(self.head.kernel.shape))
-        self.head.bias.assign(keras.ops.zeros(self.head.bias.shape))
+        reset_head(self.head)
         recipe = self.FROZEN_RECIPE.change(epochs=epochs)
 
         def batches(vectors, labels, **order):

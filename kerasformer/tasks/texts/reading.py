@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasformer.data import Split
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded
+from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
 from kerasformer.text.texts import check_text
 
 
@@ -161,11 +161,7 @@ def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int
         batches = map(dataset.__getitem__, itertools.count() if count is None else range(count))
     else:
         count = None if (count := int(dataset.cardinality())) == -1 else count
-    if steps is None and count is None:
-        raise ValueError(
-            "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
-            "steps to take of it."
-        )
+    refuse_endless(count is None, steps)
     is_batched = isinstance(dataset, keras.utils.PyDataset) or _is_batched(dataset.element_spec)
     most = steps if steps is None or is_batched else steps * batch_size
     columns: list[list[Any]] = [[], [], []]
