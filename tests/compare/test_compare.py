@@ -176,7 +176,7 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
 
 
 def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_path, monkeypatch):
-    from kerasformer.compare.classifiers import Frozen
+    from kerasformer.compare.methods.classification import Frozen
     from kerasformer.compare.worker import Events
 
     class NoPipe:
@@ -201,12 +201,12 @@ def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_p
 
 @pytest.mark.parametrize("arm", ["FineTuned", "Frozen"])
 def test_the_head_of_a_source_is_not_what_is_compared(arm, reviews, pretrained, tmp_path, recwarn):
-    from kerasformer.compare import classifiers
+    from kerasformer.compare.methods import classification
 
     source = TextClassifier.from_pretrained(pretrained, 3)
     source.save_pretrained(tmp_path / "source")
     settings = Settings.make(pretrained=str(tmp_path / "source"), dtype="float32")
-    kind = getattr(classifiers, arm)
+    kind = getattr(classification, arm)
     made = kind(load_dataset(reviews), settings, None, tmp_path / "kept")
     model, _ = made.new_model()
     assert model.class_names == ("bad", "good")

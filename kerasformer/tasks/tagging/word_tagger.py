@@ -85,7 +85,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
     ) -> list[np.ndarray]:
         lengths = data.words.lengths
         logits = np.zeros((sum(lengths), len(self.class_names)), "float32")
-        predict_each(self, data, data.words.keeper(logits), verbose, told, event)
+        predict_each(self, data, data.keeper(logits), verbose, told, event)
         return np.split(logits, np.cumsum(lengths)[:-1]) if lengths else []
 
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
