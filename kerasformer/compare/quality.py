@@ -39,6 +39,7 @@ class Quality:
     Attributes:
         metrics: The main metric, the one that decides where two arms are equal in it, and others.
         examples: What the examples are, in the plural.
+        explanation: What the metrics mean, in a sentence or two.
         score: The main metric from sums of counts over examples, `[..., counts]` to `[...]`; None
             where it is the mean of one number for each example.
         has_classes: Whether an example has one of a few classes, so that a run has a confusion
@@ -54,6 +55,7 @@ class Quality:
 
     metrics: tuple[Metric, ...]
     examples: str
+    explanation: str
     score: Callable[[np.ndarray], np.ndarray] | None = None
     has_classes: bool = False
 
@@ -85,9 +87,14 @@ _OF_CLASSES = (
     Metric("precision", "Macro precision"),
     Metric("recall", "Macro recall"),
 )
+_MACRO = (
+    "Macro precision, recall and F1 are plain averages over {classes}, so that a rare one counts "
+    "as much as a frequent one. Where nothing is predicted as one, its precision counts as 0."
+)
+_BY_CLASS = _MACRO.format(classes="classes")
 QUALITY = {
-    "classification": Quality(_OF_CLASSES, "texts", has_classes=True),
-    "pairs": Quality(_OF_CLASSES, "pairs", has_classes=True),
+    "classification": Quality(_OF_CLASSES, "texts", _BY_CLASS, has_classes=True),
+    "pairs": Quality(_OF_CLASSES, "pairs", _BY_CLASS, has_classes=True),
     "tagging": Quality(  # a sentence's scores: its right, its predicted and its true entities
         (
             Metric("f1", "Entity F1", "entity F1 %"),
@@ -97,15 +104,22 @@ QUALITY = {
             Metric("accuracy", "Accuracy of words"),
         ),
         "sentences",
+        "An entity is right where all of its words are found, no others, and its type. Entity "
+        "precision, recall and F1 count all entities alike; macro F1 is the plain average of the "
+        "types' F1, so that a rare type counts as much as a frequent one.",
         f1_of_counts,
     ),
     "answering": Quality(
-        (Metric("f1", "F1", "F1 %"), Metric("exact", "Exact match", "exact %")), "questions"
+        (Metric("f1", "F1", "F1 %"), Metric("exact", "Exact match", "exact %")),
+        "questions",
+        "F1 is that of the words of the given and of a right answer, averaged over questions; "
+        "exact match is the share of equal answers. Case, punctuation and articles do not count, "
+        "and of several right answers the nearest does, as in the scripts of SQuAD.",
     ),
 }
 # Of tags that mark no entities, such as parts of speech: a sentence's scores are its right words
 # and its words.
-_OF_WORDS = Quality(_OF_CLASSES, "sentences", _share)
+_OF_WORDS = Quality(_OF_CLASSES, "sentences", _MACRO.format(classes="tags"), _share)
 
 
 def quality_of(task: str, tag_names: Iterable[str] = ()) -> Quality:

@@ -110,11 +110,11 @@ def test_the_page_tells_what_it_must(report):
     shown = " ".join(" ".join(Page(text).text).split())
     for expected in (
         "rotten-tomatoes",
-        "400 test examples, 3 classes",
+        "400 test texts, 3 classes",
         "test is the part of train whose hash is below 0.2.",
         "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
         "seed-to-seed spread",
-        "sampling error of 400 test examples",
+        "sampling error of 400 test texts",
         "Latency of one text, ms",
         "learning_rate 5e-05",
         "keras 3.15.1",
@@ -142,8 +142,9 @@ def test_the_heading_of_the_verdict_says_what_its_sentence_says(make_record, tmp
 def test_errors_are_shown_escaped_and_cut(make_record, tmp_path):
     record = make_record()
     (run, *_) = record["arms"]["fine_tuned"]["runs"]
-    error = {"true": 1, "predicted": 0, "probability": 0.987}
+    error = {"true": NASTY, "predicted": "", "probability": 0.987}
     run["errors"] = [{"text": NASTY, **error}, {"text": "x" * 5_000, **error}]
+    run["errors"].append({"text": "y", "true": "x" * 5_000, "predicted": "z", "probability": None})
     write_report(record, tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -163,7 +164,7 @@ def test_the_note_to_the_curves_speaks_of_validation_where_there_is_one(make_rec
     write_report(record, tmp_path)
     assert "overfit" in (tmp_path / "report.html").read_text(encoding="utf-8")
     for epoch in record["arms"]["scratch"]["runs"][0]["history"]:
-        epoch |= {"val_loss": None, "val_accuracy": None}
+        epoch |= {"val_loss": None, "val_score": None}
     write_report(record, tmp_path)
     assert "no validation split" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
