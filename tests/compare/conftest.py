@@ -3,12 +3,14 @@
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from kerasformer.checkpoints.formats.huggingface_names import BERT
-from kerasformer.models import EncoderConfig
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.text import WordPieceTokenizer
 
 GOOD, BAD = ["fine", "warm", "bright", "great"], ["dull", "cold", "dim", "poor"]
 NOUNS = ["film", "play", "song", "tale", "cast", "plot", "score", "scene"]
@@ -48,6 +50,18 @@ def pretrained(tmp_path_factory):
         "type_vocab_size": 2, "model_type": "bert", "hidden_act": "gelu",
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(names))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory):
+    """A tiny encoder of 4 blocks."""
+    keras.utils.set_random_seed(0)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *NOUNS]
+    sizes = {"hidden_size": 8, "num_layers": 4, "num_heads": 2, "intermediate_size": 8}
+    config = EncoderConfig(vocab_size=len(words), max_length=16, initializer_range=0.5, **sizes)
+    folder = tmp_path_factory.mktemp("deep-bert")
+    BertEncoder(config).save_pretrained(folder, WordPieceTokenizer.from_vocabulary(words))
     return folder
 
 

@@ -20,7 +20,7 @@ from kerasformer.compare.report import load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
-from kerasformer.tasks import TextClassifier, TransformerClassifier
+from kerasformer.tasks import TextClassifier, TokenClassifier, TransformerClassifier
 
 from ..kills import in_a_child
 
@@ -147,18 +147,23 @@ def test_nothing_learned_is_nothing_to_use(whole, tmp_path):
     assert usage({**record, "arms": {}}, tmp_path) is None
 
 
-def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
-    folder = tmp_path / "run"
-    options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
-    process = run(*options, "--output", folder)
-    deadline = time.monotonic() + 120
+def interrupted(folder, *options):
+    """Starts a comparison, and interrupts it by Ctrl-C in its second arm."""
+    process, deadline = run(*options, "--output", folder), time.monotonic() + 120
     while not (folder / "record.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.3)  # into the second arm
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    return err
+
+
+def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
+    folder = tmp_path / "run"
+    options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
+    err = interrupted(folder, *options)
     command = err.splitlines()[-1].removesuffix(".").partition("continue by ")[2]
     assert shlex.split(command) == ["kerasformer", "compare", "--resume", "--output", str(folder)]
     record = load_record(folder)
@@ -173,6 +178,36 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
     assert resumed["status"] == "complete"
     assert list(resumed["arms"]) == ["majority", "scratch", "tfidf"]
     assert resumed["arms"]["majority"] == record["arms"]["majority"]
+
+
+def test_a_comparison_of_taggers_goes_on_after_ctrl_c(tagged, deep, tmp_path):
+    folder = tmp_path / "run"
+    options = ["--task", "tagging", "--data", tagged, "--pretrained", deep, "--seeds", 1]
+    options += ["--arms", "frequent_tag", "frozen", "--dtype", "float32", "--keep-models"]
+    interrupted(folder, *options)
+    record = load_record(folder)
+    assert record["status"] == "interrupted"
+    assert list(record["arms"]) == ["frequent_tag"]
+    with pytest.raises(UserError, match=r"task was 'tagging' .* and is 'pairs' now"):
+        compare(output=folder, resume=True, task="pairs")
+    process = run("--resume", "--output", folder)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    resumed = load_record(folder)
+    assert resumed["status"] == "complete"
+    assert resumed["arms"]["frequent_tag"] == record["arms"]["frequent_tag"]
+    assert f"--task tagging --data {tagged}" in (folder / "report.html").read_text()
+    assert "Concatenation of last four hidden layers" in out
+    # What needs no TensorFlow stays free of it.
+    peaks = [arm["peak_memory_mib"] for arm in resumed["arms"].values()]
+    assert peaks[0] < 0.7 * peaks[1]
+
+    (frozen,) = resumed["arms"]["frozen"]["runs"]
+    model = TokenClassifier.from_pretrained(folder / MODELS / "frozen")
+    test = load_dataset(tagged, "tagging").test
+    scores = model.evaluate(test, return_dict=True, verbose=0)
+    assert scores["f1"] == pytest.approx(frozen["metrics"]["f1"])
+    assert not (folder / "kept").exists()
 
 
 def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def test_the_window_is_the_one_with_the_heaviest_words_of_the_question():
     # Of four words, as many as the question has. "built" and "bridge" are in the context once,
     # "the" three times. "built the bridge, and" weighs as much, but is later.
     assert (answer.text, answer.start, answer.end) == ("Byron", 19, 24)
-    assert answer.score == pytest.approx(2 * math.log(2) + math.log(1 + 1 / 3))
+    assert answer.weight == pytest.approx(2 * math.log(2) + math.log(1 + 1 / 3))
 
 
 def test_what_the_question_lacks_in_the_window_is_the_answer():
@@ -93,7 +93,7 @@ def test_it_is_a_part_of_the_context_in_the_best_window(question, context):
     answer = sliding_window(question, context)
     assert answer.text
     assert answer.text == context[answer.start : answer.end]
-    assert answer.score == pytest.approx(brute_force(question, context), abs=1e-8)
+    assert answer.weight == pytest.approx(brute_force(question, context), abs=1e-8)
     asked = {word.lower() for word in re.findall(r"\w+", question)}
     found = [word.lower() in asked for word in re.findall(r"\w+", answer.text)]
     assert all(found) or not any(found)

@@ -1,6 +1,8 @@
 """What each arm of each task trains and measures, in this process and with tiny models."""
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,13 +11,11 @@ import pytest
 from kerasformer.compare import Settings, arms_of
 from kerasformer.compare.worker import Events
 from kerasformer.data import load_dataset
-from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import QuestionAnswerer, TokenClassifier
 from kerasformer.tasks.tagging import token_features
 from kerasformer.tasks.tagging.token_vectors import TABLE_7
-from kerasformer.text import WordPieceTokenizer
 
-from .conftest import BAD, GOOD, NOUNS
+from .conftest import GOOD, NOUNS
 
 NEW = [(task, arm) for task in ("pairs", "tagging", "answering") for arm in arms_of(task)]
 NETWORKS = [(task, arm) for task, arm in NEW if arm in ("scratch", "frozen", "fine_tuned")]
@@ -37,18 +37,6 @@ class Pipe:
 @pytest.fixture(scope="session")
 def sources(pairs, tagged, asked):
     return {"pairs": pairs, "tagging": tagged, "answering": asked}
-
-
-@pytest.fixture(scope="session")
-def deep(tmp_path_factory):
-    """A tiny encoder of 4 blocks."""
-    keras.utils.set_random_seed(0)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *NOUNS]
-    sizes = {"hidden_size": 8, "num_layers": 4, "num_heads": 2, "intermediate_size": 8}
-    config = EncoderConfig(vocab_size=len(words), max_length=16, initializer_range=0.5, **sizes)
-    folder = tmp_path_factory.mktemp("deep-bert")
-    BertEncoder(config).save_pretrained(folder, WordPieceTokenizer.from_vocabulary(words))
-    return folder
 
 
 def method(task, arm, source, kept, pretrained=None, dataset=None, pipe=None):
@@ -248,3 +236,24 @@ def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
     model, _ = made.new_model()
     assert not np.any(keras.ops.convert_to_numpy(model.span.bias))
     assert model.threshold is None
+
+
+WITHOUT_KERAS = """
+import pathlib, sys
+from kerasformer.compare import Settings, arms_of
+from kerasformer.data import load_dataset
+for task, arm, source in zip(*[iter(sys.argv[1:])] * 3):
+    settings = Settings.make(task=task, data=source)
+    made = arms_of(task)[arm].load()(load_dataset(source, task), settings, None, pathlib.Path())
+    made.run(seed=0)
+print("keras" in sys.modules, "tensorflow" in sys.modules)
+"""
+
+
+def test_what_must_be_beaten_needs_no_keras(sources):
+    arms = {"pairs": "tfidf", "tagging": "frequent_tag", "answering": "sliding_window"}
+    given = [str(part) for task, arm in arms.items() for part in (task, arm, sources[task])]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS, *given], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]

@@ -15,27 +15,24 @@ _NONE = "no answer"
 
 
 class _Answers(Method):
-    """Judges an `Answer` for each question."""
-
-    has_probabilities: ClassVar[bool] = True
+    """Judges the text of an answer to each question, with its probability or None."""
 
     def judge(self, split, predictions):
         """`metrics`, `scores` and `errors` of predictions for a split."""
-        given = [answer.text for answer in predictions]
+        given, sure = zip(*predictions, strict=True)
         right = [[text for text, _ in answers] for answers in split.answers]
         scores = answer_metrics(given, right)
         exact, f1 = answer_scores(given, right)
-        probabilities = np.array([answer.score for answer in predictions])
-        wrong = np.flatnonzero(exact == 0)
-        surest = wrong[np.argsort(-probabilities[wrong], kind="stable")][:MOST_ERRORS]
+        wrong = np.flatnonzero(exact == 0).tolist()
+        surest = sorted(wrong, key=lambda index: -(sure[index] or 0))[:MOST_ERRORS]
         errors = [
             {
                 "text": shorten(split.questions[index], LONGEST_TEXT),
                 "true": shorten(next(iter(right[index]), _NONE), LONGEST_TEXT),
                 "predicted": shorten(given[index] or _NONE, LONGEST_TEXT),
-                "probability": float(probabilities[index]) if self.has_probabilities else None,
+                "probability": sure[index],
             }
-            for index in surest.tolist()
+            for index in surest
         ]
         metrics = {metric.key: scores[metric.key] for metric in self.quality.metrics}
         return {"metrics": metrics, "scores": f1.tolist(), "errors": errors}
@@ -45,14 +42,14 @@ class SlidingWindow(_Answers):
     """The words of the context where most words of the question are."""
 
     settings: ClassVar[dict] = {"weight": "log(1 + 1 / count)"}
-    has_probabilities = False
 
     def run(self, seed):
         """Measures; there is nothing to train."""
         from kerasformer.compare.methods.sliding_window import sliding_window
 
         def predict(split):
-            return list(map(sliding_window, split.questions, split.contexts))
+            found = map(sliding_window, split.questions, split.contexts)
+            return [(window.text, None) for window in found]
 
         started = time.perf_counter()
         return self.measure(predict, time.perf_counter() - started, parameters=0)
@@ -64,8 +61,9 @@ class _Network(_Answers, Network):
     imports = "from kerasformer import QuestionAnswerer, load_dataset"
 
     def predict(self, split):
-        """The answer to each question."""
-        return self.model.answer(split.questions, split.contexts, verbose=0)
+        """The answer to each question, and its probability."""
+        answers = self.model.answer(split.questions, split.contexts, verbose=0)
+        return [(answer.text, answer.score) for answer in answers]
 
 
 class Scratch(_Network, FromScratch):

@@ -3,6 +3,8 @@
 import time
 from typing import ClassVar
 
+import numpy as np
+
 from kerasformer.compare.methods.tagging import FineTuned
 from kerasformer.formatting import joined
 
@@ -87,7 +89,8 @@ class Frozen(FineTuned):
         def metrics(split):
             counts = list(map(len, self.splits[split].words))
             logits = feature_logits(model, features[split], counts)
-            return self.metrics(self.splits[split], logits)
+            tagged = self.tagged(np.split(logits, np.cumsum(counts)[:-1]))
+            return self.metrics(self.splits[split], tagged.tags)
 
         validation = metrics("validation")[main]
         seconds = time.perf_counter() - started

@@ -3,15 +3,23 @@
 import math
 import re
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
-
-from kerasformer.tasks.answering.answers import Answer
 
 _WORD = re.compile(r"\w+")
 
 
-def sliding_window(question: str, context: str) -> Answer:
+class Found(NamedTuple):
+    """A part of a context: `context[start:end]`, and the weight of the window that it is of."""
+
+    text: str
+    start: int
+    end: int
+    weight: float
+
+
+def sliding_window(question: str, context: str) -> Found:
     """An answer by word overlap, without any training.
 
     The sliding window of Richardson et al. (2013, MCTest, https://aclanthology.org/D13-1020,
@@ -31,7 +39,7 @@ def sliding_window(question: str, context: str) -> Answer:
         context: The text to find the answer in.
 
     Returns:
-        A part of the context; its `score` is the weight of its window's words of the question.
+        The answer, a part of the context.
 
     Example:
 
@@ -41,7 +49,7 @@ def sliding_window(question: str, context: str) -> Answer:
     """
     found = list(_WORD.finditer(context))
     if not found:
-        return Answer(context, 0, len(context), 0.0)
+        return Found(context, 0, len(context), 0.0)
     words = [match.group().lower() for match in found]
     asked, counts = {word.lower() for word in _WORD.findall(question)}, Counter(words)
     weights = [math.log(1 + 1 / counts[word]) if word in asked else 0.0 for word in words]
@@ -50,7 +58,7 @@ def sliding_window(question: str, context: str) -> Answer:
     first = int(sums.argmax())
     begin, stop = _longest_run([word not in asked for word in words[first : first + size]])
     start, end = found[first + begin].start(), found[first + stop - 1].end()
-    return Answer(context[start:end], start, end, float(sums[first]))
+    return Found(context[start:end], start, end, float(sums[first]))
 
 
 def _longest_run(marks: list[bool]) -> tuple[int, int]:

@@ -1,8 +1,7 @@
 """Tags of words: entities, parts of speech."""
 
-import itertools
 import time
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -10,65 +9,57 @@ from kerasformer.compare.methods.base import LONGEST_TEXT, MOST_ERRORS, Method
 from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
 from kerasformer.formatting import shorten
-from kerasformer.training import entity_counts
+from kerasformer.training import classification_metrics, entity_counts, entity_metrics
 from kerasformer.training.metrics.tags import mark_entities, tag_spans
 
 
-class Tags(Method):
-    """Judges logits, float `[words, tags]` for each sentence."""
+class Tagged(NamedTuple):
+    """The tags of sentences, and the probability of each, where it is known."""
 
-    has_probabilities: ClassVar[bool] = True
+    tags: list[list[str]]
+    sure: list[np.ndarray] | None = None
+
+
+class Tags(Method):
+    """Judges `Tagged` sentences, without Keras."""
 
     def judge(self, split, predictions):
         """`metrics`, `scores` and `errors` of predictions for a split."""
-        from kerasformer.tasks.prediction import check_answers
-
-        rows = [check_answers(each, f"sentences[{i}]") for i, each in enumerate(predictions)]
-        names = np.array(self.dataset.tag_names, object)
-        tags = [names[each.argmax(axis=-1)].tolist() for each in rows]
+        tags = predictions.tags
         if mark_entities(self.dataset.tag_names):
             scores = entity_counts(split.tags, tags).tolist()
         else:
             pairs = zip(split.tags, tags, strict=True)
             scores = [[len(true) - len(_wrong(true, own)), len(true)] for true, own in pairs]
-        return {
-            "metrics": self.metrics(split, np.concatenate(rows)),
-            "scores": scores,
-            "errors": self._errors(split, tags, rows),
-        }
+        metrics, errors = self.metrics(split, tags), self._errors(split, *predictions)
+        return {"metrics": metrics, "scores": scores, "errors": errors}
 
-    def metrics(self, split, logits):
-        """Those metrics of the task's own `evaluate` that are compared.
-
-        Args:
-            split: The sentences.
-            logits: Those of all their words, float `[words, tags]`.
-        """
-        from kerasformer.tasks.tagging.tag_scores import tag_scores
-        from kerasformer.tasks.texts.labels import label_ids
-
-        names, lengths = self.dataset.tag_names, list(map(len, split.words))
-        labels = label_ids(list(itertools.chain.from_iterable(split.tags)), names)
-        scores = tag_scores(labels, logits, lengths, names)
+    def metrics(self, split, tags):
+        """Those metrics of the task's own `evaluate` that are compared."""
+        names = self.dataset.tag_names
+        if mark_entities(names):
+            scores = entity_metrics(split.tags, tags)
+        else:
+            place = {name: i for i, name in enumerate(names)}
+            true, own = ([place[tag] for row in rows for tag in row] for rows in (split.tags, tags))
+            scores = classification_metrics(true, np.eye(len(names))[own], names)
         return {metric.key: scores[metric.key] for metric in self.quality.metrics}
 
-    def _errors(self, split, tags, logits):
-        """The sentences with the surest wrong tags."""
-        from kerasformer.tasks.prediction import softmax
-
+    def _errors(self, split, tags, sure):
+        """The sentences with wrong tags, those with the surest first."""
         wrong = [_wrong(*pair) for pair in zip(split.tags, tags, strict=True)]
-        sure = {
-            i: float(softmax(logits[i][places]).max()) for i, places in enumerate(wrong) if places
-        }
-        surest = sorted(sure, key=lambda i: -sure[i])[:MOST_ERRORS]
+        which = [i for i, places in enumerate(wrong) if places]
+        surest = {i: None if sure is None else float(sure[i][wrong[i]].max()) for i in which}
+        if sure is not None:
+            which.sort(key=lambda i: -surest[i])
         return [
             {
                 "text": shorten(" ".join(split.words[i]), LONGEST_TEXT),
                 "true": self._shown(split.words[i], split.tags[i], wrong[i]),
                 "predicted": self._shown(split.words[i], tags[i], wrong[i]),
-                "probability": sure[i] if self.has_probabilities else None,
+                "probability": surest[i],
             }
-            for i in surest
+            for i in which[:MOST_ERRORS]
         ]
 
     def _shown(self, words, tags, wrong):
@@ -96,7 +87,6 @@ class FrequentTag(Tags):
     imports = """\
 from kerasformer import load_dataset
 from kerasformer.compare.methods.frequent_tag import FrequentTagger"""
-    has_probabilities = False
 
     def run(self, seed):
         """Trains and measures once."""
@@ -106,11 +96,9 @@ from kerasformer.compare.methods.frequent_tag import FrequentTagger"""
         started = time.perf_counter()
         tagger.fit(train.words, train.tags)
         seconds = time.perf_counter() - started
-        rows = dict(zip(self.dataset.tag_names, np.eye(len(self.dataset.tag_names)), strict=True))
 
         def predict(split):
-            tags = tagger.tag(split.words)
-            return [np.array([rows[tag] for tag in each]).reshape(-1, len(rows)) for each in tags]
+            return Tagged(tagger.tag(split.words))
 
         return self.measure(predict, seconds, parameters=len(tagger.tags) + 1)
 
@@ -125,8 +113,17 @@ class _Network(Tags, Network):
     imports = "from kerasformer import TokenClassifier, load_dataset"
 
     def predict(self, split):
-        """The logits of the words of each sentence."""
-        return self.model.predict(split.words, verbose=0)
+        """The tags of the words of each sentence."""
+        return self.tagged(self.model.predict(split.words, verbose=0))
+
+    def tagged(self, logits):
+        """The most probable tags, by the logits of the words of each sentence."""
+        from kerasformer.tasks.prediction import check_answers, softmax
+
+        rows = [check_answers(each, f"sentences[{i}]") for i, each in enumerate(logits)]
+        names = np.array(self.dataset.tag_names, object)
+        tags = [names[each.argmax(axis=-1)].tolist() for each in rows]
+        return Tagged(tags, [softmax(each).max(axis=-1, initial=0) for each in rows])
 
 
 class Scratch(_Network, FromScratch):
