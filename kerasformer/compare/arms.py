@@ -83,6 +83,3 @@ def arms_of(task: str) -> dict[str, Arm]:
     if task not in _ROWS:
         raise UserError(f"There is no task {task!r} to compare: give one of {', '.join(_ROWS)}.")
     return {arm.key: arm for arm in _ROWS[task]}
-
-
-ARMS = arms_of("classification")

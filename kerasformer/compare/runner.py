@@ -102,12 +102,10 @@ def compare(output=None, resume=False, **settings) -> Path:
 
 def load_data(settings: Settings) -> Dataset:
     """The data, limited to what the settings ask for."""
-    dataset: Any
-    if settings.task in ("tagging", "answering"):
-        dataset = load_dataset(settings.data, settings.task, **settings.reading())
-    else:
-        options = {"problem_type": SINGLE_LABEL, **settings.reading()}
-        dataset = load_dataset(settings.data, settings.task, **options)
+    options: dict[str, Any] = {"task": settings.task, **settings.reading()}
+    if settings.task in ("classification", "pairs"):
+        options["problem_type"] = SINGLE_LABEL
+    dataset = load_dataset(settings.data, **options)
     if settings.task == "classification":
         say_joined(dataset.text_columns)
     if settings.limit is None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from typing import Any
 
 from kerasformer.compare.arms import arms_of
 from kerasformer.errors import UserError
@@ -53,7 +54,7 @@ class Settings:
     (0, 1)
     """
 
-    data: str | None = None
+    data: str = None  # type: ignore[assignment] # filled in
     task: str = "classification"
     text_column: str | None = None
     label_column: str | None = None
@@ -61,7 +62,7 @@ class Settings:
     delimiter: str | None = None
     encoding: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
-    arms: tuple[str, ...] | None = None
+    arms: tuple[str, ...] = None  # type: ignore[assignment] # filled in
     seeds: tuple[int, ...] = (0, 1, 2)
     minutes: float | None = 8
     limit: int | None = None
@@ -132,7 +133,7 @@ class Settings:
         >>> Settings.make(data="films.csv", seeds=5, quick=True).command()
         'kerasformer compare --data films.csv --quick --seeds 5'
         """
-        first = {} if self.task == "classification" else {"task": self.task}
+        first: dict[str, Any] = {} if self.task == "classification" else {"task": self.task}
         first |= {"data": self.data} | ({"quick": True} if self.quick else {})
         default = dataclasses.asdict(Settings.make(**first))
         given = first | {k: v for k, v in dataclasses.asdict(self).items() if v != default[k]}

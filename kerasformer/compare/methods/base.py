@@ -27,8 +27,6 @@ class Method(abc.ABC):
         settings: What a run depends on, ready for JSON.
     """
 
-    settings: dict
-
     def __init__(self, dataset, settings, events, kept):
         self.dataset, self.events = dataset, events
         self.quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
