@@ -14,6 +14,7 @@ from kerasformer.cli.text import show
 from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import DTYPES, QUICK
 
+_ARMS = dict.fromkeys(arm for task in TASKS for arm in arms_of(task))
 _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     (
         "--task",
@@ -31,8 +32,7 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     (
         "--arms",
         "ARM",
-        "arms to run, of those that the task has: "
-        f"{', '.join(dict.fromkeys(arm for task in TASKS for arm in arms_of(task)))} (default: all)",
+        f"arms to run, of those that the task has: {', '.join(_ARMS)} (default: all)",
         {"nargs": "+"},
     ),
     (

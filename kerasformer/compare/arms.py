@@ -39,25 +39,33 @@ _WINDOW = Arm(
 )
 
 
-def _transformers(module: str, scratch: str = "Scratch") -> tuple[Arm, ...]:
-    own = f"{module}:{scratch}", f"{module}:Frozen", f"{module}:FineTuned"
+def _transformers(scratch: str, frozen: str, fine_tuned: str) -> tuple[Arm, ...]:
     return (
-        Arm("scratch", "Transformer from scratch", own[0], "#0072B2", "^"),
-        Arm("frozen", "Frozen {pretrained}", own[1], "#009E73", "D", pretrained=True),
-        Arm("fine_tuned", "Fine-tuned {pretrained}", own[2], "#D55E00", "o", pretrained=True),
+        Arm("scratch", "Transformer from scratch", scratch, "#0072B2", "^"),
+        Arm("frozen", "Frozen {pretrained}", frozen, "#009E73", "D", pretrained=True),
+        Arm("fine_tuned", "Fine-tuned {pretrained}", fine_tuned, "#D55E00", "o", pretrained=True),
     )
+
+
+_OF_CLASSES = "classification:Frozen", "classification:FineTuned"
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.
 _ROWS: dict[str, tuple[Arm, ...]] = {
-    "classification": (_MAJORITY, _TFIDF, *_transformers("classification")),
+    "classification": (_MAJORITY, _TFIDF, *_transformers("classification:Scratch", *_OF_CLASSES)),
     "pairs": (
         _MAJORITY,
         replace(_TFIDF, method="classification:TfidfOfPairs"),
-        *_transformers("classification", "ScratchOfPairs"),
+        *_transformers("classification:ScratchOfPairs", *_OF_CLASSES),
     ),
-    "tagging": (_TAG, *_transformers("tagging")),
-    "answering": (_WINDOW, *_transformers("answering")),
+    "tagging": (
+        _TAG,
+        *_transformers("tagging:Scratch", "frozen_tagging:Frozen", "tagging:FineTuned"),
+    ),
+    "answering": (
+        _WINDOW,
+        *_transformers("answering:Scratch", "answering:Frozen", "answering:FineTuned"),
+    ),
 }
 
 

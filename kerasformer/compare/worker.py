@@ -65,7 +65,7 @@ class Events:
             def on_epoch_end(self, epoch, logs=None):
                 seconds = time.perf_counter() - self.started
                 values = {name: logs.get(name) for name in ("loss", "val_loss")}
-                values |= {"accuracy": logs.get(metric), "val_accuracy": logs.get(f"val_{metric}")}
+                values |= {"score": logs.get(metric), "val_score": logs.get(f"val_{metric}")}
                 self.history.append({"epoch": self.epoch, **values, "seconds": seconds})
                 self.report(self.epoch, logs)
 

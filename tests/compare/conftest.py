@@ -1,6 +1,7 @@
-"""A small labelled file and a small pretrained folder for the comparisons."""
+"""A small labelled file for each task and a small pretrained folder for the comparisons."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -97,3 +98,16 @@ def asked(tmp_path_factory):
     file = tmp_path_factory.mktemp("asked") / "asked.json"
     file.write_text(json.dumps({"version": "1.1", "data": articles}))
     return file
+
+
+@pytest.fixture(scope="module")
+def without_graphs():
+    """TensorFlow's functions run without a graph: making one takes longer than a few tiny steps."""
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

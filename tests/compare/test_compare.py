@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
-from kerasformer.compare import ARMS, Settings, compare, runner
+from kerasformer.compare import Settings, arms_of, compare, runner
 from kerasformer.compare.report import load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
@@ -66,7 +66,7 @@ def test_it_leaves_the_record_the_table_the_plots_and_the_page(whole):
 def test_the_record_holds_every_arm_with_its_costs(whole, reviews):
     record = load_record(whole[0])
     assert record["status"] == "complete"
-    assert list(record["arms"]) == list(ARMS)
+    assert list(record["arms"]) == list(arms_of("classification"))
     assert record["data"] == json.loads(json.dumps(load_dataset(reviews).describe()))
     for name, arm in record["arms"].items():
         (run,) = arm["runs"]
@@ -335,6 +335,14 @@ CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
         (CSV.encode(), ["--pretrained", "all-MiniLM-L6-v3"], "all-MiniLM-L6-v2"),
         (CSV.encode(), ["--pretrained", "./no/such/model"], "no/such/model"),
         (CSV.encode(), ["--resume"], "record.json"),
+        (
+            CSV.encode(),
+            ["--task", "tagging", "--arms", "tfidf"],
+            "no arm 'tfidf' for tagging.*freq",
+        ),
+        (CSV.encode(), ["--arms", "sliding_window"], "no arm 'sliding_window' for classification"),
+        (CSV.encode(), ["--task", "pairs"], "second text|two|pair|columns"),
+        (CSV.encode(), ["--task", "answering"], "SQuAD .json"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(
@@ -402,6 +410,20 @@ def test_a_full_disk_is_one_sentence(reviews, tmp_path, capsys, monkeypatch):
         capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path / "out"
     )  # fmt: skip
     assert "No space left" in line
+
+
+def test_only_classification_has_data_of_its_own(tmp_path, capsys):
+    line = fails(capsys, "--task", "tagging", "--output", tmp_path / "out")
+    assert "tagging was given without data" in line
+    assert Settings.make().data == "rotten-tomatoes"
+    with pytest.raises(UserError, match=r"no task 'ranking'.*pairs"):
+        Settings.make(task="ranking")
+
+
+def test_resuming_another_task_is_refused(reviews, tmp_path):
+    folder = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "run")
+    with pytest.raises(UserError, match=r"task was 'classification' .* and is 'tagging' now"):
+        compare(output=folder, resume=True, task="tagging")
 
 
 def test_settings_stand_for_seeds():

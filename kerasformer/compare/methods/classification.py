@@ -34,8 +34,8 @@ class _Classes(Method):
         errors = [
             {
                 "text": _shown(split.texts[index]),
-                "true": int(split.labels[index]),
-                "predicted": int(predicted[index]),
+                "true": shorten(names[split.labels[index]], LONGEST_TEXT),
+                "predicted": shorten(names[predicted[index]], LONGEST_TEXT),
                 "probability": float(highest[index]),
             }
             for index in surest

@@ -29,7 +29,8 @@ def table_7(blocks: int) -> list[str]:
     >>> table_7(blocks=2)
     ['embeddings', 'second_to_last', 'last', 'weighted_all']
     """
-    return [name for name in TABLE_7 if blocks >= 4 or not name.endswith("last_four")]
+    needed = {"second_to_last": 2, "weighted_last_four": 4, "concat_last_four": 4}
+    return [name for name in TABLE_7 if blocks >= needed.get(name, 1)]
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
