@@ -10,11 +10,11 @@ from kerasformer.compare.report.plots import histories, validates
 from kerasformer.compare.report.program import program
 from kerasformer.compare.report.summary import percent_estimate
 from kerasformer.compare.report.tables import (
+    ABOUT_TABLE_7,
     TABLE_7,
     behind,
     cost_columns,
     describe_labels,
-    describe_options,
     notes,
     option_rows,
     quality_columns,
@@ -51,7 +51,7 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         behind={arm.key: behind(findings, arm) for arm in arms},
         table_7=TABLE_7,
         options=option_rows(findings),
-        about_options=describe_options(findings),
+        about_options=ABOUT_TABLE_7,
         trained=any(arm.row.learns for arm in arms),
         has_curves=any(histories(record, arm.key) for arm in arms),
         has_validation=any(validates(record, arm.key) for arm in arms),

@@ -24,7 +24,7 @@ class Option:
     title: str
     measures: dict[str, Estimate | None]  # the metrics, `validation` and `train_seconds`
     seeds: int
-    chosen: int  # with so many seeds it was the best on the validation split
+    chosen: int  # with so many seeds, because it was the best on the validation split
 
     @property
     def times_chosen(self) -> str:
@@ -43,10 +43,10 @@ def layer_options(record: dict, metrics: list[str]) -> list[Option]:
     """
     if Settings.make(**record["settings"]).task != "tagging":
         return []
-    runs = [run["options"] for run in record["arms"].get("frozen", {"runs": []})["runs"]]
-    best = Counter(name for options in runs if (name := _chosen(options)) is not None)
+    runs = record["arms"].get("frozen", {"runs": []})["runs"]
+    chosen = Counter(run["chosen"] for run in runs)
     by_name: dict[str, list[dict]] = {name: [] for name in _TITLES}
-    for option in (option for options in runs for option in options):
+    for option in (option for run in runs for option in run["options"]):
         by_name[option["name"]].append(option)
     return [
         Option(
@@ -57,14 +57,8 @@ def layer_options(record: dict, metrics: list[str]) -> list[Option]:
                 "train_seconds": Estimate.of(each["train_seconds"] for each in found),
             },
             seeds=len(found),
-            chosen=best[name],
+            chosen=chosen[name],
         )
         for name, found in by_name.items()
         if found
     ]
-
-
-def _chosen(options):
-    """The name of the option that is best on the validation split, the first of equals."""
-    judged = [option for option in options if option["validation"] is not None]
-    return max(judged, key=lambda option: option["validation"])["name"] if judged else None

@@ -28,6 +28,13 @@ COST = (
 )
 _OPTION_HEADINGS = ["On validation, %", "Training, s", "Chosen"]
 TABLE_7 = "Which layers a frozen encoder should give"
+ABOUT_TABLE_7 = (
+    "Table 7 of the BERT paper (Devlin et al., 2019) on this data: a linear head on the vectors "
+    "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
+    "is, with each seed, the option that was best on the validation split, or on a tenth of the "
+    "training sentences where there is none; the test split chose nothing. Options for which the "
+    "encoder has too few layers are left out."
+)
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
@@ -144,19 +151,8 @@ def markdown_table(findings: Findings) -> str:
         "within the seed-to-seed spread or the sampling error of the test split."
     )
     if rows := option_rows(findings):
-        parts += [f"## {TABLE_7}", _in_markdown(rows), describe_options(findings)]
+        parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]
     return "\n\n".join(parts) + "\n"
-
-
-def describe_options(findings: Findings) -> str:
-    """What the table of layers is, and which of them the frozen arm has."""
-    main = findings.quality.metrics[0].within_text
-    return (
-        "Table 7 of the BERT paper (Devlin et al., 2019) on this data: a linear head on the words' "
-        "vectors of a frozen encoder, from the layers that each row names. The frozen arm is, with "
-        f"each seed, the one with the best {main} on the validation split; the test split chose "
-        "nothing."
-    )
 
 
 def format_summary(record: dict) -> str:

@@ -84,7 +84,7 @@ class _Maker:
             "parameters": {"trainable": trainable, "total": total},
         }
         if self.task == "tagging" and arm == "frozen":
-            run["options"] = self._options(random, metrics)
+            run |= {"options": self._options(random, metrics), "chosen": LAYERS[4]}
         return run
 
     def _right(self, share, hard):

@@ -184,17 +184,17 @@ def test_table_7_of_bert_ends_with_fine_tuning(make_record):
 def test_the_layers_that_validation_chose_are_marked(make_record):
     record = make_record(task="tagging")
     assert [row[-1] for row in option_rows(Findings(record))[1:]] == ["", "", "", "", "yes", "", ""]
-    record["arms"]["frozen"]["runs"][0]["options"][1]["validation"] = 0.99
-    record["arms"]["frozen"]["runs"][0]["options"][2]["metrics"]["f1"] = 0.99  # of the test split
+    record["arms"]["frozen"]["runs"][0]["chosen"] = "second_to_last"
     shown = [row[-1] for row in option_rows(Findings(record))[1:]]
     assert shown == ["", "1 of 3 seeds", "", "", "2 of 3 seeds", "", ""]
 
 
-def test_layers_that_no_validation_split_judged_are_not_marked(make_record):
-    record = make_record(task="tagging", seeds=(0,))
-    for option in record["arms"]["frozen"]["runs"][0]["options"]:
-        option["validation"] = None
-    assert not any(row[-1] for row in option_rows(Findings(record))[1:])
+def test_options_that_an_encoder_is_too_small_for_are_left_out(make_record):
+    record = make_record(task="tagging")
+    for run in record["arms"]["frozen"]["runs"]:
+        run |= {"options": run["options"][:3] + run["options"][5:], "chosen": "last"}
+    rows = option_rows(Findings(record))
+    assert [row[-1] for row in rows] == ["Chosen", "", "", "yes", "", ""]
 
 
 def test_the_terminal_shows_table_7(make_record):
