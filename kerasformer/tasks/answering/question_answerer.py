@@ -15,6 +15,7 @@ from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWin
 from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
 from kerasformer.tasks.answering.questions import (
     check_answered,
+    gather_questions,
     hold_questions,
     pair_up,
     read_questions,
@@ -141,6 +142,9 @@ class QuestionAnswerer(Trainable, EncoderTask):
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)
 
+    def _gathered(self, x: Any) -> Any:
+        return gather_questions(x)
+
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         return read_questions(*args, **kwargs)
 
@@ -183,8 +187,11 @@ class QuestionAnswerer(Trainable, EncoderTask):
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+    def _training_batches(
+        self, examples: Examples, batch_size: int, **options: Any
+    ) -> AnswerBatches:
         data = self._batches(examples, batch_size, **options)
+        data.windows.warn_of_cut(data.labels, examples.labels)
         if self.encoder_is_frozen:  # its vectors stay the same in all epochs
             add_features(self._vectors, data, self.encoder.config.hidden_size)
         return data
