@@ -450,3 +450,25 @@ def test_questions_from_a_generator():
         model.fit((both for both in zip(pairs, answers, strict=True)), verbose=0)
     with pytest.raises(UserError, match="got a list of strings"):
         model.predict(question for question, _ in pairs)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_collapse_to_one_answer_is_said(frozen):
+    pairs, answers = make_examples(40, 0.5)
+    tokenizer = WordPieceTokenizer.train([text for pair in pairs for text in pair], 100)
+    model = make(tokenizer=tokenizer, freeze_encoder=frozen)
+    model.fit(pairs, [None] * 40, batch_size=8, epochs=6, learning_rate=0.05, verbose=0)
+    options = {"epochs": 1, "learning_rate": 1e-6, "verbose": 0}
+    said = "finds no answer in any of 40 {} windows, .*: fewer than 20 steps are too few to tell"
+    with pytest.warns(UserWarning, match=said.format("validation")):
+        model.fit(pairs, answers, **options, validation_data=(pairs, answers))
+    with pytest.warns(UserWarning, match=said.format("training")):
+        model.fit(pairs, answers, **options)
+    data = model._batches(model._read(pairs, answers), 8)
+    assert model.same_answers(data, "training", 41, 8) == ""  # too few
+
+
+def test_ordinary_training_is_not_said_to_have_collapsed(trained):
+    model, (pairs, answers), _ = trained
+    data = model._batches(model._read(pairs, answers), 8)
+    assert model.same_answers(data, "validation", 32, 8) == ""

@@ -20,7 +20,12 @@ from kerasformer.tasks.answering.questions import (
     pair_up,
     read_questions,
 )
-from kerasformer.tasks.answering.span_outputs import add_features, rank_answers, span_logits
+from kerasformer.tasks.answering.span_outputs import (
+    add_features,
+    rank_answers,
+    same_places,
+    span_logits,
+)
 from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss, span_targets
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
@@ -88,6 +93,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
     HEADS = ("span",)
     RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-5)
     SCORES_VALIDATION = True
+    HIDDEN = ("total", "HasAns_total", "NoAns_total")
     FIT_METRICS = MappingProxyType({"loss_weights": dict.fromkeys(SPAN, 0.5)})
 
     def __init__(
@@ -198,6 +204,10 @@ class QuestionAnswerer(Trainable, EncoderTask):
 
     def _loss_for(self, data: Batches) -> Any:
         return {name: SpanCrossentropy() for name in SPAN}
+
+    def same_answers(self, data: Any, *options: Any) -> str:
+        """Says that one place has the answer in all windows."""
+        return same_places(self, data, *options)
 
     def _outputs(
         self, data: Any, verbose: Any, told: Any, event: str = "predict"
