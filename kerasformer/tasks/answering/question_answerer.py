@@ -30,6 +30,7 @@ from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss,
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 
@@ -129,6 +130,11 @@ class QuestionAnswerer(Trainable, EncoderTask):
     def _description(self) -> dict[str, Any]:
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return {"settings": {name: value for name, value in settings.items() if value is not None}}
+
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `span`."""
+        return self.span
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
@@ -268,6 +274,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
         is_one, pairs = isinstance(question, str), pair_up(question, context)
         threshold = self.threshold if threshold is None else float(threshold)
         options = {"max_answer_length": max_answer_length, "no_answer": threshold is not None}
+        warn_untrained(self)
         outputs = self.predict(pairs, batch_size, verbose)
         found = []
         for ranked in rank_answers(outputs, pairs, n_best=max(top_k, _N_BEST), **options):
