@@ -27,13 +27,13 @@ def ids():
 def make(request, texts):
     """A function that makes an untrained classifier of one kind, always with the same weights."""
 
-    def make(**options):
+    def make(blocks=1, **options):
         keras.utils.set_random_seed(0)
         if request.param == "scratch":
             tokenizer = WordTokenizer.train(texts, vocab_size=60)
             sizes = {"vocab_size": 60, "max_length": 8, "hidden_size": 8}
             return TransformerClassifier(NAMES, **sizes, tokenizer=tokenizer, **options)
-        sizes = {"hidden_size": 12, "num_layers": 2, "num_heads": 3, "intermediate_size": 8}
+        sizes = {"hidden_size": 12, "num_layers": blocks, "num_heads": 3, "intermediate_size": 8}
         sizes |= {"vocab_size": len(WORDS), "max_length": 16, "initializer_range": 0.3}
         rate = options.get("dropout", 0.1)
         config = EncoderConfig(dropout=rate, attention_dropout=rate, **sizes)

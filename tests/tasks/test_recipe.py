@@ -149,7 +149,7 @@ def test_smoothed_labels_keep_the_loss_up(make, texts, ids):
 
 
 def test_what_training_changes_can_be_printed(make):
-    model = make()
+    model = make(blocks=2)
     lines = model.describe_training(model.recipe.change(layer_decay=0.5)).splitlines()
     rows = {line.split()[0]: line.split()[-3:] for line in lines[1:]}
     assert list(rows) == [weight.path for weight in model.weights]
