@@ -21,6 +21,7 @@ PEOPLE = ["Ada", "Bo", "Zoë", "Dee"]
 PLACES = ["Rome", "Åre", "Lima", "Oslo"]
 CONTEXT = "Ada lives in Rome, and Bo in Åre."
 PAIR = ("Where does Ada live?", CONTEXT)
+eager = pytest.mark.usefixtures("eager")  # a few steps; `trained` is made in graphs
 SPARSE = dict.fromkeys(SPAN, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
 
@@ -153,6 +154,7 @@ def test_evaluate_has_the_metrics_of_squad_and_the_loss_of_real_tokens(trained):
     assert model.evaluate(pairs, answers) == pytest.approx([scores["loss"], *means])
 
 
+@eager
 def test_the_loss_of_fit_is_that_of_evaluate():
     model, (pairs, answers) = make(), make_examples(8)
     options = {"batch_size": 8, "learning_rate": 0.0, "verbose": 0}
@@ -164,6 +166,7 @@ def test_the_loss_of_fit_is_that_of_evaluate():
     np.testing.assert_allclose(loss, history.history["val_loss"][0], rtol=1e-5)
 
 
+@eager
 def test_weights_of_questions():
     model, (pairs, answers) = make(), make_examples(4)
     options = {"epochs": 1, "learning_rate": 0.0, "verbose": 0}
@@ -355,6 +358,7 @@ def test_a_saved_model_with_other_windows(tmp_path):
         QuestionAnswerer.from_pretrained(tmp_path)
 
 
+@eager
 def test_a_frozen_encoder_is_computed_once(monkeypatch):
     pairs, answers = make_examples(20)
     tokenizer = WordPieceTokenizer.train([text for pair in pairs for text in pair], 100)
@@ -378,6 +382,7 @@ def test_a_frozen_encoder_is_computed_once(monkeypatch):
     np.testing.assert_allclose(*(model.span.get_weights()[0] for model in models), atol=1e-4)
 
 
+@eager
 @pytest.mark.parametrize("kind", ["sparse", "rows"])
 def test_compiled_by_hand(kind):
     pairs, answers = make_examples(8)
@@ -399,6 +404,7 @@ def test_compiled_by_hand(kind):
     assert model.predict_on_batch(pairs)["start_logits"].shape[0] == 8
 
 
+@eager
 def test_the_best_epoch_by_f1_is_kept():
     pairs, answers = make_examples(24)
     model = make()
@@ -408,6 +414,7 @@ def test_the_best_epoch_by_f1_is_kept():
     assert kept == pytest.approx(max(history["val_f1"]))
 
 
+@eager
 def test_a_data_set_with_its_validation_split():
     pairs, answers = make_examples(24, 0.5)
     questions, contexts = map(list, zip(*pairs, strict=True))
@@ -431,6 +438,7 @@ def test_an_answer_without_a_token_is_refused():
         model.fit([*pairs, hidden], [*answers, ("\u200b", 13)], verbose=0)
 
 
+@eager
 def test_an_answer_that_no_window_has_all_of_is_warned_of():
     pairs, answers = make_examples(3)
     long = "Lima and Oslo and Rome and " * 9
@@ -439,6 +447,7 @@ def test_an_answer_that_no_window_has_all_of_is_warned_of():
         model.fit([pairs[0], ("Where?", long)], [answers[0], (long, 0)], epochs=1, verbose=0)
 
 
+@eager
 def test_questions_from_a_generator():
     pairs, answers = make_examples(4)
     model = make()
