@@ -195,7 +195,8 @@ def _in_markdown(rows):
 def _describe_errors(arm):
     """The errors that an arm was surest of, in a line each."""
     quality = arm.quality
-    lines = ["", f"Test {quality.examples} that {printable(arm.title)} got wrong, surest first:"]
+    order = ", surest first" if arm.errors[0]["probability"] is not None else ""
+    lines = ["", f"Test {quality.examples} that {printable(arm.title)} got wrong{order}:"]
     for error in arm.errors[:_MOST_ERRORS]:
         width = 20 if quality.has_classes else 60
         true, predicted = (
