@@ -63,12 +63,12 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
 
     Args:
         findings: Of a record.
-        brief: Whether to leave out what the terminal has no room for.
+        brief: Whether the headings are those of the terminal.
 
     Returns:
         The rows, none where the record has no options.
     """
-    metrics = [metric for metric in findings.quality.metrics if metric.short or not brief]
+    metrics = [metric for metric in findings.quality.metrics if metric.short]
     options = layer_options(findings.record, [metric.key for metric in metrics])
     if not options:
         return []
