@@ -12,7 +12,14 @@ from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
-from kerasformer.tasks.fitting.loop import batches_done, end_of, fit_batches, fit_from, rewind
+from kerasformer.tasks.fitting.loop import (
+    batches_done,
+    build_state,
+    end_of,
+    fit_batches,
+    fit_from,
+    rewind,
+)
 from kerasformer.tasks.fitting.validation import ValidationScores
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
@@ -138,6 +145,7 @@ class Task(ServingExport):
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         if run and run.finished:
             return end_of(self, run, callbacks)
+        build_state(self, data)
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
