@@ -24,7 +24,7 @@ from kerasformer.tasks.choosing.choices import (
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers, predict_each, softmax
-from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import PooledTask
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.segments import segmented
 from kerasformer.text.texts import check_iterable
@@ -49,7 +49,7 @@ class Choice:
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MultipleChoice(TextTask):
+class MultipleChoice(PooledTask):
     """Which of several choices goes with a text: an answer, an ending.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.4: each choice is a pair of segments,
@@ -95,7 +95,6 @@ class MultipleChoice(TextTask):
     """
 
     HEADS = ("multiple_choice",)
-    NEEDS_POOLER = True
     RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=2e-5)
 
     def __init__(
@@ -139,7 +138,7 @@ class MultipleChoice(TextTask):
             rows = {name: ops.reshape(tensor, (-1, length)) for name, tensor in inputs.items()}
             mask = ops.cast(self.encoder.padding_mask(rows), "bool")
             is_choice = ops.reshape(ops.any(mask, axis=-1), (-1, choices))
-            x = self._encode(rows, ["pooled_output"], training)["pooled_output"]
+            x = self._vectors(rows, training)
             x = ops.reshape(x, (-1, choices, self.encoder.config.hidden_size))
         scores = self.multiple_choice(self.dropout_layer(x, training=training))[..., 0]
         return ops.where(is_choice, scores, _NO_CHOICE)
@@ -197,20 +196,19 @@ class MultipleChoice(TextTask):
         order |= {"batch_size": batch_size, "max_length": self.max_length}
         return ChoiceBatches(*self._rows(examples), labels, weights, **order)
 
-    def _training_batches(
-        self, examples: Examples, batch_size: int, *, class_weight: Any = None, **options: Any
-    ) -> Batches:
-        if not self.encoder_is_frozen:
-            return super()._training_batches(
-                examples, batch_size, class_weight=class_weight, **options
-            )
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        del options["loss"]
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> ChoiceFeatureBatches:
         columns = self._columns(examples, True, class_weight)
         tokenized, counts = self._rows(examples)
-        options |= {"batch_size": batch_size, "max_length": self.max_length}
-        vectors = self._pooled(tokenized)
-        return ChoiceFeatureBatches(vectors, tokenized, counts, *columns, **options)
+        order |= {"batch_size": batch_size, "max_length": self.max_length}
+        return ChoiceFeatureBatches(self._pooled(tokenized), tokenized, counts, *columns, **order)
 
     def _fit_examples(
         self, train: Examples, held: Examples | None, recipe: Recipe, *args: Any, **told: Any

@@ -10,7 +10,8 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.prediction import predict_rows, vectors_model
+from kerasformer.tasks.frozen_vectors import FrozenVectors
+from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
@@ -61,12 +62,27 @@ class TextTask(Trainable, EncoderTask):
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
         return self.tokenizer
 
-    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
-        """The vectors that a frozen encoder's pooler gives, float32 `[n, hidden_size]`."""
-        model = vectors_model(lambda x: self._encode(x, ["pooled_output"], False)["pooled_output"])
-        data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
-        return predict_rows(model, data, self.encoder.config.hidden_size, verbose=0)
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "max_length": self.max_length}
+
+
+class PooledTask(FrozenVectors, TextTask):
+    """A task on the vector of its encoder's pooler."""
+
+    NEEDS_POOLER = True
+
+    def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
+        return self._encode(inputs, ["pooled_output"], training)["pooled_output"]
+
+    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
+        """The vectors of texts that a frozen encoder gives, float32 `[n, hidden_size]`."""
+
+        def compute():
+            data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
+            return predict_rows(
+                self._vectors_model, data, self.encoder.config.hidden_size, verbose=0
+            )
+
+        rows = zip(tokenized.ids, tokenized.type_ids, strict=True)
+        return self._kept(self.feature_cache, compute, map(str, rows))

@@ -1,5 +1,6 @@
 """A class for each word of a sentence, on a pretrained encoder."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,15 +8,16 @@ import keras
 import numpy as np
 
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.data.batches import Batches
+from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.feature_cache import FeatureCache
+from kerasformer.tasks.feature_cache import FeatureCache, new_features
+from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.tagging.tagged import flat_labels
-from kerasformer.tasks.tagging.token_batches import WordFeatureBatches
-from kerasformer.tasks.tagging.token_features import features_key, fit_on_features, word_features
+from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches
 from kerasformer.tasks.tagging.token_vectors import TokenVectors, trained_on
 from kerasformer.tasks.tagging.word_tagger import WordTagger
 from kerasformer.tasks.texts.labels import check_class_names
@@ -26,7 +28,7 @@ _SETTINGS = ("max_length", "overlap", "freeze_encoder", "trained_blocks")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TokenClassifier(WordTagger):
+class TokenClassifier(WordTagger, FrozenVectors):
     """A class for each word: named entities, parts of speech.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 5.3: each token's vector of the last
@@ -79,8 +81,6 @@ class TokenClassifier(WordTagger):
     """
 
     HEADS = ("token_classifier",)
-    # Where `fit` keeps the vectors, and finds those of a model with the same encoder.
-    feature_cache: FeatureCache | None = None
     RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=5e-5)
     FROZEN_RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=3e-3)
 
@@ -166,15 +166,19 @@ class TokenClassifier(WordTagger):
         lead = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return keras.KerasTensor((*lead, len(self.class_names)), "float32")
 
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if not self.encoder_is_frozen:
-            return super()._training_batches(examples, batch_size, **options)
-        options.pop("loss")
-        columns = flat_labels(examples, self.class_names, options.pop("class_weight", None))
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> WordFeatureBatches:
+        columns = flat_labels(examples, self.class_names, class_weight)
         features = self.features(examples.texts, verbose=0, cache=self.feature_cache)
         counts = list(map(len, examples.texts))
-        return WordFeatureBatches(features, counts, *columns, batch_size, **options)
+        return WordFeatureBatches(features, counts, *columns, batch_size, **order)
 
     def features(
         self, words: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
@@ -196,9 +200,18 @@ class TokenClassifier(WordTagger):
         sentences = self._read(words).texts
 
         def compute():
-            return word_features(self, self._windows(sentences), verbose)
+            words = self._windows(sentences)
+            data = TokenBatches(words, batch_size=32, max_length=self.max_length)
+            vectors = new_features((len(words.columns), *self.vectors.feature_shape))
+            predict_each(self._vectors_model, data, data.keeper(vectors), verbose)
+            return vectors
 
-        return compute() if cache is None else cache.get(features_key(self, sentences), compute)
+        settings: dict[str, Any] = {
+            "vectors of words": [self.vectors.indices, self.vectors.pooling.combine],
+            "counts": list(map(len, sentences)),
+            "lengths": [self.max_length, self.overlap],
+        }
+        return self._kept(cache, compute, itertools.chain.from_iterable(sentences), **settings)
 
     def fit_head(
         self,
@@ -226,7 +239,25 @@ class TokenClassifier(WordTagger):
         Raises:
             UserError: A tag is not a class, or there are not as many as vectors.
         """
-        return fit_on_features(self, features, tags, seed, epochs, validation_data, **options)
+
+        def batches(vectors, tags, **order):
+            counts = list(map(len, tags))
+            if sum(counts) != len(vectors):
+                raise UserError(
+                    f"Got vectors of {len(vectors):,} words and tags for {sum(counts):,}: give one "
+                    "for each."
+                )
+            labels, _ = flat_labels(Examples([], tags), self.class_names)
+            return WordFeatureBatches(vectors, counts, labels, **order)
+
+        given = {"epochs": epochs, "validation_data": validation_data, **options}
+        return self._fit_head(batches, features, tags, seed, **given)
+
+    def _reset_head(self) -> None:
+        super()._reset_head()
+        if (mix := self.vectors.mix) is not None:
+            mix.mix.assign(keras.ops.zeros(mix.mix.shape))
+            mix.scale.assign(1.0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -243,7 +243,7 @@ class TextClassifier(FrozenFeatures):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         is_pooled = isinstance(inputs, dict) and "features" in inputs
-        vectors = inputs["features"] if is_pooled else self._pool(inputs, training)
+        vectors = inputs["features"] if is_pooled else self._vectors(inputs, training)
         return self.head(self.dropout_layer(vectors, training=training))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
@@ -252,7 +252,7 @@ class TextClassifier(FrozenFeatures):
         batch = inputs["features"].shape[0] if is_pooled else self._lead(inputs)[0]
         return keras.KerasTensor((batch, len(self.class_names)), "float32")
 
-    def _pool(self, inputs: Any, training: bool | None = None) -> Any:
+    def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
         if self.uses_pooler:
             return self._encode(inputs, ["pooled_output"], training)["pooled_output"]
         outputs = self._encode(inputs, ["embedding_output", "encoder_outputs"], training)
