@@ -22,8 +22,8 @@ from kerasformer.tasks.trainable import Trainable
 class FrozenVectors(Trainable, EncoderTask):
     """A task whose head takes vectors of its encoder, which `fit` computes once if it is frozen.
 
-    A child gives the vectors by `_vectors`, and makes batches of them, which its head takes as the
-    input `features`, by `_feature_batches`.
+    A child gives the vectors by `_vectors`, takes them also as its input `features`, and makes
+    batches of these by `_feature_batches`.
 
     Attributes:
         feature_cache: Where `fit` keeps the vectors, and finds those of a model with the same
@@ -31,7 +31,6 @@ class FrozenVectors(Trainable, EncoderTask):
     """
 
     feature_cache: FeatureCache | None = None
-    head: keras.layers.Dense
     _extractor: "_Extractor | None" = None
 
     def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
@@ -119,7 +118,8 @@ class FrozenVectors(Trainable, EncoderTask):
 
     def _reset_head(self) -> None:
         """Gives the head new first weights."""
-        reset_head(self.head)
+        for head in self.heads.values():
+            reset_head(head)
 
 
 @dataclasses.dataclass

@@ -1,5 +1,6 @@
 """The answer to a question as a span of a text, on a pretrained encoder."""
 
+import itertools
 from types import MappingProxyType
 from typing import Any
 
@@ -19,12 +20,16 @@ from kerasformer.tasks.answering.questions import (
     pair_up,
     read_questions,
 )
-from kerasformer.tasks.answering.span_outputs import add_features, rank_answers, span_logits
+from kerasformer.tasks.answering.span_outputs import (
+    rank_answers,
+    span_logits,
+    token_vectors,
+    vectors_fit,
+)
 from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss, span_targets
-from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
+from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
-from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 
 _SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder", "trained_blocks")
@@ -33,7 +38,7 @@ _N_BEST = 20  # as in transformers' run_qa.py
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class QuestionAnswerer(Trainable, EncoderTask):
+class QuestionAnswerer(FrozenVectors):
     """Where in a text the answer to a question begins and ends.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.2: the question is the first segment
@@ -183,10 +188,17 @@ class QuestionAnswerer(Trainable, EncoderTask):
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+    def _feature_batches(
+        self, examples: Examples, batch_size: int, **options: Any
+    ) -> AnswerBatches:
         data = self._batches(examples, batch_size, **options)
-        if self.encoder_is_frozen:  # its vectors stay the same in all epochs
-            add_features(self._vectors, data, self.encoder.config.hidden_size)
+        if vectors_fit(data, self.encoder.config.hidden_size):
+            data.features = self._kept(
+                self.feature_cache,
+                lambda: token_vectors(self._vectors_model, data),
+                itertools.chain.from_iterable(examples.texts),
+                lengths=[self.max_length, self.overlap],
+            )
         return data
 
     def _loss_for(self, data: Batches) -> Any:
