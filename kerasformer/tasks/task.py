@@ -20,7 +20,7 @@ from kerasformer.tasks.fitting.loop import (
     fit_from,
     rewind,
 )
-from kerasformer.tasks.fitting.validation import ValidationScores
+from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.callbacks import BestEpoch, LastGroup
@@ -146,6 +146,8 @@ class Task(ServingExport):
         if run and run.finished:
             return end_of(self, run, callbacks)
         build_state(self, data)
+        if replicas(self) == 1 and not (self._compiled_by_hand or (run and run.start)):
+            check_monitor(self, recipe.monitor, validation, callbacks)
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))

@@ -190,7 +190,12 @@ class Trainable(BatchMethods):
                 validation = held and make(held, size, loss=loss)
                 return self._train(data, validation, recipe, **told)
             batches, freq = make(held, size, loss=loss), told.pop("validation_freq")
-            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq)
+            few = held.part(slice(size))
+            scores = ValidationScores(
+                lambda: self._evaluate(held, batches)[0],
+                freq,
+                lambda: self._evaluate(few, self._batches(few, size, loss=loss))[0],
+            )
             told["callbacks"] = [scores, *told["callbacks"]]
             return self._train(data, None, recipe, **told)
 

@@ -1,9 +1,11 @@
 """The metrics of the field on held-out examples, after each epoch."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import keras
+
+from kerasformer.training.callbacks import unknown_metric
 
 
 class ValidationScores(keras.callbacks.Callback):
@@ -14,6 +16,7 @@ class ValidationScores(keras.callbacks.Callback):
     Args:
         evaluate: Gives the metrics of the model as it is; those that are no numbers are left out.
         validation_freq: After each so many epochs, or the epochs, counted from 1, as in Keras.
+        glance: Gives those for a few of the examples, which is quick.
 
     Example:
 
@@ -24,16 +27,57 @@ class ValidationScores(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, evaluate: Callable[[], dict[str, Any]], validation_freq: int | Collection[int] = 1
+        self,
+        evaluate: Callable[[], dict[str, Any]],
+        validation_freq: int | Collection[int] = 1,
+        glance: Callable[[], dict[str, Any]] | None = None,
     ):
         super().__init__()
         self._evaluate = evaluate
         self._freq = validation_freq
+        self._glance = glance or evaluate
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, if the epoch is one to evaluate after."""
         freq, number = self._freq, epoch + 1
         is_due = number in freq if isinstance(freq, Collection) else number % freq == 0
         if is_due and logs is not None:
-            scores = self._evaluate().items()
-            logs |= {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
+            logs |= _numbers(self._evaluate())
+
+    def names(self, wanted: str) -> list[str]:
+        """What it adds to the logs; not all of it, if that has a wanted name."""
+        few = _numbers(self._glance())
+        return list(few if wanted in few else _numbers(self._evaluate()))
+
+
+def _numbers(scores: dict[str, Any]) -> dict[str, int | float]:
+    return {f"val_{k}": v for k, v in scores.items() if isinstance(v, int | float)}
+
+
+def check_monitor(
+    task: keras.Model,
+    monitor: str | None,
+    validation: Any,
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> None:
+    """Raises a UserError for a metric that training will not have, before it begins.
+
+    Args:
+        task: The model, compiled, with the variables of its metrics.
+        monitor: The metric, if there is one.
+        validation: What Keras evaluates on, if anything.
+        callbacks: Those of the training; one of a person's own may give any metric.
+    """
+    if not monitor or not all(map(_is_known, callbacks)):
+        return
+    names = sorted(task.get_metrics_result())
+    names += [f"val_{name}" for name in names] if validation else []
+    for one in callbacks:
+        if monitor not in names and isinstance(one, ValidationScores):
+            names += one.names(monitor)
+    if monitor not in names:
+        raise unknown_metric(monitor, names)
+
+
+def _is_known(callback: keras.callbacks.Callback) -> bool:
+    return type(callback).__module__.startswith(("keras.", "kerasformer."))
