@@ -288,6 +288,29 @@ def test_a_collapse_to_one_class_is_said(data, frozen):
         model.fit(*data, **options)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_one_tag_for_all_that_is_evaluated_on_is_said_after_few_steps(data, frozen):
+    model = make(freeze_encoder=frozen)
+    model.token_classifier.bias.assign([9.0, 0.0, 0.0, 0.0])
+    options = {"batch_size": 24, "epochs": 1, "learning_rate": 1e-5, "verbose": 0}
+    with pytest.warns(
+        UserWarning, match="'O' for all of [0-9]+ validation .*: fewer than 20 steps"
+    ):
+        model.fit(*data, **options, validation_data=data)
+
+
+def test_the_progress_line_has_few_metrics_and_the_history_all(data, capsys):
+    options = {"epochs": 1, "batch_size": 24, "learning_rate": 2e-2}
+    history = make().fit(*data, **options, validation_data=data, verbose=2).history
+    shown = {part.split(":")[0].strip() for part in capsys.readouterr().out.split(" - ")[1:]}
+    scores = {"accuracy", "loss", "val_precision", "val_recall", "val_f1", "val_accuracy"}
+    assert scores <= shown
+    assert not [name for name in shown if "macro" in name or "weighted" in name or "supp" in name]
+    assert {"val_macro_f1", "val_weighted_recall", "val_support"} <= history.keys()
+    make().fit(*data, **options, validation_data=data, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
 def test_blocks_above_the_layers_are_not_trained():
     model = make(layers=[0, 1])
     paths = [variable.path for variable in model.trainable_variables]

@@ -16,12 +16,14 @@ from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWin
 from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
 from kerasformer.tasks.answering.questions import (
     check_answered,
+    gather_questions,
     hold_questions,
     pair_up,
     read_questions,
 )
 from kerasformer.tasks.answering.span_outputs import (
     rank_answers,
+    same_places,
     span_logits,
     token_vectors,
     vectors_fit,
@@ -30,6 +32,7 @@ from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss,
 from kerasformer.tasks.examples import Examples, check_counts
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.training import Recipe, answer_metrics
 
 _SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder", "trained_blocks")
@@ -92,6 +95,7 @@ class QuestionAnswerer(FrozenVectors):
     HEADS = ("span",)
     RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-5)
     SCORES_VALIDATION = True
+    HIDDEN = ("total", "HasAns_total", "NoAns_total")
     FIT_METRICS = MappingProxyType({"loss_weights": dict.fromkeys(SPAN, 0.5)})
 
     def __init__(
@@ -118,15 +122,14 @@ class QuestionAnswerer(FrozenVectors):
         """Its head; or none, for a new one, where the source has no such head."""
         if "span" not in checkpoint.heads:
             return {}, {}
-        own = {name: checkpoint.settings[name] for name in _SETTINGS if name in checkpoint.settings}
-        most: Any = own.get("max_length")
-        if kwargs.get("max_length") is not None or (most or 0) > checkpoint.config.max_length:
+        own = read_settings(checkpoint, _SETTINGS)
+        is_other = own.get("max_length") != checkpoint.settings.get("max_length")
+        if is_other or kwargs.get("max_length") is not None:  # the overlap was for that one
             own = {name: own[name] for name in own if name not in ("max_length", "overlap")}
         return {"span": len(SPAN)}, own
 
     def _description(self) -> dict[str, Any]:
-        settings = {name: getattr(self, name) for name in _SETTINGS}
-        return {"settings": {name: value for name, value in settings.items() if value is not None}}
+        return {"settings": settings_of(self, _SETTINGS)}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
@@ -145,6 +148,9 @@ class QuestionAnswerer(FrozenVectors):
 
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)
+
+    def _gathered(self, x: Any) -> Any:
+        return gather_questions(x)
 
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         return read_questions(*args, **kwargs)
@@ -188,9 +194,13 @@ class QuestionAnswerer(FrozenVectors):
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
-    def _feature_batches(
-        self, examples: Examples, batch_size: int, **options: Any
-    ) -> AnswerBatches:
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        data: Any = super()._training_batches(examples, batch_size, **options)
+        if options.get("seed") is not None:  # not of what is evaluated on
+            data.windows.warn_of_cut(data.labels, examples.labels)
+        return data
+
+    def _feature_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         data = self._batches(examples, batch_size, **options)
         if vectors_fit(data, self.encoder.config.hidden_size):
             data.features = self._kept(
@@ -203,6 +213,10 @@ class QuestionAnswerer(FrozenVectors):
 
     def _loss_for(self, data: Batches) -> Any:
         return {name: SpanCrossentropy() for name in SPAN}
+
+    def same_answers(self, data: Any, *options: Any) -> str:
+        """Says that one place has the answer in all windows."""
+        return same_places(self, data, *options)
 
     def _outputs(
         self, data: Any, verbose: Any, told: Any, event: str = "predict"

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from kerasformer.data.batches import Batches
 from kerasformer.training.callbacks import unknown_metric
 
 
@@ -16,7 +17,7 @@ class ValidationScores(keras.callbacks.Callback):
     Args:
         evaluate: Gives the metrics of the model as it is; those that are no numbers are left out.
         validation_freq: After each so many epochs, or the epochs, counted from 1, as in Keras.
-        glance: Gives those for a few of the examples, which is quick.
+        data: The batches that are evaluated on.
 
     Example:
 
@@ -30,28 +31,49 @@ class ValidationScores(keras.callbacks.Callback):
         self,
         evaluate: Callable[[], dict[str, Any]],
         validation_freq: int | Collection[int] = 1,
-        glance: Callable[[], dict[str, Any]] | None = None,
+        data: Batches | None = None,
     ):
         super().__init__()
         self._evaluate = evaluate
         self._freq = validation_freq
-        self._glance = glance or evaluate
+        self.data = data
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, if the epoch is one to evaluate after."""
         freq, number = self._freq, epoch + 1
         is_due = number in freq if isinstance(freq, Collection) else number % freq == 0
         if is_due and logs is not None:
-            logs |= _numbers(self._evaluate())
+            logs |= self.metrics()
 
-    def names(self, wanted: str) -> list[str]:
-        """What it adds to the logs; not all of it, if that has a wanted name."""
-        few = _numbers(self._glance())
-        return list(few if wanted in few else _numbers(self._evaluate()))
+    def metrics(self) -> dict[str, int | float]:
+        """What it adds to the logs, by the model as it is."""
+        scores = self._evaluate().items()
+        return {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
 
 
-def _numbers(scores: dict[str, Any]) -> dict[str, int | float]:
-    return {f"val_{k}": v for k, v in scores.items() if isinstance(v, int | float)}
+class ShortProgress(keras.callbacks.ProgbarLogger):
+    """Keras' progress line, where some metrics would be too many; the history has all of them.
+
+    Args:
+        hidden: How the names begin of the validation metrics to leave out, without `val_`.
+
+    Example:
+
+    >>> ShortProgress(("macro_",)).shown({"loss": 0.5, "val_f1": 0.8, "val_macro_f1": 0.7})
+    {'loss': 0.5, 'val_f1': 0.8}
+    """
+
+    def __init__(self, hidden: tuple[str, ...]):
+        super().__init__()
+        self._hidden = tuple(f"val_{name}" for name in hidden)
+
+    def shown(self, logs: dict[str, Any] | None) -> dict[str, Any]:
+        """Those of the logs that the line has."""
+        return {k: v for k, v in (logs or {}).items() if not k.startswith(self._hidden)}
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Ends the line."""
+        super().on_epoch_end(epoch, self.shown(logs))
 
 
 def check_monitor(
@@ -73,8 +95,8 @@ def check_monitor(
     names = sorted(task.get_metrics_result())
     names += [f"val_{name}" for name in names] if validation else []
     for one in callbacks:
-        if monitor not in names and isinstance(one, ValidationScores):
-            names += one.names(monitor)
+        if isinstance(one, ValidationScores) and monitor not in names:
+            names += one.metrics()
     if monitor not in names:
         raise unknown_metric(monitor, names)
 

@@ -12,6 +12,7 @@ from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
@@ -44,17 +45,11 @@ class TextTask(Trainable, EncoderTask):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        own: dict[str, Any] = {
-            n: checkpoint.settings[n] for n in _SETTINGS if n in checkpoint.settings
-        }
-        if "max_length" in own:  # a folder may say more than its encoder takes
-            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        own = read_settings(checkpoint, _SETTINGS)
         return heads, own | settings if heads else settings
 
     def _description(self) -> dict[str, Any]:
-        settings = {name: getattr(self, name) for name in _SETTINGS}
-        known = {name: value for name, value in settings.items() if value is not None}
-        return super()._description() | {"settings": known}
+        return super()._description() | {"settings": settings_of(self, _SETTINGS)}
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""

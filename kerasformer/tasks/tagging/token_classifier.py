@@ -16,6 +16,7 @@ from kerasformer.tasks.feature_cache import FeatureCache, new_features
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.tagging.tagged import flat_labels
 from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches
 from kerasformer.tasks.tagging.token_vectors import TokenVectors, trained_on
@@ -114,20 +115,16 @@ class TokenClassifier(WordTagger, FrozenVectors):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        names = checkpoint.settings.keys() & {"layers", "combine", *_SETTINGS}
-        own = {name: checkpoint.settings[name] for name in names}
-        if "max_length" in own:  # a folder may say more than its encoder takes
-            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
-        return heads, {**own, **settings} if heads else {}
+        own = read_settings(checkpoint, ("layers", "combine", *_SETTINGS))
+        return heads, own | settings if heads else {}
 
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
         return trained_on(checkpoint.settings, kwargs, checkpoint.config)
 
     def _description(self) -> dict[str, Any]:
-        config = self.get_config()
-        settings = {name: config[name] for name in _SETTINGS} | self.vectors.saved
-        settings = {name: value for name, value in settings.items() if value is not None}
+        vectors = {name: one for name, one in self.vectors.saved.items() if one is not None}
+        settings = settings_of(self, _SETTINGS) | vectors
         described = super()._description() | {"settings": settings}
         if self.vectors.mix is not None:
             like = new_head(self.encoder, len(self.class_names), "token_classifier")

@@ -32,6 +32,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
     """
 
     SCORES_VALIDATION = True
+    HIDDEN = ("macro_", "weighted_", "support")
     FIT_METRICS = MappingProxyType({"weighted_metrics": ["accuracy"]})  # 0 of what is no word
 
     max_length: int
