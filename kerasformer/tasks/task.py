@@ -109,6 +109,17 @@ class Task(ServingExport):
         is_ours = self._compiled_by_fit and getattr(self.optimizer, "made_by_fit", False)
         return self.compiled and not is_ours
 
+    def _check_trainable(self) -> None:
+        self.check_process()
+        if not self.trainable_weights:
+            raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
+        if any(weight.dtype == "float16" for weight in self.trainable_weights):
+            raise UserError(
+                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
+                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
+                "its weights in float32."
+            )
+
     def _train(
         self,
         data: Batches,
@@ -126,16 +137,8 @@ class Task(ServingExport):
 
         Where there is a run, its checkpoints are written, and training goes on from the last one.
         """
-        self.check_process()
-        if not self.trainable_weights:
-            raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
+        self._check_trainable()
         callbacks = as_callbacks(callbacks)
-        if any(weight.dtype == "float16" for weight in self.trainable_weights):
-            raise UserError(
-                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
-                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
-                "its weights in float32."
-            )
         seed_dropout(self, seed)
         if not self._compiled_by_hand:
             callbacks = self._follow(recipe, len(data), validation, callbacks)
