@@ -141,5 +141,5 @@ def test_what_fit_refuses(chooser):
         chooser.fit(EXAMPLES, RIGHT, class_weight={0: 1.0})
     with pytest.raises(UserError, match=r"label_smoothing=0.1 needs as many choices of each"):
         chooser.fit(EXAMPLES, RIGHT, recipe=chooser.recipe.change(label_smoothing=0.1))
-    with pytest.raises(UserError, match="Expected sample_weight to be 4 numbers"):
+    with pytest.raises(UserError, match="got 4 texts and 1 sample_weight"):
         chooser.fit(EXAMPLES, RIGHT, sample_weight=[1.0])
