@@ -15,6 +15,7 @@ from kerasformer.errors import UserError
 from kerasformer.layers.arguments import check_rank
 from kerasformer.models import BertEncoder
 from kerasformer.models.config import input_dict
+from kerasformer.tasks.choosing.choice_loss import NO_CHOICE, SparseChoiceCrossentropy
 from kerasformer.tasks.choosing.choices import (
     ChoiceBatches,
     ChoiceFeatureBatches,
@@ -29,8 +30,6 @@ from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.segments import segmented
 from kerasformer.text.texts import check_iterable
 from kerasformer.training import Recipe
-
-_NO_CHOICE = -1e9  # the score of a choice of padding alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +140,7 @@ class MultipleChoice(PooledTask):
             x = self._vectors(rows, training)
             x = ops.reshape(x, (-1, choices, self.encoder.config.hidden_size))
         scores = self.multiple_choice(self.dropout_layer(x, training=training))[..., 0]
-        return ops.where(is_choice, scores, _NO_CHOICE)
+        return ops.where(is_choice, scores, NO_CHOICE)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -210,20 +209,12 @@ class MultipleChoice(PooledTask):
         order |= {"batch_size": batch_size, "max_length": self.max_length}
         return ChoiceFeatureBatches(self._pooled(tokenized), tokenized, counts, *columns, **order)
 
-    def _fit_examples(
-        self, train: Examples, held: Examples | None, recipe: Recipe, *args: Any, **told: Any
-    ) -> keras.callbacks.History:
-        pairs: Any = train.texts
-        if recipe.label_smoothing and len({len(choices) for _, choices in pairs}) > 1:
-            raise UserError(
-                f"label_smoothing={recipe.label_smoothing} needs as many choices of each text as "
-                "of the others: leave it at 0."
-            )
-        return super()._fit_examples(train, held, recipe, *args, **told)
+    def _loss_for(self, data: Batches) -> Any:
+        return SparseChoiceCrossentropy(from_logits=True)
 
     def _outputs(self, data: Any, verbose: Any, told: Any, event: str = "predict") -> np.ndarray:
         most = int(data.counts.max(initial=0))
-        outputs = np.full((len(data.counts), most), _NO_CHOICE, "float32")
+        outputs = np.full((len(data.counts), most), NO_CHOICE, "float32")
 
         def keep(rows, scores):
             outputs[rows, : scores.shape[1]] = scores
