@@ -472,3 +472,9 @@ def test_ordinary_training_is_not_said_to_have_collapsed(trained):
     model, (pairs, answers), _ = trained
     data = model._batches(model._read(pairs, answers), 8)
     assert model.same_answers(data, "validation", 32, 8) == ""
+
+
+def test_an_untrained_head_is_warned_of():
+    model = make(tokenizer=WordPieceTokenizer.train([*PAIR], 100))
+    with pytest.warns(UserWarning, match="head of this QuestionAnswerer has not been trained"):
+        model.answer(*PAIR)

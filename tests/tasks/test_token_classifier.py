@@ -11,7 +11,8 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import FeatureCache, TokenClassifier
 from kerasformer.tasks.tagging.tagged import read_tagged
-from kerasformer.tasks.tagging.token_vectors import TABLE_7
+from kerasformer.tasks.tagging.token_features import feature_logits
+from kerasformer.tasks.tagging.token_vectors import TABLE_7, TokenVectors, table_7
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.text.words import word_tokens
 from kerasformer.training import entity_metrics
@@ -244,6 +245,33 @@ def test_layers_of_table_7(layers, data, tmp_path):
     copy = TokenClassifier.from_config(model.get_config())
     copy.set_weights(model.get_weights())
     np.testing.assert_allclose(copy(ids), model(ids), atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [*TABLE_7, [0, -1], "sum_last_four", "all"])
+def test_the_features_of_any_layers_follow_from_those_of_all(layers, data):
+    """So that an encoder needs to run once for several heads."""
+    encoder = make_encoder(5)
+    model = make(encoder, layers=layers, freeze_encoder=True)
+    states = make(encoder, layers="all", freeze_encoder=True).features(data[0])
+    states = states.reshape(len(states), 6, -1)
+    features = model.vectors.of_states(states)
+    np.testing.assert_allclose(features, model.features(data[0]), atol=1e-6)
+    assert np.shares_memory(features, states) == (layers not in ([0, -1], "sum_last_four"))
+    counts = list(map(len, data[0]))
+    logits = np.concatenate(model.predict(data[0]))
+    np.testing.assert_allclose(feature_logits(model, features, counts), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", range(1, 6))
+def test_an_encoder_has_those_of_table_7_that_it_has_blocks_for(blocks):
+    def has(layers):
+        try:
+            TokenVectors(layers, None, blocks, hidden_size=2)
+        except ValueError:
+            return False
+        return True
+
+    assert table_7(blocks) == list(filter(has, TABLE_7))
 
 
 def test_features_are_cached_and_train_a_head(data, tmp_path):

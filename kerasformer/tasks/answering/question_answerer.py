@@ -13,7 +13,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWindows, choose_overlap
-from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
+from kerasformer.tasks.answering.answers import tune_no_answer_threshold
 from kerasformer.tasks.answering.questions import (
     check_answered,
     gather_questions,
@@ -33,6 +33,7 @@ from kerasformer.tasks.examples import Examples, check_counts
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.settings import read_settings, settings_of
+from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.training import Recipe, answer_metrics
 
 _SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder", "trained_blocks")
@@ -131,6 +132,11 @@ class QuestionAnswerer(FrozenVectors):
     def _description(self) -> dict[str, Any]:
         return {"settings": settings_of(self, _SETTINGS)}
 
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `span`."""
+        return self.span
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         has_features = isinstance(inputs, dict) and "features" in inputs
@@ -146,14 +152,9 @@ class QuestionAnswerer(FrozenVectors):
         shape = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return {name: keras.KerasTensor(shape, "float32") for name in SPAN}
 
-    def _holds(self, x: Any) -> bool:
-        return hold_questions(x)
-
-    def _gathered(self, x: Any) -> Any:
-        return gather_questions(x)
-
-    def _read(self, *args: Any, **kwargs: Any) -> Examples:
-        return read_questions(*args, **kwargs)
+    _holds = staticmethod(hold_questions)
+    _gathered = staticmethod(gather_questions)
+    _read = staticmethod(read_questions)
 
     def _prepare(self, examples: Examples) -> None:
         check_answered(examples)
@@ -226,7 +227,7 @@ class QuestionAnswerer(FrozenVectors):
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
         threshold = self.threshold
         ranked = rank_answers(outputs, examples.texts, no_answer=threshold is not None)
-        chosen = [_choose(each, threshold).text for each in ranked]
+        chosen = [each.choose(threshold).text for each in ranked]
         loss = span_loss(data.labels, outputs, data.sample_weight)
         return {"loss": loss} | answer_metrics(chosen, _texts(examples.labels))
 
@@ -277,10 +278,11 @@ class QuestionAnswerer(FrozenVectors):
         is_one, pairs = isinstance(question, str), pair_up(question, context)
         threshold = self.threshold if threshold is None else float(threshold)
         options = {"max_answer_length": max_answer_length, "no_answer": threshold is not None}
+        warn_untrained(self)
         outputs = self.predict(pairs, batch_size, verbose)
         found = []
         for ranked in rank_answers(outputs, pairs, n_best=max(top_k, _N_BEST), **options):
-            first = _choose(ranked, threshold)
+            first = ranked.choose(threshold)
             rest = [each for each in ranked.answers if each != first]
             found.append(first if top_k == 1 else [first, *rest][:top_k])
         return found[0] if is_one else found
@@ -289,10 +291,6 @@ class QuestionAnswerer(FrozenVectors):
         """The constructor's arguments."""
         names = ("max_length", "overlap", "threshold")
         return super().get_config() | {name: getattr(self, name) for name in names}
-
-
-def _choose(ranked: RankedAnswers, threshold: float | None) -> Answer:
-    return ranked.best if threshold is None else ranked.choose(threshold)
 
 
 def _texts(labels: list[list[tuple[str, int]]]) -> list[list[str]]:

@@ -12,13 +12,13 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.feature_cache import FeatureCache, new_features
+from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
-from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.tagging.tagged import flat_labels
-from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches
+from kerasformer.tasks.tagging.token_batches import WordFeatureBatches
+from kerasformer.tasks.tagging.token_features import word_features
 from kerasformer.tasks.tagging.token_vectors import TokenVectors, trained_on
 from kerasformer.tasks.tagging.word_tagger import WordTagger
 from kerasformer.tasks.texts.labels import check_class_names
@@ -197,11 +197,7 @@ class TokenClassifier(WordTagger, FrozenVectors):
         sentences = self._read(words).texts
 
         def compute():
-            words = self._windows(sentences)
-            data = TokenBatches(words, batch_size=32, max_length=self.max_length)
-            vectors = new_features((len(words.columns), *self.vectors.feature_shape))
-            predict_each(self._vectors_model, data, data.keeper(vectors), verbose)
-            return vectors
+            return word_features(self, self._windows(sentences), verbose)
 
         settings: dict[str, Any] = {
             "vectors of words": [self.vectors.indices, self.vectors.pooling.combine],

@@ -1,0 +1,41 @@
+"""The vectors of words that a frozen encoder gives, for a head to be trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasformer.tasks.feature_cache import new_features
+from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
+
+if TYPE_CHECKING:
+    from kerasformer.tasks.tagging.token_classifier import TokenClassifier
+
+_BATCH = 32
+
+
+def word_features(
+    model: "TokenClassifier", words: WordWindows, verbose: str | int = "auto"
+) -> np.ndarray:
+    """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
+    data = TokenBatches(words, batch_size=_BATCH, max_length=model.max_length)
+    features = new_features((len(words.columns), *model.vectors.feature_shape))
+    predict_each(model._vectors_model, data, data.keeper(features), verbose)
+    return features
+
+
+def feature_logits(
+    model: "TokenClassifier", features: np.ndarray, counts: Sequence[int]
+) -> np.ndarray:
+    """The logits of words that have vectors already, float32 `[words, classes]`.
+
+    Args:
+        model: The model.
+        features: float `[words, ...]`, what `features` of the model gives.
+        counts: How many of these words each sentence has.
+    """
+    data = WordFeatureBatches(features, counts, batch_size=_BATCH)
+    logits = np.zeros((len(features), len(model.class_names)), "float32")
+    predict_each(model, data, data.keeper(logits), verbose=0)
+    return logits
