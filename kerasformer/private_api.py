@@ -113,7 +113,8 @@ def optimizer_with_hooks(base: type) -> Any:
     """A child of Keras' Adam or AdamW whose clipping and weight decay are public methods.
 
     Keras has no public way to replace these two steps by faster ones, to find the moments of a
-    variable, and to end a group of accumulated gradients early.
+    variable, and to end a group of accumulated gradients early. On TensorFlow it also sums the
+    gradients of one device, by an operation whose graph TensorFlow never lets go.
 
     Args:
         base: `keras.optimizers.AdamW`, for example.
@@ -161,6 +162,14 @@ def optimizer_with_hooks(base: type) -> Any:
 
         def _apply_weight_decay(self, variables):
             self.apply_weight_decay(variables)
+
+        def _all_reduce_sum_gradients(self, grads_and_vars):  # called on TensorFlow alone
+            import tensorflow as tf
+
+            replica = tf.distribute.get_replica_context()
+            if replica and replica.num_replicas_in_sync == 1:
+                return grads_and_vars
+            return super()._all_reduce_sum_gradients(grads_and_vars)
 
     return Hooks
 

@@ -80,6 +80,8 @@ def test_optimizer_with_hooks():
     assert [moment.path.split("/")[-1] for moment in optimizer.moments(bias)] == [
         *("bias_momentum", "bias_velocity"),
     ]
+    if keras.backend.backend() == "tensorflow":  # of which Keras' own is still called
+        assert "_all_reduce_sum_gradients" in Recorded._backend_update_step.__code__.co_names
 
 
 @tensorflow_only

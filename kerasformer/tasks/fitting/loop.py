@@ -138,7 +138,6 @@ def fit_from(
         options |= {"callbacks": told, "verbose": verbose, "shuffle": False}
         try:
             if step:
-                _build_metrics(task, data)
                 told.offset = step
                 start_epoch(epoch)
                 part = {"initial_epoch": epoch, "epochs": epoch + 1, **options}
@@ -170,12 +169,22 @@ def end_of(
     return restore_finished(task, run.start)
 
 
-def _build_metrics(task: keras.Model, data: Batches) -> None:
-    """Makes the variables of the metrics, as Keras does in the first step, or before it."""
+def build_state(task: keras.Model, data: Batches) -> None:
+    """Makes the variables of the optimizer and of the metrics, as Keras does in the first step.
+
+    TensorFlow keeps a function that made variables, and all that it refers to, for as long as the
+    process lives.
+    """
     if replicas(task) > 1:
-        return  # before it
+        return  # Keras makes them before the first step
+    if not task.optimizer.built:
+        task.optimizer.build(task.trainable_variables)
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
-    given = {"x": x, "y": y, "y_pred": task(x, training=False), "sample_weight": sample_weight}
+    specs = task.compute_output_spec(
+        keras.tree.map_structure(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), x)
+    )
+    outputs = keras.tree.map_structure(lambda one: keras.ops.zeros(one.shape, one.dtype), specs)
+    given = {"x": x, "y": y, "y_pred": outputs, "sample_weight": sample_weight}
     task.compute_metrics(**given)
     task.compute_loss(**given, training=False)
     task.reset_metrics()

@@ -60,6 +60,7 @@ def resumed(
         "keras": keras.__version__,
         "backend": f"{backend} {getattr(sys.modules.get(backend), '__version__', '')}".strip(),
         "task": type(task).__name__,
+        "pretrained encoder": getattr(getattr(task, "encoder", None), "origin", None),
         "training data": digest(train),
         "validation data": digest(held),
     }
