@@ -1,5 +1,6 @@
 """What the tests share: one backend's tests, the dtype policy, gradients on any backend."""
 
+import gc
 import os
 import signal
 
@@ -23,6 +24,11 @@ def pytest_configure(config):
     # xdist would begin with the files that have most tests, and end with the few slow ones.
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+    gc.set_threshold(100_000, 10, 10)  # at its own pace the collector takes a sixth of the time
+
+
+def pytest_collection_finish(session):
+    gc.freeze()  # what was imported stays
 
 
 def pytest_runtest_setup(item):

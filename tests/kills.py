@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
@@ -26,5 +27,6 @@ def in_a_child(run, kill_at=None, under=None):
             run()
             os._exit(0)
         except BaseException:
+            traceback.print_exc()
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -4,6 +4,8 @@ import importlib.util
 import multiprocessing
 import sys
 
+from kerasformer.child_process import end_with_parent
+
 
 def require_extra(extra, *modules):
     """Ends the script with one sentence where a package is not installed."""
@@ -21,6 +23,11 @@ def start(target, *arguments):
     """Runs one side in a process of its own; gives the pipe to it, and what it calls itself."""
     context = multiprocessing.get_context("spawn")
     connection, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+    process = context.Process(target=_run, args=(target, theirs, *arguments), daemon=True)
     process.start()
     return connection, connection.recv()
+
+
+def _run(target, *arguments):
+    end_with_parent()
+    target(*arguments)

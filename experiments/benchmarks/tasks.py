@@ -25,7 +25,7 @@ from kerasformer.tasks.kinds import KINDS, main_metric
 
 def make(task, dataset, folder, args):
     """Our model, and the recipe of both sides."""
-    model = KINDS[task].new_model(dataset, folder)
+    model = KINDS[task].new_model(dataset, folder, dtype=args.dtype)
     changes = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")}
     return model, model.recipe.change(**changes)
 
@@ -105,13 +105,20 @@ def peer(connection, task, folder, dataset, args):
         warmup = round(recipe.warmup_ratio * steps)
         return optimizer, transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
 
+    def precision():
+        """Half precision as Keras' policy has it: weights and losses stay float32."""
+        half = args.dtype == "mixed_bfloat16"
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=half)
+
     def train(model, data, recipe):
         model.train()
         optimizer, schedule = optimizer_of(model, recipe, recipe.epochs * len(data))
         for epoch in range(recipe.epochs):
             data.start_epoch(epoch)
             for index in range(len(data)):
-                model(**tensors(data[index][0]), **labels(data, index)).loss.backward()
+                with precision():
+                    loss = model(**tensors(data[index][0]), **labels(data, index)).loss
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
                 optimizer.step()
                 schedule.step()
@@ -121,11 +128,11 @@ def peer(connection, task, folder, dataset, args):
         model.eval()
 
         def predict(inputs):
-            with torch.inference_mode():
+            with torch.inference_mode(), precision():
                 outputs = model(**tensors(inputs))
             if task == "answering":
-                return {n: outputs[n].numpy() for n in ("start_logits", "end_logits")}
-            return outputs.logits.numpy()
+                return {n: outputs[n].float().numpy() for n in ("start_logits", "end_logits")}
+            return outputs.logits.float().numpy()
 
         return predict
 
@@ -157,6 +164,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="by default those of our recipe")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--dtype", choices=("float32", "mixed_bfloat16"), default="float32")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     require_extra("peers", "torch", "transformers")

@@ -1,18 +1,27 @@
 """Train from scratch, on frozen features and fine-tuned, and report which is worth it.
 
-Trains and compares classifiers on one labelled data set: the majority class, TF-IDF + logistic
-regression, a transformer from scratch, a linear head on frozen pretrained features, and a
-fine-tuned pretrained model. Writes a record, a table, plots and an HTML report.
+Trains and compares models of one task on one labelled data set: a transformer from scratch, a
+linear head on frozen pretrained features, a fine-tuned pretrained model, and what they must beat:
+the majority class and TF-IDF + logistic regression for classes of texts and of pairs, the most
+frequent tag of each word for tagging, a sliding window of words for answering. Writes a record, a
+table, plots and an HTML report.
 """
 
 import argparse
 
-from kerasformer.cli.options import add_data
+from kerasformer.cli.options import TASKS, add_reading
 from kerasformer.cli.text import show
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import DTYPES, QUICK
 
+_ARMS = dict.fromkeys(arm for task in TASKS for arm in arms_of(task))
 _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
+    (
+        "--task",
+        "TASK",
+        f"what the examples are for: {', '.join(TASKS)} (default: classification)",
+        {"choices": TASKS},
+    ),
     (
         "--pretrained",
         "SOURCE",
@@ -20,7 +29,12 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
         "(default: all-MiniLM-L6-v2)",
         {},
     ),
-    ("--arms", "ARM", f"arms to run, out of {', '.join(ARMS)} (default: all)", {"nargs": "+"}),
+    (
+        "--arms",
+        "ARM",
+        f"arms to run, of those that the task has: {', '.join(_ARMS)} (default: all)",
+        {"nargs": "+"},
+    ),
     (
         "--seeds",
         "N",
@@ -55,8 +69,8 @@ _FLAGS = (
     ("--keep-models", "save the model of each arm's first seed in DIR/models"),
     (
         "--quick",
-        f"a first look: {QUICK['limit']:,} texts to train on, at most {QUICK['test_limit']:,} to "
-        "test on, one seed",
+        f"a first look: {QUICK['limit']:,} examples to train on, at most "
+        f"{QUICK['test_limit']:,} to test on, one seed",
     ),
     ("--resume", "continue the interrupted comparison in --output, or else the latest one"),
 )
@@ -65,7 +79,13 @@ _FLAGS = (
 def add_options(command):
     """Adds the options to the parser of the command."""
     command.argument_default = argparse.SUPPRESS  # what is not given keeps the default of Settings
-    add_data(command)
+    command.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="for classification rotten-tomatoes (the default) or imdb; for any task tfds:NAME, a "
+        "file, or a folder of files named train, validation and test",
+    )
+    add_reading(command, label="column of the class or the tags")
     for option, metavar, help, kwargs in _OPTIONS:
         command.add_argument(option, metavar=metavar, help=help, **kwargs)
     for option, help in _FLAGS:

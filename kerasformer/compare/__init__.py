@@ -1,9 +1,9 @@
-"""Scratch against pretrained, side by side on one labelled data set."""
+"""Scratch against pretrained, side by side on one data set of any task."""
 
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import Settings
 
-__all__ = ["ARMS", "Settings", "compare"]
+__all__ = ["Settings", "arms_of", "compare"]
 
 
 def __getattr__(name):

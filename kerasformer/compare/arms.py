@@ -1,8 +1,10 @@
 """The arms of a comparison: a new one takes a row here and the class that the row names."""
 
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from kerasformer.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -11,24 +13,73 @@ class Arm:
 
     key: str  # its name in commands and in the record
     title: str  # {pretrained} stands for the name of the pretrained model
-    classifier: str  # the class in kerasformer.compare.classifiers
+    method: str  # the module in kerasformer.compare.methods and the class in it
     color: str  # of Okabe and Ito, who chose them for any colour vision
     marker: str
-    learns: bool = True  # from the texts
+    learns: bool = True  # from the examples
     pretrained: bool = False
     deterministic: bool = False  # every seed gives the same result, so one run is enough
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
-        return pkgutil.resolve_name(f"kerasformer.compare.classifiers:{self.classifier}")
+        return pkgutil.resolve_name(f"kerasformer.compare.methods.{self.method}")
+
+
+_FLOOR: dict[str, Any] = {"color": "#555555", "marker": "X", "deterministic": True}
+_MAJORITY = Arm("majority", "Majority class", "classification:Majority", **_FLOOR, learns=False)
+_TFIDF = Arm(
+    *("tfidf", "TF-IDF + logistic regression", "classification:Tfidf", "#E69F00", "s"),
+    deterministic=True,
+)
+_TAG = Arm("frequent_tag", "Most frequent tag of each word", "tagging:FrequentTag", **_FLOOR)
+_WINDOW = Arm(
+    *("sliding_window", "Sliding window of words", "answering:SlidingWindow"),
+    **_FLOOR,
+    learns=False,
+)
+
+
+def _transformers(scratch: str, frozen: str, fine_tuned: str) -> tuple[Arm, ...]:
+    return (
+        Arm("scratch", "Transformer from scratch", scratch, "#0072B2", "^"),
+        Arm("frozen", "Frozen {pretrained}", frozen, "#009E73", "D", pretrained=True),
+        Arm("fine_tuned", "Fine-tuned {pretrained}", fine_tuned, "#D55E00", "o", pretrained=True),
+    )
+
+
+_OF_CLASSES = "classification:Frozen", "classification:FineTuned"
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.
-_ROWS = (
-    Arm("majority", "Majority class", "Majority", "#555555", "X", learns=False, deterministic=True),
-    Arm("tfidf", "TF-IDF + logistic regression", "Tfidf", "#E69F00", "s", deterministic=True),
-    Arm("scratch", "Transformer from scratch", "Scratch", "#0072B2", "^"),
-    Arm("frozen", "Frozen {pretrained}", "Frozen", "#009E73", "D", pretrained=True),
-    Arm("fine_tuned", "Fine-tuned {pretrained}", "FineTuned", "#D55E00", "o", pretrained=True),
-)
-ARMS = {arm.key: arm for arm in _ROWS}
+_ROWS: dict[str, tuple[Arm, ...]] = {
+    "classification": (_MAJORITY, _TFIDF, *_transformers("classification:Scratch", *_OF_CLASSES)),
+    "pairs": (
+        _MAJORITY,
+        replace(_TFIDF, method="classification:TfidfOfPairs"),
+        *_transformers("classification:ScratchOfPairs", *_OF_CLASSES),
+    ),
+    "tagging": (
+        _TAG,
+        *_transformers("tagging:Scratch", "frozen_tagging:Frozen", "tagging:FineTuned"),
+    ),
+    "answering": (
+        _WINDOW,
+        *_transformers("answering:Scratch", "answering:Frozen", "answering:FineTuned"),
+    ),
+}
+
+
+def arms_of(task: str) -> dict[str, Arm]:
+    """The arms that are compared for a task, by their keys.
+
+    Raises:
+        UserError: There is no such task.
+
+    Example:
+
+    >>> list(arms_of("tagging"))
+    ['frequent_tag', 'scratch', 'frozen', 'fine_tuned']
+    """
+    if task not in _ROWS:
+        raise UserError(f"There is no task {task!r} to compare: give one of {', '.join(_ROWS)}.")
+    return {arm.key: arm for arm in _ROWS[task]}

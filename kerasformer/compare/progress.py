@@ -1,14 +1,18 @@
 """The live progress of a comparison: run, arm, seed, phase, epoch, loss, time left."""
 
+from kerasformer.compare.quality import QUALITY, Quality
 from kerasformer.progress import Bars
 
 
 class Progress(Bars):
-    """A live line on a terminal, else a line for each phase; `total` and `done` count runs."""
+    """A live line on a terminal, else a line for each phase; `total` and `done` count runs.
 
-    def __init__(self, total: int, done: int = 0):
+    `quality` says which metrics of a run to tell.
+    """
+
+    def __init__(self, total: int, done: int = 0, quality: Quality = QUALITY["classification"]):
         super().__init__()
-        self.total, self.done = total, done
+        self.total, self.done, self.quality = total, done, quality
         self.add("starting")
 
     def start(self, title, seed):
@@ -24,6 +28,10 @@ class Progress(Bars):
         if not self.shown:
             self.say(f"{self.run}: {name}")
 
+    def note(self, text):
+        """What a person should know of the arm."""
+        self.say(f"{self.title}: {text}")
+
     def progress(self, epoch, epochs, done, loss):
         """Some batches of an epoch are done; `done` counts epochs, with their parts."""
         text = f"{self.run}: epoch {epoch}/{epochs}"
@@ -36,10 +44,8 @@ class Progress(Bars):
     def finish(self, run):
         """A run is done."""
         self.done += 1
-        self.say(
-            f"{self.run}: accuracy {run['metrics']['accuracy']:.3f}, "
-            f"macro F1 {run['metrics']['f1']:.3f}, trained in {run['train_seconds']:.1f} s"
-        )
+        metrics = (f"{m.within_text} {run['metrics'][m.key]:.3f}" for m in self.quality.metrics[:2])
+        self.say(f"{self.run}: {', '.join(metrics)}, trained in {run['train_seconds']:.1f} s")
 
     def leave_out(self, count):
         """Some further runs of an arm would take too long."""

@@ -11,18 +11,19 @@ import shlex
 import shutil
 import time
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from kerasformer.checkpoints.source_files import digests
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.arms import arms_of
 from kerasformer.compare.progress import Progress
+from kerasformer.compare.quality import quality_of
 from kerasformer.compare.report import load_record, write_report
 from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.compare.worker import KEPT, work
-from kerasformer.data import LabeledDataset, load_dataset
+from kerasformer.data import load_dataset
 from kerasformer.data.columns import say_joined
+from kerasformer.data.dataset import Dataset
 from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.errors import UserError, require
 from kerasformer.files import (
@@ -40,7 +41,7 @@ from kerasformer.sources import resolve
 
 
 def compare(output=None, resume=False, **settings) -> Path:
-    """Compares classifiers trained from scratch, on frozen features, and fine-tuned.
+    """Compares models of a task: a floor, from scratch, on frozen features, and fine-tuned.
 
     Each arm runs in a process of its own. The record is written after every run, so that an
     interruption loses no finished one.
@@ -99,32 +100,36 @@ def compare(output=None, resume=False, **settings) -> Path:
     return folder
 
 
-def load_data(settings: Settings) -> LabeledDataset:
+def load_data(settings: Settings) -> Dataset:
     """The data, limited to what the settings ask for."""
-    dataset = load_dataset(settings.data, problem_type=SINGLE_LABEL, **settings.reading())
-    say_joined(dataset.text_columns)
+    options: dict[str, Any] = {"task": settings.task, **settings.reading()}
+    if settings.task in ("classification", "pairs"):
+        options["problem_type"] = SINGLE_LABEL
+    dataset = load_dataset(settings.data, **options)
+    if settings.task == "classification":
+        say_joined(dataset.text_columns)
     if settings.limit is None:
         return dataset
     if settings.test_limit is None:
         return dataset.limited(settings.limit)
     tested = {"test": dataset.test}
     trained = {name: split for name, split in dataset.splits.items() if name != "test"}
-    least = sum(len(np.unique(split.labels)) for split in trained.values())
-    if settings.quick and settings.limit < least:
+    learnt = dataclasses.replace(dataset, splits=trained)
+    if settings.quick and settings.limit < (least := learnt.least_limit):
         raise UserError(
-            f"--quick trains on about {settings.limit:,} texts, too few for the "
-            f"{len(dataset.class_names):,} classes of {dataset.name}: leave it out, or add "
-            f"--limit {least} or more."
+            f"--quick trains on about {settings.limit:,} {dataset.noun}, too few for the "
+            f"classes of {dataset.name}: leave it out, or add --limit {least} or more."
         )
-    test_limit = max(settings.test_limit, len(dataset.class_names))
-    learnt = dataclasses.replace(dataset, splits=trained).limited(settings.limit)
-    judged = dataclasses.replace(learnt, splits=tested).limited(test_limit)
+    learnt = learnt.limited(settings.limit)
+    judged = dataclasses.replace(learnt, splits=tested)
+    judged = judged.limited(max(settings.test_limit, judged.least_limit))
     return dataclasses.replace(judged, splits=learnt.splits | judged.splits)
 
 
 def _identify_model(settings: Settings) -> dict[str, str] | None:
     """The sha256 of each file of the pretrained model but its texts; None where no arm has one."""
-    if not any(ARMS[arm].pretrained for arm in settings.arms):
+    arms = arms_of(settings.task)
+    if not any(arms[arm].pretrained for arm in settings.arms):
         return None
     return digests(resolve(settings.pretrained))
 
@@ -146,7 +151,8 @@ def _run_arms(record, dataset, settings, folder):
     total = len(settings.arms) * len(settings.seeds)
     record["status"] = "interrupted"  # until the last run is done
     try:
-        with Progress(total, done=total - sum(map(len, todo.values()))) as progress:
+        quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
+        with Progress(total, total - sum(map(len, todo.values())), quality) as progress:
             for arm, seeds in todo.items():
                 if seeds:
                     _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
@@ -180,7 +186,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    title = ARMS[arm].title.format(pretrained=settings.pretrained.rstrip("/").rpartition("/")[2])
+    name = settings.pretrained.rstrip("/").rpartition("/")[2]
+    title = arms_of(settings.task)[arm].title.format(pretrained=name)
     progress.start(title, seeds[0])
     arguments = (sender, arm, dataset, settings, seeds, folder)
     process = context.Process(target=work, args=arguments)
@@ -249,8 +256,10 @@ def _write_record(record, folder):
 def _settings_to_resume(record, given):
     """The record's settings; those given anew must be the same."""
     settings = Settings.make(**record["settings"])
-    for name, value in dataclasses.asdict(Settings.make(**given)).items():
-        if given.get(name) is not None and value != getattr(settings, name):
+    given = {name: value for name, value in given.items() if value is not None}
+    asked = Settings.make(**{"task": settings.task, "data": settings.data} | given)
+    for name, value in dataclasses.asdict(asked).items():
+        if name in given and value != getattr(settings, name):
             raise UserError(
                 f"{name} was {getattr(settings, name)!r} when the comparison was started and is "
                 f"{value!r} now; resume without it, or start a new comparison."

@@ -2,8 +2,9 @@
 
 import dataclasses
 import shlex
+from typing import Any
 
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.arms import arms_of
 from kerasformer.errors import UserError
 
 DTYPES = ("float32", "mixed_bfloat16")
@@ -19,14 +20,17 @@ class Settings:
     """The settings of one comparison, as its record keeps them.
 
     Attributes:
-        data: A source of labelled texts, see `kerasformer.load_dataset`.
-        text_column: The column of the text, if it has an unusual name.
-        label_column: The column of the class, if it has an unusual name.
+        data: A source of labelled texts, or of the examples of another task, see
+            `kerasformer.load_dataset`; only classification has a default.
+        task: What the examples are for: `"classification"`, `"pairs"`, `"tagging"` or
+            `"answering"`.
+        text_column: The column of the text, if it has an unusual name; of pairs both.
+        label_column: The column of the class or the tags, if it has an unusual name.
         header: How the files are read, as in `load_dataset`, like the following.
         delimiter: As in `load_dataset`.
         encoding: As in `load_dataset`.
         pretrained: A source of a pretrained encoder, see `kerasformer.resolve`.
-        arms: The keys of the arms to run, in `ARMS`.
+        arms: The keys of the arms to run, of those that the task has; by default all.
         seeds: The seeds to train each arm with; a number n stands for 0 to n - 1.
         minutes: Time budget: after the first seed of each arm, another one is trained only if it
             is expected to end within these minutes. None trains all seeds, and is the default
@@ -41,7 +45,8 @@ class Settings:
         quick: A first look: `QUICK` replaces the defaults.
 
     Raises:
-        UserError: An arm or the dtype is unknown, or a number is not positive.
+        UserError: The task has no such arm or no data, the dtype is unknown, or a number is not
+            positive.
 
     Example:
 
@@ -49,14 +54,15 @@ class Settings:
     (0, 1)
     """
 
-    data: str = "rotten-tomatoes"
+    data: str = None  # type: ignore[assignment] # filled in
+    task: str = "classification"
     text_column: str | None = None
     label_column: str | None = None
     header: bool | None = None
     delimiter: str | None = None
     encoding: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = None  # type: ignore[assignment] # filled in
     seeds: tuple[int, ...] = (0, 1, 2)
     minutes: float | None = 8
     limit: int | None = None
@@ -67,11 +73,7 @@ class Settings:
     quick: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "arms", tuple(self.arms))
-        if unknown := [arm for arm in self.arms if arm not in ARMS]:
-            raise UserError(f"There is no arm {unknown[0]!r}; choose from {', '.join(ARMS)}.")
-        if not self.arms:
-            raise UserError(f"No arm was given; choose from {', '.join(ARMS)}.")
+        self._fill_in()
         if self.dtype not in (None, *DTYPES):
             raise UserError(f"dtype is {self.dtype!r}; expected {' or '.join(DTYPES)}.")
         for name in ("seeds", "limit", "test_limit", "epochs"):
@@ -87,6 +89,26 @@ class Settings:
             )
         seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
         object.__setattr__(self, "seeds", tuple(seeds))
+
+    def _fill_in(self):
+        """What follows from the task where it is not given."""
+        known = arms_of(self.task)
+        arms = tuple(known) if self.arms is None else tuple(self.arms)
+        if unknown := [arm for arm in arms if arm not in known]:
+            raise UserError(
+                f"There is no arm {unknown[0]!r} for {self.task}; choose from {', '.join(known)}."
+            )
+        if not arms:
+            raise UserError(f"No arm was given; choose from {', '.join(known)}.")
+        object.__setattr__(self, "arms", arms)
+        if self.data is not None:
+            return
+        if self.task != "classification":
+            raise UserError(
+                f"The task {self.task} was given without data; give data, a file or folder of "
+                "your examples, as well."
+            )
+        object.__setattr__(self, "data", "rotten-tomatoes")
 
     @classmethod
     def make(cls, **given) -> "Settings":
@@ -111,9 +133,10 @@ class Settings:
         >>> Settings.make(data="films.csv", seeds=5, quick=True).command()
         'kerasformer compare --data films.csv --quick --seeds 5'
         """
-        default = dataclasses.asdict(Settings.make(quick=self.quick))
-        given = {k: v for k, v in dataclasses.asdict(self).items() if v != default[k]}
-        given = {"data": self.data} | ({"quick": True} if self.quick else {}) | given
+        first: dict[str, Any] = {} if self.task == "classification" else {"task": self.task}
+        first |= {"data": self.data} | ({"quick": True} if self.quick else {})
+        default = dataclasses.asdict(Settings.make(**first))
+        given = first | {k: v for k, v in dataclasses.asdict(self).items() if v != default[k]}
         minutes = given.pop("minutes", default["minutes"])
         if minutes is None and default["minutes"] is not None:
             given["seeds"] = self.seeds  # no time budget, as where seeds are given

@@ -9,7 +9,7 @@ import time
 import traceback
 
 from kerasformer.child_process import end_with_parent
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import MODELS
 from kerasformer.errors import UserError
 from kerasformer.progress import stderr_to_nowhere
@@ -31,8 +31,15 @@ class Events:
         """A part of the run begins whose end cannot be foreseen."""
         self.send("phase", name=name)
 
-    def keras_callback(self, epochs):
-        """A Keras callback that sends progress and collects the curves of `epochs` epochs."""
+    def note(self, text):
+        """What a person should know of the arm."""
+        self.send("note", text=text)
+
+    def keras_callback(self, epochs, metric):
+        """A Keras callback that sends progress and collects the curves of `epochs` epochs.
+
+        The curves are those of the loss, and of a metric where Keras' logs have it.
+        """
         import keras
 
         events = self
@@ -57,8 +64,8 @@ class Events:
 
             def on_epoch_end(self, epoch, logs=None):
                 seconds = time.perf_counter() - self.started
-                names = ("loss", "accuracy", "val_loss", "val_accuracy")
-                values = {name: logs.get(name) for name in names}
+                values = {name: logs.get(name) for name in ("loss", "val_loss")}
+                values |= {"score": logs.get(metric), "val_score": logs.get(f"val_{metric}")}
                 self.history.append({"epoch": self.epoch, **values, "seconds": seconds})
                 self.report(self.epoch, logs)
 
@@ -82,7 +89,8 @@ def work(connection, arm, dataset, settings, seeds, folder):
     events = Events(connection)
     try:
         with stderr_to_nowhere():  # TensorFlow's first messages ignore every log level
-            running = ARMS[arm].load()(dataset, settings, events, folder / KEPT)
+            method = arms_of(settings.task)[arm].load()
+            running = method(dataset, settings, events, folder / KEPT)
         # TensorFlow warns of retraced graphs, which is what batches of several lengths take.
         for name in ("tensorflow", "absl"):
             logging.getLogger(name).setLevel(logging.ERROR)

@@ -185,15 +185,18 @@ class Dataset(ABC, Generic[ExamplesT]):
         hashed = f"{RULE}{self._hashed}"
         return self._with(splits, f"{rule}; the hash is {hashed}; duplicates stay on one side.")
 
+    @property
+    def least_limit(self) -> int:
+        """The lowest number that `limited` takes: one example of each class in each split."""
+        return sum(len(np.unique(self._strata(split))) for split in self.splits.values())
+
     def limited(self, limit: int) -> Self:
         """About `limit` examples over all splits, with the balance of splits and classes as it is.
 
         Raises:
             UserError: The limit is less than one example of each class in each split.
         """
-        strata = {name: self._strata(split) for name, split in self.splits.items()}
-        least = sum(len(np.unique(classes)) for classes in strata.values())
-        if limit < least:
+        if limit < (least := self.least_limit):
             raise UserError(
                 f"The limit {limit} is too small for {self.name}: give at least {least}, one "
                 "example of each class in each split."
@@ -202,7 +205,7 @@ class Dataset(ABC, Generic[ExamplesT]):
         if limit >= total:
             return self
         splits = {
-            name: split.take(sample(split.keys, strata[name], limit / total))
+            name: split.take(sample(split.keys, self._strata(split), limit / total))
             for name, split in self.splits.items()
         }
         return self._with(

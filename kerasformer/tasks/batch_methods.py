@@ -49,6 +49,10 @@ class BatchMethods(Task, abc.ABC):
         """Whether x has examples as a person has them, and not tensors; a UserError for neither."""
         return hold_strings(x)
 
+    def _gathered(self, x: Any) -> Any:
+        """An iterator of examples as a list, since it can be read only once; else x."""
+        return gather(x)
+
     def _read(
         self,
         x: Any,
@@ -71,7 +75,7 @@ class BatchMethods(Task, abc.ABC):
             UserError: There is no such split.
         """
         if not isinstance(x, Dataset):
-            return gather(x)
+            return self._gathered(x)
         if name not in x.splits:
             raise UserError(
                 f"The data set {x.name} has no {name} split: give another one of its splits, such "
@@ -122,7 +126,7 @@ class BatchMethods(Task, abc.ABC):
         return_dict: bool = False,
     ) -> Any:
         """As `keras.Model.train_on_batch`, of texts or tensors, once the model is compiled."""
-        if self.compiled and self._holds(x := gather(x)):
+        if self.compiled and self._holds(x := self._gathered(x)):
             x, y, sample_weight = self._one_batch(x, y, sample_weight, class_weight)
             with whole_batches(self):
                 return super().train_on_batch(x, y, sample_weight, None, return_dict)
@@ -132,7 +136,7 @@ class BatchMethods(Task, abc.ABC):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """As `keras.Model.test_on_batch`, of texts or tensors, once the model is compiled."""
-        if self.compiled and self._holds(x := gather(x)):
+        if self.compiled and self._holds(x := self._gathered(x)):
             x, y, sample_weight = self._one_batch(x, y, sample_weight)
             with whole_batches(self):
                 return super().test_on_batch(x, y, sample_weight, return_dict)
@@ -140,7 +144,7 @@ class BatchMethods(Task, abc.ABC):
 
     def predict_on_batch(self, x: Any) -> Any:
         """As `keras.Model.predict_on_batch`, of texts or tensors."""
-        if self._holds(x := gather(x)):
+        if self._holds(x := self._gathered(x)):
             examples = self._read(x)
             if not examples.texts:
                 raise UserError("There is no text to predict; give at least one.")

@@ -159,7 +159,8 @@ class Task(ServingExport):
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
-        check, collapse = DivergenceCheck(), CollapseCheck(data, validation)
+        scores = (one.data for one in callbacks if isinstance(one, ValidationScores))
+        check, collapse = DivergenceCheck(), CollapseCheck(data, validation or next(scores, None))
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
         told |= {} if is_first_process() else {"verbose": 0}
@@ -197,6 +198,17 @@ class Task(ServingExport):
         # The metric of the best epoch may be one that another callback gives.
         last = [BestEpoch(recipe)] if recipe.monitor else []
         return [*([LastGroup(batches)] if recipe.accumulate > 1 else []), *callbacks, *last]
+
+    def same_answers(self, data: Batches, which: str, least: int, batches: int) -> str:
+        """Says that the answers to all examples are one and the same, of a task without classes.
+
+        Args:
+            data: Batches, of which the first ones are looked at.
+            which: What to call their examples.
+            least: Of fewer examples nothing is said.
+            batches: How many batches to look at.
+        """
+        return ""
 
     def _loss_for(self, data: Batches) -> Any:
         """The loss of the logits that `fit` compiles the model with, for the labels of batches."""

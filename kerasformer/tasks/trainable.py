@@ -11,7 +11,7 @@ from kerasformer.errors import UserError
 from kerasformer.tasks.batch_methods import BatchMethods
 from kerasformer.tasks.examples import Examples, check_counts, check_frequency, refuse_given
 from kerasformer.tasks.fitting.resumable import resumed
-from kerasformer.tasks.fitting.validation import ValidationScores
+from kerasformer.tasks.fitting.validation import ShortProgress, ValidationScores
 from kerasformer.tasks.prediction import callback_list
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.training import Recipe
@@ -30,6 +30,7 @@ class Trainable(BatchMethods):
 
     # Whether `fit` evaluates by the metrics of the field, and not by those of `compile` alone.
     SCORES_VALIDATION = False
+    HIDDEN: tuple[str, ...] = ()  # metrics that its progress line leaves out, by their beginnings
 
     def _prepare(self, examples: Examples) -> None:
         """Called with the training examples before they are tokenized: learns a vocabulary."""
@@ -190,8 +191,8 @@ class Trainable(BatchMethods):
                 validation = held and make(held, size, loss=loss)
                 return self._train(data, validation, recipe, **told)
             batches, freq = self._batches(held, size, loss=loss), told.pop("validation_freq")
-            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq)
-            told["callbacks"] = [scores, *told["callbacks"]]
+            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq, batches)
+            told["callbacks"] = [scores, *told["callbacks"], ShortProgress(self.HIDDEN)]
             return self._train(data, None, recipe, **told)
 
     def predict(

@@ -11,31 +11,43 @@ from hypothesis import strategies as st
 
 import kerasformer.compare
 from kerasformer.cli import _parser, main
-from kerasformer.compare import ARMS, Settings, compare
+from kerasformer.cli.options import TASKS
+from kerasformer.compare import Settings, arms_of, compare
 from kerasformer.compare.report import load_record
 from kerasformer.compare.runner import load_data
 from kerasformer.compare.settings import DTYPES
 from kerasformer.errors import UserError
 
 COUNT = st.none() | st.integers(1, 10**6)
-SETTINGS = st.fixed_dictionaries(
-    {
-        "data": st.sampled_from(["rotten-tomatoes", "my file's <data>.csv", "tfds:ag_news_subset"]),
-        "text_column": st.none() | st.just("the text"),
-        "header": st.none() | st.booleans(),
-        "delimiter": st.none() | st.just(";"),
-        "encoding": st.none() | st.just("cp1252"),
-        "arms": st.none() | st.lists(st.sampled_from(list(ARMS)), min_size=1, unique=True),
-        "seeds": st.none() | st.integers(1, 5) | st.lists(st.integers(0, 9), min_size=1),
-        "minutes": st.none() | st.sampled_from([0.5, 8, 20]),
-        "limit": COUNT,
-        "test_limit": COUNT,
-        "epochs": COUNT,
-        "dtype": st.sampled_from([None, *DTYPES]),
-        "keep_models": st.booleans(),
-        "quick": st.booleans(),
-    }
-)
+
+
+def of_task(task):
+    """Settings of a comparison for a task."""
+    return st.fixed_dictionaries(
+        {
+            "task": st.just(task),
+            "data": st.sampled_from(
+                ["rotten-tomatoes", "my file's <data>.csv", "tfds:ag_news_subset"]
+            ),
+            "text_column": st.none() | st.just("the text"),
+            "header": st.none() | st.booleans(),
+            "delimiter": st.none() | st.just(";"),
+            "encoding": st.none() | st.just("cp1252"),
+            "arms": st.none()
+            | st.lists(st.sampled_from(list(arms_of(task))), min_size=1, unique=True),
+            "seeds": st.none() | st.integers(1, 5) | st.lists(st.integers(0, 9), min_size=1),
+            "minutes": st.none() | st.sampled_from([0.5, 8, 20]),
+            "limit": COUNT,
+            "test_limit": COUNT,
+            "epochs": COUNT,
+            "dtype": st.sampled_from([None, *DTYPES]),
+            "keep_models": st.booleans(),
+            "quick": st.booleans(),
+        }
+    )
+
+
+SETTINGS = st.sampled_from(TASKS).flatmap(of_task)
 
 
 def parsed(command, monkeypatch):
@@ -69,6 +81,10 @@ def test_the_command_runs_with_the_same_settings(values):
     [
         ({}, "kerasformer compare --data rotten-tomatoes"),
         ({"quick": True}, "kerasformer compare --data rotten-tomatoes --quick"),
+        (
+            {"task": "tagging", "data": "a.conll", "arms": ["scratch"]},
+            "kerasformer compare --task tagging --data a.conll --arms scratch",
+        ),
         (
             {"data": "a.csv", "arms": ["tfidf", "scratch"], "seeds": 2},
             "kerasformer compare --data a.csv --arms tfidf scratch --seeds 2",
@@ -112,6 +128,36 @@ def test_quick_keeps_the_test_split_whole(tmp_path):
     capped = load_data(Settings.make(data=data, limit=100, test_limit=50))
     assert (len(capped.train), len(capped.test)) == (100, 50)
     assert list(capped.splits) == list(whole.splits)
+
+
+@pytest.mark.parametrize("task", ["pairs", "tagging", "answering"])
+def test_the_data_of_every_task_is_limited(task, pairs, tagged, asked):
+    data = str({"pairs": pairs, "tagging": tagged, "answering": asked}[task])
+    whole, quick, limited, capped = (
+        load_data(Settings.make(task=task, data=data, **options))
+        for options in ({}, {"quick": True}, {"limit": 20}, {"limit": 12, "test_limit": 6})
+    )
+    assert quick.fingerprint() == whole.fingerprint()  # smaller than what that asks for
+    assert 15 <= sum(map(len, limited.splits.values())) <= 25
+    assert 9 <= len(capped.train) <= 15
+    assert 4 <= len(capped.test) <= 9
+    assert list(capped.splits) == list(whole.splits)
+
+
+def test_quick_with_too_many_tags_speaks_of_sentences(tmp_path):
+    rows = [f"word{i} B-{i}" for i in range(900) for _ in range(3)]
+    rows = [f"{row}\nat O\n{n} O" for n, row in enumerate(rows)]
+    (tmp_path / "many.conll").write_text("\n\n".join(rows))
+    with pytest.raises(UserError, match=r"--quick trains on about 800 sentences, .* --limit 900"):
+        load_data(Settings.make(task="tagging", data=str(tmp_path / "many.conll"), quick=True))
+
+
+def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():
+    for task in TASKS:
+        for arm in arms_of(task).values():
+            method = arm.load()
+            assert hasattr(method, "code") is hasattr(method, "imports") is arm.learns
+            assert hasattr(method, "task") is (arm.key in ("scratch", "frozen", "fine_tuned"))
 
 
 def test_quick_with_too_many_classes_speaks_of_itself(tmp_path):

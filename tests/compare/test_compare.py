@@ -15,12 +15,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
-from kerasformer.compare import ARMS, Settings, compare, runner
+from kerasformer.compare import Settings, arms_of, compare, runner
 from kerasformer.compare.report import load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
-from kerasformer.tasks import TextClassifier, TransformerClassifier
+from kerasformer.tasks import TextClassifier, TokenClassifier, TransformerClassifier
 
 from ..kills import in_a_child
 
@@ -66,7 +66,7 @@ def test_it_leaves_the_record_the_table_the_plots_and_the_page(whole):
 def test_the_record_holds_every_arm_with_its_costs(whole, reviews):
     record = load_record(whole[0])
     assert record["status"] == "complete"
-    assert list(record["arms"]) == list(ARMS)
+    assert list(record["arms"]) == list(arms_of("classification"))
     assert record["data"] == json.loads(json.dumps(load_dataset(reviews).describe()))
     for name, arm in record["arms"].items():
         (run,) = arm["runs"]
@@ -147,18 +147,23 @@ def test_nothing_learned_is_nothing_to_use(whole, tmp_path):
     assert usage({**record, "arms": {}}, tmp_path) is None
 
 
-def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
-    folder = tmp_path / "run"
-    options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
-    process = run(*options, "--output", folder)
-    deadline = time.monotonic() + 120
+def interrupted(folder, *options):
+    """Starts a comparison, and interrupts it by Ctrl-C in its second arm."""
+    process, deadline = run(*options, "--output", folder), time.monotonic() + 120
     while not (folder / "record.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.3)  # into the second arm
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    return err
+
+
+def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
+    folder = tmp_path / "run"
+    options = ["--data", reviews, "--arms", "majority", "scratch", "tfidf", "--seeds", 1]
+    err = interrupted(folder, *options)
     command = err.splitlines()[-1].removesuffix(".").partition("continue by ")[2]
     assert shlex.split(command) == ["kerasformer", "compare", "--resume", "--output", str(folder)]
     record = load_record(folder)
@@ -175,8 +180,38 @@ def test_ctrl_c_keeps_finished_arms_and_resume_goes_on(reviews, tmp_path):
     assert resumed["arms"]["majority"] == record["arms"]["majority"]
 
 
+def test_a_comparison_of_taggers_goes_on_after_ctrl_c(tagged, deep, tmp_path):
+    folder = tmp_path / "run"
+    options = ["--task", "tagging", "--data", tagged, "--pretrained", deep, "--seeds", 1]
+    options += ["--arms", "frequent_tag", "frozen", "--dtype", "float32", "--keep-models"]
+    interrupted(folder, *options)
+    record = load_record(folder)
+    assert record["status"] == "interrupted"
+    assert list(record["arms"]) == ["frequent_tag"]
+    with pytest.raises(UserError, match=r"task was 'tagging' .* and is 'pairs' now"):
+        compare(output=folder, resume=True, task="pairs")
+    process = run("--resume", "--output", folder)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    resumed = load_record(folder)
+    assert resumed["status"] == "complete"
+    assert resumed["arms"]["frequent_tag"] == record["arms"]["frequent_tag"]
+    assert f"--task tagging --data {tagged}" in (folder / "report.html").read_text()
+    assert "Concatenation of last four hidden layers" in out
+    # What needs no TensorFlow stays free of it.
+    peaks = [arm["peak_memory_mib"] for arm in resumed["arms"].values()]
+    assert peaks[0] < 0.7 * peaks[1]
+
+    (frozen,) = resumed["arms"]["frozen"]["runs"]
+    model = TokenClassifier.from_pretrained(folder / MODELS / "frozen")
+    test = load_dataset(tagged, "tagging").test
+    scores = model.evaluate(test, return_dict=True, verbose=0)
+    assert scores["f1"] == pytest.approx(frozen["metrics"]["f1"])
+    assert not (folder / "kept").exists()
+
+
 def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_path, monkeypatch):
-    from kerasformer.compare.classifiers import Frozen
+    from kerasformer.compare.methods.classification import Frozen
     from kerasformer.compare.worker import Events
 
     class NoPipe:
@@ -201,12 +236,12 @@ def test_frozen_features_are_kept_for_a_later_process(reviews, pretrained, tmp_p
 
 @pytest.mark.parametrize("arm", ["FineTuned", "Frozen"])
 def test_the_head_of_a_source_is_not_what_is_compared(arm, reviews, pretrained, tmp_path, recwarn):
-    from kerasformer.compare import classifiers
+    from kerasformer.compare.methods import classification
 
     source = TextClassifier.from_pretrained(pretrained, 3)
     source.save_pretrained(tmp_path / "source")
     settings = Settings.make(pretrained=str(tmp_path / "source"), dtype="float32")
-    kind = getattr(classifiers, arm)
+    kind = getattr(classification, arm)
     made = kind(load_dataset(reviews), settings, None, tmp_path / "kept")
     model, _ = made.new_model()
     assert model.class_names == ("bad", "good")
@@ -335,6 +370,14 @@ CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
         (CSV.encode(), ["--pretrained", "all-MiniLM-L6-v3"], "all-MiniLM-L6-v2"),
         (CSV.encode(), ["--pretrained", "./no/such/model"], "no/such/model"),
         (CSV.encode(), ["--resume"], "record.json"),
+        (
+            CSV.encode(),
+            ["--task", "tagging", "--arms", "tfidf"],
+            "no arm 'tfidf' for tagging.*freq",
+        ),
+        (CSV.encode(), ["--arms", "sliding_window"], "no arm 'sliding_window' for classification"),
+        (CSV.encode(), ["--task", "pairs"], "second text|two|pair|columns"),
+        (CSV.encode(), ["--task", "answering"], "SQuAD .json"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(
@@ -402,6 +445,20 @@ def test_a_full_disk_is_one_sentence(reviews, tmp_path, capsys, monkeypatch):
         capsys, "--data", reviews, "--arms", "majority", "--output", tmp_path / "out"
     )  # fmt: skip
     assert "No space left" in line
+
+
+def test_only_classification_has_data_of_its_own(tmp_path, capsys):
+    line = fails(capsys, "--task", "tagging", "--output", tmp_path / "out")
+    assert "tagging was given without data" in line
+    assert Settings.make().data == "rotten-tomatoes"
+    with pytest.raises(UserError, match=r"no task 'ranking'.*pairs"):
+        Settings.make(task="ranking")
+
+
+def test_resuming_another_task_is_refused(reviews, tmp_path):
+    folder = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "run")
+    with pytest.raises(UserError, match=r"task was 'classification' .* and is 'tagging' now"):
+        compare(output=folder, resume=True, task="tagging")
 
 
 def test_settings_stand_for_seeds():

@@ -10,6 +10,7 @@ UserError, or ran, wrote or connected to anything.
 
 import collections
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -51,6 +52,7 @@ def main(count, seed, *names):
         "".encode("unicode_escape")  # as error messages do
         for module in pkgutil.walk_packages(formats.__path__, formats.__name__ + "."):
             importlib.import_module(module.name)
+        gc.freeze()  # Keras collects garbage at every `clear_session`, among all that was imported
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
         sys.addaudithook(watch)

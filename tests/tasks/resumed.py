@@ -1,14 +1,18 @@
 """Tiny trainings of every task, and how they are ended: by an error here, or by SIGKILL.
 
-Run as `__main__` of a child process, with SUBJECT, FOLDER, EVENT and AT, it trains until it is
-killed: before the checkpoint of the AT-th moment ("moment"), or when it is about to touch a file of
-the folder for the AT-th time ("file").
+Run as `__main__` of a child process, with runs as JSON, lists of SUBJECT, FOLDER, EVENT and AT, it
+forks a process for each, so that TensorFlow, which has not run yet, is imported once. Each trains
+until it is killed: before the checkpoint of the AT-th moment ("moment"), or when it is about to
+touch a file of the folder for the AT-th time ("file"). Their statuses are printed.
 """
 
+import functools
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -162,4 +166,8 @@ def train_until_killed(name, folder, event, at):
 
 
 if __name__ == "__main__":
-    train_until_killed(*sys.argv[1:4], int(sys.argv[4]))
+    sys.path.append(str(Path(__file__).parents[1]))
+    from kills import in_a_child
+
+    for run in json.loads(sys.argv[1]):
+        print(in_a_child(functools.partial(train_until_killed, *run)), flush=True)

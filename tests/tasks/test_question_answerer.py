@@ -421,3 +421,60 @@ def test_a_data_set_with_its_validation_split():
     assert scores["total"] == 16
     assert scores["f1"] >= history["val_f1"][0]  # tuned since
     assert len(model.predict(dataset.validation)["questions"]) == 16
+
+
+def test_an_answer_without_a_token_is_refused():
+    pairs, answers = make_examples(3)
+    model = make()
+    hidden = ("Where does Dee live?", "Dee lives in \u200b.")
+    with pytest.raises(UserError, match=r"answer to questions\[3\] is .* makes no token: leave"):
+        model.fit([*pairs, hidden], [*answers, ("\u200b", 13)], verbose=0)
+
+
+def test_an_answer_that_no_window_has_all_of_is_warned_of():
+    pairs, answers = make_examples(3)
+    long = "Lima and Oslo and Rome and " * 9
+    model = make(max_length=32, overlap=4)
+    with pytest.warns(UserWarning, match=r"all of the answer to questions\[1\] \(1 of 2 qu"):
+        model.fit([pairs[0], ("Where?", long)], [answers[0], (long, 0)], epochs=1, verbose=0)
+
+
+def test_questions_from_a_generator():
+    pairs, answers = make_examples(4)
+    model = make()
+    history = model.fit((pair for pair in pairs), iter(answers), epochs=1, verbose=0)
+    assert len(history.history["loss"]) == 1
+    assert len(model.predict(pair for pair in pairs)["questions"]) == 4
+    assert model.predict_on_batch(iter(pairs))["start_logits"].shape[0] == 4
+    with pytest.raises(UserError, match=r"Expected .question, context. pairs, got a generator tha"):
+        model.fit((both for both in zip(pairs, answers, strict=True)), verbose=0)
+    with pytest.raises(UserError, match="got a list of strings"):
+        model.predict(question for question, _ in pairs)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_collapse_to_one_answer_is_said(frozen):
+    pairs, answers = make_examples(40, 0.5)
+    tokenizer = WordPieceTokenizer.train([text for pair in pairs for text in pair], 100)
+    model = make(tokenizer=tokenizer, freeze_encoder=frozen)
+    model.fit(pairs, [None] * 40, batch_size=8, epochs=6, learning_rate=0.05, verbose=0)
+    options = {"epochs": 1, "learning_rate": 1e-6, "verbose": 0}
+    said = "finds no answer in any of 40 {} windows, .*: fewer than 20 steps are too few to tell"
+    with pytest.warns(UserWarning, match=said.format("validation")):
+        model.fit(pairs, answers, **options, validation_data=(pairs, answers))
+    with pytest.warns(UserWarning, match=said.format("training")):
+        model.fit(pairs, answers, **options)
+    data = model._batches(model._read(pairs, answers), 8)
+    assert model.same_answers(data, "training", 41, 8) == ""  # too few
+
+
+def test_ordinary_training_is_not_said_to_have_collapsed(trained):
+    model, (pairs, answers), _ = trained
+    data = model._batches(model._read(pairs, answers), 8)
+    assert model.same_answers(data, "validation", 32, 8) == ""
+
+
+def test_an_untrained_head_is_warned_of():
+    model = make(tokenizer=WordPieceTokenizer.train([*PAIR], 100))
+    with pytest.warns(UserWarning, match="head of this QuestionAnswerer has not been trained"):
+        model.answer(*PAIR)

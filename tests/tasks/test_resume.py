@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -55,30 +56,34 @@ def assert_same(model, history, expected):
 class Trained:
     """A model that was trained without an interruption, and can be made anew without tracing."""
 
-    def __init__(self, name, monkeypatch):
+    def __init__(self, name):
         self.name, self.subject, self.model = name, SUBJECTS[name], make(name)
-        compile_for_fit, self.optimizer = Task._compile_for_fit, None
+        self.compile, self.optimizer = Task._compile_for_fit, None
+        self.features = functools.cache(TextClassifier._features)  # of as many texts
         self.first = arrays(self.model.variables)
-
-        def compile_once(task, *args):
-            if self.optimizer is None or self.takes_two_optimizers:
-                compile_for_fit(task, *args)
-                task.optimizer.build(task.trainable_variables)
-                self.optimizer = arrays(task.optimizer.variables)
-            if not self.takes_two_optimizers:
-                assign(task.optimizer.variables, self.optimizer)
-
-        monkeypatch.setattr(Task, "_compile_for_fit", compile_once)
-        features = functools.cache(TextClassifier._features)  # of as many texts
-        monkeypatch.setattr(
-            TextClassifier, "_features", lambda task, texts, verbose: features(task, Texts(texts))
-        )
-        history = self.subject.fit(self.model)
+        history = self.fit(self.model)
         self.expected = arrays(self.model.variables), dict(history.history), list(history.epoch)
 
     @property
     def takes_two_optimizers(self):
         return "recipe" in self.subject.options and self.subject.options["recipe"].head_epochs > 0
+
+    def fit(self, *args):
+        def compile_once(task, *args):
+            if self.optimizer is None or self.takes_two_optimizers:
+                self.compile(task, *args)
+                task.optimizer.build(task.trainable_variables)
+                self.optimizer = arrays(task.optimizer.variables)
+            if not self.takes_two_optimizers:
+                assign(task.optimizer.variables, self.optimizer)
+
+        def features(task, texts, verbose):
+            return self.features(task, Texts(texts))
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Task, "_compile_for_fit", compile_once)
+            patched.setattr(TextClassifier, "_features", features)
+            return self.subject.fit(*args)
 
     def anew(self):
         if self.takes_two_optimizers:
@@ -89,15 +94,19 @@ class Trained:
         return self.model
 
 
+@pytest.fixture(scope="module")
+def trained(request):
+    return Trained(request.param)
+
+
 def assign(variables, values):
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
-def test_interrupted_at_random_moments_ends_the_same(name, tmp_path, monkeypatch):
-    trained = Trained(name, monkeypatch)
-    rng = np.random.default_rng(list(name.encode()))
+@pytest.mark.parametrize("trained", SUBJECTS, indirect=True)
+def test_interrupted_at_random_moments_ends_the_same(trained, tmp_path, monkeypatch):
+    rng = np.random.default_rng(list(trained.name.encode()))
     monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: rng.random() < 0.6)
     write = CheckpointFolder.write
     interrupted, most = 0, trained.subject.interruptions
@@ -113,29 +122,39 @@ def test_interrupted_at_random_moments_ends_the_same(name, tmp_path, monkeypatch
 
             monkeypatch.setattr(CheckpointFolder, "write", write_or_not)
             try:
-                history = trained.subject.fit(trained.anew(), folder, [moments])
+                history = trained.fit(trained.anew(), folder, [moments])
                 ended = True
             except KilledError:
                 interrupted += 1
         assert_same(trained.model, history, trained.expected)
         assert len(list(folder.glob("checkpoint-*"))) <= 2
-        history = trained.subject.fit(trained.anew(), folder, [Moments(1, kill)])  # is over
+        history = trained.fit(trained.anew(), folder, [Moments(1, kill)])  # is over
         assert_same(trained.model, history, trained.expected)
         if interrupted >= most:
             return
 
 
-@pytest.mark.parametrize("name", ["scratch", "tuned", "frozen"])
-def test_killed_ends_the_same(name, tmp_path, monkeypatch):
-    """In processes of their own, where a kill leaves no time for anything."""
-    rng = np.random.default_rng(list(name.encode()))
-    folder = str(tmp_path / "run")
-    for event, at in (("moment", rng.integers(5, 15)), ("file", rng.integers(20, 40))):
-        command = [sys.executable, resumed.__file__, name, folder, event, str(at)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    trained = Trained(name, monkeypatch)
-    history = trained.subject.fit(trained.anew(), folder)
+KILLED = ["scratch", "tuned", "frozen"]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The folders of trainings that were killed twice, where a kill leaves no time for anything."""
+    folders, runs = {}, []
+    for name in KILLED:
+        rng = np.random.default_rng(list(name.encode()))
+        folders[name] = folder = str(tmp_path_factory.mktemp(name) / "run")
+        runs.append((name, folder, "moment", int(rng.integers(5, 15))))
+        runs.append((name, folder, "file", int(rng.integers(20, 40))))
+    command = [sys.executable, resumed.__file__, json.dumps(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.stdout.split() == [str(int(-signal.SIGKILL))] * len(runs), done.stderr
+    return folders
+
+
+@pytest.mark.parametrize("trained", KILLED, indirect=True)
+def test_killed_ends_the_same(trained, killed):
+    history = trained.fit(trained.anew(), killed[trained.name])
     assert_same(trained.model, history, trained.expected)
 
 

@@ -11,7 +11,8 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import FeatureCache, TokenClassifier
 from kerasformer.tasks.tagging.tagged import read_tagged
-from kerasformer.tasks.tagging.token_vectors import TABLE_7
+from kerasformer.tasks.tagging.token_features import feature_logits
+from kerasformer.tasks.tagging.token_vectors import TABLE_7, TokenVectors, table_7
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.text.words import word_tokens
 from kerasformer.training import entity_metrics
@@ -246,6 +247,33 @@ def test_layers_of_table_7(layers, data, tmp_path):
     np.testing.assert_allclose(copy(ids), model(ids), atol=1e-6)
 
 
+@pytest.mark.parametrize("layers", [*TABLE_7, [0, -1], "sum_last_four", "all"])
+def test_the_features_of_any_layers_follow_from_those_of_all(layers, data):
+    """So that an encoder needs to run once for several heads."""
+    encoder = make_encoder(5)
+    model = make(encoder, layers=layers, freeze_encoder=True)
+    states = make(encoder, layers="all", freeze_encoder=True).features(data[0])
+    states = states.reshape(len(states), 6, -1)
+    features = model.vectors.of_states(states)
+    np.testing.assert_allclose(features, model.features(data[0]), atol=1e-6)
+    assert np.shares_memory(features, states) == (layers not in ([0, -1], "sum_last_four"))
+    counts = list(map(len, data[0]))
+    logits = np.concatenate(model.predict(data[0]))
+    np.testing.assert_allclose(feature_logits(model, features, counts), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", range(1, 6))
+def test_an_encoder_has_those_of_table_7_that_it_has_blocks_for(blocks):
+    def has(layers):
+        try:
+            TokenVectors(layers, None, blocks, hidden_size=2)
+        except ValueError:
+            return False
+        return True
+
+    assert table_7(blocks) == list(filter(has, TABLE_7))
+
+
 def test_features_are_cached_and_train_a_head(data, tmp_path):
     model = make(freeze_encoder=True, layers="all")
     cache = FeatureCache(tmp_path)
@@ -286,6 +314,29 @@ def test_a_collapse_to_one_class_is_said(data, frozen):
     options = {"batch_size": 2, "epochs": 2, "learning_rate": 1e-5, "verbose": 0}
     with pytest.warns(UserWarning, match="predicts the class 'O' for all of [0-9]+ training"):
         model.fit(*data, **options)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_one_tag_for_all_that_is_evaluated_on_is_said_after_few_steps(data, frozen):
+    model = make(freeze_encoder=frozen)
+    model.token_classifier.bias.assign([9.0, 0.0, 0.0, 0.0])
+    options = {"batch_size": 24, "epochs": 1, "learning_rate": 1e-5, "verbose": 0}
+    with pytest.warns(
+        UserWarning, match="'O' for all of [0-9]+ validation .*: fewer than 20 steps"
+    ):
+        model.fit(*data, **options, validation_data=data)
+
+
+def test_the_progress_line_has_few_metrics_and_the_history_all(data, capsys):
+    options = {"epochs": 1, "batch_size": 24, "learning_rate": 2e-2}
+    history = make().fit(*data, **options, validation_data=data, verbose=2).history
+    shown = {part.split(":")[0].strip() for part in capsys.readouterr().out.split(" - ")[1:]}
+    scores = {"accuracy", "loss", "val_precision", "val_recall", "val_f1", "val_accuracy"}
+    assert scores <= shown
+    assert not [name for name in shown if "macro" in name or "weighted" in name or "supp" in name]
+    assert {"val_macro_f1", "val_weighted_recall", "val_support"} <= history.keys()
+    make().fit(*data, **options, validation_data=data, verbose=0)
+    assert capsys.readouterr().out == ""
 
 
 def test_blocks_above_the_layers_are_not_trained():

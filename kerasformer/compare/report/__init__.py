@@ -1,8 +1,22 @@
-"""What a run of `kerasformer compare` found, as tables, plots and one page."""
+"""What a run of `kerasformer compare` found, as tables, plots and one page.
 
-from kerasformer.compare.report.record import load_record, validate_record
-from kerasformer.compare.report.tables import format_summary
-from kerasformer.compare.report.usage import usage
-from kerasformer.compare.report.write import write_report
+The names are imported when they are first used.
+"""
 
-__all__ = ["format_summary", "load_record", "usage", "validate_record", "write_report"]
+import importlib
+
+_EXPORTS = {
+    "format_summary": "tables",
+    "load_record": "record",
+    "usage": "program",
+    "validate_record": "record",
+    "write_report": "write",
+}
+
+__all__ = list(_EXPORTS)
+
+
+def __getattr__(name):
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

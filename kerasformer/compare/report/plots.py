@@ -1,38 +1,35 @@
-"""The plots: quality against training time, learning curves, confusion matrices."""
+"""The plots of quality: against training time, and epoch by epoch."""
 
 import itertools
-import math
 import textwrap
-from collections import Counter
 
 import numpy as np
 
-from kerasformer.compare.report.summary import ArmSummary, summarize
+from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.errors import require
-from kerasformer.plots.figures import WIDTH, new_figure, note_figure, settle
-from kerasformer.plots.heatmap import draw_cells
+from kerasformer.plots.figures import new_figure, note_figure, settle
 from kerasformer.plots.labels import drawable
 
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
-_MOST_WITH_NUMBERS = 8  # classes; in more cells, numbers are too small to read
-MOST_WITH_NAMES = 25  # classes; with more, every nth number stands on the axes
 # Where a label may stand, in points from its own point: to the right, to the left, or centred.
 _OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
 _OFFSETS += [(x, y) for y in (14, -14, 28, -28, 42, -42) for x in (0, 10, -10)]
 
 
-def quality_against_time(arms: list[ArmSummary]):
-    """Test accuracy against training seconds: an arm a point, the majority class a line."""
+def quality_against_time(findings: Findings):
+    """The main metric against training seconds: an arm a point, one that learns nothing a line."""
+    arms = findings.arms
     timed = [arm for arm in arms if arm.row.learns and arm.mean("train_seconds") is not None]
     if not timed:
         return note_figure("No arm that trains has finished.")
     figure = new_figure(4.6)
     axes = figure.subplots()
-    points = [(max(arm.mean("train_seconds") or 0, _SHORTEST), 100 * arm.accuracy) for arm in timed]
+    points = [(max(arm.mean("train_seconds") or 0, _SHORTEST), 100 * arm.main) for arm in timed]
     drawn = [_draw_arm(axes, arm, *point) for arm, point in zip(timed, points, strict=True)]
     drawn += [_draw_line(axes, arm) for arm in arms if not arm.row.learns]
     _set_time_axis(axes)
-    axes.set_ylabel("Accuracy on the test split, %")
+    axes.set_ylabel(f"{findings.quality.title} on the test split, %")
     axes.margins(y=0.15)
     axes.set_ylim(top=min(axes.get_ylim()[1], 101))
     labels = [drawable(arm.title, fallback=arm.key, limit=42) for arm in timed]
@@ -84,28 +81,45 @@ def arm_label(arm: ArmSummary, line_width: int) -> str:
     return "\n".join([lines[0], " ".join(lines[1:])]) if len(lines) > 1 else title
 
 
-def learning_curves(record: dict):
-    """Loss and accuracy by epoch, a column an arm: thin lines are seeds, thick ones their mean."""
-    arms = [arm for arm in summarize(record) if histories(record, arm.key)]
+def learning_curves(findings: Findings):
+    """Loss and main metric by epoch, a column an arm: thin lines are seeds, thick ones their mean.
+
+    The metric is left out where no epoch has it.
+    """
+    record = findings.record
+    arms = [arm for arm in findings.arms if histories(record, arm.key)]
     if not arms:
         return note_figure("No arm that trains in epochs has finished.")
-    figure = new_figure(5.2)
-    grid = figure.subplots(2, max(2, len(arms)), squeeze=False, sharex="col", sharey="row")
+    rows = [("loss", "Loss", 1)]
+    if any(_measured(record, arm.key, "score", "val_score") for arm in arms):
+        rows.append(("score", f"{findings.quality.title}, %", 100))
+    figure = new_figure(0.6 + 2.3 * len(rows))
+    shape = len(rows), max(2, len(arms))
+    grid = figure.subplots(*shape, squeeze=False, sharex="col", sharey="row")
     for column, arm in enumerate(arms):
-        runs = histories(record, arm.key)
-        _draw_curves(grid[0][column], runs, "loss", 1)
-        _draw_curves(grid[1][column], runs, "accuracy", 100)
+        for row, (measure, _, scale) in enumerate(rows):
+            _draw_curves(grid[row][column], histories(record, arm.key), measure, scale)
         grid[0][column].set_title(arm_label(arm, line_width=60 // max(2, len(arms))))
-        grid[1][column].set_xlabel("Epoch")
-        integers = require("matplotlib.ticker", extra="compare").MaxNLocator(integer=True)
-        grid[1][column].xaxis.set_major_locator(integers)
+        grid[-1][column].set_xlabel("Epoch")
+        ticker = require("matplotlib.ticker", extra="compare")
+        integers = ticker.MaxNLocator(integer=True, min_n_ticks=1)
+        grid[-1][column].xaxis.set_major_locator(integers)
     for empty in grid[:, len(arms) :].flat:
         empty.remove()
-    grid[0][0].set_ylabel("Loss")
-    grid[1][0].set_ylabel("Accuracy, %")
+    for row, (_, label, _) in enumerate(rows):
+        grid[row][0].set_ylabel(label)
     legend = {"loc": "outside upper center", "ncols": 2, "frameon": False, "handlelength": 4}
-    figure.legend(*grid[0][0].get_legend_handles_labels(), **legend)
+    figure.legend(*_legend(grid), **legend)
     return figure
+
+
+def _legend(grid):
+    """A line and its label for training and validation, wherever they are drawn."""
+    found = {}
+    for axes in grid.flat:
+        lines, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, lines, strict=True))
+    return list(found.values()), list(found)
 
 
 def histories(record: dict, key: str) -> list[list[dict]]:
@@ -115,14 +129,19 @@ def histories(record: dict, key: str) -> list[list[dict]]:
 
 def validates(record: dict, key: str) -> bool:
     """Whether an arm was measured on a validation split while it trained."""
+    return _measured(record, key, "val_loss", "val_score")
+
+
+def _measured(record, key, *names):
+    """Whether any epoch of an arm has one of some measures."""
     epochs = itertools.chain(*histories(record, key))
-    return any(epoch["val_loss"] is not None for epoch in epochs)
+    return any(epoch[name] is not None for epoch in epochs for name in names)
 
 
 def _draw_arm(axes, arm, x, y):
     """Draws an arm's point and its error bars, as lines, and returns them."""
     across = arm.measures["train_seconds"].std or 0
-    up = 100 * (arm.measures["accuracy"].std or 0)
+    up = 100 * (arm.main_std or 0)
     color = arm.row.color
     ends = [max(x - across, 0.1 * x), x + across]  # a logarithmic axis ends above zero
     return [
@@ -133,7 +152,7 @@ def _draw_arm(axes, arm, x, y):
 
 
 def _draw_line(axes, arm):
-    y = 100 * arm.accuracy
+    y = 100 * arm.main
     line = axes.axhline(y, color=arm.row.color, linestyle="--", linewidth=1.2)
     label = axes.annotate(
         arm_label(arm, line_width=40),
@@ -178,79 +197,6 @@ def _draw_curves(axes, runs, measure, scale):
         thick = {"color": color, "linewidth": 2, "markersize": 5, "label": label}
         thick["marker"] = None if shared > 20 else marker  # more would run into each other
         axes.plot(epochs[0][:shared], mean, style, **thick)
-
-
-def confusion_matrices(arms: list[ArmSummary], class_names: list[str]):
-    """Confusion matrices of the arms that learn, counts summed over seeds.
-
-    Colours are shares of the true class; few classes have numbers in the cells, and names.
-    """
-    arms = [arm for arm in arms if arm.row.learns]
-    if not arms:
-        return note_figure("No arm that trains has finished.")
-    columns = min(max(2, len(arms)), 4 if len(class_names) <= 3 else 2)
-    rows = math.ceil(len(arms) / columns)
-    figure = new_figure(height=1.0 + rows * (WIDTH / columns + 0.1), layout="compressed")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    used, empty = list(grid.flat)[: len(arms)], list(grid.flat)[len(arms) :]
-    for axes, arm in zip(used, arms, strict=True):
-        counts = np.zeros((len(class_names), len(class_names)), int)
-        for cell, count in arm.confusion.items():
-            counts[cell] = count
-        image = _draw_matrix(axes, counts)
-        axes.set_title(arm_label(arm, line_width=64 // columns))
-        leftmost, lowest = axes in grid[:, 0], axes in used[-columns:]
-        _label_axes(axes, class_names, leftmost, lowest)
-    for axes in empty:
-        axes.remove()
-    if len(class_names) > _MOST_WITH_NUMBERS:
-        bar = figure.colorbar(image, ax=used, location="bottom", shrink=0.5, aspect=40)
-        bar.set_label("Share of the true class, % (square-root scale)")
-        bar.outline.set_visible(False)
-    return figure
-
-
-def most_confused(arm: ArmSummary, limit: int) -> list[tuple[int, int, int, float]]:
-    """What an arm confuses most: true and predicted class, count, share of the true class."""
-    examples: Counter[int] = Counter()
-    for (true, _), count in arm.confusion.items():
-        examples[true] += count
-    pairs = [
-        (true, predicted, count, count / examples[true])
-        for (true, predicted), count in arm.confusion.items()
-        if predicted != true
-    ]
-    return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))[:limit]
-
-
-def _draw_matrix(axes, counts):
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = 100 * np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-
-    def write(row, column):
-        return f"{shares[row, column]:.0f} %\n{counts[row, column]:,}"
-
-    # Among many classes each confusion is rare: the square root makes it visible.
-    many = len(counts) > _MOST_WITH_NUMBERS
-    norm = require("matplotlib.colors", extra="compare").PowerNorm(0.5 if many else 1, 0, 100)
-    size = 9 if len(counts) <= 5 else 7.5
-    image = draw_cells(axes, shares, norm, None if many else write, size, colors="Blues")
-    axes.set_aspect("equal")
-    return image
-
-
-def _label_axes(axes, names, leftmost, lowest):
-    """Names the classes at the left and the lower edge of the grid of panels."""
-    if leftmost:
-        axes.set_ylabel("True class")
-    if lowest:
-        axes.set_xlabel("Predicted class")
-    if len(names) > MOST_WITH_NAMES:
-        return  # matplotlib's own ticks count the classes
-    labels = [drawable(name, fallback=f"#{number}", limit=14) for number, name in enumerate(names)]
-    size = 9 if len(names) <= 12 else 6.5
-    flat = max(map(len, labels)) * len(labels) <= 24
-    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    ticks, none = range(len(names)), [""] * len(names)
-    axes.set_xticks(ticks, labels if lowest else none, fontsize=size, **({} if flat else slanted))
-    axes.set_yticks(ticks, labels if leftmost else none, fontsize=size)
+    if not axes.lines:
+        place = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "not measured\nwhile it trained", **place)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from kerasformer.compare.report.summary import summarize
-from kerasformer.compare.settings import Settings
+from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.options import layer_options
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
-FORMAT = 2
+FORMAT = 3
 _KEYS = ("arms", "created", "data", "hardware", "settings", "status", "versions")
 
 
@@ -40,7 +40,7 @@ def validate_record(record: dict) -> None:
     Traceback (most recent call last):
     ...
     kerasformer.errors.UserError: The record has format 1, and this version of kerasformer reads \
-format 2: use the version that wrote it.
+format 3: use the version that wrote it.
     """
     if "format" not in record:
         raise UserError("The record has no format: give one that kerasformer compare wrote.")
@@ -55,8 +55,8 @@ format 2: use the version that wrote it.
             f"The record lacks {', '.join(missing)}: run kerasformer compare again to write it."
         )
     try:
-        Settings.make(**record["settings"])
-        summarize(record)
+        findings = Findings(record)
+        layer_options(record, [findings.quality.main])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"The record is damaged ({type(error).__name__}: {error}): run kerasformer compare "

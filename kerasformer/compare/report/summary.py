@@ -5,12 +5,18 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from kerasformer.compare.arms import ARMS, Arm
+import numpy as np
+
+from kerasformer.compare.arms import Arm, arms_of
+from kerasformer.compare.quality import Quality, quality_of
+from kerasformer.compare.settings import Settings
 from kerasformer.formatting import MISSING, count, decimals, number, percent
 from kerasformer.training.intervals import wilson_interval
+from kerasformer.training.resampling import bootstrap_interval
 
-_METRICS = ("accuracy", "precision", "recall", "f1")
+_CURVES = ("loss", "score", "val_loss", "val_score")  # of an epoch
 _COSTS = ("train_seconds", "latency_ms", "train_examples_per_second", "predict_examples_per_second")
 
 
@@ -39,17 +45,17 @@ class Estimate:
         return cls(statistics.fmean(defined), std)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArmSummary:
     """One arm over its seeds, measured on the test split."""
 
     row: Arm
     title: str
+    quality: Quality
     seeds: tuple[int, ...]  # those that finished, in ascending order
     measures: dict[str, Estimate | None]
-    accuracy: float  # its mean
-    seed_std: float | None  # of the accuracy; None if one seed leaves it unknown
-    interval: tuple[float, float]  # the 95 % Wilson interval of the accuracy
+    mains: tuple[float, ...]  # the main metric of each seed
+    scores: np.ndarray  # of each example with each seed: [examples, seeds], or [..., counts]
     confusion: Counter[tuple[int, int]]  # examples by true and predicted class, seeds summed
     per_class: list[dict[str, Estimate]]  # precision, recall and f1
     errors: list[dict]  # some of the first seed, as the record has them
@@ -59,6 +65,32 @@ class ArmSummary:
         """The arm's key in the record, such as `"fine_tuned"`."""
         return self.row.key
 
+    @property
+    def main(self) -> float:
+        """The mean of the main metric, by which arms are ranked."""
+        return statistics.fmean(self.mains)
+
+    @property
+    def main_std(self) -> float | None:
+        """Its standard deviation over seeds; None if one seed leaves it unknown."""
+        if len(self.mains) > 1:
+            return statistics.stdev(self.mains)
+        return 0.0 if self.row.deterministic else None
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the main metric over examples: Wilson's of a share of them."""
+        if self.quality.main == "accuracy" and self.quality.score is None:
+            return wilson_interval(self.main, len(self.scores))
+        if not len(self.scores):
+            return 0.0, 1.0
+        return bootstrap_interval(len(self.scores), lambda rows: self._score(self.scores[rows]))
+
+    def _score(self, scores):
+        if self.quality.score is None:
+            return float(scores.mean())
+        return float(self.quality.score(scores.sum(axis=0)).mean())
+
     def mean(self, measure: str) -> float | None:
         """A measure's mean over seeds, or None where no seed has it."""
         estimate = self.measures[measure]
@@ -66,11 +98,16 @@ class ArmSummary:
 
 
 def summarize(record: dict) -> list[ArmSummary]:
-    """Summarises every arm with at least one finished run, in the order of `ARMS`."""
-    examples, classes = count_test_examples(record), len(record["data"]["class_names"])
-    found = [(arm, record["arms"].get(key)) for key, arm in ARMS.items()]
-    found = [(arm, entry) for arm, entry in found if entry and entry["runs"]]
-    return [_summarize_arm(arm, entry, examples, classes) for arm, entry in found]
+    """Summarises every arm with at least one finished run, in the order of the task's arms."""
+    rows = arms_of(Settings.make(**record["settings"]).task)
+    found = [(arm, record["arms"].get(key)) for key, arm in rows.items()]
+    return [_summarize_arm(arm, entry, record) for arm, entry in found if entry and entry["runs"]]
+
+
+def quality_in(record: dict) -> Quality:
+    """What is measured of the task of a record, on its data."""
+    task = Settings.make(**record["settings"]).task
+    return quality_of(task, record["data"]["tag_names"] if task == "tagging" else ())
 
 
 def count_test_examples(record: dict) -> int:
@@ -78,34 +115,64 @@ def count_test_examples(record: dict) -> int:
     return record["data"]["splits"]["test"]["examples"]
 
 
-def _summarize_arm(arm, entry, examples, classes):
+def _summarize_arm(arm, entry, record):
+    quality = quality_in(record)
     runs = sorted(entry["runs"], key=lambda run: run["seed"])
-    measures = {name: Estimate.of(run["metrics"][name] for run in runs) for name in _METRICS}
+    for run in runs:
+        _check_what_is_shown(run)
+    names = [metric.key for metric in quality.metrics]
+    measures = {name: Estimate.of(run["metrics"][name] for run in runs) for name in names}
     measures |= {name: Estimate.of(run[name] for run in runs) for name in _COSTS}
     for kind in ("trainable", "total"):
         measures[f"{kind}_parameters"] = Estimate.of(run["parameters"][kind] for run in runs)
     measures["peak_memory_mib"] = Estimate.of([entry["peak_memory_mib"]])
-    accuracy = measures["accuracy"]
-    matrices = [
-        Counter({(true, predicted): n for true, predicted, n in run["metrics"]["confusion_matrix"]})
-        for run in runs
-    ]
-    scores = zip(*(_class_scores(matrix, classes) for matrix in matrices), strict=True)
+    matrices = [_confusion(run) for run in runs] if quality.has_classes else []
+    classes = len(record["data"]["class_names"]) if quality.has_classes else 0
+    of_classes = zip(*(_class_scores(matrix, classes) for matrix in matrices), strict=True)
     return ArmSummary(
         row=arm,
         title=entry["title"],
+        quality=quality,
         seeds=tuple(run["seed"] for run in runs),
         measures=measures,
-        accuracy=accuracy.mean,
-        seed_std=0.0 if accuracy.std is None and arm.deterministic else accuracy.std,
-        interval=wilson_interval(accuracy.mean, examples),
+        mains=tuple(float(_finite(run["metrics"][quality.main])) for run in runs),
+        scores=_scores(runs, quality, count_test_examples(record)),
         confusion=sum(matrices, Counter()),
         per_class=[
             {name: Estimate.of(seed[name] for seed in seeds) for name in seeds[0]}
-            for seeds in scores
+            for seeds in of_classes
         ],
         errors=runs[0]["errors"],
     )
+
+
+def _check_what_is_shown(run):
+    """Fails where what is shown as it is, curves and errors, is not what it should be."""
+    for epoch in run["history"]:
+        np.array([epoch[name] for name in ("epoch", *_CURVES)], "float64")  # of None, NaN
+    for error in run["errors"]:
+        "".join(error[name] for name in ("text", "true", "predicted"))
+        _finite(error["probability"] or 0)
+
+
+def _scores(runs, quality, examples):
+    """The scores of all runs, float `[examples, seeds]`, or `[examples, seeds, counts]`."""
+    scores = [np.asarray(run["scores"], "float64") for run in runs]
+    for each in scores:
+        if len(each) != examples or each.ndim != (1 if quality.score is None else 2):
+            raise ValueError(f"scores of the shape {each.shape}, of {examples} test examples")
+    return _finite(np.stack(scores, axis=1))
+
+
+def _finite(numbers):
+    if not np.isfinite(numbers).all():
+        raise ValueError("a score is no finite number")
+    return numbers
+
+
+def _confusion(run):
+    cells = run["metrics"]["confusion_matrix"]
+    return Counter({(true, predicted): n for true, predicted, n in cells})
 
 
 def _class_scores(matrix, classes):

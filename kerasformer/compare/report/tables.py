@@ -2,46 +2,86 @@
 
 from rich.cells import cell_len
 
+from kerasformer.compare.quality import Quality
+from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.options import layer_options
 from kerasformer.compare.report.summary import (
     ArmSummary,
     count_estimate,
-    count_test_examples,
     number_estimate,
     percent_estimate,
     rate_estimate,
     summarize,
 )
-from kerasformer.compare.report.verdict import Gap, judge, rank
 from kerasformer.compare.settings import Settings
-from kerasformer.formatting import in_markdown, percent, printable, shorten
+from kerasformer.formatting import MISSING, in_markdown, percent, printable, shorten
 
 # Measure, how to write it, heading, and a short heading for what the terminal has room for.
-QUALITY = (
-    ("accuracy", percent_estimate, "Accuracy, %", "accuracy %"),
-    ("precision", percent_estimate, "Macro precision, %", ""),
-    ("recall", percent_estimate, "Macro recall, %", ""),
-    ("f1", percent_estimate, "Macro F1, %", "macro F1 %"),
-)
 COST = (
     ("train_seconds", number_estimate, "Training, s", "train s"),
-    ("train_examples_per_second", rate_estimate, "Training, examples/s", ""),
-    ("predict_examples_per_second", rate_estimate, "Prediction, examples/s", ""),
-    ("latency_ms", number_estimate, "Latency of one text, ms", "latency ms"),
+    ("train_examples_per_second", rate_estimate, "Training, {examples}/s", ""),
+    ("predict_examples_per_second", rate_estimate, "Prediction, {examples}/s", ""),
+    ("latency_ms", number_estimate, "Latency of one {example}, ms", "latency ms"),
     ("peak_memory_mib", number_estimate, "Peak memory, MiB", "memory MiB"),
     ("trainable_parameters", count_estimate, "Trainable parameters", ""),
     ("total_parameters", count_estimate, "All parameters", "parameters"),
 )
-_COLUMNS = QUALITY + COST
+_OPTION_HEADINGS = ["On validation, %", "Training, s", "Chosen"]
+TABLE_7 = "Which layers a frozen encoder should give"
+ABOUT_TABLE_7 = (
+    "Table 7 of the BERT paper (Devlin et al., 2019) on this data: a linear head on the vectors "
+    "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
+    "is, with each seed, the option that was best on the validation split, or on a tenth of the "
+    "training sentences where there is none; the test split chose nothing. Options for which the "
+    "encoder has too few layers are left out."
+)
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
 
 
-def behind(arm: ArmSummary, best: ArmSummary, examples: int) -> str:
-    """How many points an arm's accuracy is behind the best: "best", "−6.8", by chance "≈ −0.4"."""
-    if arm is best:
+def quality_columns(quality: Quality) -> list[tuple]:
+    """The columns of the metrics."""
+    return [(m.key, percent_estimate, f"{m.title}, %", m.short) for m in quality.metrics]
+
+
+def cost_columns(quality: Quality) -> list[tuple]:
+    """The columns of what an arm costs."""
+    names = {"example": quality.example, "examples": quality.examples}
+    return [(key, write, heading.format(**names), short) for key, write, heading, short in COST]
+
+
+def behind(findings: Findings, arm: ArmSummary) -> str:
+    """How many points an arm is behind the best: "best", "−6.8", or by chance "≈ −0.4"."""
+    if findings.best is None or arm is findings.best:
         return "best"
-    gap = Gap.between(best, arm, examples)
-    return f"{'≈ ' if gap.is_chance else ''}−{percent(gap.accuracy)}"
+    gap = findings.gap(findings.best, arm)
+    return f"{'≈ ' if gap.is_chance else ''}−{percent(gap.lead)}"
+
+
+def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
+    """BERT's table 7: headings, the options of the frozen arm, and fine-tuning as the last row.
+
+    Args:
+        findings: Of a record.
+        brief: Whether the headings are those of the terminal.
+
+    Returns:
+        The rows, none where the record has no options.
+    """
+    metrics = [metric for metric in findings.quality.metrics if metric.short]
+    options = layer_options(findings.record, [metric.key for metric in metrics])
+    if not options:
+        return []
+    headings = [metric.short if brief else f"{metric.title}, %" for metric in metrics]
+    headings += ["validation %", "train s", "chosen"] if brief else _OPTION_HEADINGS
+    rows = [["" if brief else "Layers", *headings]]
+    found = [(option.title, option.measures, option.times_chosen) for option in options]
+    found += [(arm.title, arm.measures, "") for arm in findings.arms if arm.key == "fine_tuned"]
+    for title, measures, chosen in found:
+        cells = [percent_estimate(measures[metric.key]) for metric in metrics]
+        cells.append(percent_estimate(measures.get("validation")))
+        rows.append([title, *cells, number_estimate(measures["train_seconds"]), chosen])
+    return rows
 
 
 def notes(record: dict) -> list[str]:
@@ -78,66 +118,93 @@ def notes(record: dict) -> list[str]:
     return sentences
 
 
-def describe_data(record: dict) -> str:
+def describe_data(findings: Findings) -> str:
     """One line on the data: its name, the examples of each split, the number of classes."""
-    data = record["data"]
+    data = findings.record["data"]
     sizes = ", ".join(f"{split['examples']:,} {name}" for name, split in data["splits"].items())
-    return f"{data['name']}: {sizes} examples, {len(data['class_names'])} classes"
+    return f"{data['name']}: {sizes} {findings.quality.examples}{describe_labels(data)}"
 
 
-def markdown_table(record: dict) -> str:
+def describe_labels(data: dict) -> str:
+    """How many classes or tags the data has, or whether it has questions without an answer."""
+    for key, noun in (("class_names", "classes"), ("tag_names", "tags")):
+        if key in data:
+            return f", {len(data[key])} {noun}"
+    return ", some of them without an answer" if data["has_unanswerable"] else ""
+
+
+def markdown_table(findings: Findings) -> str:
     """The whole of `table.md`: the verdict, the table of arms, and how to read it."""
-    arms, examples = summarize(record), count_test_examples(record)
-    verdict = judge(arms, examples)
-    parts = [f"# {in_markdown(describe_data(record))}", f"**{in_markdown(verdict.headline)}**"]
+    verdict = findings.verdict
+    parts = [f"# {in_markdown(describe_data(findings))}", f"**{in_markdown(verdict.headline)}**"]
     parts += [in_markdown(" ".join(verdict.details))] if verdict.details else []
-    parts += [f"> {in_markdown(note)}" for note in notes(record)]
-    if arms:
-        best = rank(arms)[0]
-        rows = [["Arm", "Seeds", *(column[2] for column in _COLUMNS), "Behind, points"]]
-        rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
-        for arm in arms:
-            cells = _cells(arm, _COLUMNS)
-            name, seeds = in_markdown(arm.title), str(len(arm.seeds))
-            rows.append([name, seeds, *cells, behind(arm, best, examples)])
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    parts += [f"> {in_markdown(note)}" for note in notes(findings.record)]
+    if findings.arms:
+        columns = quality_columns(findings.quality) + cost_columns(findings.quality)
+        rows = [["Arm", "Seeds", *(column[2] for column in columns), "Behind, points"]]
+        for arm in findings.arms:
+            cells = _cells(arm, columns)
+            rows.append([arm.title, str(len(arm.seeds)), *cells, behind(findings, arm)])
+        parts.append(_in_markdown(rows))
     parts.append(
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
         "within the seed-to-seed spread or the sampling error of the test split."
     )
+    if rows := option_rows(findings):
+        parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]
     return "\n\n".join(parts) + "\n"
 
 
 def format_summary(record: dict) -> str:
     """The outcome for a terminal, without colours: the table of arms, the verdict, some errors."""
-    arms = summarize(record)
-    verdict = judge(arms, count_test_examples(record))
-    lines = [printable(describe_data(record)), ""]
-    if arms:
-        columns = [column for column in _COLUMNS if column[3]]
+    findings = Findings(record)
+    lines = [printable(describe_data(findings)), ""]
+    if findings.arms:
+        columns = quality_columns(findings.quality) + cost_columns(findings.quality)
+        columns = [column for column in columns if column[3]]
         rows = [["", *(column[3] for column in columns)]]
-        for arm in arms:
-            rows.append([shorten(printable(arm.title), _TITLE_WIDTH), *_cells(arm, columns)])
+        for arm in findings.arms:
+            rows.append([_title(arm.title), *_cells(arm, columns)])
         lines += [*_align(rows), ""]
+    if rows := option_rows(findings, brief=True):
+        rows = [[_title(row[0]), *row[1:]] for row in rows]
+        lines += [f"{TABLE_7} (table 7 of the BERT paper):", *_align(rows), ""]
+    verdict = findings.verdict
     sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
     lines += map(printable, sentences)
-    if arms and rank(arms)[0].errors:
-        lines += _describe_errors(rank(arms)[0], record["data"]["class_names"])
+    if findings.best and findings.best.errors:
+        lines += _describe_errors(findings.best)
     return "\n".join(lines)
+
+
+def _title(title):
+    return shorten(printable(title), _TITLE_WIDTH)
 
 
 def _cells(arm, columns):
     return [write(arm.measures[measure]) for measure, write, *_ in columns]
 
 
-def _describe_errors(arm, class_names):
+def _in_markdown(rows):
+    """A table whose first row are headings and whose first column are names."""
+    rule = ["---", *["---:"] * (len(rows[0]) - 1)]
+    rows = [rows[0], rule, *([in_markdown(row[0]), *row[1:]] for row in rows[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _describe_errors(arm):
     """The errors that an arm was surest of, in a line each."""
-    lines = ["", f"Test texts that {printable(arm.title)} got wrong, surest first:"]
-    names = [shorten(printable(name), 20) for name in class_names]
+    quality = arm.quality
+    order = ", surest first" if arm.errors[0]["probability"] is not None else ""
+    lines = ["", f"Test {quality.examples} that {printable(arm.title)} got wrong{order}:"]
     for error in arm.errors[:_MOST_ERRORS]:
-        true, predicted = names[error["true"]], names[error["predicted"]]
+        width = 20 if quality.has_classes else 60
+        true, predicted = (
+            shorten(printable(error[key]), width) or MISSING for key in ("true", "predicted")
+        )
+        sure = "" if error["probability"] is None else f" ({error['probability']:.0%})"
         text = shorten(printable(error["text"]), _ERROR_WIDTH)
-        lines.append(f"  {true}, taken for {predicted} ({error['probability']:.0%}): {text}")
+        lines.append(f"  {true}, taken for {predicted}{sure}: {text}")
     return lines
 
 

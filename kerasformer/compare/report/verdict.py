@@ -1,67 +1,20 @@
-"""Is it worth using a pretrained model here? The answer, in plain sentences.
+"""Is it worth using a pretrained model here? The answer, in plain sentences."""
 
-An arm wins where its lead is beyond two kinds of chance. Other seeds would move each arm: the
-lead must exceed `SPREADS_TO_WIN` pooled standard deviations over seeds. Another test split of the
-same size would move them as well: the lead must exceed the 95 % margin of that.
-"""
-
-import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kerasformer.compare.arms import ARMS
+from kerasformer.compare.report.chance import SIGNIFICANT, SPREADS_TO_WIN, Gap, is_beyond
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.formatting import count, joined, multiple, number, percent, points, seconds
-from kerasformer.training.intervals import sampling_margin
+from kerasformer.training.resampling import PairedDifference
 
-SPREADS_TO_WIN = 2.0
 # What may cost a multiple: the measure, its name, and how to write it.
-COSTS = (
+_COSTS = (
     ("train_seconds", "training time", seconds),
-    ("latency_ms", "latency of one text", lambda value: f"{number(value)} ms"),
+    ("latency_ms", "latency of one {example}", lambda value: f"{number(value)} ms"),
     ("peak_memory_mib", "peak memory", lambda value: f"{value:,.0f} MiB"),
     ("total_parameters", "parameters", count),
 )
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How far one arm is ahead of another, and whether chance explains it."""
-
-    leader: ArmSummary
-    other: ArmSummary
-    accuracy: float  # the lead, 0 to 1
-    f1: float | None  # the lead in macro F1, None where it is undefined
-    spread: float | None  # pooled standard deviation over seeds, None where an arm has one seed
-    margin: float  # the 95 % sampling margin of the lead in accuracy
-
-    @classmethod
-    def between(cls, leader: ArmSummary, other: ArmSummary, examples: int) -> "Gap":
-        """The lead of one arm over another on so many test examples."""
-        stds = [std for std in (leader.seed_std, other.seed_std) if std is not None]
-        scores = [score for score in (leader.mean("f1"), other.mean("f1")) if score is not None]
-        return cls(
-            leader=leader,
-            other=other,
-            accuracy=leader.accuracy - other.accuracy,
-            f1=scores[0] - scores[1] if len(scores) == 2 else None,
-            spread=math.hypot(*stds) / math.sqrt(2) if len(stds) == 2 else None,
-            margin=sampling_margin(leader.accuracy, other.accuracy, examples),
-        )
-
-    @property
-    def within_spread(self) -> bool:
-        """Whether other seeds could well turn the lead round; False where that is unknown."""
-        return self.spread is not None and self.accuracy <= SPREADS_TO_WIN * self.spread
-
-    @property
-    def within_sampling(self) -> bool:
-        """Whether another test split could well turn the lead round."""
-        return self.accuracy <= self.margin
-
-    @property
-    def is_chance(self) -> bool:
-        """Whether either kind of chance may explain the lead, so that no arm has won."""
-        return self.within_spread or self.within_sampling
 
 
 @dataclass(frozen=True)
@@ -84,24 +37,27 @@ class Verdict:
 
 
 def rank(arms: list[ArmSummary]) -> list[ArmSummary]:
-    """Sorts arms by accuracy, best first; ties go to macro F1, then to the simpler arm."""
-    keys = list(ARMS)
-    return sorted(arms, key=lambda a: (-a.accuracy, -(a.mean("f1") or 0), keys.index(a.key)))
+    """Sorts arms by the main metric, best first; ties go to the second, then to the former arm."""
+    return sorted(arms, key=lambda a: (-a.main, -(a.mean(a.quality.metrics[1].key) or 0)))
 
 
-def judge(arms: list[ArmSummary], examples: int) -> Verdict:
-    """Compares the best pretrained arm with the best other arm, on so many test examples."""
-    ranked = rank(arms)
+def judge(ranked: list[ArmSummary], between: Callable[[ArmSummary, ArmSummary], Gap]) -> Verdict:
+    """Compares the best pretrained arm with the best other arm.
+
+    Args:
+        ranked: All arms, best first.
+        between: Gives the lead of one over another.
+    """
     pretrained = [arm for arm in ranked if arm.row.pretrained]
     others = [arm for arm in ranked if not arm.row.pretrained]
     if not pretrained or not any(arm.row.learns for arm in others):
         return _unknown(ranked, pretrained)
     best, baseline = pretrained[0], others[0]
-    leader, other = rank([best, baseline])
-    gap = Gap.between(leader, other, examples)
-    details = [_scores(gap), _chance(gap, examples), _cost(best, baseline)]
-    details += [_alternative(best, arm, examples) for arm in pretrained[1:]]
-    details += _floor(ranked, examples)
+    leader, other = (arm for arm in ranked if arm in (best, baseline))
+    gap = between(leader, other)
+    details = [_scores(gap), *_chance(gap), _cost(best, baseline)]
+    details += [_alternative(between(best, arm)) for arm in pretrained[1:]]
+    details += _floor(ranked, between)
     answer = "unclear" if gap.is_chance else "yes" if leader is best else "no"
     return Verdict(answer, _reason(answer, gap), tuple(details), gap)
 
@@ -111,85 +67,119 @@ def _unknown(ranked, pretrained):
         return Verdict("unknown", "no arm has finished.", (), None)
     lacking = "without pretraining" if pretrained else "with pretraining"
     best = ranked[0]
+    main = best.quality.metrics[0].within_text
     return Verdict(
         "unknown",
         f"no arm that learns {lacking} has run, so this record cannot tell whether a pretrained "
         "model is worth it.",
-        (f"The best arm is {best.title}, with an accuracy of {percent(best.accuracy)} %.",),
+        (f"The best arm is {best.title}, with an {main} of {percent(best.main)} %.",),
         None,
     )
 
 
 def _reason(answer, gap):
-    lead = f"{points(gap.accuracy)} of accuracy"
+    main = gap.leader.quality.metrics[0].within_text
+    lead = f"{points(gap.lead)} of {main}"
     leader, other = gap.leader.title, gap.other.title
     if answer == "yes":
         return f"{leader} beats {other}, the best arm without pretraining, by {lead}."
     if answer == "no":
         return f"{leader} beats {other}, the best pretrained arm, by {lead}."
-    if gap.accuracy == 0:
-        return f"{leader} and {other} have the same accuracy."
+    if gap.lead == 0:
+        return f"{leader} and {other} have the same {main}."
     noises = ["the seed-to-seed spread"] * gap.within_spread
     noises += ["the sampling error of the test split"] * gap.within_sampling
     return f"{leader} is ahead of {other} by {lead}, but within {joined(noises)}."
 
 
 def _scores(gap):
-    text = f"Accuracy is {percent(gap.leader.accuracy)} % against {percent(gap.other.accuracy)} %"
-    if gap.f1 is None:
-        return f"{text}; macro F1 is undefined."
-    if gap.f1 < 0 < gap.accuracy:
-        return f"{text}, but macro F1 says the opposite: it is {points(-gap.f1)} lower."
-    return f"{text}, and macro F1 is {points(gap.f1)} higher."
+    main, second = gap.leader.quality.metrics[:2]
+    text = f"{main.title} is {percent(gap.leader.main)} % against {percent(gap.other.main)} %"
+    if gap.second is None:
+        return f"{text}; {second.within_text} is undefined."
+    if gap.second < 0 < gap.lead:
+        against = points(-gap.second)
+        return f"{text}, but {second.within_text} says the opposite: it is {against} lower."
+    more = f"{points(gap.second)} higher" if gap.second else "the same"
+    return f"{text}, and {second.within_text} is {more}."
 
 
-def _chance(gap, examples):
-    if gap.spread is None:
-        seeds = "With one seed the spread from seed to seed is unknown: others may change the gap"
-    elif gap.spread == 0:
-        seeds = "The gap is the same for every seed"
-    else:
-        seeds = (
-            f"The gap is {multiple(gap.accuracy / gap.spread)} the seed-to-seed spread "
-            f"(pooled standard deviation {points(gap.spread, digits=2)}; a win takes "
-            f"{SPREADS_TO_WIN:g} times)"
-        )
+def _chance(gap):
+    """A sentence on each kind of chance."""
+    yield _seeds(gap)
     side = "within" if gap.within_sampling else "beyond"
-    return (
-        f"{seeds}. It is {side} the sampling error of {examples:,} test examples "
-        f"(± {points(gap.margin)} at 95 %)."
+    quality, found = gap.leader.quality, gap.over_examples
+    yield (
+        f"It is {side} the sampling error of {len(gap.leader.scores):,} test {quality.examples}: "
+        f"paired {quality.example} by {quality.example}, {interval_and_p(found)}."
     )
+
+
+def _seeds(gap):
+    if gap.spread is None:
+        return "With one seed the spread from seed to seed is unknown: others may change the gap."
+    if gap.spread == 0:
+        return "The gap is the same for every seed."
+    text = (
+        f"The gap is {multiple(gap.lead / gap.spread)} the seed-to-seed spread (pooled standard "
+        f"deviation {points(gap.spread, digits=2)}; a win takes {SPREADS_TO_WIN:g} times)"
+    )
+    if gap.over_seeds is None:
+        return f"{text}."
+    taken = "" if is_beyond(gap.over_seeds) else f", where a win takes p < {SIGNIFICANT}"
+    return f"{text}; paired seed by seed, {interval_and_p(gap.over_seeds)}{taken}."
+
+
+def interval_and_p(found: PairedDifference) -> str:
+    """The interval of a lead and its p value, in words.
+
+    >>> interval_and_p(PairedDifference(0.02, low=-0.0112, high=0.0312, p_value=0.0004))
+    'its 95 % interval is −1.1 to 3.1 points, p < 0.001'
+    """
+    low, high = (percent(end).replace("-", "−") for end in (found.low, found.high))
+    p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.2g}"
+    return f"its 95 % interval is {low} to {high} points, {p}"
+
+
+def costs(best: ArmSummary, baseline: ArmSummary) -> Iterator[tuple[str, float, str]]:
+    """What one arm costs beside another: a name, the multiple, and the two values in words.
+
+    Where the other learns nothing, its training time says nothing.
+    """
+    for measure, name, write in _COSTS:
+        value, base = best.mean(measure), baseline.mean(measure)
+        if value and base and (baseline.row.learns or measure != "train_seconds"):
+            name = name.format(example=best.quality.example)
+            yield name, value / base, f"{write(value)} against {write(base)}"
 
 
 def _cost(best, baseline):
     """What the pretrained arm costs, as multiples of the arm without pretraining."""
-    costs = []
-    for measure, name, write in COSTS:
-        value, base = best.mean(measure), baseline.mean(measure)
-        if value and base:
-            values = f"{write(value)} against {write(base)}"
-            costs.append(f"{multiple(value / base)} the {name} ({values})")
-    if not costs:
+    found = [
+        f"{multiple(ratio)} the {name} ({told})" for name, ratio, told in costs(best, baseline)
+    ]
+    if not found:
         return f"What {best.title} costs beside {baseline.title} is not known."
-    return f"{best.title} takes {joined(costs)}, beside {baseline.title}."
+    return f"{best.title} takes {joined(found)}, beside {baseline.title}."
 
 
-def _alternative(best, arm, examples):
+def _alternative(gap):
     """Another pretrained arm: what it gives up, and what it costs."""
-    gap = Gap.between(best, arm, examples)
-    less = f"{points(gap.accuracy)} less" if gap.accuracy else "the same"
-    chance = ", a difference that may be chance" if gap.accuracy and gap.is_chance else ""
+    arm = gap.other
+    less = f"{points(gap.lead)} less" if gap.lead else "the same"
+    chance = ", a difference that may be chance" if gap.lead and gap.is_chance else ""
     trained = arm.mean("train_seconds")
     cost = "" if trained is None else f" and trains in {seconds(trained)}"
-    return f"{arm.title} reaches {percent(arm.accuracy)} % ({less}{chance}){cost}."
+    return f"{arm.title} reaches {percent(arm.main)} % ({less}{chance}){cost}."
 
 
-def _floor(ranked, examples):
-    """A warning where nothing that was learnt is clearly better than the most frequent class."""
-    majority = next((arm for arm in ranked if not arm.row.learns), None)
-    if majority is None or not Gap.between(ranked[0], majority, examples).is_chance:
+def _floor(ranked, between):
+    """A warning where nothing that was learnt is clearly better than an arm that learns nothing."""
+    floor = next((arm for arm in ranked if not arm.row.learns), None)
+    if floor is None or not between(ranked[0], floor).is_chance:
         return []
     return [
-        "No arm is clearly better than always answering the most frequent class "
-        f"({percent(majority.accuracy)} %), so there may be nothing to learn here."
+        f"No arm is clearly better than the one that learns nothing, {floor.title} "
+        f"({percent(floor.main)} %), so there may be nothing to learn here, or "
+        "too few examples to learn it from."
     ]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.record import validate_record
-from kerasformer.compare.report.summary import summarize
 from kerasformer.compare.report.tables import markdown_table
 from kerasformer.files import write_whole, writing
 
@@ -19,8 +19,8 @@ def write_report(record: dict, folder) -> list[Path]:
         folder: Output folder, created if missing.
 
     Returns:
-        The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`,
-        `confusion_matrices.png`, `report.html`.
+        The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`, `report.html`, and of
+        classes `confusion_matrices.png`.
 
     Raises:
         UserError: The record is damaged, the extra `compare` is not installed, or the folder
@@ -36,19 +36,21 @@ def write_report(record: dict, folder) -> list[Path]:
 
 def _render(record, folder):
     """The content of every file by its name."""
-    from kerasformer.compare.report import html, plots
+    from kerasformer.compare.report import confusion, html, plots
     from kerasformer.plots.figures import plot_style, png
 
-    arms, names = summarize(record), record["data"]["class_names"]
+    findings = Findings(record)
     with plot_style():
         images = {
-            "quality_vs_time": png(plots.quality_against_time(arms)),
-            "learning_curves": png(plots.learning_curves(record)),
-            "confusion_matrices": png(plots.confusion_matrices(arms, names)),
+            "quality_vs_time": png(plots.quality_against_time(findings)),
+            "learning_curves": png(plots.learning_curves(findings)),
         }
+        if findings.quality.has_classes:
+            matrices = confusion.confusion_matrices(findings.arms, record["data"]["class_names"])
+            images["confusion_matrices"] = png(matrices)
     return {
         # A lone surrogate, which JSON allows in a name, becomes a question mark.
-        "table.md": markdown_table(record).encode(errors="replace"),
+        "table.md": markdown_table(findings).encode(errors="replace"),
         **{f"{name}.png": image for name, image in images.items()},
-        "report.html": html.render_page(record, images, folder).encode(errors="replace"),
+        "report.html": html.render_page(findings, images, folder).encode(errors="replace"),
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,6 +95,19 @@ class ContextWindows:
         offsets[column : column + count] = own[first : first + count]
         return offsets
 
+    def warn_of_cut(self, positions: np.ndarray, answers: Sequence[Sequence[Located]]) -> None:
+        """Warns of answers that no window has all of, which are then trained on as if none."""
+        has_answer = np.zeros(len(answers), bool)
+        has_answer[self.questions[positions.any(axis=1)]] = True
+        cut = [i for i, given in enumerate(answers) if given and not has_answer[i]]
+        if cut:
+            warnings.warn(
+                f"No window has all of the answer to questions[{cut[0]}] ({len(cut):,} of "
+                f"{len(answers):,} questions), so it is trained on as a question without an "
+                "answer: leave it out, shorten the answer, or give a larger max_length or overlap.",
+                stacklevel=2,
+            )
+
     def positions(self, answers: Sequence[Sequence[Located]]) -> np.ndarray:
         """The first and the last token of the first answer to each window's question.
 
@@ -105,11 +119,21 @@ class ContextWindows:
 
         Returns:
             int32 `[windows, 2]`.
+
+        Raises:
+            UserError: The tokenizer makes no token of an answer.
         """
         spans = [
             _tokens_of(offsets, *given[0]) if given else None
             for offsets, given in zip(self.offsets, answers, strict=True)
         ]
+        for question, span in enumerate(spans):
+            if span and span[0] > span[1]:
+                raise UserError(
+                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
+                    "which the tokenizer makes no token: leave the question out, or mark what "
+                    "stands beside it."
+                )
         positions = np.zeros((len(self.questions), 2), "int32")
         for window, question in enumerate(self.questions.tolist()):
             column, first, count = self._context(window)

@@ -15,15 +15,22 @@ from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWin
 from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
 from kerasformer.tasks.answering.questions import (
     check_answered,
+    gather_questions,
     hold_questions,
     pair_up,
     read_questions,
 )
-from kerasformer.tasks.answering.span_outputs import add_features, rank_answers, span_logits
+from kerasformer.tasks.answering.span_outputs import (
+    add_features,
+    rank_answers,
+    same_places,
+    span_logits,
+)
 from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss, span_targets
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 
@@ -87,6 +94,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
     HEADS = ("span",)
     RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=3e-5)
     SCORES_VALIDATION = True
+    HIDDEN = ("total", "HasAns_total", "NoAns_total")
     FIT_METRICS = MappingProxyType({"loss_weights": dict.fromkeys(SPAN, 0.5)})
 
     def __init__(
@@ -123,6 +131,11 @@ class QuestionAnswerer(Trainable, EncoderTask):
         settings = {name: getattr(self, name) for name in _SETTINGS}
         return {"settings": {name: value for name, value in settings.items() if value is not None}}
 
+    @property
+    def head(self) -> keras.layers.Dense:
+        """The head, `span`."""
+        return self.span
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         has_features = isinstance(inputs, dict) and "features" in inputs
@@ -140,6 +153,9 @@ class QuestionAnswerer(Trainable, EncoderTask):
 
     def _holds(self, x: Any) -> bool:
         return hold_questions(x)
+
+    def _gathered(self, x: Any) -> Any:
+        return gather_questions(x)
 
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         return read_questions(*args, **kwargs)
@@ -183,14 +199,21 @@ class QuestionAnswerer(Trainable, EncoderTask):
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+    def _training_batches(
+        self, examples: Examples, batch_size: int, **options: Any
+    ) -> AnswerBatches:
         data = self._batches(examples, batch_size, **options)
+        data.windows.warn_of_cut(data.labels, examples.labels)
         if self.encoder_is_frozen:  # its vectors stay the same in all epochs
             add_features(self._vectors, data, self.encoder.config.hidden_size)
         return data
 
     def _loss_for(self, data: Batches) -> Any:
         return {name: SpanCrossentropy() for name in SPAN}
+
+    def same_answers(self, data: Any, *options: Any) -> str:
+        """Says that one place has the answer in all windows."""
+        return same_places(self, data, *options)
 
     def _outputs(
         self, data: Any, verbose: Any, told: Any, event: str = "predict"
@@ -251,6 +274,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
         is_one, pairs = isinstance(question, str), pair_up(question, context)
         threshold = self.threshold if threshold is None else float(threshold)
         options = {"max_answer_length": max_answer_length, "no_answer": threshold is not None}
+        warn_untrained(self)
         outputs = self.predict(pairs, batch_size, verbose)
         found = []
         for ranked in rank_answers(outputs, pairs, n_best=max(top_k, _N_BEST), **options):

@@ -2,7 +2,7 @@
 
 import itertools
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,33 @@ def hold_questions(x: Any) -> bool:
     if any(isinstance(one, str | bytes) for one in x):
         raise UserError(f"Expected a list of {_PAIRS}, got a {type(x).__name__} of strings.")
     return not x or any(isinstance(part, str | bytes) for one in x for part in _parts(one))
+
+
+def gather_questions(x: Any) -> Any:
+    """An iterator of pairs as a list, since it can be read only once; anything else as it is.
+
+    Raises:
+        UserError: It gives questions with their answers, or batches of these.
+
+    Example:
+
+    >>> gather_questions(pair for pair in [("Who?", "Ada codes.")])
+    [('Who?', 'Ada codes.')]
+    """
+    if not isinstance(x, Iterator):
+        return x
+    first = list(itertools.islice(x, 1))
+    parts = [
+        part for one in first for part in (one if isinstance(one, np.ndarray) else _parts(one))
+    ]
+    if not parts or any(isinstance(part, str | bytes) for part in parts):
+        return [*first, *x]  # if they are no pairs, that is said when they are read
+    if any(isinstance(text, str | bytes) for part in parts for text in _parts(part)):
+        raise UserError(
+            f"Expected {_PAIRS}, got a {type(x).__name__} that gives more: give a list of pairs "
+            "and one of their answers, or a tf.data.Dataset."
+        )
+    return (one for one in itertools.chain(first, x))  # of iterators Keras takes generators alone
 
 
 def _parts(one: Any) -> Iterable:

@@ -92,3 +92,30 @@ def add_features(encode: Any, data: AnswerBatches, size: int) -> None:
     order = AnswerBatches(data.windows, batch_size=32, max_length=data.max_length)
     predict_each(vectors_model(encode), order, keep, verbose=0)
     data.features = features
+
+
+def same_places(
+    model: keras.Model, data: AnswerBatches, which: str, least: int, batches: int
+) -> str:
+    """As `same_answers` of a task: says that a model has the answer at one place of all windows.
+
+    Args:
+        model: Gives a dict of `SPAN`, each float `[batch, seq]`.
+        data: The batches, with labels.
+        which, least, batches: As there.
+    """
+    labels, places = [], []
+    for number in range(min(len(data), batches)):
+        rows = data.batches[number]
+        outputs = model.predict_on_batch(data.inputs(rows))
+        for name, column in zip(SPAN, (0, 1), strict=True):
+            is_token = np.arange(outputs[name].shape[1]) < data.lengths[rows, None]
+            places.append(np.where(is_token, outputs[name], -np.inf).argmax(axis=1))
+            labels.append(data.labels[rows, column])
+    seen, right = np.unique(np.concatenate(places)), np.concatenate(labels)
+    count = len(right) // len(SPAN)
+    if len(seen) > 1 or count < least or len(np.unique(right)) < 2:
+        return ""
+    if seen[0]:
+        return f"has the answer at token {seen[0]} of all of {count:,} {which} windows"
+    return f"finds no answer in any of {count:,} {which} windows, though some have one"

@@ -40,7 +40,7 @@ class CollapseCheck(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Notes the metrics."""
-        self._logs = dict(logs or {})
+        self._logs = {} if logs is None else logs  # to which ValidationScores adds its own
 
     def warn(self, learning_rate: float) -> None:
         """Warns of training that changed nothing, that no gradient reached, or of one class alone.
@@ -50,7 +50,8 @@ class CollapseCheck(keras.callbacks.Callback):
         """
         if self._steps:
             kind = type(self.model).__name__
-            seen = self._unchanged() or self._unreached() or self._constant(learning_rate)
+            seen = self._unchanged() or self._unreached()
+            seen = seen or self._one_answer(learning_rate) or self._constant(learning_rate)
             if seen:
                 warnings.warn(f"This {kind} {seen}.", stacklevel=5)
 
@@ -76,20 +77,35 @@ class CollapseCheck(keras.callbacks.Callback):
             "as gelu for relu"
         )
 
+    def _one_answer(self, rate: float) -> str:
+        """Of a task whose answers are no classes."""
+        held = self._validation is not None
+        data, which = (self._validation, "validation") if held else (self._data, "training")
+        seen = self.model.same_answers(data, which, _LEAST_EXAMPLES, _MOST_BATCHES)
+        return seen and f"{seen}: {self._remedy(rate)}"
+
+    def _remedy(self, rate: float, classes: str = "") -> str:
+        if self._steps < _LEAST_STEPS:
+            return f"fewer than {_LEAST_STEPS} steps are too few to tell, try more epochs"
+        return (
+            f"try a learning_rate below {rate:g}, a longer warmup (warmup_ratio), more epochs, "
+            f"{classes}or another seed"
+        )
+
     def _constant(self, rate: float) -> str:
         labels, loss = _class_ids(self._data), self.model.loss
-        if labels is None or not isinstance(loss, _CROSS_ENTROPIES) or self._steps < _LEAST_STEPS:
+        if labels is None or not isinstance(loss, _CROSS_ENTROPIES):
             return ""
-        remedy = (
-            f"try a learning_rate below {rate:g}, a longer warmup (warmup_ratio), more epochs, "
-            "class_weight='balanced' or another seed"
-        )
+        remedy = self._remedy(rate, "class_weight='balanced' ")
         held = _class_ids(self._validation)
+        # One tag for all words is no tagging, however short the training.
+        if self._steps < _LEAST_STEPS and (held is None or not self._data.width_varies):
+            return ""
         is_alike = held is not None and _is_a_share(self._logs.get("val_accuracy"), held)
         if is_alike and (seen := self._one_class(self._validation, held, "validation")):
             return f"{seen}: {remedy}"
         is_plain = len(set(labels.tolist())) > 1 and self._data.sample_weight is None
-        if len(labels) < _LEAST_EXAMPLES or not is_plain:
+        if len(labels) < _LEAST_EXAMPLES or not is_plain or self._steps < _LEAST_STEPS:
             return ""
         entropy, reached = self._entropy(labels), self._logs.get("loss", 0.0)
         if reached < entropy:

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from kerasformer.data.batches import Batches
+
 
 class ValidationScores(keras.callbacks.Callback):
     """Adds metrics to the logs of an epoch, each under `val_` and its name.
@@ -14,6 +16,7 @@ class ValidationScores(keras.callbacks.Callback):
     Args:
         evaluate: Gives the metrics of the model as it is; those that are no numbers are left out.
         validation_freq: After each so many epochs, or the epochs, counted from 1, as in Keras.
+        data: The batches that are evaluated on.
 
     Example:
 
@@ -24,11 +27,15 @@ class ValidationScores(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, evaluate: Callable[[], dict[str, Any]], validation_freq: int | Collection[int] = 1
+        self,
+        evaluate: Callable[[], dict[str, Any]],
+        validation_freq: int | Collection[int] = 1,
+        data: Batches | None = None,
     ):
         super().__init__()
         self._evaluate = evaluate
         self._freq = validation_freq
+        self.data = data
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates, if the epoch is one to evaluate after."""
@@ -37,3 +44,28 @@ class ValidationScores(keras.callbacks.Callback):
         if is_due and logs is not None:
             scores = self._evaluate().items()
             logs |= {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
+
+
+class ShortProgress(keras.callbacks.ProgbarLogger):
+    """Keras' progress line, where some metrics would be too many; the history has all of them.
+
+    Args:
+        hidden: How the names begin of the validation metrics to leave out, without `val_`.
+
+    Example:
+
+    >>> ShortProgress(("macro_",)).shown({"loss": 0.5, "val_f1": 0.8, "val_macro_f1": 0.7})
+    {'loss': 0.5, 'val_f1': 0.8}
+    """
+
+    def __init__(self, hidden: tuple[str, ...]):
+        super().__init__()
+        self._hidden = tuple(f"val_{name}" for name in hidden)
+
+    def shown(self, logs: dict[str, Any] | None) -> dict[str, Any]:
+        """Those of the logs that the line has."""
+        return {k: v for k, v in (logs or {}).items() if not k.startswith(self._hidden)}
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Ends the line."""
+        super().on_epoch_end(epoch, self.shown(logs))

@@ -1,6 +1,5 @@
 """How well the tags of words were predicted."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,18 +7,7 @@ import numpy as np
 
 from kerasformer.tasks.prediction import softmax
 from kerasformer.training import classification_metrics, entity_metrics
-
-_IN_ENTITY = re.compile(r"[BIESLU]-.+", re.DOTALL)
-
-
-def mark_entities(class_names: Sequence[str]) -> bool:
-    """Whether classes are tags of entities, such as `B-PER`, and not of words, such as `NOUN`.
-
-    >>> mark_entities(["O", "B-PER", "I-PER"]), mark_entities(["O", "NOUN"])
-    (True, False)
-    """
-    inside = [name for name in class_names if name != "O"]
-    return bool(inside) and all(map(_IN_ENTITY.fullmatch, inside))
+from kerasformer.training.metrics.tags import mark_entities
 
 
 def tag_scores(

@@ -64,16 +64,6 @@ class WordWindows:
         words = slice(int(self.bounds[window]), int(self.bounds[window + 1]))
         return words, self.columns[words]
 
-    def keeper(self, out: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None]:
-        """Puts outputs `[batch, tokens, ...]` for windows into `out`, `[words, ...]`."""
-
-        def keep(rows: np.ndarray, outputs: np.ndarray) -> None:
-            for output, row in zip(outputs, rows.tolist(), strict=True):
-                words, columns = self.words_of(row)
-                out[words] = output[columns]
-
-        return keep
-
 
 class _WordLabelled(Batches):
     """Batches with a label and a weight for each word, `[words]`, and rows of several words.
@@ -86,6 +76,16 @@ class _WordLabelled(Batches):
 
     def _places(self, row: int) -> tuple[slice, Any]:
         raise NotImplementedError
+
+    def keeper(self, out: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None]:
+        """Puts outputs `[batch, columns, ...]` for rows into `out`, `[words, ...]`."""
+
+        def keep(rows: np.ndarray, outputs: np.ndarray) -> None:
+            for output, row in zip(outputs, rows.tolist(), strict=True):
+                words, columns = self._places(row)
+                out[words] = output[columns]
+
+        return keep
 
     def _width(self, rows: np.ndarray) -> int:
         return int(padded_length(self.lengths[rows].max(), self.longest))

@@ -1,6 +1,7 @@
 """The vectors of words that a frozen encoder gives, for a head to be trained on."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -30,8 +31,24 @@ def word_features(
     vectors = vectors_model(lambda inputs: model._vectors(inputs, training=False))
     data = TokenBatches(words, batch_size=_BATCH, max_length=model.max_length)
     features = new_features((len(words.columns), *model.vectors.feature_shape))
-    predict_each(vectors, data, words.keeper(features), verbose)
+    predict_each(vectors, data, data.keeper(features), verbose)
     return features
+
+
+def feature_logits(
+    model: "TokenClassifier", features: np.ndarray, counts: Sequence[int]
+) -> np.ndarray:
+    """The logits of words that have vectors already, float32 `[words, classes]`.
+
+    Args:
+        model: The model.
+        features: float `[words, ...]`, what `features` of the model gives.
+        counts: How many of these words each sentence has.
+    """
+    data = WordFeatureBatches(features, counts, batch_size=_BATCH)
+    logits = np.zeros((len(features), len(model.class_names)), "float32")
+    predict_each(model, data, data.keeper(logits), verbose=0)
+    return logits
 
 
 def features_key(model: "TokenClassifier", sentences: list) -> str:

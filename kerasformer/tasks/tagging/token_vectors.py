@@ -23,6 +23,16 @@ TABLE_7 = (
 )
 
 
+def table_7(blocks: int) -> list[str]:
+    """Those of `TABLE_7` that an encoder of so many blocks has.
+
+    >>> table_7(blocks=2)
+    ['embeddings', 'second_to_last', 'last', 'weighted_all']
+    """
+    needed = {"second_to_last": 2, "weighted_last_four": 4, "concat_last_four": 4}
+    return [name for name in TABLE_7 if blocks >= needed.get(name, 1)]
+
+
 @keras.saving.register_keras_serializable(package="kerasformer")
 class TokenVectors(keras.layers.Layer):
     """One vector for each token, in two steps of which training may change the second alone.
@@ -103,6 +113,29 @@ class TokenVectors(keras.layers.Layer):
     def compute_mask(self, inputs: Sequence[Any], mask: Any = None) -> Any:
         """Passes on the implicit mask of the hidden states."""
         return self.pooling.compute_mask(inputs, mask)
+
+    def of_states(self, states: np.ndarray) -> np.ndarray:
+        """The features of tokens from the outputs of all layers, a view of them where that can be.
+
+        Args:
+            states: float `[tokens, blocks + 1, hidden]`, from the embeddings to the last block.
+
+        Returns:
+            float `[tokens, size]`; for a weighted sum `[tokens, layers, hidden]`.
+
+        Example:
+
+        >>> states = np.arange(6.0).reshape(1, 3, 2)
+        >>> TokenVectors("last", None, blocks=2, hidden_size=2).of_states(states)
+        array([[4., 5.]])
+        """
+        if self.pooling.combine not in ("stack", "concat") and len(self.indices) > 1:
+            unstacked = [states[:, i] for i in range(self.blocks + 1)]
+            return keras.ops.convert_to_numpy(self.pooling(unstacked))
+        first, stop = self.indices[0], self.indices[-1] + 1
+        in_order = self.indices == tuple(range(first, stop))
+        chosen = states[:, first:stop] if in_order else states[:, list(self.indices)]
+        return chosen.reshape(len(states), *self.feature_shape)
 
     def judged(self, features: Any) -> Any:
         """The vectors `[..., size]` that features are to the head."""

@@ -32,6 +32,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
     """
 
     SCORES_VALIDATION = True
+    HIDDEN = ("macro_", "weighted_", "support")
     FIT_METRICS = MappingProxyType({"weighted_metrics": ["accuracy"]})  # 0 of what is no word
 
     max_length: int
@@ -85,7 +86,7 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
     ) -> list[np.ndarray]:
         lengths = data.words.lengths
         logits = np.zeros((sum(lengths), len(self.class_names)), "float32")
-        predict_each(self, data, data.words.keeper(logits), verbose, told, event)
+        predict_each(self, data, data.keeper(logits), verbose, told, event)
         return np.split(logits, np.cumsum(lengths)[:-1]) if lengths else []
 
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:

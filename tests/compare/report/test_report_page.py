@@ -110,11 +110,11 @@ def test_the_page_tells_what_it_must(report):
     shown = " ".join(" ".join(Page(text).text).split())
     for expected in (
         "rotten-tomatoes",
-        "400 test examples, 3 classes",
+        "400 test texts, 3 classes",
         "test is the part of train whose hash is below 0.2.",
         "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
         "seed-to-seed spread",
-        "sampling error of 400 test examples",
+        "sampling error of 400 test texts",
         "Latency of one text, ms",
         "learning_rate 5e-05",
         "keras 3.15.1",
@@ -142,8 +142,9 @@ def test_the_heading_of_the_verdict_says_what_its_sentence_says(make_record, tmp
 def test_errors_are_shown_escaped_and_cut(make_record, tmp_path):
     record = make_record()
     (run, *_) = record["arms"]["fine_tuned"]["runs"]
-    error = {"true": 1, "predicted": 0, "probability": 0.987}
+    error = {"true": NASTY, "predicted": "", "probability": 0.987}
     run["errors"] = [{"text": NASTY, **error}, {"text": "x" * 5_000, **error}]
+    run["errors"].append({"text": "y", "true": "x" * 5_000, "predicted": "z", "probability": None})
     write_report(record, tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -163,7 +164,7 @@ def test_the_note_to_the_curves_speaks_of_validation_where_there_is_one(make_rec
     write_report(record, tmp_path)
     assert "overfit" in (tmp_path / "report.html").read_text(encoding="utf-8")
     for epoch in record["arms"]["scratch"]["runs"][0]["history"]:
-        epoch |= {"val_loss": None, "val_accuracy": None}
+        epoch |= {"val_loss": None, "val_score": None}
     write_report(record, tmp_path)
     assert "no validation split" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -252,3 +253,66 @@ def test_importing_the_report_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"numpy", "matplotlib", "jinja2", "tensorflow", "keras"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (
+            "pairs",
+            [
+                "1,600 train, 200 validation, 400 test pairs, 2 classes",
+                "Split Examples Class counts train 1,600 negative: 800; positive: 800",
+                "Pairs that Fine-tuned all-MiniLM-L6-v2 got wrong",
+                "plain averages over classes",
+            ],
+        ),
+        (
+            "tagging",
+            [
+                "400 test sentences, 5 tags",
+                "Split Examples Words Tag counts train 1,600 19,200 O: 1,280; B-person: 1,280;",
+                "Sentences that Fine-tuned all-MiniLM-L6-v2 got wrong",
+                "Sentence True Given Probability, %",
+                "Ada (person), Rome (place) – 99.0",
+                "compared sentence by sentence",
+                "Table 7 of the BERT paper",
+                "Concatenation of last four hidden layers",
+                "An entity is right where",
+                "Latency of one sentence, ms",
+            ],
+        ),
+        (
+            "answering",
+            [
+                "400 test questions.",
+                "Split Examples Contexts Articles Unanswerable train 1,600 320 3 0",
+                "Question True Given Probability, % text 0, of which nobody knows in Rome no",
+                "exact match is the share of equal answers",
+                "points F1 with pretraining",
+            ],
+        ),
+    ],
+)
+def test_the_page_of_every_task(make_record, tmp_path, task, expected):
+    files = [path.name for path in write_report(make_record(task=task, n=400), tmp_path)]
+    assert ("confusion_matrices.png" in files) is (task == "pairs")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.open == []
+    assert len(page.all("img")) == len(files) - 2
+    shown = " ".join(" ".join(page.text).replace("\xa0", " ").split())
+    for text in expected:
+        assert text in shown
+    assert ("Which classes are confused" in shown) is (task == "pairs")
+    assert ("Table 7" in shown) is (task == "tagging")
+
+
+def test_names_of_tags_and_answers_are_escaped(make_record, tmp_path):
+    record = make_record(task="tagging", seeds=(0,), n=60, class_names=("O", f"B-{NASTY}"))
+    run = record["arms"]["fine_tuned"]["runs"][0]
+    run["errors"][0] |= {"true": NASTY, "predicted": NASTY}
+    write_report(record, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert not page.all("script")
+    assert sum(NASTY in text for text in page.text) > 3
+    assert "<script" not in (tmp_path / "table.md").read_text(encoding="utf-8")

@@ -8,14 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from kerasformer.compare.arms import ARMS
-from kerasformer.compare.report.plots import (
-    confusion_matrices,
-    learning_curves,
-    most_confused,
-    place_labels,
-    quality_against_time,
-)
+from kerasformer.compare.arms import arms_of
+from kerasformer.compare.report.confusion import confusion_matrices, most_confused
+from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.plots import learning_curves, place_labels, quality_against_time
 from kerasformer.compare.report.summary import summarize
 from kerasformer.plots.figures import new_figure, plot_style, png
 from kerasformer.plots.labels import drawable
@@ -53,11 +49,11 @@ def test_labels_never_cover_each_other(axes, points):
 
 
 def test_style_neither_leaks_in_nor_out(make_record):
-    arms = summarize(make_record(arms=("tfidf",), seeds=(0,)))
+    findings = Findings(make_record(arms=("tfidf",), seeds=(0,)))
 
     def plot():
         with plot_style():
-            return png(quality_against_time(arms))
+            return png(quality_against_time(findings))
 
     plain = plot()
     with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "axes.grid": False}):
@@ -67,15 +63,15 @@ def test_style_neither_leaks_in_nor_out(make_record):
 
 
 def test_quality_plot_has_an_axis_in_seconds_and_a_point_an_arm(make_record):
-    arms = summarize(make_record())
+    findings = Findings(make_record())
     with plot_style():
-        (axes,) = quality_against_time(arms).axes
+        (axes,) = quality_against_time(findings).axes
     assert axes.get_xscale() == "log"
     assert "seconds" in axes.get_xlabel()
     assert "%" in axes.get_ylabel()
     texts = {text.get_text() for text in axes.texts}
-    assert texts == {arm.title for arm in arms}
-    markers = {arm.marker for arm in ARMS.values()}
+    assert texts == {arm.title for arm in findings.arms}
+    markers = {arm.marker for arm in arms_of("classification").values()}
     points = [line for line in axes.lines if line.get_marker() in markers]
     assert len(points) == 4  # the majority class is a line
 
@@ -87,7 +83,7 @@ def test_labels_keep_clear_of_error_bars(make_record):
             run["train_seconds"] *= factor
             run["metrics"]["accuracy"] *= 0.9 * factor**0.1
     with plot_style():
-        figure = quality_against_time(summarize(record))
+        figure = quality_against_time(Findings(record))
         figure.draw_without_rendering()
     renderer, (axes,) = figure.canvas.get_renderer(), figure.axes
     labels = [Text.get_window_extent(label, renderer) for label in axes.texts[1:]]
@@ -104,7 +100,7 @@ def test_quality_plot_of_any_training_times(make_record, seconds):
         arm["runs"][0]["train_seconds"] = value
     with warnings.catch_warnings(), plot_style():
         warnings.simplefilter("error")
-        figure = quality_against_time(summarize(record))
+        figure = quality_against_time(Findings(record))
         low, high = figure.axes[0].get_xlim()
     assert 0 < low < high < 1e13
 
@@ -115,7 +111,7 @@ def test_learning_curves_of_seeds_with_other_numbers_of_epochs(make_record):
     del first["history"][2:]
     second["history"][0] |= {"val_loss": None, "loss": float("nan")}
     with plot_style():
-        axes = learning_curves(record).axes[0]
+        axes = learning_curves(Findings(record)).axes[0]
     thick = [line for line in axes.lines if line.get_linewidth() == 2]
     assert [len(line.get_xdata()) for line in thick] == [2, 2]
     assert np.isnan(thick[0].get_ydata()[0])
@@ -128,8 +124,10 @@ def test_learning_curves_of_one_epoch_show_markers(make_record):
     record = make_record(arms=("fine_tuned",), seeds=(0,))
     del record["arms"]["fine_tuned"]["runs"][0]["history"][1:]
     with plot_style():
-        lines = learning_curves(record).axes[0].lines
-    assert all(line.get_marker() not in (None, "None") for line in lines)
+        loss, accuracy = learning_curves(Findings(record)).axes
+    assert all(line.get_marker() not in (None, "None") for line in loss.lines)
+    low, high = accuracy.get_xlim()
+    assert [tick for tick in accuracy.get_xticks() if low <= tick <= high] == [1]
 
 
 @pytest.mark.parametrize("classes", [1, 2, 9, 120])
@@ -188,4 +186,56 @@ def test_names_that_fonts_lack_raise_no_warning(make_record):
     with warnings.catch_warnings(), plot_style():
         warnings.simplefilter("error")
         png(confusion_matrices(arms, names))
-        png(quality_against_time(arms))
+        png(quality_against_time(Findings(record)))
+
+
+@pytest.mark.parametrize(
+    ("task", "title", "points", "lines"),
+    [
+        ("pairs", "Accuracy", 4, 1),
+        ("tagging", "Entity F1", 4, 0),  # the most frequent tag is learnt
+        ("answering", "F1", 3, 1),
+    ],
+)
+def test_axes_have_the_names_of_the_tasks_metric(make_record, task, title, points, lines):
+    findings = Findings(make_record(task=task, seeds=(0, 1), n=100))
+    with plot_style():
+        (axes,) = quality_against_time(findings).axes
+        curves = learning_curves(findings)
+    assert axes.get_ylabel() == f"{title} on the test split, %"
+    markers = {arm.marker for arm in arms_of(task).values()}
+    assert sum(line.get_marker() in markers for line in axes.lines) == points
+    assert sum(line.get_linestyle() == "--" for line in axes.lines) == lines
+    assert {panel.get_ylabel() for panel in curves.axes} == {"Loss", f"{title}, %", ""}
+
+
+def test_curves_of_a_metric_that_is_measured_on_validation_alone(make_record):
+    findings = Findings(make_record(task="answering", arms=("fine_tuned",), n=50))
+    with plot_style():
+        loss, metric = learning_curves(findings).axes
+    thick = [[line for line in axes.lines if line.get_linewidth() == 2] for axes in (loss, metric)]
+    assert [[line.get_label() for line in lines] for lines in thick] == [
+        ["training", "validation"],
+        ["validation"],
+    ]
+
+
+def test_a_metric_that_no_epoch_has_gets_no_panels(make_record):
+    record = make_record(task="tagging", arms=("scratch",), n=50)
+    for run in record["arms"]["scratch"]["runs"]:
+        for epoch in run["history"]:
+            epoch |= {"score": None, "val_score": None}
+    with plot_style():
+        (axes,) = learning_curves(Findings(record)).axes
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("Loss", "Epoch")
+
+
+def test_a_panel_without_a_curve_says_so(make_record):
+    record = make_record(task="tagging", arms=("frozen", "fine_tuned"), n=50)
+    for run in record["arms"]["frozen"]["runs"]:
+        for epoch in run["history"]:
+            epoch |= {"score": None, "val_score": None}
+    with plot_style():
+        axes = learning_curves(Findings(record)).axes
+    texts = [[text.get_text() for text in panel.texts] for panel in axes]
+    assert texts == [[], [], ["not measured\nwhile it trained"], []]

@@ -29,6 +29,7 @@ def test_load_record_reads_a_file_or_its_folder(record, tmp_path):
         (b"[]", "expected an object"),
         (b"{}", "has no format"),
         (b'{"format": 1}', "has format 1"),
+        (b'{"format": 2}', "has format 2, and this version of kerasformer reads format 3: use the"),
     ],
 )
 def test_load_record_tells_what_is_wrong_with_a_file(content, message, tmp_path):
@@ -56,6 +57,22 @@ def test_a_missing_key_is_named(record, key):
         (lambda r: _run(r)["metrics"].pop("accuracy"), "damaged .KeyError: 'accuracy'"),
         (lambda r: _run(r)["metrics"].update(confusion_matrix=[[1, 2]]), "damaged .ValueError"),
         (lambda r: _run(r).update(train_seconds="an hour"), "damaged .TypeError"),
+        (lambda r: _run(r)["metrics"].update(accuracy=None), "damaged .TypeError"),
+        (lambda r: _run(r)["metrics"].update(accuracy=float("nan")), "no finite number"),
+        (lambda r: _run(r).pop("scores"), "damaged .KeyError: 'scores'"),
+        (lambda r: _run(r)["scores"].pop(), "scores of the shape .1702,., of 1703 test"),
+        (
+            lambda r: _run(r).update(scores=[[1, 2]] * 1_703),
+            "the shape .1703, 2., of 1703",
+        ),
+        (lambda r: _run(r)["scores"].__setitem__(0, [1, 2]), "damaged .ValueError"),
+        (lambda r: _run(r)["scores"].__setitem__(0, float("inf")), "no finite number"),
+        (lambda r: _run(r)["errors"][0].update(true=1), "damaged .TypeError"),
+        (lambda r: _run(r)["errors"][0].update(probability="high"), "damaged .TypeError"),
+        (lambda r: _run(r)["errors"][0].pop("text"), "damaged .KeyError: 'text'"),
+        (lambda r: _tuned(r)["history"][0].pop("val_score"), "damaged .KeyError: 'val_score'"),
+        (lambda r: _tuned(r)["history"][0].update(loss="low"), "damaged .ValueError"),
+        (lambda r: r["settings"].update(task="parsing"), "'parsing'"),
         (lambda r: _run(r).update(train_seconds=10**400), "damaged .OverflowError"),
     ],
 )
@@ -70,13 +87,46 @@ def _run(record):
     return record["arms"]["tfidf"]["runs"][0]
 
 
+def _tuned(record):
+    return record["arms"]["fine_tuned"]["runs"][0]
+
+
 def test_undefined_numbers_pass(record):
     """No loss, an undefined metric, a diverged loss, a cost that was not measured."""
     sparse = copy.deepcopy(record)
     run = sparse["arms"]["fine_tuned"]["runs"][0]
     run["metrics"] |= {"loss": None, "precision": float("nan"), "f1": None}
-    run["history"][0] |= {"loss": float("inf"), "val_loss": None, "val_accuracy": None}
+    run["history"][0] |= {"loss": float("inf"), "val_loss": None, "val_score": None}
     run |= {"latency_ms": None, "train_seconds": None, "predict_examples_per_second": None}
     sparse["arms"]["fine_tuned"]["peak_memory_mib"] = None
     validate_record(sparse)
     assert "Fine-tuned" in format_summary(sparse)
+
+
+@pytest.mark.parametrize("task", ["pairs", "tagging", "answering"])
+def test_records_of_every_task_are_read(make_record, tmp_path, task):
+    record = make_record(task=task, n=60)
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert load_record(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["data"].pop("tag_names"), "KeyError: 'tag_names'"),
+        (lambda r: _frozen(r).pop("options"), "KeyError: 'options'"),
+        (lambda r: _frozen(r).pop("chosen"), "KeyError: 'chosen'"),
+        (lambda r: _frozen(r)["options"][0].update(name="middle"), "KeyError: 'middle'"),
+        (lambda r: _frozen(r)["options"][0]["metrics"].pop("f1"), "KeyError: 'f1'"),
+        (lambda r: _frozen(r)["scores"].__setitem__(0, [1, 2]), "damaged .ValueError"),
+    ],
+)
+def test_a_damaged_record_of_tagging_is_one_sentence(make_record, change, message):
+    broken = make_record(task="tagging", seeds=(0,), n=60)
+    change(broken)
+    with pytest.raises(UserError, match=message):
+        validate_record(broken)
+
+
+def _frozen(record):
+    return record["arms"]["frozen"]["runs"][0]

@@ -12,6 +12,7 @@ from kerasformer.compare.report.summary import Estimate, summarize
 from kerasformer.formatting import shorten
 from kerasformer.training.intervals import sampling_margin, wilson_interval
 
+CLASSES = ("accuracy", "precision", "recall", "f1")
 VALUES = st.lists(st.floats(0, 1e6), min_size=2, max_size=8)
 
 
@@ -60,8 +61,8 @@ def test_summarize_gives_each_arm_over_its_seeds(make_record):
     runs = record["arms"]["fine_tuned"]["runs"]
     assert (majority.key, fine_tuned.seeds) == ("majority", (0, 1, 2))
     accuracies = [run["metrics"]["accuracy"] for run in runs]
-    assert fine_tuned.accuracy == statistics.fmean(accuracies)
-    assert fine_tuned.seed_std == statistics.stdev(accuracies)
+    assert fine_tuned.main == statistics.fmean(accuracies)
+    assert fine_tuned.main_std == statistics.stdev(accuracies)
     cells = [cell for run in runs for cell in run["metrics"]["confusion_matrix"]]
     assert sum(n for _, _, n in cells) == fine_tuned.confusion.total()
     assert fine_tuned.confusion[0, 1] == sum(
@@ -92,8 +93,8 @@ def test_summarize_leaves_out_an_arm_without_runs(make_record):
 
 def test_the_spread_of_one_seed_is_unknown_unless_the_arm_is_deterministic(make_record):
     tfidf, scratch = summarize(make_record(arms=("tfidf", "scratch"), seeds=(0,)))
-    assert tfidf.seed_std == 0.0
-    assert scratch.seed_std is None
+    assert tfidf.main_std == 0.0
+    assert scratch.main_std is None
 
 
 @settings(max_examples=50, deadline=None)
@@ -102,3 +103,41 @@ def test_shorten_keeps_both_ends(text, limit):
     short = shorten(text, limit)
     assert len(short) <= limit
     assert short == text if len(text) <= limit else "…" in short
+
+
+def test_the_interval_of_accuracy_is_wilsons(make_record):
+    (arm,) = summarize(make_record(arms=("fine_tuned",)))
+    assert arm.interval == wilson_interval(arm.main, 1_703)
+
+
+@pytest.mark.parametrize("task", ["tagging", "answering"])
+def test_the_interval_of_an_f1_is_of_examples_drawn_anew(make_record, task):
+    (arm,) = summarize(make_record(arms=("fine_tuned",), task=task, n=400))
+    random = np.random.default_rng(1)
+    drawn = []
+    for _ in range(2_000):
+        rows = arm.scores[random.integers(400, size=400)]
+        if task == "tagging":
+            right, predicted, true = rows.sum(axis=0).T
+            drawn.append(np.mean(2 * right / (predicted + true)))
+        else:
+            drawn.append(rows.mean())
+    assert arm.interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.004)
+    assert arm.interval[0] < arm.main < arm.interval[1]
+
+
+@pytest.mark.parametrize("task", ["classification", "pairs", "tagging", "answering"])
+def test_the_main_metric_follows_from_the_scores(make_record, task):
+    for arm in summarize(make_record(task=task, n=200)):
+        score = arm.quality.score or (lambda sums: sums / 200)
+        assert score(arm.scores.sum(axis=0)) == pytest.approx(np.array(arm.mains))
+
+
+def test_tags_of_words_are_ranked_by_accuracy(make_record):
+    options = {"arms": ("frequent_tag",), "seeds": (0,), "class_names": ("NOUN", "VERB"), "n": 3}
+    record = make_record(task="tagging", **options)
+    (run,) = record["arms"]["frequent_tag"]["runs"]
+    run |= {"scores": [[1, 2], [3, 3], [0, 1]], "metrics": dict.fromkeys(CLASSES, 4 / 6)}
+    (arm,) = summarize(record)
+    assert (arm.quality.title, arm.main) == ("Accuracy", 4 / 6)
+    assert arm.quality.score(arm.scores.sum(axis=0)) == 4 / 6

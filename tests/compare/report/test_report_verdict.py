@@ -1,29 +1,29 @@
 import math
+import re
 import statistics
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.compare.report.summary import summarize
-from kerasformer.compare.report.verdict import judge
+from kerasformer.compare.report.findings import Findings
 
 LEARNERS = ("tfidf", "scratch", "frozen", "fine_tuned")
 
 
 def verdict_of(record):
-    return judge(summarize(record), record["data"]["splits"]["test"]["examples"])
+    return Findings(record).verdict
 
 
 @pytest.fixture(scope="module")
 def verdict(make_record):
-    """Judges a record with these accuracies, on about 1,703 test examples."""
+    """Judges a record with these main metrics, on 1,703 test examples."""
 
-    def judge_accuracies(n=1_703, **accuracies):
-        seeds = range(max(map(len, accuracies.values())))
-        return verdict_of(make_record(tuple(accuracies), tuple(seeds), n=n, accuracies=accuracies))
+    def judge_mains(n=1_703, task="classification", **mains):
+        seeds = tuple(range(max(map(len, mains.values()))))
+        return verdict_of(make_record(tuple(mains), seeds, n=n, mains=mains, task=task))
 
-    return judge_accuracies
+    return judge_mains
 
 
 def test_a_clear_lead_of_a_pretrained_arm_is_a_yes(verdict):
@@ -38,10 +38,14 @@ def test_a_clear_lead_of_a_pretrained_arm_is_a_yes(verdict):
         "Yes: Fine-tuned all-MiniLM-L6-v2 beats TF-IDF + logistic regression, the best arm "
         "without pretraining, by 7.4 points of accuracy."
     )
-    assert found.gap.accuracy == pytest.approx(0.074)
+    assert found.gap.lead == pytest.approx(0.074)
     assert found.gap.spread == pytest.approx(statistics.stdev([0.83, 0.834, 0.838]) / math.sqrt(2))
     text = " ".join(found.details)
-    assert "It is beyond the sampling error of 1,703 test examples" in text
+    assert "It is beyond the sampling error of 1,703 test texts: paired text by text, its" in text
+    low, high = 100 * found.gap.over_examples.low, 100 * found.gap.over_examples.high
+    assert 5 < low < 7.4 < high < 10
+    assert f"95 % interval is {low:.1f} to {high:.1f} points, p < 0.001." in text
+    assert re.search(r"paired seed by seed, its 95 % interval is 6\.4 to 8\.4 points, p < 0", text)
     assert "times the training time" in text
     assert "Frozen all-MiniLM-L6-v2 reaches 79.0 % (4.4 points less) and trains in" in text
 
@@ -66,11 +70,11 @@ def test_no_win_within_the_seed_to_seed_spread(verdict):
 
 
 def test_no_win_within_the_sampling_error_of_the_test_split(verdict):
-    accuracies = {"tfidf": [0.80, 0.80], "fine_tuned": [0.81, 0.8101]}
-    found = verdict(**accuracies)
+    mains = {"tfidf": [0.80, 0.80], "fine_tuned": [0.81, 0.8101]}
+    found = verdict(**mains)
     assert found.answer == "unclear"
     assert "by 1.0 point of accuracy, but within the sampling error" in found.headline
-    assert verdict(n=30_000, **accuracies).answer == "yes"
+    assert verdict(n=30_000, **mains).answer == "yes"
 
 
 def test_one_seed_leaves_the_spread_unknown(verdict):
@@ -94,7 +98,7 @@ def test_equal_arms(verdict):
 
 def test_macro_f1_may_say_the_opposite(make_record):
     record = make_record(
-        ("tfidf", "fine_tuned"), (0, 1), accuracies={"tfidf": [0.7] * 2, "fine_tuned": [0.9] * 2}
+        ("tfidf", "fine_tuned"), (0, 1), mains={"tfidf": [0.7] * 2, "fine_tuned": [0.9] * 2}
     )
     for run in record["arms"]["fine_tuned"]["runs"]:
         run["metrics"]["f1"] = 0.5
@@ -109,14 +113,14 @@ def test_arms_that_cannot_tell(verdict, make_record):
     assert verdict(majority=[0.5], fine_tuned=[0.8]).answer == "unknown"
     assert "without pretraining has run" in verdict(fine_tuned=[0.8]).headline
     assert "with pretraining has run" in verdict(tfidf=[0.8], scratch=[0.7]).headline
-    assert judge([], 0).headline == "No answer: no arm has finished."
+    assert verdict_of(make_record((), ())).headline == "No answer: no arm has finished."
 
 
-def test_nothing_better_than_the_most_frequent_class(verdict):
+def test_nothing_better_than_what_learns_nothing(verdict):
     text = " ".join(verdict(majority=[0.9], tfidf=[0.895], fine_tuned=[0.901]).details)
-    assert "No arm is clearly better than always answering the most frequent class" in text
+    assert "than the one that learns nothing, Majority class (90.0 %), so there may be" in text
     text = " ".join(verdict(majority=[0.5], tfidf=[0.8], fine_tuned=[0.9]).details)
-    assert "most frequent" not in text
+    assert "learns nothing" not in text
 
 
 def test_costs_that_were_not_measured_are_left_out(make_record):
@@ -141,9 +145,7 @@ def test_costs_that_were_not_measured_are_left_out(make_record):
     shuffle=st.randoms(use_true_random=False),
 )
 def test_the_order_of_seeds_and_arms_changes_nothing(make_record, scores, shuffle):
-    record = make_record(
-        LEARNERS, range(4), n=60, accuracies=dict(zip(LEARNERS, scores, strict=True))
-    )
+    record = make_record(LEARNERS, range(4), n=60, mains=dict(zip(LEARNERS, scores, strict=True)))
     before = verdict_of(record)
     arms = list(record["arms"].items())
     shuffle.shuffle(arms)
@@ -161,9 +163,51 @@ def test_the_order_of_seeds_and_arms_changes_nothing(make_record, scores, shuffl
     b=st.lists(st.floats(0, 1), min_size=1, max_size=4),
 )
 def test_a_win_is_beyond_the_spread_and_the_sampling_error(make_record, a, b):
-    accuracies = {"scratch": a, "frozen": b}
-    found = verdict_of(make_record(tuple(accuracies), range(4), n=60, accuracies=accuracies))
+    mains = {"scratch": a, "frozen": b}
+    found = verdict_of(make_record(tuple(mains), range(4), n=60, mains=mains))
     if found.answer in ("yes", "no"):
-        assert found.gap.accuracy > found.gap.margin
-        assert found.gap.spread is None or found.gap.accuracy > found.gap.spread
+        assert found.gap.over_examples.p_value < 0.05
+        assert found.gap.over_examples.low > 0
+        assert found.gap.spread is None or found.gap.lead > found.gap.spread
         assert (found.gap.leader.key == "frozen") == (found.answer == "yes")
+
+
+def test_a_lead_that_a_test_over_seeds_does_not_show_says_so(verdict):
+    found = verdict(scratch=[0.74, 0.70, 0.66], fine_tuned=[0.80, 0.84, 0.88])
+    assert "within the seed-to-seed spread" in found.headline
+    assert re.search(r"paired seed by seed, .* p = 0\.0\d+, where a win takes p < 0\.05\.$",
+                     found.details[1])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "main", "examples", "second"),
+    [
+        ("pairs", "accuracy", "pairs: paired pair by pair", "macro F1"),
+        ("tagging", "entity F1", "sentences: paired sentence by sentence", "macro F1"),
+        ("answering", "F1", "questions: paired question by question", "exact match"),
+    ],
+)
+def test_every_task_has_its_own_words(verdict, task, main, examples, second):
+    found = verdict(task=task, scratch=[0.2, 0.21, 0.22], fine_tuned=[0.5, 0.51, 0.52])
+    assert found.headline.endswith(f"the best arm without pretraining, by 30.0 points of {main}.")
+    text = " ".join(found.details)
+    assert f"{main[0].upper()}{main[1:]} is 51.0 % against 21.0 %, and {second} is 30.0" in text
+    assert f"the sampling error of 1,703 test {examples}, its 95 % interval is" in text
+    assert f"the latency of one {examples.partition('s:')[0]} (" in text
+    assert f"an {main} of 51.0 %" in " ".join(verdict(task=task, fine_tuned=[0.51]).details)
+
+
+def test_a_floor_of_answering_that_nothing_beats(verdict):
+    found = verdict(task="answering", sliding_window=[0.5], scratch=[0.1], fine_tuned=[0.3])
+    assert found.headline.startswith("Probably no: Sliding window of words beats Fine-tuned")
+    text = " ".join(found.details)
+    assert "learns nothing, Sliding window of words (50.0 %), so there may be nothing" in text
+    assert "training time" not in text  # of what is not trained
+    assert "times the latency of one question (" in text
+
+
+def test_a_second_metric_that_is_the_same(make_record):
+    record = make_record(("scratch", "fine_tuned"), (0,), task="answering", n=100)
+    for arm in record["arms"].values():
+        arm["runs"][0]["metrics"]["exact"] = 0.1
+    assert verdict_of(record).details[0].endswith(" %, and exact match is the same.")

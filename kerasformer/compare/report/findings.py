@@ -1,0 +1,36 @@
+"""What a record says, worked out once for all that shows it."""
+
+from functools import cached_property
+
+from kerasformer.compare.report.chance import Gap
+from kerasformer.compare.report.summary import ArmSummary, quality_in, summarize
+from kerasformer.compare.report.verdict import Verdict, judge, rank
+
+
+class Findings:
+    """The arms of a record, which is best, by how much, and the verdict.
+
+    Args:
+        record: A record that `validate_record` accepts.
+    """
+
+    def __init__(self, record: dict):
+        self.record = record
+        self.quality = quality_in(record)
+        self.arms = summarize(record)
+        self.ranked = rank(self.arms)
+        self._gaps: dict[tuple[str, str], Gap] = {}
+
+    @property
+    def best(self) -> ArmSummary | None:
+        """The best arm, None where none has finished."""
+        return self.ranked[0] if self.ranked else None
+
+    def gap(self, leader: ArmSummary, other: ArmSummary) -> Gap:
+        """The lead of one arm over another."""
+        return self._gaps.setdefault((leader.key, other.key), Gap(leader, other))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The answer to the question of the comparison."""
+        return judge(self.ranked, self.gap)

@@ -1,0 +1,66 @@
+"""How to get and use the model of the best arm."""
+
+from pathlib import Path
+
+from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.settings import MODELS, Settings
+
+_SAVE = 'model.save_pretrained("my-model")'
+_ASK = {  # of the models of kerasformer.tasks
+    "classification": 'print(model.classify(["A text of yours."]))',
+    "pairs": 'print(model.classify([("A text of yours.", "And another.")]))',
+    "tagging": 'print(model.entities(["A text of yours."]))',
+    "answering": 'print(model.answer("A question of yours?", "The text that answers it."))',
+}
+_TAG = 'print(model.tag([["A", "text", "of", "yours", "."]]))'  # where tags mark no entities
+_FIT_AND_ASK = {  # of other models
+    "classification": """\
+model.fit(data.train.texts, data.train.labels)
+print(data.class_names[model.predict(["A text of yours."])[0]])""",
+    "pairs": """\
+model.fit(data.train.texts, data.train.labels)
+print(data.class_names[model.predict([("A text of yours.", "And another.")])[0]])""",
+    "tagging": f"""\
+model.fit(data.train.words, data.train.tags)
+{_TAG}""",
+}
+
+
+def usage(record: dict, folder) -> str | None:
+    """Python that does what the best arm does; None where no arm learned anything.
+
+    It loads the model that `folder`, that of the comparison, holds, or else trains it.
+    """
+    return program(Findings(record), folder)
+
+
+def program(findings: Findings, folder) -> str | None:
+    """As `usage`."""
+    record, best = findings.record, findings.best
+    if best is None or not best.row.learns:
+        return None
+    method, settings = best.row.load(), Settings.make(**record["settings"])
+    is_of_words = settings.task == "tagging" and findings.quality.main == "accuracy"
+    ask = _TAG if is_of_words else _ASK[settings.task]
+    folder = Path(folder) / MODELS / best.key
+    if folder.is_dir():
+        return f"""\
+from kerasformer import {method.task}
+
+model = {method.task}.from_pretrained({str(folder)!r})
+{ask}"""
+    made = record["arms"][best.key]["settings"]
+    source = repr(settings.data)
+    if settings.task != "classification":
+        source += f", {settings.task!r}"
+    source += "".join(f", {name}={value!r}" for name, value in settings.reading().items())
+    epochs = f", epochs={made['epochs']}" if "epochs" in made else ""
+    rest = f"model.fit(data{epochs})\n{_SAVE}\n{ask}"
+    if not hasattr(method, "task"):
+        rest = _FIT_AND_ASK[settings.task]
+    return f"""\
+{method.imports}
+
+data = load_dataset({source})
+{method.code(made)}
+{rest}"""

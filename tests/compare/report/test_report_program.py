@@ -1,0 +1,74 @@
+"""The program for the best arm of each task runs, on tiny data and with a tiny model."""
+
+import shutil
+
+import pytest
+
+from kerasformer.compare.arms import arms_of
+from kerasformer.compare.report import usage
+from kerasformer.compare.settings import MODELS
+
+SOURCES = {"classification": "reviews", "pairs": "pairs", "tagging": "tagged", "answering": "asked"}
+LEARNERS = [(task, key) for task in SOURCES for key, arm in arms_of(task).items() if arm.learns]
+# What the last line says begins as one of these.
+ANSWERS = {
+    "classification": ("['good", "['bad", "good", "bad"),
+    "pairs": ("['same", "['other", "same", "other"),
+    "tagging": ("[[",),
+    "answering": ("Answer(text=",),
+}
+
+
+@pytest.fixture
+def record(make_record, request, pretrained):
+    """A record of a task on a tiny file, of which one arm is the best."""
+
+    def made(task, best):
+        record = make_record(task=task, seeds=(0,), n=40)
+        data = str(request.getfixturevalue(SOURCES[task]))
+        record["settings"] |= {"data": data, "pretrained": str(pretrained)}
+        for key, entry in record["arms"].items():
+            entry["settings"] |= {"pretrained": str(pretrained), "epochs": 1, "layers": "last"}
+            metric = "f1" if task in ("tagging", "answering") else "accuracy"
+            entry["runs"][0]["metrics"][metric] = float(key == best)
+        return record
+
+    return made
+
+
+@pytest.mark.parametrize(("task", "arm"), LEARNERS)
+def test_the_program_for_the_best_arm_runs(
+    record, task, arm, tmp_path, monkeypatch, capsys, without_graphs
+):
+    monkeypatch.chdir(tmp_path)
+    program = usage(record(task, arm), tmp_path)
+    exec(program, {})
+    answer = capsys.readouterr().out.splitlines()[-1]
+    assert answer.startswith(ANSWERS[task])
+    if not (tmp_path / "my-model").exists():
+        assert arm in ("tfidf", "frequent_tag")  # which no format can save
+        return
+    shutil.move(tmp_path / "my-model", tmp_path / MODELS / arm)  # as if it had been kept
+    program = usage(record(task, arm), tmp_path)
+    assert "load_dataset" not in program
+    exec(program, {})
+    assert capsys.readouterr().out.splitlines()[-1] == answer
+
+
+def test_tags_that_mark_no_entities_are_asked_for_as_they_are(record, tmp_path):
+    parts = record("tagging", "fine_tuned")
+    parts["data"]["tag_names"] = ["NOUN", "VERB"]
+    for entry in parts["arms"].values():
+        run = entry["runs"][0]
+        run["scores"] = [row[:2] for row in run["scores"]]
+        of_options = [option["metrics"] for option in run.get("options", [])]
+        for metrics in (run["metrics"], *of_options):
+            metrics["accuracy"] = metrics["f1"]
+    program = usage(parts, tmp_path)
+    assert ".entities" not in program
+    assert program.endswith('print(model.tag([["A", "text", "of", "yours", "."]]))')
+
+
+def test_what_learns_nothing_has_no_program(record, tmp_path):
+    assert usage(record("answering", "sliding_window"), tmp_path) is None
+    assert usage(record("pairs", "majority"), tmp_path) is None

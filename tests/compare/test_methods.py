@@ -1,0 +1,273 @@
+"""What each arm of each task trains and measures, in this process and with tiny models."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer.compare import Settings, arms_of
+from kerasformer.compare.worker import Events
+from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
+from kerasformer.tasks import QuestionAnswerer, TokenClassifier
+from kerasformer.tasks.tagging import token_features
+from kerasformer.tasks.tagging.token_vectors import TABLE_7
+
+from .conftest import GOOD, NOUNS
+
+NEW = [(task, arm) for task in ("pairs", "tagging", "answering") for arm in arms_of(task)]
+NETWORKS = [(task, arm) for task, arm in NEW if arm in ("scratch", "frozen", "fine_tuned")]
+
+
+class Pipe:
+    """Keeps what an arm tells."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, content):
+        self.sent.append(content)
+
+    def notes(self):
+        return [content["text"] for kind, content in self.sent if kind == "note"]
+
+
+@pytest.fixture(scope="session")
+def sources(pairs, tagged, asked):
+    return {"pairs": pairs, "tagging": tagged, "answering": asked}
+
+
+def method(task, arm, source, kept, pretrained=None, dataset=None, pipe=None):
+    """An arm at work on a data set."""
+    given = {"data": str(source), "task": task, "dtype": "float32"}
+    settings = Settings.make(**given, pretrained=pretrained and str(pretrained))
+    dataset = dataset or load_dataset(source, task)
+    return arms_of(task)[arm].load()(dataset, settings, Events(pipe or Pipe()), kept)
+
+
+@pytest.fixture(scope="module")
+def done(sources, pretrained, tmp_path_factory, without_graphs):
+    """Each arm of each new task, and its run."""
+    found = {}
+
+    def run(task, arm):
+        if (task, arm) not in found:
+            kept = tmp_path_factory.mktemp("kept")
+            made = method(task, arm, sources[task], kept, pretrained)
+            found[task, arm] = made, made.run(seed=0)
+        return found[task, arm]
+
+    return run
+
+
+@pytest.mark.parametrize(("task", "arm"), NEW)
+def test_a_run_is_what_the_report_reads(done, task, arm):
+    made, run = done(task, arm)
+    json.dumps([run, made.settings])
+    test, quality = made.dataset.test, made.quality
+    assert {metric.key for metric in quality.metrics} <= run["metrics"].keys()
+    assert ("confusion_matrix" in run["metrics"]) is quality.has_classes
+    scores = np.array(run["scores"], "float64")
+    assert len(scores) == len(test)
+    main = quality.score(scores.sum(axis=0)) if quality.score else scores.mean()
+    assert main == pytest.approx(run["metrics"][quality.main], abs=1e-12)
+    assert (run["metrics"][quality.main] < 1) <= len(run["errors"]) <= 10
+    for error in run["errors"]:
+        assert error.keys() == {"text", "true", "predicted", "probability"}
+        assert error["true"] != error["predicted"]
+        assert all(isinstance(error[name], str) for name in ("text", "true", "predicted"))
+    sure = [error["probability"] for error in run["errors"]]
+    if None in sure:
+        assert arm in ("frequent_tag", "sliding_window")
+    else:
+        assert sure == sorted(sure, reverse=True)
+    for row in run["history"]:
+        assert row.keys() == {"epoch", "loss", "val_loss", "score", "val_score", "seconds"}
+    assert run["parameters"]["trainable"] <= run["parameters"]["total"]
+
+
+@pytest.mark.parametrize(("task", "arm"), NETWORKS)
+def test_its_metrics_are_those_of_the_model(done, task, arm):
+    made, run = done(task, arm)
+    assert type(made.model).__name__ == made.task
+    scores = made.model.evaluate(made.dataset.test, return_dict=True, verbose=0)
+    for metric in made.quality.metrics:
+        assert run["metrics"][metric.key] == pytest.approx(scores[metric.key], abs=1e-6)
+    epochs = made.settings["epochs"]
+    assert [row["epoch"] for row in run["history"]] == list(range(1, epochs + 1))
+
+
+@pytest.mark.parametrize(("task", "arm"), [("tagging", "fine_tuned"), ("answering", "fine_tuned")])
+def test_the_curve_of_the_validation_split_is_that_of_the_main_metric(
+    sources, pretrained, tmp_path, without_graphs, task, arm
+):
+    dataset = load_dataset(sources[task], task).with_validation()
+    made = method(task, arm, sources[task], tmp_path, pretrained, dataset)
+    last = made.run(seed=0)["history"][-1]
+    scores = made.model.evaluate(dataset.validation, return_dict=True, verbose=0)
+    assert last["val_score"] == pytest.approx(scores["f1"])
+    assert last["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("task", "arm"), [*NETWORKS, ("pairs", "tfidf"), ("tagging", "frequent_tag")]
+)
+def test_its_code_makes_the_model(done, task, arm):
+    made, _ = done(task, arm)
+    names = {"data": made.dataset}
+    exec(f"{made.imports}\n{made.code(made.settings)}", names)
+    if (task, arm) in NETWORKS:
+        config, expected = (
+            {k: v for k, v in model.get_config().items() if k not in ("tokenizer", "name")}
+            for model in (names["model"], made.model)
+        )
+        for one in (config, expected):
+            del one["encoder"], one["dtype"]
+        assert config == expected
+
+
+def test_pairs_are_told_apart_by_what_they_share(done):
+    _, run = done("pairs", "tfidf")
+    _, majority = done("pairs", "majority")
+    assert run["metrics"]["accuracy"] > majority["metrics"]["accuracy"]
+    assert " | " in majority["errors"][0]["text"]
+
+
+def test_parts_of_speech_are_measured_by_words(tmp_path, pretrained, without_graphs):
+    rows = [f"{GOOD[i % 4]} ADJ\n{NOUNS[i % 8]} NOUN\n{i} {'NUM' if i % 2 else 'NOUN'}" for i in range(40)]  # fmt: skip  # noqa: E501
+    (tmp_path / "words.conll").write_text("\n\n".join(rows) + "\n")
+    for arm in ("frequent_tag", "frozen"):
+        made = method("tagging", arm, tmp_path / "words.conll", tmp_path / "kept", pretrained)
+        run = made.run(seed=0)
+        assert made.quality.main == "accuracy"
+        right, words = np.sum(run["scores"], axis=0)
+        assert run["metrics"]["accuracy"] == pytest.approx(right / words)
+        assert words == sum(map(len, made.dataset.test.words))
+    scores = made.model.evaluate(made.dataset.test, return_dict=True, verbose=0)
+    assert run["metrics"]["f1"] == pytest.approx(scores["f1"])
+    options = [option["validation"] for option in run["options"]]
+    assert max(options) == options[[o["name"] for o in run["options"]].index(run["chosen"])]
+
+
+@pytest.fixture(scope="module")
+def table(sources, deep, tmp_path_factory, without_graphs):
+    """The frozen arm of tagging on 4 blocks, two runs of it, and how often the encoder ran."""
+    computed, pipe = [], Pipe()
+    with pytest.MonkeyPatch.context() as patch:
+        whole = token_features.word_features
+        recipe = TokenClassifier.FROZEN_RECIPE.change(epochs=2)
+        patch.setattr(TokenClassifier, "FROZEN_RECIPE", recipe)
+        patch.setattr(
+            "kerasformer.tasks.tagging.token_classifier.word_features",
+            lambda *given: computed.append(1) or whole(*given),
+        )
+        kept = tmp_path_factory.mktemp("kept")
+        made = method("tagging", "frozen", sources["tagging"], kept, deep, pipe=pipe)
+        runs = [made.run(seed) for seed in (0, 1)]
+        again = method("tagging", "frozen", sources["tagging"], kept, deep).run(seed=1)
+    return made, runs, again, len(computed), pipe
+
+
+def test_the_encoder_runs_once_for_all_options_seeds_and_processes(table):
+    _, (_, second), again, computed, _ = table
+    assert computed == 3  # over each split
+    assert again["scores"] == second["scores"]
+
+
+def test_the_options_are_those_of_table_7(table):
+    made, runs, _, _, pipe = table
+    assert not pipe.notes()
+    for run in runs:
+        assert [option["name"] for option in run["options"]] == list(TABLE_7)
+        best = max(run["options"], key=lambda option: option["validation"])
+        assert run["chosen"] == best["name"]
+        assert run["metrics"] == best["metrics"]
+        seconds = [option["train_seconds"] for option in run["options"]]
+        assert made.seconds < min(seconds) <= max(seconds) < run["train_seconds"]
+
+
+@pytest.mark.parametrize("layers", ["weighted_all", "concat_last_four"])
+def test_an_option_is_worth_what_its_own_model_is(table, layers):
+    """Trained by its own fit on the same sentences, without what the arm shares."""
+    made, (run, _), _, _, _ = table
+    model = TokenClassifier.from_pretrained(
+        made.settings["pretrained"], made.dataset.tag_names, layers=layers, freeze_encoder=True
+    )
+    train = made.splits["train"]
+    model.fit_head(model.features(train.words), train.tags, seed=0, epochs=2)
+    (option,) = (option for option in run["options"] if option["name"] == layers)
+    for split, value in (("validation", option["validation"]), ("test", option["metrics"]["f1"])):
+        scores = model.evaluate(made.splits[split], return_dict=True, verbose=0)
+        assert value == pytest.approx(scores["f1"])
+
+
+def test_options_that_need_more_blocks_are_left_out(sources, pretrained, tmp_path, without_graphs):
+    pipe = Pipe()
+    made = method("tagging", "frozen", sources["tagging"], tmp_path, pretrained, pipe=pipe)
+    run = made.run(seed=0)
+    names = ["embeddings", "last", "weighted_all"]
+    assert [option["name"] for option in run["options"]] == names
+    (note,) = pipe.notes()
+    told = "second_to_last, weighted_last_four and concat_last_four: more blocks are needed than"
+    assert told in note
+    assert told in made.settings["left_out"]
+
+
+def test_a_validation_split_of_the_data_is_what_is_chosen_by(
+    sources, deep, tmp_path, without_graphs
+):
+    dataset = load_dataset(sources["tagging"], "tagging").with_validation(0.3)
+    made = method("tagging", "frozen", sources["tagging"], tmp_path, deep, dataset)
+    made._prepare()
+    assert made.splits["validation"] is dataset.validation
+    assert "validation" not in made.settings
+
+
+def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
+    sources, pretrained, tmp_path, eager
+):
+    source = QuestionAnswerer.from_pretrained(pretrained)
+    source.span.bias.assign([5.0, 5.0])
+    source.threshold = 3.0
+    source.save_pretrained(tmp_path / "source")
+    made = method("answering", "fine_tuned", sources["answering"], tmp_path, tmp_path / "source")
+    model, _ = made.new_model()
+    assert not np.any(keras.ops.convert_to_numpy(model.span.bias))
+    assert model.threshold is None
+
+
+WITHOUT_KERAS = """
+import pathlib, sys
+from kerasformer.compare import Settings, arms_of
+from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
+for task, arm, source in zip(*[iter(sys.argv[1:])] * 3):
+    settings = Settings.make(task=task, data=source)
+    made = arms_of(task)[arm].load()(load_dataset(source, task), settings, None, pathlib.Path())
+    made.run(seed=0)
+print("keras" in sys.modules, "tensorflow" in sys.modules)
+"""
+
+
+def test_what_must_be_beaten_needs_no_keras(sources):
+    arms = {"pairs": "tfidf", "tagging": "frequent_tag", "answering": "sliding_window"}
+    given = [str(part) for task, arm in arms.items() for part in (task, arm, sources[task])]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KERAS, *given], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_question_without_an_answer_is_answered_wrongly_by_what_always_answers(tmp_path):
+    splits = {}
+    for name in ("train", "test"):
+        questions, contexts = ["fine film?", "dull play?"], ["a fine old film", "so dull a play"]
+        answers = [[("old", 7)], []]
+        splits[name] = AnswerSplit(questions, contexts, answers, ["1", "2"])
+    dataset = AnsweringDataset("two", splits)
+    run = method("answering", "sliding_window", "two", tmp_path, dataset=dataset).run(seed=0)
+    assert run["scores"] == [0.0, 0.0]  # "a", of the best window "a fine", and what there is not
+    assert run["metrics"] == {"f1": 0.0, "exact": 0.0}
+    assert [error["true"] for error in run["errors"]] == ["old", "no answer"]
+    assert [error["probability"] for error in run["errors"]] == [None, None]
