@@ -20,6 +20,13 @@ def replicas(model: keras.Model) -> int:
     return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
+# The names of classes, and those that people know them by.
+_OF_MACHINES = {
+    "CollectiveAllReduceStrategy": "MultiWorkerMirroredStrategy",
+    "ParameterServerStrategyV2": "ParameterServerStrategy",
+}
+
+
 def devices(model: keras.Model) -> int:
     """How many devices share the rows of a batch in training.
 
@@ -34,11 +41,17 @@ def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager[Any]
     """The scope of the strategy that a model was made in: what belongs to it is made there too.
 
     Raises:
-        UserError: The scope of now is another than that which the model was made in.
+        UserError: The scope of now is another than that which the model was made in, or is of
+            several machines.
     """
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is None:
         return contextlib.nullcontext()
+    if name := _OF_MACHINES.get(type(strategy).__name__):
+        raise UserError(
+            f"Keras 3 does not train with tf.distribute's {name}: on several machines take its JAX "
+            "backend and jax.distributed."
+        )
     if replicas(model) > 1 and not all(
         strategy.extended.variable_created_in_scope(weight.value) for weight in model.weights
     ):

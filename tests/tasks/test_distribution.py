@@ -7,9 +7,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
+
+from kerasformer.errors import UserError
+from kerasformer.models.distribution import strategy_scope
 
 SCRIPT = Path(__file__).with_name("distributed.py")
 ON_JAX = keras.backend.backend() == "jax"
@@ -130,6 +134,16 @@ def test_two_devices_compute_what_one_does():
     assert result.keys() == {"one", "inside", "outside"}
     for place, found in result.items():
         assert found == pytest.approx(result["one"], abs=2e-4), place
+
+
+@pytest.mark.backend("tensorflow")
+@pytest.mark.parametrize("name", ["MultiWorkerMirroredStrategy", "ParameterServerStrategy"])
+def test_strategies_of_several_machines_are_refused_in_a_sentence(name):
+    import tensorflow as tf
+
+    strategy = object.__new__(getattr(tf.distribute, name))  # without its machines
+    with pytest.raises(UserError, match=rf"tf.distribute's {name}.*: .* jax.distributed\.$"):
+        strategy_scope(SimpleNamespace(distribute_strategy=strategy))
 
 
 @pytest.mark.backend("tensorflow")
