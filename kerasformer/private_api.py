@@ -198,6 +198,24 @@ def unknown_variables(optimizer, variables: list) -> list:
     return [variable for variable in variables if id(variable) not in known]
 
 
+class UnevenReplicas:
+    """A part of Keras models, on TensorFlow, whose first batch the devices may divide unevenly.
+
+    Keras builds a model of `tf.distribute` from the mean of the devices' parts of that batch, and
+    has no public way to tell it the shapes otherwise.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and self.distribute_strategy.num_replicas_in_sync > 1:
+            import keras
+
+            data_batch = next(next(iter(iterator))[-1])
+            parts = self.distribute_strategy.experimental_local_results
+            data_batch = keras.tree.map_structure(lambda one: parts(one)[0], data_batch)
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
+
+
 def has_onednn() -> bool:
     """Whether this TensorFlow has oneDNN's kernels and uses them.
 

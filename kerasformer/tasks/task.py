@@ -7,7 +7,8 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
-from kerasformer.models.distribution import replicas, strategy_scope
+from kerasformer.models.data_parallel import is_first_process
+from kerasformer.models.distribution import loss_across_replicas, replicas, strategy_scope
 from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.tasks.fitting.collapse import CollapseCheck
@@ -104,6 +105,23 @@ class Task(ServingExport):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """As in Keras, where all examples weigh alike on the devices of `tf.distribute` too."""
+
+        def compute(weights):
+            return super(Task, self).compute_loss(x, y, y_pred, weights, training)
+
+        if replicas(self) == 1:
+            return compute(sample_weight)
+        return loss_across_replicas(self, compute, y_pred, sample_weight)
+
     @property
     def _compiled_by_hand(self) -> bool:
         is_ours = self._compiled_by_fit and getattr(self.optimizer, "made_by_fit", False)
@@ -158,6 +176,7 @@ class Task(ServingExport):
         check, collapse = DivergenceCheck(), CollapseCheck(data, validation or next(scores, None))
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
+        told |= {} if is_first_process() else {"verbose": 0}
         told["validation_data"] = validation and validation.for_backend()
         if run:
             told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}

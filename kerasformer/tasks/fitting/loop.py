@@ -7,11 +7,12 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import whole_batches
 from kerasformer.models.distribution import replicas
 from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.training import AdamW
 from kerasformer.training.interruption import postponed_interruption
-from kerasformer.training.recipe import inner
+from kerasformer.training.recipe import as_int, inner
 from kerasformer.training.resume import Checkpoints, Run, restore_finished
 
 
@@ -49,7 +50,7 @@ class _Callbacks(keras.callbacks.CallbackList):
 def batches_done(task: Any) -> int:
     """How many batches the optimizer of a task has seen; 0 of one that `fit` did not make."""
     optimizer = inner(task.optimizer)
-    return int(optimizer.batches) if isinstance(optimizer, AdamW) else 0
+    return as_int(optimizer.batches) if isinstance(optimizer, AdamW) else 0
 
 
 def rewind(task: Any, run: Run | None) -> bool:
@@ -94,7 +95,8 @@ def fit_batches(
     )
     options |= {"initial_epoch": initial_epoch, "callbacks": [start, *callbacks]}
     # Not shuffled by Keras: the batches have an order of their own already.
-    return keras.Model.fit(task, data.for_backend(), shuffle=False, **options)
+    with whole_batches(task):
+        return keras.Model.fit(task, data.for_backend(), shuffle=False, **options)
 
 
 def fit_from(
@@ -130,7 +132,7 @@ def fit_from(
     def start_epoch(number, logs=None):
         data.start_epoch(number - initial_epoch, told.offset)
 
-    with postponed_interruption() as interruption:
+    with postponed_interruption() as interruption, whole_batches(task):
         last = Checkpoints(run, callbacks, interruption, done)
         start = keras.callbacks.LambdaCallback(on_epoch_begin=start_epoch)
         shown = {"add_progbar": verbose != 0, "verbose": verbose, "epochs": epochs}
