@@ -38,7 +38,8 @@ def run(main):
 
 def finish(name, args, dataset, history, metrics):
     """Prints the test metrics and writes them, with all that led to them, to results/."""
-    for measure in ("accuracy", "precision", "recall", "exact", "f1", "pearson", "spearman"):
+    measures = ("accuracy", "precision", "recall", "exact", "f1", "HasAns_f1", "NoAns_f1")
+    for measure in (*measures, "pearson", "spearman"):
         if metrics.get(measure) is not None:
             print(f"{measure:>9}: {metrics[measure]:.4f}")
     record = {

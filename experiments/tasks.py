@@ -27,8 +27,10 @@ def main():
     model = KINDS[args.task].new_model(dataset, args.pretrained)
     history = model.fit(dataset, epochs=args.epochs, seed=args.seed)
     metrics = model.evaluate(dataset.test, return_dict=True)
-    model.save_pretrained(f"results/{args.task}")
+    folder = f"results/{args.task}"
+    model.save_pretrained(folder)
     finish(args.task, args, dataset, history, metrics)
+    print(f"    model: {folder}")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def optimizer_with_hooks(base: type) -> Any:
     """A child of Keras' Adam or AdamW whose clipping and weight decay are public methods.
 
     Keras has no public way to replace these two steps by faster ones, to find the moments of a
-    variable, and to end a group of accumulated gradients early.
+    variable, and to end a group of accumulated gradients early. On TensorFlow it also sums the
+    gradients of one device, by an operation whose graph TensorFlow never lets go.
 
     Args:
         base: `keras.optimizers.AdamW`, for example.
@@ -162,6 +163,14 @@ def optimizer_with_hooks(base: type) -> Any:
         def _apply_weight_decay(self, variables):
             self.apply_weight_decay(variables)
 
+        def _all_reduce_sum_gradients(self, grads_and_vars):  # called on TensorFlow alone
+            import tensorflow as tf
+
+            replica = tf.distribute.get_replica_context()
+            if replica and replica.num_replicas_in_sync == 1:
+                return grads_and_vars
+            return super()._all_reduce_sum_gradients(grads_and_vars)
+
     return Hooks
 
 
@@ -187,6 +196,24 @@ def unknown_variables(optimizer, variables: list) -> list:
         return []
     known = {id(variable) for variable in optimizer._trainable_variables}
     return [variable for variable in variables if id(variable) not in known]
+
+
+class UnevenReplicas:
+    """A part of Keras models, on TensorFlow, whose first batch the devices may divide unevenly.
+
+    Keras builds a model of `tf.distribute` from the mean of the devices' parts of that batch, and
+    has no public way to tell it the shapes otherwise.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and self.distribute_strategy.num_replicas_in_sync > 1:
+            import keras
+
+            data_batch = next(next(iter(iterator))[-1])
+            parts = self.distribute_strategy.experimental_local_results
+            data_batch = keras.tree.map_structure(lambda one: parts(one)[0], data_batch)
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
 
 
 def has_onednn() -> bool:

@@ -249,6 +249,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.checkpoints.io.tf_graph",
     "kerasformer.embedder.graph",  # one traced graph for all shapes
     "kerasformer.hardware",  # has_gpu
+    "kerasformer.models.distribution",  # the losses of its devices
     "kerasformer.models.onednn",  # its kernels for inference
     "kerasformer.private_api",
     "kerasformer.training.optimizer",  # the fused kernel, where TensorFlow is the backend

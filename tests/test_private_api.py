@@ -1,6 +1,8 @@
 """Each private name of Keras and TensorFlow that is used: which one has a release broken?"""
 
 import importlib.util
+import inspect
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -80,6 +82,8 @@ def test_optimizer_with_hooks():
     assert [moment.path.split("/")[-1] for moment in optimizer.moments(bias)] == [
         *("bias_momentum", "bias_velocity"),
     ]
+    if keras.backend.backend() == "tensorflow":  # of which Keras' own is still called
+        assert "_all_reduce_sum_gradients" in Recorded._backend_update_step.__code__.co_names
 
 
 @tensorflow_only
@@ -163,3 +167,26 @@ def test_remove_lora():
         private_api.remove_lora(layer)
         assert list(map(id, layer.trainable_weights)) == list(map(id, weights))
         layer.enable_lora(2)  # which Keras refuses where there is one
+
+
+@tensorflow_only
+def test_uneven_replicas():
+    names = list(inspect.signature(keras.Model._maybe_symbolic_build).parameters)
+    assert names == ["self", "iterator", "data_batch"]
+    strategy = SimpleNamespace(num_replicas_in_sync=2, experimental_local_results=lambda x: x.parts)
+
+    class Base:
+        distribute_strategy, built = strategy, ()
+
+        def _maybe_symbolic_build(self, *given):
+            self.built = given
+
+    class Model(private_api.UnevenReplicas, Base):
+        pass
+
+    model, first = Model(), np.ones((2, 3))
+    batch = {"x": SimpleNamespace(parts=(first, first[:1]))}
+    model._maybe_symbolic_build(iterator=iter([(0, 0, iter([batch]))]))
+    assert model.built == (None, {"x": first})
+    model._maybe_symbolic_build(data_batch=batch)
+    assert model.built == (None, batch)

@@ -17,6 +17,7 @@ from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
+from kerasformer.models.fingerprint import rows_fingerprint
 from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Checkpoint:
         }
         absent = {_SEGMENTS} - {weight.ours for weight in self.table.embeddings}
         encoder = _build_encoder(encoder_class, self, weights, absent, **kwargs)
+        encoder.origin = rows_fingerprint(encoder.weights)
         return encoder if strict else (encoder, report)
 
     def num_classes(self, head: str) -> int | None:

@@ -78,16 +78,22 @@ def run(arguments):
     settings = dict(options)
     take_pretrained(options)
     dataset = _read(options)
-    with _writing(folder, options.pop("resume", False)):
+    resume = options.pop("resume", False)
+    with _writing(folder, resume):
         try:
             model, history = _trained(options, dataset, folder)
+            scores = {
+                name: model.evaluate(dataset.splits[name], return_dict=True, verbose=0)
+                for name in ("validation", "test")
+                if name in dataset.splits
+            }
+        except UserError:
+            if not resume:  # what is given next is something else, to begin anew with
+                shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+            raise
         except KeyboardInterrupt as interruption:
             told = str(interruption) or f"the training so far is in {folder}"
             raise KeyboardInterrupt(f"{told}; to go on, add --resume to the command") from None
-    scores = {}
-    for name in ("validation", "test"):
-        if name in dataset.splits:
-            scores[name] = model.evaluate(dataset.splits[name], return_dict=True, verbose=0)
     model.save_pretrained(folder)
     _write_record(folder, settings, dataset, history, scores)
     shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)

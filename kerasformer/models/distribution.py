@@ -1,15 +1,17 @@
-"""The devices that a model is spread over by `tf.distribute`."""
+"""The devices that have a copy of a model each, above all by `tf.distribute`."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import data_parallel
 
 
 def replicas(model: keras.Model) -> int:
-    """On how many devices a copy of the model is; 1 without a strategy, and on other backends.
+    """On how many devices `tf.distribute` has a copy of the model; 1 without, and on JAX.
 
     >>> replicas(keras.Sequential())
     1
@@ -18,15 +20,38 @@ def replicas(model: keras.Model) -> int:
     return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
+# The names of classes, and those that people know them by.
+_OF_MACHINES = {
+    "CollectiveAllReduceStrategy": "MultiWorkerMirroredStrategy",
+    "ParameterServerStrategyV2": "ParameterServerStrategy",
+}
+
+
+def devices(model: keras.Model) -> int:
+    """How many devices share the rows of a batch in training.
+
+    >>> devices(keras.Sequential())
+    1
+    """
+    distribution = data_parallel()
+    return replicas(model) if distribution is None else distribution.device_mesh.shape[0]
+
+
 def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
     """The scope of the strategy that a model was made in: what belongs to it is made there too.
 
     Raises:
-        UserError: The scope of now is another than that which the model was made in.
+        UserError: The scope of now is another than that which the model was made in, or is of
+            several machines.
     """
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is None:
         return contextlib.nullcontext()
+    if name := _OF_MACHINES.get(type(strategy).__name__):
+        raise UserError(
+            f"Keras 3 does not train with tf.distribute's {name}: on several machines take its JAX "
+            "backend and jax.distributed."
+        )
     if replicas(model) > 1 and not all(
         strategy.extended.variable_created_in_scope(weight.value) for weight in model.weights
     ):
@@ -35,3 +60,45 @@ def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager[Any]
             "that it is to be trained in: make it, its encoder included, in the scope."
         )
     return strategy.scope()
+
+
+def loss_across_replicas(
+    model: keras.Model, compute: Callable[[Any], Any], outputs: Any, sample_weight: Any
+) -> Any:
+    """The loss of a replica's rows as its share in that of the batch, whose rows may be uneven.
+
+    Keras takes the mean of the replicas' losses, as if each had as many rows, and as much weight,
+    as the others: the last batch of an epoch seldom has, and words never.
+
+    Args:
+        model: The model, compiled, on several devices of `tf.distribute`.
+        compute: Gives Keras' loss for sample weights.
+        outputs: The model's, for the rows of this replica.
+        sample_weight: The weights of these, or None.
+    """
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    count = tf.distribute.get_strategy().num_replicas_in_sync  # 1 outside of the scope
+    reductions = {getattr(one, "reduction", _OF_ROWS) for one in keras.tree.flatten(model.loss)}
+    if count == 1 or reductions not in ({_OF_ROWS}, {_OF_WEIGHTS}):
+        return compute(sample_weight)
+    if replica is None:  # in the scope, but of all rows
+        return count * compute(sample_weight)
+    rows = part = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], "float32")
+    if reductions == {_OF_WEIGHTS} and sample_weight is not None:
+        part = tf.reduce_sum(tf.cast(sample_weight, "float32"))
+    all_rows, whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, [rows, part])
+    share = tf.math.divide_no_nan(count * part, whole)
+    if reductions == {_OF_ROWS}:  # so that the losses of several outputs are told right too
+        weights = tf.ones(1) if sample_weight is None else sample_weight
+        loss = compute(keras.tree.map_structure(lambda one: share * one, weights))
+    else:
+        loss = share * compute(sample_weight)
+    loss = tf.reduce_sum(loss)  # without a graph Keras' loss of no rows is no scalar
+    # In the mean over an epoch Keras weighs it by the replica's rows.
+    shown = loss * tf.math.divide_no_nan(all_rows, count * rows)
+    return loss + tf.stop_gradient(shown - loss)
+
+
+_OF_ROWS, _OF_WEIGHTS = "sum_over_batch_size", "mean_with_sample_weight"

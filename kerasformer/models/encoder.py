@@ -74,6 +74,7 @@ class BertEncoder(ServingExport):
                 f"config is {config!r}: expected an EncoderConfig or the dict of its attributes."
             )
         self.config = config
+        self.origin: str | None = None  # which weights it was read with, if any
         self.autocast = False  # ids given as floats do not fit into float16
         parts = EncoderParts(config, self.dtype_policy)
         self.embedding, self.embedding_projection = parts.embedding, parts.embedding_projection

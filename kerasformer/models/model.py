@@ -11,9 +11,10 @@ import keras
 from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
+from kerasformer.models.data_parallel import SpreadRows
 from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
-from kerasformer.private_api import unknown_variables
+from kerasformer.private_api import UnevenReplicas, unknown_variables
 
 # On JAX Keras gives the weights' buffers away to each step, and takes them back after it: another
 # thread, whose model may share the encoder, would meanwhile find them deleted.
@@ -32,7 +33,7 @@ def _checked(method: Callable) -> Any:
     return checked
 
 
-class Model(HoldsQuantized, keras.Model):
+class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
     """A Keras model on token ids whose functions follow what is done to its layers.
 
     Quantization or LoRA of a layer within is seen by the next `fit`, `evaluate` and `predict`; by

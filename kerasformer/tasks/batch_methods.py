@@ -8,6 +8,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import whole_batches
 from kerasformer.tasks.examples import Examples, gather, hold_strings
 from kerasformer.tasks.task import Task
 from kerasformer.tasks.texts.reading import read_examples
@@ -127,7 +128,8 @@ class BatchMethods(Task, abc.ABC):
         """As `keras.Model.train_on_batch`, of texts or tensors, once the model is compiled."""
         if self.compiled and self._holds(x := self._gathered(x)):
             x, y, sample_weight = self._one_batch(x, y, sample_weight, class_weight)
-            class_weight = None
+            with whole_batches(self):
+                return super().train_on_batch(x, y, sample_weight, None, return_dict)
         return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(
@@ -136,6 +138,8 @@ class BatchMethods(Task, abc.ABC):
         """As `keras.Model.test_on_batch`, of texts or tensors, once the model is compiled."""
         if self.compiled and self._holds(x := self._gathered(x)):
             x, y, sample_weight = self._one_batch(x, y, sample_weight)
+            with whole_batches(self):
+                return super().test_on_batch(x, y, sample_weight, return_dict)
         return super().test_on_batch(x, y, sample_weight, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:

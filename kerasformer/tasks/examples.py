@@ -2,7 +2,7 @@
 
 import itertools
 import numbers
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 import keras
@@ -150,6 +150,34 @@ def refuse_endless(is_endless: bool, most: int | None) -> None:
             "The data set is endless: leave out its repeat(), epochs do the same, or say how many "
             "steps to take of it."
         )
+
+
+def read_columns(
+    elements: Iterable[Any], is_batched: bool, rows: Callable[[Any], Any]
+) -> tuple[int | None, list[Any]]:
+    """How many examples a batch of a data set holds, None for one at a time, and their columns.
+
+    Args:
+        elements: Examples alone, or tuples of them with their labels and their weights.
+        is_batched: Whether an element has several examples.
+        rows: Gives what a part of an element has: its rows, or the one.
+
+    Returns:
+        The number, and examples, labels and weights; None for what there is not.
+
+    Example:
+
+    >>> read_columns([(["fine", "dull"], [1, 0]), (["so so"], [0])], True, list)
+    (2, [['fine', 'dull', 'so so'], [1, 0, 0], None])
+    """
+    columns: list[list[Any]] = [[], [], []]
+    size = None
+    for element in elements:
+        parts = element if isinstance(element, tuple) else (element,)
+        for column, part in zip(columns, parts, strict=False):
+            column.extend(rows(part)) if is_batched else column.append(rows(part))
+        size = size or (len(columns[0]) if is_batched else None)
+    return size, [columns[0], *(column or None for column in columns[1:])]
 
 
 def check_weights(name: str, weights: np.ndarray) -> None:

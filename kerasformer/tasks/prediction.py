@@ -11,6 +11,7 @@ import numpy as np
 from kerasformer.data.batches import Batches, filled
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
+from kerasformer.models.data_parallel import is_first_process
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
@@ -67,7 +68,8 @@ def predict_each(
     """
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
-    bar = keras.utils.Progbar(len(data), unit_name="batch") if verbose else None
+    shown = verbose and is_first_process()
+    bar = keras.utils.Progbar(len(data), unit_name="batch") if shown else None
     # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
     size = data.batch_size
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.

@@ -7,13 +7,21 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
-from kerasformer.models.distribution import replicas, strategy_scope
+from kerasformer.models.data_parallel import is_first_process
+from kerasformer.models.distribution import loss_across_replicas, replicas, strategy_scope
 from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
-from kerasformer.tasks.fitting.loop import batches_done, end_of, fit_batches, fit_from, rewind
-from kerasformer.tasks.fitting.validation import ValidationScores
+from kerasformer.tasks.fitting.loop import (
+    batches_done,
+    build_state,
+    end_of,
+    fit_batches,
+    fit_from,
+    rewind,
+)
+from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.callbacks import BestEpoch, LastGroup
@@ -97,10 +105,38 @@ class Task(ServingExport):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """As in Keras, where all examples weigh alike on the devices of `tf.distribute` too."""
+
+        def compute(weights):
+            return super(Task, self).compute_loss(x, y, y_pred, weights, training)
+
+        if replicas(self) == 1:
+            return compute(sample_weight)
+        return loss_across_replicas(self, compute, y_pred, sample_weight)
+
     @property
     def _compiled_by_hand(self) -> bool:
         is_ours = self._compiled_by_fit and getattr(self.optimizer, "made_by_fit", False)
         return self.compiled and not is_ours
+
+    def _check_trainable(self) -> None:
+        self.check_process()
+        if not self.trainable_weights:
+            raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
+        if any(weight.dtype == "float16" for weight in self.trainable_weights):
+            raise UserError(
+                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
+                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
+                "its weights in float32."
+            )
 
     def _train(
         self,
@@ -119,16 +155,8 @@ class Task(ServingExport):
 
         Where there is a run, its checkpoints are written, and training goes on from the last one.
         """
-        self.check_process()
-        if not self.trainable_weights:
-            raise UserError(f"This {type(self).__name__} has no trainable weights: set trainable.")
+        self._check_trainable()
         callbacks = as_callbacks(callbacks)
-        if any(weight.dtype == "float16" for weight in self.trainable_weights):
-            raise UserError(
-                f"This {type(self).__name__} has weights in float16, too narrow for the steps of "
-                "training: make it with dtype='mixed_float16', which computes in float16 and keeps "
-                "its weights in float32."
-            )
         seed_dropout(self, seed)
         if not self._compiled_by_hand:
             callbacks = self._follow(recipe, len(data), validation, callbacks)
@@ -138,6 +166,9 @@ class Task(ServingExport):
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         if run and run.finished:
             return end_of(self, run, callbacks)
+        build_state(self, data)
+        if replicas(self) == 1 and not (self._compiled_by_hand or (run and run.start)):
+            check_monitor(self, recipe.monitor, validation, callbacks)
         rate = recipe.learning_rate
         if self._compiled_by_hand:
             rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
@@ -145,6 +176,7 @@ class Task(ServingExport):
         check, collapse = DivergenceCheck(), CollapseCheck(data, validation or next(scores, None))
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
+        told |= {} if is_first_process() else {"verbose": 0}
         told["validation_data"] = validation and validation.for_backend()
         if run:
             told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}

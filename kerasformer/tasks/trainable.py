@@ -190,7 +190,7 @@ class Trainable(BatchMethods):
             if not held or not (self.SCORES_VALIDATION or recipe.monitor not in LOGGED):
                 validation = held and make(held, size, loss=loss)
                 return self._train(data, validation, recipe, **told)
-            batches, freq = self._batches(held, size, loss=loss), told.pop("validation_freq")
+            batches, freq = make(held, size, loss=loss), told.pop("validation_freq")
             scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq, batches)
             told["callbacks"] = [scores, *told["callbacks"], ShortProgress(self.HIDDEN)]
             return self._train(data, None, recipe, **told)

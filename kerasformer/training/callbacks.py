@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -44,11 +45,20 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         names = list(logs or {})
         is_later = self.monitor.startswith("val_") and not any(n.startswith("val_") for n in names)
         if self.monitor not in names and not is_later:
-            raise UserError(
-                f"monitor={self.monitor!r} is no metric of this training, which has "
-                f"{listed(names)}: name one of these."
-            )
+            raise unknown_metric(self.monitor, names)
         return (logs or {}).get(self.monitor)
+
+
+def unknown_metric(monitor: str, names: Iterable[str]) -> UserError:
+    """The error of a metric that training has not, but others.
+
+    >>> unknown_metric("val_f2", ["loss", "val_f1"])
+    UserError("monitor='val_f2' is no metric of this training, which has loss, val_f1: name one...
+    """
+    return UserError(
+        f"monitor={monitor!r} is no metric of this training, which has {listed(list(names))}: name "
+        "one of these."
+    )
 
 
 class LastGroup(keras.callbacks.Callback):

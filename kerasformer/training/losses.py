@@ -121,7 +121,8 @@ def smoothed(loss: Any, label_smoothing: float) -> Any:
         return keras.tree.map_structure(lambda one: smoothed(one, label_smoothing), loss)
     kind, own = type(loss), {"label_smoothing": label_smoothing}
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-        kind = SparseSmoothedCrossentropy
+        is_smoothed = isinstance(loss, SparseSmoothedCrossentropy)
+        kind = kind if is_smoothed else SparseSmoothedCrossentropy
     elif not isinstance(
         loss, keras.losses.CategoricalCrossentropy | keras.losses.BinaryCrossentropy
     ):
@@ -159,7 +160,7 @@ class SparseSmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         """The loss of each example."""
         exact = super().call(y_true, y_pred)
         logits = y_pred if self.from_logits else keras.ops.log(y_pred)
-        even = -keras.ops.mean(keras.ops.log_softmax(logits), axis=-1)
+        even = self._even(keras.ops.log_softmax(logits))
         kept = get_mask(exact)  # of examples that are not of the class to be ignored
         if kept is not None:
             even = even * keras.ops.cast(kept, even.dtype)
@@ -167,6 +168,10 @@ class SparseSmoothedCrossentropy(keras.losses.SparseCategoricalCrossentropy):
         if kept is not None:
             set_mask(loss, kept)
         return loss
+
+    def _even(self, log_probabilities: Any) -> Any:
+        """The cross-entropy with labels that give all classes the same share."""
+        return -keras.ops.mean(log_probabilities, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

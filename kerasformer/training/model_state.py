@@ -117,7 +117,7 @@ class ModelState:
                 f"The training in {path.parent} had other weights that are not trained: load the "
                 "same encoder, or give another folder."
             )
-        for name in names:
+        for name in sorted(names):  # several processes assign together, so in one order
             _assign(pairs[name], name, checkpoint)
         self._changed |= set(changing)
         if callbacks:
@@ -132,21 +132,26 @@ class ModelState:
         for number, callback in enumerate(self._callbacks):
             names = [name for name in tensors if name.startswith(f"best.{number}.")]
             if names:
-                best = [keras.ops.convert_to_numpy(weight.value) for weight in self._model.weights]
+                best = [_value(weight) for weight in self._model.weights]
                 for place, weight in enumerate(self._model.weights):
                     if (name := f"best.{number}.{place}") in tensors:
                         best[place] = _array(weight, name, checkpoint)
                 callback.best_weights = best
 
 
+def _value(variable: Any) -> np.ndarray:
+    # Of a metric on several devices, the sum of theirs.
+    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
+
+
 def _digest(variable: Any) -> bytes:
-    array = np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value))
+    array = np.ascontiguousarray(_value(variable))
     return hashlib.sha256(array.reshape(-1).view("uint8").data).digest()
 
 
 def _pending(name: str, variable: Any) -> PendingTensor:
     dtype, shape = keras.backend.standardize_dtype(variable.dtype), tuple(variable.shape)
-    return PendingTensor(name, dtype, shape, lambda: keras.ops.convert_to_numpy(variable.value))
+    return PendingTensor(name, dtype, shape, lambda: _value(variable))
 
 
 def _array(variable: Any, name: str, checkpoint: Checkpoint) -> np.ndarray:

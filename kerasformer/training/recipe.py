@@ -157,7 +157,7 @@ class Recipe:
         steps would be by now.
         """
         optimizer = inner(model.optimizer)
-        done, before = int(optimizer.iterations), optimizer.schedule
+        done, before = as_int(optimizer.iterations), optimizer.schedule
         if settable and before:  # in Keras a schedule cannot be replaced by a number
             self._compile(model, None, model.loss)
             _copy_state(optimizer, inner(model.optimizer), model.trainable_variables)
@@ -190,6 +190,15 @@ def rate_factors(stages: Iterable[list[keras.layers.Layer]], decay: float) -> di
 def inner(optimizer: keras.Optimizer) -> keras.Optimizer:
     """The optimizer itself, which in mixed precision one that scales the loss is around."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def as_int(count: Any) -> int:
+    """A whole number that an optimizer counts, of which each device may have a copy.
+
+    >>> as_int(keras.Variable(3, dtype="int32"))
+    3
+    """
+    return int(keras.ops.convert_to_numpy(count))
 
 
 def _copy_state(source: keras.Optimizer, target: keras.Optimizer, trained: list) -> None:

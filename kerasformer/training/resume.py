@@ -29,12 +29,14 @@ class Run:
     Attributes:
         folder: The folder.
         settings: What the numbers of the training follow from, by the names for messages.
+        writes: Whether this process writes checkpoints, and not another one of the training.
         start: The checkpoint to go on from; None where there is none yet.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]):
+    def __init__(self, folder: Path, settings: Mapping[str, Any], writes: bool = True):
         self.folder = CheckpointFolder(folder)
         self.settings = dict(settings)
+        self.writes = writes
         self.start = self.folder.newest()
         if self.start is not None:
             _refuse_change(folder, self.start.state.settings, self.settings)
@@ -171,6 +173,8 @@ class Checkpoints(keras.callbacks.Callback):
     def _stop_if_asked(self) -> None:
         if self._interruption.requested:
             folder = os.fspath(self._run.folder.path)
+            if not self._run.writes:
+                raise KeyboardInterrupt
             raise KeyboardInterrupt(
                 f"Training was interrupted; the same fit with resume={folder!r} goes on "
                 f"{self._place()}."
@@ -183,6 +187,9 @@ class Checkpoints(keras.callbacks.Callback):
         return f"from {path.name}, batch {state.step} of epoch {state.epoch + 1}"
 
     def _write(self, step: int, finished: bool = False) -> None:
+        if not self._run.writes:
+            self._written = time.monotonic()
+            return
         assert self._state is not None
         started = time.monotonic()
         model = self.model  # on JAX this brings the variables up to date

@@ -168,6 +168,26 @@ def test_options_of_train_that_cannot_be(argv, said, run, tmp_path):
     assert said in err
 
 
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        (["--monitor", "val_f2"], ["--monitor", "val_f1"], "monitor='val_f2' is no metric"),
+        (["--learning-rate", "1e30", "--warmup-ratio", "0"], [], "weights diverged"),
+    ],
+)
+def test_after_a_mistake_the_same_folder_is_taken(wrong, right, said, run, model, tmp_path):
+    file, folder = tmp_path / "texts.csv", tmp_path / "out"
+    file.write_text(CSV)
+    given = ["--data", file, "--pretrained", model, "--epochs", "1", "--output", folder]
+    status, _, err = run("train", "classification", *given, *wrong)
+    assert status == 2
+    assert said in err
+    assert not folder.exists()
+    status, _, err = run("train", "classification", *given, *right)
+    assert status == 0, err
+
+
 def test_a_used_folder_is_left_alone(run, tmp_path):
     file = tmp_path / "texts.csv"
     file.write_text(CSV)

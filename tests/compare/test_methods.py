@@ -10,7 +10,7 @@ import pytest
 
 from kerasformer.compare import Settings, arms_of
 from kerasformer.compare.worker import Events
-from kerasformer.data import load_dataset
+from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
 from kerasformer.tasks import QuestionAnswerer, TokenClassifier
 from kerasformer.tasks.tagging import token_features
 from kerasformer.tasks.tagging.token_vectors import TABLE_7
@@ -241,7 +241,7 @@ def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
 WITHOUT_KERAS = """
 import pathlib, sys
 from kerasformer.compare import Settings, arms_of
-from kerasformer.data import load_dataset
+from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
 for task, arm, source in zip(*[iter(sys.argv[1:])] * 3):
     settings = Settings.make(task=task, data=source)
     made = arms_of(task)[arm].load()(load_dataset(source, task), settings, None, pathlib.Path())
@@ -257,3 +257,17 @@ def test_what_must_be_beaten_needs_no_keras(sources):
         [sys.executable, "-c", WITHOUT_KERAS, *given], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_question_without_an_answer_is_answered_wrongly_by_what_always_answers(tmp_path):
+    splits = {}
+    for name in ("train", "test"):
+        questions, contexts = ["fine film?", "dull play?"], ["a fine old film", "so dull a play"]
+        answers = [[("old", 7)], []]
+        splits[name] = AnswerSplit(questions, contexts, answers, ["1", "2"])
+    dataset = AnsweringDataset("two", splits)
+    run = method("answering", "sliding_window", "two", tmp_path, dataset=dataset).run(seed=0)
+    assert run["scores"] == [0.0, 0.0]  # "a", of the best window "a fine", and what there is not
+    assert run["metrics"] == {"f1": 0.0, "exact": 0.0}
+    assert [error["true"] for error in run["errors"]] == ["old", "no answer"]
+    assert [error["probability"] for error in run["errors"]] == [None, None]

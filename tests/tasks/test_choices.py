@@ -136,10 +136,26 @@ def test_what_is_refused(chooser, x, y, message):
         chooser.evaluate(x, y)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_smoothed_labels_are_of_the_choices_that_an_example_has(frozen):
+    model = of_texts(freeze_encoder=frozen)
+    expected = []
+    for example, label in zip(EXAMPLES, RIGHT, strict=True):
+        (scores,) = model.predict([example])
+        share = np.full(len(scores), 0.2 / len(scores))
+        share[label] += 0.8
+        expected.append(-(share * np.log(np.exp(scores) / np.exp(scores).sum())).sum())
+    recipe = model.recipe.change(label_smoothing=0.2, epochs=1, batch_size=4, learning_rate=0.0)
+    with pytest.warns(UserWarning, match="has the weights that it had before"):
+        history = model.fit(EXAMPLES, RIGHT, recipe=recipe, verbose=0).history
+    if frozen:  # and so without dropout
+        assert history["loss"] == [pytest.approx(np.mean(expected), rel=1e-5)]
+    logs = model.evaluate(EXAMPLES, RIGHT, return_dict=True, verbose=0)
+    assert logs["loss"] == pytest.approx(np.mean(expected), rel=1e-5)
+
+
 def test_what_fit_refuses(chooser):
     with pytest.raises(UserError, match="class_weight is of classes, and choices are none"):
         chooser.fit(EXAMPLES, RIGHT, class_weight={0: 1.0})
-    with pytest.raises(UserError, match=r"label_smoothing=0.1 needs as many choices of each"):
-        chooser.fit(EXAMPLES, RIGHT, recipe=chooser.recipe.change(label_smoothing=0.1))
-    with pytest.raises(UserError, match="Expected sample_weight to be 4 numbers"):
+    with pytest.raises(UserError, match="got 4 texts and 1 sample_weight"):
         chooser.fit(EXAMPLES, RIGHT, sample_weight=[1.0])

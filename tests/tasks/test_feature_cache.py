@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.fingerprint import fingerprint
-from kerasformer.tasks import FeatureCache
+from kerasformer.tasks import (
+    FeatureCache,
+    MultipleChoice,
+    NextSentencePredictor,
+    QuestionAnswerer,
+    TextClassifier,
+    TokenClassifier,
+)
 
 ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
 
@@ -108,3 +116,46 @@ def test_a_fingerprint_tells_apart_what_differs():
     assert len(all_of_them) == 3 * 6 * 5
     renamed = [keras.Variable(ARRAY, name="x"), keras.Variable(ARRAY[0], name="y")]
     assert fingerprint({}, weights, ["é"]) == fingerprint({}, renamed, ["é"])
+
+
+PAIRS = [(f"who is {name}", f"the man is {name}") for name in ("bo", "al", "ed")]
+TASKS = {
+    TextClassifier: (["fine film", "dull", "so so"], [0, 1, 0]),
+    TokenClassifier: ([["bo", "saw"], ["al"], ["he", "saw", "ed"]], [["1", "0"], ["1"], ["0"] * 3]),
+    QuestionAnswerer: (PAIRS, [(context[-2:], len(context) - 2) for _, context in PAIRS]),
+    NextSentencePredictor: (PAIRS, [0, 1, 0]),
+    MultipleChoice: ([(text, ["bo", other]) for text, other in PAIRS], [0, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_frozen_encoder_computes_once_in_all_epochs_and_trainings(
+    task, eager, tmp_path, monkeypatch
+):
+    """Of what is trained on and of what is evaluated on after each epoch."""
+    x, y = TASKS[task]
+    written, write = [], FeatureCache._write
+    monkeypatch.setattr(FeatureCache, "_write", lambda *a: written.append(a[1]) or write(*a))
+    sizes = {"vocab_size": 60, "max_length": 16, "hidden_size": 4, "num_layers": 1, "num_heads": 1}
+    keras.utils.set_random_seed(0)
+    encoder = BertEncoder(EncoderConfig(**sizes, intermediate_size=4))
+    names = {"class_names": 2} if task in (TextClassifier, TokenClassifier) else {}
+    encoded, heads, tokenizer = [], [], None
+    for _ in range(2):
+        keras.utils.set_random_seed(0)
+        model = task(encoder=encoder, tokenizer=tokenizer, freeze_encoder=True, **names)
+        encode = model._encode
+        model._encode = lambda *a, encode=encode: encoded.append(a) or encode(*a)
+        model.feature_cache = FeatureCache(tmp_path)
+        told = {"validation_data": (x[:2], y[:2]), "epochs": 2, "verbose": 0}
+        history = model.fit(x, y, recipe=model.recipe.change(monitor="val_loss"), **told).history
+        tokenizer = model.tokenizer
+        weights = map(keras.ops.convert_to_numpy, model.trainable_weights)
+        heads.append(np.concatenate([weight.ravel() for weight in weights]))
+        # By the model that gives vectors, made once, and not at all where the cache has them.
+        assert len(encoded) == (len(heads) == 1)
+        found = model.evaluate(x[:2], y[:2], return_dict=True, verbose=0)
+        assert min(history["val_loss"]) == pytest.approx(found["loss"], 1e-4)
+        encoded.clear()
+    assert len(written) == len(set(written)) == 2
+    np.testing.assert_array_equal(*heads)

@@ -139,6 +139,23 @@ def test_a_metric_that_does_not_exist_is_named(make, texts, ids):
         fitted(model, texts, ids, monitor="val_f1", epochs=1)
 
 
+def test_a_metric_that_does_not_exist_is_refused_before_training(make, texts, ids, tmp_path):
+    if make.kind == "tuned":
+        return
+    model, run = make(), tmp_path / "run"
+    weights = model.head.get_weights()
+    given = {"validation_data": (texts, ids), "resume": run, "verbose": 0}
+    recipe = model.recipe.change(epochs=1)
+    for name in ("val_auc", "loss2"):
+        with pytest.raises(UserError, match=f"monitor='{name}' is no metric of this training"):
+            model.fit(texts, ids, recipe=recipe.change(monitor=name), **given)
+    assert not run.exists()
+    for one, other in zip(weights, model.head.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    history = model.fit(texts, ids, recipe=recipe.change(monitor="val_f1"), **given).history
+    assert len(history["val_f1"]) == 1
+
+
 def test_smoothed_labels_keep_the_loss_up(make, texts, ids):
     if make.kind != "scratch":
         return

@@ -219,6 +219,25 @@ def test_another_frozen_encoder_is_refused(tmp_path):
     assert len(kept) < len(other.encoder.weights)  # the head's, and random states
 
 
+@pytest.mark.usefixtures("eager")
+def test_another_pretrained_encoder_of_the_same_shape_is_refused(tmp_path):
+    """Its weights are trained, so those of the checkpoint would be taken for them."""
+    for name, change in (("one", 0), ("other", 1)):
+        encoder = resumed.encoder()
+        bias = encoder.blocks[-1].weights[-1]
+        bias.assign(bias + change)
+        encoder.save_pretrained(tmp_path / name, make("frozen").tokenizer)
+
+    def model(name):
+        keras.utils.set_random_seed(0)
+        return TextClassifier.from_pretrained(tmp_path / name, ["bad", "good"], new_head=True)
+
+    interrupted(tmp_path / "run", model=model("one"))
+    with pytest.raises(UserError, match="whose pretrained encoder is not the same"):
+        fit(tmp_path / "run", model("other"))
+    fit(tmp_path / "run", model("one"))
+
+
 @pytest.mark.usefixtures("eager", "often")
 def test_a_damaged_last_checkpoint_falls_back(tmp_path):
     expected = make("scratch")

@@ -13,7 +13,7 @@ import pytest
 
 from kerasformer.data import LabeledDataset, Split, load_dataset
 from kerasformer.errors import UserError
-from kerasformer.tasks import TextClassifier, load
+from kerasformer.tasks import FeatureCache, TextClassifier, load
 from kerasformer.tasks.texts.frozen_features import FrozenFeatures
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.training.intervals import wilson_interval
@@ -314,7 +314,15 @@ def test_from_scratch(search, tmp_path):
     assert found.model.classify(["fine film"])[0] in ("good", "bad")
 
 
-def test_tagging(pretrained, tmp_path):
+@pytest.fixture
+def written(monkeypatch):
+    """The keys of the arrays that are put into a cache of features."""
+    keys, write = [], FeatureCache._write
+    monkeypatch.setattr(FeatureCache, "_write", lambda *a: keys.append(a[1]) or write(*a))
+    return keys
+
+
+def test_tagging(pretrained, tmp_path, written):
     lines = [f"fine O\n{noun} B-X\n\ndull O\n{noun} B-X\nsong O\n" for noun in NOUNS]
     (tmp_path / "tags.conll").write_text("\n".join(lines))
     space = Space(epochs=(1,), trained=("head",))
@@ -323,12 +331,13 @@ def test_tagging(pretrained, tmp_path):
         trials=2, space=space,
     )  # fmt: skip
     assert found.record["metric"] == "f1"
+    assert len(written) == 2  # of the train and of the validation split, in both trials
     low, high = found.record["test"]["interval"]
     assert 0 <= low <= found.record["test"]["scores"]["f1"] <= high <= 1
     assert os.path.isfile(found.folder / MODEL / "config.json")
 
 
-def test_answering(pretrained, tmp_path):
+def test_answering(pretrained, tmp_path, written):
     articles = []
     for noun in NOUNS:
         for word in GOOD + BAD:
@@ -343,6 +352,7 @@ def test_answering(pretrained, tmp_path):
     options = {"pretrained": str(pretrained), "trials": 2, "space": space}
     found = tune("answering", str(file), tmp_path / "a", **options)
     assert found.record["metric"] == "f1"
+    assert len(written) == 2  # of the train and of the validation split, in both trials
     low, high = found.record["test"]["interval"]
     assert 0 <= low <= found.record["test"]["scores"]["f1"] <= high <= 1
 

@@ -19,7 +19,7 @@ from kerasformer.compare.report.tables import (
     option_rows,
     quality_columns,
 )
-from kerasformer.compare.report.verdict import COSTS
+from kerasformer.compare.report.verdict import costs
 from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.formatting import multiple, percent, plain, points, shorten
 from kerasformer.plots.labels import drawable
@@ -76,12 +76,8 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     sign = "+" if gap.leader is pretrained else "−"
     main = findings.quality.metrics[0].within_text
     tiles = [(f"{sign}{points(gap.lead)}", f"{main} with pretraining")]
-    for measure, name, _ in COSTS[:3]:
-        value, base = pretrained.mean(measure), other.mean(measure)
-        if value and base:
-            name = name.format(example=findings.quality.example)
-            tiles.append((multiple(value / base), name))
-    return tiles
+    tiles += [(multiple(ratio), name) for name, ratio, _ in costs(pretrained, other)]
+    return tiles[:4]
 
 
 def _classes(findings: Findings) -> dict:

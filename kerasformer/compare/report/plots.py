@@ -101,7 +101,8 @@ def learning_curves(findings: Findings):
             _draw_curves(grid[row][column], histories(record, arm.key), measure, scale)
         grid[0][column].set_title(arm_label(arm, line_width=60 // max(2, len(arms))))
         grid[-1][column].set_xlabel("Epoch")
-        integers = require("matplotlib.ticker", extra="compare").MaxNLocator(integer=True)
+        ticker = require("matplotlib.ticker", extra="compare")
+        integers = ticker.MaxNLocator(integer=True, min_n_ticks=1)
         grid[-1][column].xaxis.set_major_locator(integers)
     for empty in grid[:, len(arms) :].flat:
         empty.remove()
@@ -196,3 +197,6 @@ def _draw_curves(axes, runs, measure, scale):
         thick = {"color": color, "linewidth": 2, "markersize": 5, "label": label}
         thick["marker"] = None if shared > 20 else marker  # more would run into each other
         axes.plot(epochs[0][:shared], mean, style, **thick)
+    if not axes.lines:
+        place = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "not measured\nwhile it trained", **place)

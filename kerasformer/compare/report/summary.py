@@ -16,6 +16,7 @@ from kerasformer.formatting import MISSING, count, decimals, number, percent
 from kerasformer.training.intervals import wilson_interval
 from kerasformer.training.resampling import bootstrap_interval
 
+_CURVES = ("loss", "score", "val_loss", "val_score")  # of an epoch
 _COSTS = ("train_seconds", "latency_ms", "train_examples_per_second", "predict_examples_per_second")
 
 
@@ -117,6 +118,8 @@ def count_test_examples(record: dict) -> int:
 def _summarize_arm(arm, entry, record):
     quality = quality_in(record)
     runs = sorted(entry["runs"], key=lambda run: run["seed"])
+    for run in runs:
+        _check_what_is_shown(run)
     names = [metric.key for metric in quality.metrics]
     measures = {name: Estimate.of(run["metrics"][name] for run in runs) for name in names}
     measures |= {name: Estimate.of(run[name] for run in runs) for name in _COSTS}
@@ -141,6 +144,15 @@ def _summarize_arm(arm, entry, record):
         ],
         errors=runs[0]["errors"],
     )
+
+
+def _check_what_is_shown(run):
+    """Fails where what is shown as it is, curves and errors, is not what it should be."""
+    for epoch in run["history"]:
+        np.array([epoch[name] for name in ("epoch", *_CURVES)], "float64")  # of None, NaN
+    for error in run["errors"]:
+        "".join(error[name] for name in ("text", "true", "predicted"))
+        _finite(error["probability"] or 0)
 
 
 def _scores(runs, quality, examples):

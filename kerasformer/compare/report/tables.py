@@ -63,12 +63,12 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
 
     Args:
         findings: Of a record.
-        brief: Whether to leave out what the terminal has no room for.
+        brief: Whether the headings are those of the terminal.
 
     Returns:
         The rows, none where the record has no options.
     """
-    metrics = [metric for metric in findings.quality.metrics if metric.short or not brief]
+    metrics = [metric for metric in findings.quality.metrics if metric.short]
     options = layer_options(findings.record, [metric.key for metric in metrics])
     if not options:
         return []
@@ -195,7 +195,8 @@ def _in_markdown(rows):
 def _describe_errors(arm):
     """The errors that an arm was surest of, in a line each."""
     quality = arm.quality
-    lines = ["", f"Test {quality.examples} that {printable(arm.title)} got wrong, surest first:"]
+    order = ", surest first" if arm.errors[0]["probability"] is not None else ""
+    lines = ["", f"Test {quality.examples} that {printable(arm.title)} got wrong{order}:"]
     for error in arm.errors[:_MOST_ERRORS]:
         width = 20 if quality.has_classes else 60
         true, predicted = (

@@ -1,6 +1,6 @@
 """Is it worth using a pretrained model here? The answer, in plain sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from kerasformer.compare.report.chance import SIGNIFICANT, SPREADS_TO_WIN, Gap, is_beyond
@@ -9,7 +9,7 @@ from kerasformer.formatting import count, joined, multiple, number, percent, poi
 from kerasformer.training.resampling import PairedDifference
 
 # What may cost a multiple: the measure, its name, and how to write it.
-COSTS = (
+_COSTS = (
     ("train_seconds", "training time", seconds),
     ("latency_ms", "latency of one {example}", lambda value: f"{number(value)} ms"),
     ("peak_memory_mib", "peak memory", lambda value: f"{value:,.0f} MiB"),
@@ -100,7 +100,8 @@ def _scores(gap):
     if gap.second < 0 < gap.lead:
         against = points(-gap.second)
         return f"{text}, but {second.within_text} says the opposite: it is {against} lower."
-    return f"{text}, and {second.within_text} is {points(gap.second)} higher."
+    more = f"{points(gap.second)} higher" if gap.second else "the same"
+    return f"{text}, and {second.within_text} is {more}."
 
 
 def _chance(gap):
@@ -140,18 +141,26 @@ def interval_and_p(found: PairedDifference) -> str:
     return f"its 95 % interval is {low} to {high} points, {p}"
 
 
+def costs(best: ArmSummary, baseline: ArmSummary) -> Iterator[tuple[str, float, str]]:
+    """What one arm costs beside another: a name, the multiple, and the two values in words.
+
+    Where the other learns nothing, its training time says nothing.
+    """
+    for measure, name, write in _COSTS:
+        value, base = best.mean(measure), baseline.mean(measure)
+        if value and base and (baseline.row.learns or measure != "train_seconds"):
+            name = name.format(example=best.quality.example)
+            yield name, value / base, f"{write(value)} against {write(base)}"
+
+
 def _cost(best, baseline):
     """What the pretrained arm costs, as multiples of the arm without pretraining."""
-    costs = []
-    for measure, name, write in COSTS:
-        value, base = best.mean(measure), baseline.mean(measure)
-        if value and base:
-            values = f"{write(value)} against {write(base)}"
-            name = name.format(example=best.quality.example)
-            costs.append(f"{multiple(value / base)} the {name} ({values})")
-    if not costs:
+    found = [
+        f"{multiple(ratio)} the {name} ({told})" for name, ratio, told in costs(best, baseline)
+    ]
+    if not found:
         return f"What {best.title} costs beside {baseline.title} is not known."
-    return f"{best.title} takes {joined(costs)}, beside {baseline.title}."
+    return f"{best.title} takes {joined(found)}, beside {baseline.title}."
 
 
 def _alternative(gap):
@@ -171,5 +180,6 @@ def _floor(ranked, between):
         return []
     return [
         f"No arm is clearly better than the one that learns nothing, {floor.title} "
-        f"({percent(floor.main)} %), so there may be nothing to learn here."
+        f"({percent(floor.main)} %), so there may be nothing to learn here, or "
+        "too few examples to learn it from."
     ]

@@ -66,16 +66,16 @@ class RankedAnswers:
         """The score of the empty answer, 0 where it was not considered."""
         return next((each.score for each in self.answers if not each.text), 0.0)
 
-    def choose(self, threshold: float = 0.0) -> Answer:
+    def choose(self, threshold: float | None = 0.0) -> Answer:
         """The best answer, or the empty one where the margin is above the threshold.
 
         Args:
-            threshold: As `tune_no_answer_threshold` finds it.
+            threshold: As `tune_no_answer_threshold` finds it; None for an answer in any case.
 
         Returns:
             The answer.
         """
-        if self.margin is None or self.margin <= threshold:
+        if self.margin is None or threshold is None or self.margin <= threshold:
             return self.best
         return next(each for each in self.answers if not each.text)
 

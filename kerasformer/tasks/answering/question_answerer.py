@@ -1,5 +1,6 @@
 """The answer to a question as a span of a text, on a pretrained encoder."""
 
+import itertools
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.answering.answer_batches import AnswerBatches, ContextWindows, choose_overlap
-from kerasformer.tasks.answering.answers import Answer, RankedAnswers, tune_no_answer_threshold
+from kerasformer.tasks.answering.answers import tune_no_answer_threshold
 from kerasformer.tasks.answering.questions import (
     check_answered,
     gather_questions,
@@ -21,17 +22,18 @@ from kerasformer.tasks.answering.questions import (
     read_questions,
 )
 from kerasformer.tasks.answering.span_outputs import (
-    add_features,
     rank_answers,
     same_places,
     span_logits,
+    token_vectors,
+    vectors_fit,
 )
 from kerasformer.tasks.answering.spans import SPAN, SpanCrossentropy, span_loss, span_targets
-from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples, check_counts
+from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.texts.problems import warn_untrained
-from kerasformer.tasks.trainable import Trainable
 from kerasformer.training import Recipe, answer_metrics
 
 _SETTINGS = ("max_length", "overlap", "threshold", "freeze_encoder", "trained_blocks")
@@ -40,7 +42,7 @@ _N_BEST = 20  # as in transformers' run_qa.py
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class QuestionAnswerer(Trainable, EncoderTask):
+class QuestionAnswerer(FrozenVectors):
     """Where in a text the answer to a question begins and ends.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.2: the question is the first segment
@@ -121,15 +123,14 @@ class QuestionAnswerer(Trainable, EncoderTask):
         """Its head; or none, for a new one, where the source has no such head."""
         if "span" not in checkpoint.heads:
             return {}, {}
-        own = {name: checkpoint.settings[name] for name in _SETTINGS if name in checkpoint.settings}
-        most: Any = own.get("max_length")
-        if kwargs.get("max_length") is not None or (most or 0) > checkpoint.config.max_length:
+        own = read_settings(checkpoint, _SETTINGS)
+        is_other = own.get("max_length") != checkpoint.settings.get("max_length")
+        if is_other or kwargs.get("max_length") is not None:  # the overlap was for that one
             own = {name: own[name] for name in own if name not in ("max_length", "overlap")}
         return {"span": len(SPAN)}, own
 
     def _description(self) -> dict[str, Any]:
-        settings = {name: getattr(self, name) for name in _SETTINGS}
-        return {"settings": {name: value for name, value in settings.items() if value is not None}}
+        return {"settings": settings_of(self, _SETTINGS)}
 
     @property
     def head(self) -> keras.layers.Dense:
@@ -151,14 +152,9 @@ class QuestionAnswerer(Trainable, EncoderTask):
         shape = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return {name: keras.KerasTensor(shape, "float32") for name in SPAN}
 
-    def _holds(self, x: Any) -> bool:
-        return hold_questions(x)
-
-    def _gathered(self, x: Any) -> Any:
-        return gather_questions(x)
-
-    def _read(self, *args: Any, **kwargs: Any) -> Examples:
-        return read_questions(*args, **kwargs)
+    _holds = staticmethod(hold_questions)
+    _gathered = staticmethod(gather_questions)
+    _read = staticmethod(read_questions)
 
     def _prepare(self, examples: Examples) -> None:
         check_answered(examples)
@@ -199,13 +195,21 @@ class QuestionAnswerer(Trainable, EncoderTask):
         positions = windows.positions(examples.labels)
         return AnswerBatches(windows, positions, examples.sample_weight, batch_size, **order)
 
-    def _training_batches(
-        self, examples: Examples, batch_size: int, **options: Any
-    ) -> AnswerBatches:
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        data: Any = super()._training_batches(examples, batch_size, **options)
+        if options.get("seed") is not None:  # not of what is evaluated on
+            data.windows.warn_of_cut(data.labels, examples.labels)
+        return data
+
+    def _feature_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         data = self._batches(examples, batch_size, **options)
-        data.windows.warn_of_cut(data.labels, examples.labels)
-        if self.encoder_is_frozen:  # its vectors stay the same in all epochs
-            add_features(self._vectors, data, self.encoder.config.hidden_size)
+        if vectors_fit(data, self.encoder.config.hidden_size):
+            data.features = self._kept(
+                self.feature_cache,
+                lambda: token_vectors(self._vectors_model, data),
+                itertools.chain.from_iterable(examples.texts),
+                lengths=[self.max_length, self.overlap],
+            )
         return data
 
     def _loss_for(self, data: Batches) -> Any:
@@ -223,7 +227,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
         threshold = self.threshold
         ranked = rank_answers(outputs, examples.texts, no_answer=threshold is not None)
-        chosen = [_choose(each, threshold).text for each in ranked]
+        chosen = [each.choose(threshold).text for each in ranked]
         loss = span_loss(data.labels, outputs, data.sample_weight)
         return {"loss": loss} | answer_metrics(chosen, _texts(examples.labels))
 
@@ -278,7 +282,7 @@ class QuestionAnswerer(Trainable, EncoderTask):
         outputs = self.predict(pairs, batch_size, verbose)
         found = []
         for ranked in rank_answers(outputs, pairs, n_best=max(top_k, _N_BEST), **options):
-            first = _choose(ranked, threshold)
+            first = ranked.choose(threshold)
             rest = [each for each in ranked.answers if each != first]
             found.append(first if top_k == 1 else [first, *rest][:top_k])
         return found[0] if is_one else found
@@ -287,10 +291,6 @@ class QuestionAnswerer(Trainable, EncoderTask):
         """The constructor's arguments."""
         names = ("max_length", "overlap", "threshold")
         return super().get_config() | {name: getattr(self, name) for name in names}
-
-
-def _choose(ranked: RankedAnswers, threshold: float | None) -> Answer:
-    return ranked.best if threshold is None else ranked.choose(threshold)
 
 
 def _texts(labels: list[list[tuple[str, int]]]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each, vectors_model
+from kerasformer.tasks.prediction import predict_each
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -72,26 +72,30 @@ def rank_answers(
     return best_answers(**outputs, contexts=[context for _, context in pairs], **options)
 
 
-def add_features(encode: Any, data: AnswerBatches, size: int) -> None:
-    """Has batches give the vectors that a frozen encoder has of their tokens, if they fit.
+def vectors_fit(data: AnswerBatches, size: int) -> bool:
+    """Whether vectors of so many numbers, of the tokens of all windows, are to be kept."""
+    return 4 * int(data.lengths.sum()) * size <= MOST_FEATURES
+
+
+def token_vectors(encoder: keras.Model, data: AnswerBatches) -> np.ndarray:
+    """The vectors that a frozen encoder has of the tokens of all windows, one after another.
 
     Args:
-        encode: Gives the vectors of the encoder's inputs.
-        data: The batches.
-        size: The width of the vectors.
+        encoder: Gives float `[batch, seq, size]`.
+        data: The batches, of which neither order nor labels matter.
+
+    Returns:
+        float32 `[tokens, size]`.
     """
-    shape = int(data.lengths.sum()), size
-    if 4 * shape[0] * shape[1] > MOST_FEATURES:
-        return
-    features = new_features(shape)
+    vectors = new_features((int(data.lengths.sum()), encoder.output_shape[-1]))
 
     def keep(rows, part):
-        for row, vectors in zip(rows.tolist(), part, strict=True):
-            features[data.tokens(row)] = vectors[: data.lengths[row]]
+        for row, its in zip(rows.tolist(), part, strict=True):
+            vectors[data.tokens(row)] = its[: data.lengths[row]]
 
     order = AnswerBatches(data.windows, batch_size=32, max_length=data.max_length)
-    predict_each(vectors_model(encode), order, keep, verbose=0)
-    data.features = features
+    predict_each(encoder, order, keep, verbose=0)
+    return vectors
 
 
 def same_places(

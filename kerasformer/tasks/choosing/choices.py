@@ -9,7 +9,8 @@ import numpy as np
 
 from kerasformer.data.batches import Batches, padded_length
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
+from kerasformer.tasks.examples import Examples, decoded, read_columns, refuse_endless
+from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.texts import check_iterable, check_text, check_texts
 
@@ -72,7 +73,7 @@ def read_choices(
         x, y, sample_weight = _read_dataset(x, steps and steps * batch_size)
     examples = [_checked(example, f"x[{i}]") for i, example in enumerate(x)]
     labels = None if y is None else _labels(examples, y)
-    return Examples(examples, labels, _weights(sample_weight, len(examples)))  # type: ignore[arg-type]
+    return Examples(examples, labels, read_weights(sample_weight, len(examples)))  # type: ignore[arg-type]
 
 
 def _checked(example: Any, name: str) -> tuple[str, list[str]]:
@@ -102,26 +103,12 @@ def _labels(examples: list[tuple[str, list[str]]], given: Any) -> np.ndarray:
     return labels.astype("int32")
 
 
-def _weights(given: Any, count: int) -> np.ndarray | None:
-    if given is None:
-        return None
-    weights = np.asarray(given)
-    if weights.shape != (count,) or weights.dtype.kind not in "biuf":
-        raise UserError(f"Expected sample_weight to be {count:,} numbers, one for each text.")
-    weights = weights.astype("float32")
-    check_weights("sample_weight", weights)
-    return weights
-
-
 def _read_dataset(dataset: Any, most: int | None) -> list[Any]:
     """The columns of a data set: examples, labels and weights, where there are any."""
     refuse_endless(int(dataset.cardinality()) == -1, most)
-    columns: list[list[Any]] = [[], [], []]
-    for element in itertools.islice(dataset.as_numpy_iterator(), most):
-        is_labelled = isinstance(element[0], tuple)
-        for column, part in zip(columns, element if is_labelled else (element,), strict=False):
-            column.append(part)
-    return [columns[0], *(column or None for column in columns[1:])]
+    elements = itertools.islice(dataset.as_numpy_iterator(), most)
+    examples = (one if isinstance(one[0], tuple) else (one,) for one in elements)
+    return read_columns(examples, is_batched=False, rows=lambda part: part)[1]
 
 
 class ChoiceBatches(Batches):

@@ -15,6 +15,7 @@ from kerasformer.errors import UserError
 from kerasformer.layers.arguments import check_rank
 from kerasformer.models import BertEncoder
 from kerasformer.models.config import input_dict
+from kerasformer.tasks.choosing.choice_loss import NO_CHOICE, SparseChoiceCrossentropy
 from kerasformer.tasks.choosing.choices import (
     ChoiceBatches,
     ChoiceFeatureBatches,
@@ -24,13 +25,11 @@ from kerasformer.tasks.choosing.choices import (
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers, predict_each, softmax
-from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import PooledTask
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.segments import segmented
 from kerasformer.text.texts import check_iterable
 from kerasformer.training import Recipe
-
-_NO_CHOICE = -1e9  # the score of a choice of padding alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Choice:
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MultipleChoice(TextTask):
+class MultipleChoice(PooledTask):
     """Which of several choices goes with a text: an answer, an ending.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.4: each choice is a pair of segments,
@@ -95,7 +94,6 @@ class MultipleChoice(TextTask):
     """
 
     HEADS = ("multiple_choice",)
-    NEEDS_POOLER = True
     RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=2e-5)
 
     def __init__(
@@ -139,10 +137,10 @@ class MultipleChoice(TextTask):
             rows = {name: ops.reshape(tensor, (-1, length)) for name, tensor in inputs.items()}
             mask = ops.cast(self.encoder.padding_mask(rows), "bool")
             is_choice = ops.reshape(ops.any(mask, axis=-1), (-1, choices))
-            x = self._encode(rows, ["pooled_output"], training)["pooled_output"]
+            x = self._vectors(rows, training)
             x = ops.reshape(x, (-1, choices, self.encoder.config.hidden_size))
         scores = self.multiple_choice(self.dropout_layer(x, training=training))[..., 0]
-        return ops.where(is_choice, scores, _NO_CHOICE)
+        return ops.where(is_choice, scores, NO_CHOICE)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -197,35 +195,26 @@ class MultipleChoice(TextTask):
         order |= {"batch_size": batch_size, "max_length": self.max_length}
         return ChoiceBatches(*self._rows(examples), labels, weights, **order)
 
-    def _training_batches(
-        self, examples: Examples, batch_size: int, *, class_weight: Any = None, **options: Any
-    ) -> Batches:
-        if not self.encoder_is_frozen:
-            return super()._training_batches(
-                examples, batch_size, class_weight=class_weight, **options
-            )
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        del options["loss"]
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> ChoiceFeatureBatches:
         columns = self._columns(examples, True, class_weight)
         tokenized, counts = self._rows(examples)
-        options |= {"batch_size": batch_size, "max_length": self.max_length}
-        vectors = self._pooled(tokenized)
-        return ChoiceFeatureBatches(vectors, tokenized, counts, *columns, **options)
+        order |= {"batch_size": batch_size, "max_length": self.max_length}
+        return ChoiceFeatureBatches(self._pooled(tokenized), tokenized, counts, *columns, **order)
 
-    def _fit_examples(
-        self, train: Examples, held: Examples | None, recipe: Recipe, *args: Any, **told: Any
-    ) -> keras.callbacks.History:
-        pairs: Any = train.texts
-        if recipe.label_smoothing and len({len(choices) for _, choices in pairs}) > 1:
-            raise UserError(
-                f"label_smoothing={recipe.label_smoothing} needs as many choices of each text as "
-                "of the others: leave it at 0."
-            )
-        return super()._fit_examples(train, held, recipe, *args, **told)
+    def _loss_for(self, data: Batches) -> Any:
+        return SparseChoiceCrossentropy(from_logits=True)
 
     def _outputs(self, data: Any, verbose: Any, told: Any, event: str = "predict") -> np.ndarray:
         most = int(data.counts.max(initial=0))
-        outputs = np.full((len(data.counts), most), _NO_CHOICE, "float32")
+        outputs = np.full((len(data.counts), most), NO_CHOICE, "float32")
 
         def keep(rows, scores):
             outputs[rows, : scores.shape[1]] = scores

@@ -7,11 +7,12 @@ import keras
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import whole_batches
 from kerasformer.models.distribution import replicas
 from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.training import AdamW
 from kerasformer.training.interruption import postponed_interruption
-from kerasformer.training.recipe import inner
+from kerasformer.training.recipe import as_int, inner
 from kerasformer.training.resume import Checkpoints, Run, restore_finished
 
 
@@ -49,7 +50,7 @@ class _Callbacks(keras.callbacks.CallbackList):
 def batches_done(task: Any) -> int:
     """How many batches the optimizer of a task has seen; 0 of one that `fit` did not make."""
     optimizer = inner(task.optimizer)
-    return int(optimizer.batches) if isinstance(optimizer, AdamW) else 0
+    return as_int(optimizer.batches) if isinstance(optimizer, AdamW) else 0
 
 
 def rewind(task: Any, run: Run | None) -> bool:
@@ -94,7 +95,8 @@ def fit_batches(
     )
     options |= {"initial_epoch": initial_epoch, "callbacks": [start, *callbacks]}
     # Not shuffled by Keras: the batches have an order of their own already.
-    return keras.Model.fit(task, data.for_backend(), shuffle=False, **options)
+    with whole_batches(task):
+        return keras.Model.fit(task, data.for_backend(), shuffle=False, **options)
 
 
 def fit_from(
@@ -130,7 +132,7 @@ def fit_from(
     def start_epoch(number, logs=None):
         data.start_epoch(number - initial_epoch, told.offset)
 
-    with postponed_interruption() as interruption:
+    with postponed_interruption() as interruption, whole_batches(task):
         last = Checkpoints(run, callbacks, interruption, done)
         start = keras.callbacks.LambdaCallback(on_epoch_begin=start_epoch)
         shown = {"add_progbar": verbose != 0, "verbose": verbose, "epochs": epochs}
@@ -138,7 +140,6 @@ def fit_from(
         options |= {"callbacks": told, "verbose": verbose, "shuffle": False}
         try:
             if step:
-                _build_metrics(task, data)
                 told.offset = step
                 start_epoch(epoch)
                 part = {"initial_epoch": epoch, "epochs": epoch + 1, **options}
@@ -170,12 +171,22 @@ def end_of(
     return restore_finished(task, run.start)
 
 
-def _build_metrics(task: keras.Model, data: Batches) -> None:
-    """Makes the variables of the metrics, as Keras does in the first step, or before it."""
+def build_state(task: keras.Model, data: Batches) -> None:
+    """Makes the variables of the optimizer and of the metrics, as Keras does in the first step.
+
+    TensorFlow keeps a function that made variables, and all that it refers to, for as long as the
+    process lives.
+    """
     if replicas(task) > 1:
-        return  # before it
+        return  # Keras makes them before the first step
+    if not task.optimizer.built:
+        task.optimizer.build(task.trainable_variables)
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
-    given = {"x": x, "y": y, "y_pred": task(x, training=False), "sample_weight": sample_weight}
+    specs = task.compute_output_spec(
+        keras.tree.map_structure(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), x)
+    )
+    outputs = keras.tree.map_structure(lambda one: keras.ops.zeros(one.shape, one.dtype), specs)
+    given = {"x": x, "y": y, "y_pred": outputs, "sample_weight": sample_weight}
     task.compute_metrics(**given)
     task.compute_loss(**given, training=False)
     task.reset_metrics()

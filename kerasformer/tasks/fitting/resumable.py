@@ -6,12 +6,15 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasformer import __version__
+from kerasformer.models.data_parallel import is_first_process, wait_for_all
+from kerasformer.models.distribution import devices
 from kerasformer.training import Recipe
 from kerasformer.training.callback_state import settings_of, with_state
 from kerasformer.training.resume import Run, open_run
@@ -60,6 +63,8 @@ def resumed(
         "keras": keras.__version__,
         "backend": f"{backend} {getattr(sys.modules.get(backend), '__version__', '')}".strip(),
         "task": type(task).__name__,
+        "pretrained encoder": getattr(getattr(task, "encoder", None), "origin", None),
+        "number of devices": devices(task),
         "training data": digest(train),
         "validation data": digest(held),
     }
@@ -69,7 +74,16 @@ def resumed(
         same |= _flat({f"{type(callback).__name__} {number}": settings_of(callback)})
     if (compiled := task.get_compile_config()) is not None:  # by hand
         same |= _flat(compiled, "compile")
-    with open_run(folder, {name: _short(value) for name, value in same.items()}) as run:
+    settings = {name: _short(value) for name, value in same.items()}
+    if not is_first_process():  # it looks when no other training writes, and before ours does
+        wait_for_all("checkpoint found")
+        run = Run(Path(folder), settings, writes=False)
+        wait_for_all("checkpoint read")
+        yield run
+        return
+    with open_run(folder, settings) as run:
+        wait_for_all("checkpoint found")
+        wait_for_all("checkpoint read")
         yield run
 
 

@@ -1,11 +1,12 @@
 """The metrics of the field on held-out examples, after each epoch."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import keras
 
 from kerasformer.data.batches import Batches
+from kerasformer.training.callbacks import unknown_metric
 
 
 class ValidationScores(keras.callbacks.Callback):
@@ -42,8 +43,12 @@ class ValidationScores(keras.callbacks.Callback):
         freq, number = self._freq, epoch + 1
         is_due = number in freq if isinstance(freq, Collection) else number % freq == 0
         if is_due and logs is not None:
-            scores = self._evaluate().items()
-            logs |= {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
+            logs |= self.metrics()
+
+    def metrics(self) -> dict[str, int | float]:
+        """What it adds to the logs, by the model as it is."""
+        scores = self._evaluate().items()
+        return {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
 
 
 class ShortProgress(keras.callbacks.ProgbarLogger):
@@ -69,3 +74,32 @@ class ShortProgress(keras.callbacks.ProgbarLogger):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Ends the line."""
         super().on_epoch_end(epoch, self.shown(logs))
+
+
+def check_monitor(
+    task: keras.Model,
+    monitor: str | None,
+    validation: Any,
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> None:
+    """Raises a UserError for a metric that training will not have, before it begins.
+
+    Args:
+        task: The model, compiled, with the variables of its metrics.
+        monitor: The metric, if there is one.
+        validation: What Keras evaluates on, if anything.
+        callbacks: Those of the training; one of a person's own may give any metric.
+    """
+    if not monitor or not all(map(_is_known, callbacks)):
+        return
+    names = sorted(task.get_metrics_result())
+    names += [f"val_{name}" for name in names] if validation else []
+    for one in callbacks:
+        if isinstance(one, ValidationScores) and monitor not in names:
+            names += one.metrics()
+    if monitor not in names:
+        raise unknown_metric(monitor, names)
+
+
+def _is_known(callback: keras.callbacks.Callback) -> bool:
+    return type(callback).__module__.startswith(("keras.", "kerasformer."))

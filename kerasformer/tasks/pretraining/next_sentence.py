@@ -6,13 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, FeatureBatches
+from kerasformer.data.batches import FeatureBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.heads import new_head
-from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import PooledTask
 from kerasformer.tasks.texts.segments import segmented
 from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.text import Tokenized
@@ -22,7 +22,7 @@ _CLASSES = ("follows", "random")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class NextSentencePredictor(StringClassifier, TextTask):
+class NextSentencePredictor(StringClassifier, PooledTask):
     """BERT that tells whether one sentence follows another.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1, task 2. It is transformers'
@@ -63,7 +63,6 @@ class NextSentencePredictor(StringClassifier, TextTask):
     """
 
     HEADS = ("next_sentence",)
-    NEEDS_POOLER = True
 
     def __init__(
         self,
@@ -86,10 +85,9 @@ class NextSentencePredictor(StringClassifier, TextTask):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        if isinstance(inputs, dict) and "features" in inputs:
-            return self.next_sentence(inputs["features"])
-        outputs = self._encode(inputs, ["pooled_output"], training)
-        return self.next_sentence(outputs["pooled_output"])
+        has_features = isinstance(inputs, dict) and "features" in inputs
+        x = inputs["features"] if has_features else self._vectors(inputs, training)
+        return self.next_sentence(x)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -113,17 +111,18 @@ class NextSentencePredictor(StringClassifier, TextTask):
             examples = examples._replace(labels=np.where(labels, 0, 1))
         return super()._labels(examples, loss, class_weight)
 
-    def _training_batches(
-        self, examples: Examples, batch_size: int, *, class_weight: Any = None, **options: Any
-    ) -> Batches:
-        if not self.encoder_is_frozen:
-            return super()._training_batches(
-                examples, batch_size, class_weight=class_weight, **options
-            )
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        columns = self._labels(examples, options.pop("loss"), class_weight)
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> FeatureBatches:
+        columns = self._labels(examples, loss, class_weight)
         vectors = self._pooled(self.tokenize(examples.texts))
-        return FeatureBatches(vectors, *columns, batch_size, **options)
+        return FeatureBatches(vectors, *columns, batch_size, **order)
 
     def tokenize(self, texts: Iterable[Any]) -> Tokenized:
         """Turns pairs of sentences into the token ids that the model takes.

@@ -10,7 +10,9 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
-from kerasformer.tasks.prediction import predict_rows, vectors_model
+from kerasformer.tasks.frozen_vectors import FrozenVectors
+from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
@@ -43,17 +45,11 @@ class TextTask(Trainable, EncoderTask):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        own: dict[str, Any] = {
-            n: checkpoint.settings[n] for n in _SETTINGS if n in checkpoint.settings
-        }
-        if "max_length" in own:  # a folder may say more than its encoder takes
-            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        own = read_settings(checkpoint, _SETTINGS)
         return heads, own | settings if heads else settings
 
     def _description(self) -> dict[str, Any]:
-        settings = {name: getattr(self, name) for name in _SETTINGS}
-        known = {name: value for name, value in settings.items() if value is not None}
-        return super()._description() | {"settings": known}
+        return super()._description() | {"settings": settings_of(self, _SETTINGS)}
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""
@@ -61,12 +57,27 @@ class TextTask(Trainable, EncoderTask):
             raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
         return self.tokenizer
 
-    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
-        """The vectors that a frozen encoder's pooler gives, float32 `[n, hidden_size]`."""
-        model = vectors_model(lambda x: self._encode(x, ["pooled_output"], False)["pooled_output"])
-        data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
-        return predict_rows(model, data, self.encoder.config.hidden_size, verbose=0)
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "max_length": self.max_length}
+
+
+class PooledTask(FrozenVectors, TextTask):
+    """A task on the vector of its encoder's pooler."""
+
+    NEEDS_POOLER = True
+
+    def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
+        return self._encode(inputs, ["pooled_output"], training)["pooled_output"]
+
+    def _pooled(self, tokenized: Tokenized) -> np.ndarray:
+        """The vectors of texts that a frozen encoder gives, float32 `[n, hidden_size]`."""
+
+        def compute():
+            data = TextBatches(tokenized, batch_size=32, max_length=self.max_length)
+            return predict_rows(
+                self._vectors_model, data, self.encoder.config.hidden_size, verbose=0
+            )
+
+        rows = zip(tokenized.ids, tokenized.type_ids, strict=True)
+        return self._kept(self.feature_cache, compute, map(str, rows))

@@ -10,7 +10,13 @@ from kerasformer.data import TaggedSplit
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
+from kerasformer.tasks.examples import (
+    Examples,
+    check_weights,
+    decoded,
+    read_columns,
+    refuse_endless,
+)
 from kerasformer.tasks.texts.labels import label_ids, sample_weights
 from kerasformer.text.words import check_words
 
@@ -173,11 +179,4 @@ def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int
     spec = dataset.element_spec
     is_batched = (spec[0] if isinstance(spec, tuple) else spec).shape.rank != 1
     most = steps if steps is None or is_batched else steps * batch_size
-    columns: list[list[Any]] = [[], [], []]
-    size = None
-    for batch in itertools.islice(dataset, most):
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        for column, part in zip(columns, parts, strict=False):
-            column.extend(_rows(part)) if is_batched else column.append(_rows(part))
-        size = size or (len(columns[0]) if is_batched else None)
-    return size, [columns[0], *(column or None for column in columns[1:])]
+    return read_columns(itertools.islice(dataset, most), is_batched, _rows)

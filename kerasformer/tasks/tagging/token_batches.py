@@ -65,14 +65,18 @@ class WordWindows:
         return words, self.columns[words]
 
 
-class _WordLabelled(Batches):
+class WordLabelled(Batches):
     """Batches with a label and a weight for each word, `[words]`, and rows of several words.
 
     What is no word has label 0 and weight 0. A child gives `_places(row)`: the words of a row, and
     their columns.
+
+    Attributes:
+        counts: The number of words of each sentence.
     """
 
     width_varies = True
+    counts: Sequence[int]
 
     def _places(self, row: int) -> tuple[slice, Any]:
         raise NotImplementedError
@@ -109,7 +113,7 @@ class _WordLabelled(Batches):
         return inputs, labels, weights
 
 
-class TokenBatches(_WordLabelled):
+class TokenBatches(WordLabelled):
     """Batches of windows of sentences, whose labels are on the first tokens of their words.
 
     Args:
@@ -139,7 +143,7 @@ class TokenBatches(_WordLabelled):
         max_length: int,
         **kwargs: Any,
     ):
-        self.words, self.longest = words, max_length
+        self.words, self.longest, self.counts = words, max_length, words.lengths
         super().__init__(words.windows.tokenized.lengths, labels, *args, **kwargs)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -150,7 +154,7 @@ class TokenBatches(_WordLabelled):
         return self.words.words_of(row)
 
 
-class WordFeatureBatches(_WordLabelled):
+class WordFeatureBatches(WordLabelled):
     """Batches of sentences whose words have vectors already, as the input `features`.
 
     The words of a sentence are judged one by one there, so one of many words is several rows.
@@ -164,7 +168,7 @@ class WordFeatureBatches(_WordLabelled):
     MOST = 128  # words of a row
 
     def __init__(self, features: np.ndarray, counts: Sequence[int], *args: Any, **kwargs: Any):
-        self.features = features
+        self.features, self.counts = features, counts
         ends = np.cumsum(counts).tolist()
         self._spans = [
             slice(start, min(start + self.MOST, end))

@@ -1,5 +1,6 @@
 """A class for each word of a sentence, on a pretrained encoder."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,15 +8,17 @@ import keras
 import numpy as np
 
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.data.batches import Batches
+from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
+from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.heads import new_head
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.tagging.tagged import flat_labels
 from kerasformer.tasks.tagging.token_batches import WordFeatureBatches
-from kerasformer.tasks.tagging.token_features import features_key, fit_on_features, word_features
+from kerasformer.tasks.tagging.token_features import word_features
 from kerasformer.tasks.tagging.token_vectors import TokenVectors, trained_on
 from kerasformer.tasks.tagging.word_tagger import WordTagger
 from kerasformer.tasks.texts.labels import check_class_names
@@ -26,7 +29,7 @@ _SETTINGS = ("max_length", "overlap", "freeze_encoder", "trained_blocks")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TokenClassifier(WordTagger):
+class TokenClassifier(WordTagger, FrozenVectors):
     """A class for each word: named entities, parts of speech.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 5.3: each token's vector of the last
@@ -79,8 +82,6 @@ class TokenClassifier(WordTagger):
     """
 
     HEADS = ("token_classifier",)
-    # Where `fit` keeps the vectors, and finds those of a model with the same encoder.
-    feature_cache: FeatureCache | None = None
     RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=5e-5)
     FROZEN_RECIPE = Recipe(epochs=10, batch_size=32, learning_rate=3e-3)
 
@@ -114,20 +115,16 @@ class TokenClassifier(WordTagger):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        names = checkpoint.settings.keys() & {"layers", "combine", *_SETTINGS}
-        own = {name: checkpoint.settings[name] for name in names}
-        if "max_length" in own:  # a folder may say more than its encoder takes
-            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
-        return heads, {**own, **settings} if heads else {}
+        own = read_settings(checkpoint, ("layers", "combine", *_SETTINGS))
+        return heads, own | settings if heads else {}
 
     @classmethod
     def _why_new(cls, checkpoint: Checkpoint, kwargs: dict[str, Any]) -> str | None:
         return trained_on(checkpoint.settings, kwargs, checkpoint.config)
 
     def _description(self) -> dict[str, Any]:
-        config = self.get_config()
-        settings = {name: config[name] for name in _SETTINGS} | self.vectors.saved
-        settings = {name: value for name, value in settings.items() if value is not None}
+        vectors = {name: one for name, one in self.vectors.saved.items() if one is not None}
+        settings = settings_of(self, _SETTINGS) | vectors
         described = super()._description() | {"settings": settings}
         if self.vectors.mix is not None:
             like = new_head(self.encoder, len(self.class_names), "token_classifier")
@@ -166,15 +163,19 @@ class TokenClassifier(WordTagger):
         lead = inputs["features"].shape[:2] if has_features else self._lead(inputs)
         return keras.KerasTensor((*lead, len(self.class_names)), "float32")
 
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if not self.encoder_is_frozen:
-            return super()._training_batches(examples, batch_size, **options)
-        options.pop("loss")
-        columns = flat_labels(examples, self.class_names, options.pop("class_weight", None))
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> WordFeatureBatches:
+        columns = flat_labels(examples, self.class_names, class_weight)
         features = self.features(examples.texts, verbose=0, cache=self.feature_cache)
         counts = list(map(len, examples.texts))
-        return WordFeatureBatches(features, counts, *columns, batch_size, **options)
+        return WordFeatureBatches(features, counts, *columns, batch_size, **order)
 
     def features(
         self, words: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
@@ -198,7 +199,12 @@ class TokenClassifier(WordTagger):
         def compute():
             return word_features(self, self._windows(sentences), verbose)
 
-        return compute() if cache is None else cache.get(features_key(self, sentences), compute)
+        settings: dict[str, Any] = {
+            "vectors of words": [self.vectors.indices, self.vectors.pooling.combine],
+            "counts": list(map(len, sentences)),
+            "lengths": [self.max_length, self.overlap],
+        }
+        return self._kept(cache, compute, itertools.chain.from_iterable(sentences), **settings)
 
     def fit_head(
         self,
@@ -226,7 +232,25 @@ class TokenClassifier(WordTagger):
         Raises:
             UserError: A tag is not a class, or there are not as many as vectors.
         """
-        return fit_on_features(self, features, tags, seed, epochs, validation_data, **options)
+
+        def batches(vectors, tags, **order):
+            counts = list(map(len, tags))
+            if sum(counts) != len(vectors):
+                raise UserError(
+                    f"Got vectors of {len(vectors):,} words and tags for {sum(counts):,}: give one "
+                    "for each."
+                )
+            labels, _ = flat_labels(Examples([], tags), self.class_names)
+            return WordFeatureBatches(vectors, counts, labels, **order)
+
+        given = {"epochs": epochs, "validation_data": validation_data, **options}
+        return self._fit_head(batches, features, tags, seed, **given)
+
+    def _reset_head(self) -> None:
+        super()._reset_head()
+        if (mix := self.vectors.mix) is not None:
+            mix.mix.assign(keras.ops.zeros(mix.mix.shape))
+            mix.scale.assign(1.0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

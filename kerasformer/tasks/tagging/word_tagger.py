@@ -15,7 +15,7 @@ from kerasformer.tasks.prediction import check_answers, predict_each
 from kerasformer.tasks.tagging.entities import AGGREGATIONS, Entity, token_entities
 from kerasformer.tasks.tagging.tag_scores import tag_scores
 from kerasformer.tasks.tagging.tagged import flat_labels, holds_words, read_tagged
-from kerasformer.tasks.tagging.token_batches import TokenBatches, WordWindows
+from kerasformer.tasks.tagging.token_batches import TokenBatches, WordLabelled, WordWindows
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.trainable import Trainable
@@ -82,12 +82,11 @@ class WordTagger(Trainable, TokenLabelled, EncoderClassifier):
         return TokenBatches(windows, *columns, **order)
 
     def _outputs(
-        self, data: TokenBatches, verbose: Any, told: Any, event: str = "predict"
+        self, data: WordLabelled, verbose: Any, told: Any, event: str = "predict"
     ) -> list[np.ndarray]:
-        lengths = data.words.lengths
-        logits = np.zeros((sum(lengths), len(self.class_names)), "float32")
+        logits = np.zeros((sum(data.counts), len(self.class_names)), "float32")
         predict_each(self, data, data.keeper(logits), verbose, told, event)
-        return np.split(logits, np.cumsum(lengths)[:-1]) if lengths else []
+        return np.split(logits, np.cumsum(data.counts)[:-1]) if data.counts else []
 
     def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
         logits = np.concatenate(_checked(outputs, "words"))

@@ -1,52 +1,41 @@
 """Vectors of a frozen encoder, computed once, and training the head on them."""
 
-import dataclasses
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasformer import __version__
-from kerasformer.data.batches import Batches, FeatureBatches, TextBatches
-from kerasformer.models.fingerprint import fingerprint
-from kerasformer.models.structure import Structure
+from kerasformer.data.batches import FeatureBatches, TextBatches
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
-from kerasformer.tasks.heads import reset_head
-from kerasformer.tasks.prediction import predict_rows, vectors_model
+from kerasformer.tasks.frozen_vectors import FrozenVectors
+from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.texts.reading import as_array, columns, read_texts
 from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.tasks.texts.vectors import VECTORS
 
 
-class FrozenFeatures(StringClassifier, EncoderClassifier):
+class FrozenFeatures(StringClassifier, EncoderClassifier, FrozenVectors):
     """A classifier of texts whose head takes one vector of an encoder for each text.
 
-    A child gives the vectors by `_pool`, of `feature_size` numbers, and has a `head` that takes
-    them; it takes them also as its input `features`.
-
-    Attributes:
-        feature_cache: Where `fit` keeps the vectors, and finds those of a model with the same
-            encoder; by default nowhere.
+    A child gives the vectors by `_vectors`, of `feature_size` numbers.
     """
 
-    feature_cache: FeatureCache | None = None
     feature_size: int
-    head: keras.layers.Dense
-    _extractor: "_Extractor | None" = None
 
-    def _pool(self, inputs: Any, training: bool | None = None) -> Any:
-        """The vectors of texts, float `[batch, feature_size]`."""
-        raise NotImplementedError
-
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
-        # The frozen encoder's vectors stay the same in all epochs: they are computed once.
-        if not self.encoder_is_frozen:
-            return super()._training_batches(examples, batch_size, **options)
-        labels = self._labels(examples, options.pop("loss"), options.pop("class_weight", None))
+    def _feature_batches(
+        self,
+        examples: Examples,
+        batch_size: int,
+        *,
+        loss: Any = None,
+        class_weight: Any = None,
+        **order: Any,
+    ) -> FeatureBatches:
+        labels = self._labels(examples, loss, class_weight)
         vectors = self.features(examples.texts, verbose=0, cache=self.feature_cache)
-        return FeatureBatches(vectors, *labels, batch_size, **options)
+        return FeatureBatches(vectors, *labels, batch_size, **order)
 
     def features(
         self, texts: Any, verbose: str | int = "auto", cache: FeatureCache | None = None
@@ -64,30 +53,16 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
         Raises:
             UserError: A text is not a string, or the cache cannot be written to.
         """
-        if cache is None:
-            return self._features(texts, verbose)
-        return cache.get(self._features_key(texts), lambda: self._features(texts, verbose))
-
-    def _features_key(self, texts: Any) -> str:
         config, (first, second) = self.get_config(), columns(read_texts(texts))
-        settings = {
-            "kerasformer": __version__,
-            "config": dataclasses.asdict(self.encoder.config),
-            "layers of the encoder": Structure(self.encoder).settings,
-            **{name: config[name] for name in (*VECTORS, "max_length")},
-            "tokenizer": self.tokenizer and self.tokenizer.to_json(),
-        }
+        settings = {name: config[name] for name in (*VECTORS, "max_length")}
         if second is not None:
             settings["pairs"] = len(second)
-        return fingerprint(settings, self.encoder.weights, [*first, *(second or [])])
+        told = [*first, *(second or [])]
+        return self._kept(cache, lambda: self._features(texts, verbose), told, **settings)
 
     def _features(self, texts: Any, verbose: str | int = "auto") -> np.ndarray:
-        structure = Structure(self.encoder)
-        if self._extractor is None or self._extractor.structure != structure:
-            model = vectors_model(lambda inputs: self._pool(inputs, training=False))
-            self._extractor = _Extractor(model, structure)
         data = TextBatches(self.tokenize(texts), batch_size=32, max_length=self.max_length)
-        return predict_rows(self._extractor.model, data, self.feature_size, verbose)
+        return predict_rows(self._vectors_model, data, self.feature_size, verbose)
 
     def fit_head(
         self,
@@ -115,23 +90,9 @@ class FrozenFeatures(StringClassifier, EncoderClassifier):
         Raises:
             UserError: A label is not a class.
         """
-        self.check_process()
-        keras.utils.set_random_seed(seed)
-        reset_head(self.head)
-        recipe = self.FROZEN_RECIPE.change(epochs=epochs)
 
         def batches(vectors, labels, **order):
-            rows = self._problem.labels(as_array(labels))
-            return FeatureBatches(vectors, rows, batch_size=recipe.batch_size, **order)
+            return FeatureBatches(vectors, self._problem.labels(as_array(labels)), **order)
 
-        validation = None if validation_data is None else batches(*validation_data)
-        data = batches(features, labels, seed=seed)
-        return self._train(data, validation, recipe, seed=seed, restart=True, **options)
-
-
-@dataclasses.dataclass
-class _Extractor:
-    """A model that gives the vectors, in what Keras does not take for a layer of the classifier."""
-
-    model: keras.Model
-    structure: Structure  # of the encoder that it was made of
+        given = {"epochs": epochs, "validation_data": validation_data, **options}
+        return self._fit_head(batches, features, labels, seed, **given)

@@ -9,7 +9,13 @@ import numpy as np
 
 from kerasformer.data import Split
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, check_weights, decoded, refuse_endless
+from kerasformer.tasks.examples import (
+    Examples,
+    check_weights,
+    decoded,
+    read_columns,
+    refuse_endless,
+)
 from kerasformer.text.texts import check_text
 
 
@@ -164,15 +170,14 @@ def _read_dataset(dataset: Any, steps: int | None, batch_size: int) -> tuple[int
     refuse_endless(count is None, steps)
     is_batched = isinstance(dataset, keras.utils.PyDataset) or _is_batched(dataset.element_spec)
     most = steps if steps is None or is_batched else steps * batch_size
-    columns: list[list[Any]] = [[], [], []]
-    size = None
-    for batch in itertools.islice(batches, most):
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        for column, part in zip(columns, parts, strict=False):
-            rows = np.stack(part, axis=-1) if isinstance(part, tuple) else np.asarray(part)
-            column.extend(decoded(row, "a text") for row in (rows if is_batched else rows[None]))
-        size = size or (len(columns[0]) if is_batched else None)
-    return size, [columns[0], *(column or None for column in columns[1:])]
+
+    def rows(part: Any) -> Any:
+        array = np.stack(part, axis=-1) if isinstance(part, tuple) else np.asarray(part)
+        if is_batched:
+            return [decoded(row, "a text") for row in array]
+        return decoded(array[()], "a text")
+
+    return read_columns(itertools.islice(batches, most), is_batched, rows)
 
 
 def _is_batched(spec: Any) -> bool:

@@ -15,6 +15,7 @@ from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.examples import check_counts
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers
+from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.texts.frozen_features import FrozenFeatures
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.reading import columns, read_texts
@@ -131,9 +132,7 @@ class TextClassifier(FrozenFeatures):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        own = dict(checkpoint.settings)
-        if "max_length" in own:  # a folder may say more than its encoder takes
-            own["max_length"] = min(own["max_length"], checkpoint.config.max_length)
+        own = read_settings(checkpoint, checkpoint.settings)
         trained = {"pooling": "pooled", "layers": "last", **own, **settings}
         return heads, trained if heads else {}
 
@@ -144,11 +143,7 @@ class TextClassifier(FrozenFeatures):
 
     def _description(self) -> dict[str, Any]:
         # Without pooling="pooled" it is a BertModel to transformers; only we read the head beside.
-        names, config = (
-            (*VECTORS, "max_length", "freeze_encoder", "trained_blocks"),
-            self.get_config(),
-        )
-        settings = {name: config[name] for name in names if config[name] is not None}
+        settings = settings_of(self, (*VECTORS, "max_length", "freeze_encoder", "trained_blocks"))
         own = {"problem_type": self.problem_type, "settings": settings}
         return super()._description() | own
 
@@ -243,7 +238,7 @@ class TextClassifier(FrozenFeatures):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         is_pooled = isinstance(inputs, dict) and "features" in inputs
-        vectors = inputs["features"] if is_pooled else self._pool(inputs, training)
+        vectors = inputs["features"] if is_pooled else self._vectors(inputs, training)
         return self.head(self.dropout_layer(vectors, training=training))
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> keras.KerasTensor:
@@ -252,7 +247,7 @@ class TextClassifier(FrozenFeatures):
         batch = inputs["features"].shape[0] if is_pooled else self._lead(inputs)[0]
         return keras.KerasTensor((batch, len(self.class_names)), "float32")
 
-    def _pool(self, inputs: Any, training: bool | None = None) -> Any:
+    def _vectors(self, inputs: Any, training: bool | None = None) -> Any:
         if self.uses_pooler:
             return self._encode(inputs, ["pooled_output"], training)["pooled_output"]
         outputs = self._encode(inputs, ["embedding_output", "encoder_outputs"], training)

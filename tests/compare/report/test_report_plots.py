@@ -124,8 +124,10 @@ def test_learning_curves_of_one_epoch_show_markers(make_record):
     record = make_record(arms=("fine_tuned",), seeds=(0,))
     del record["arms"]["fine_tuned"]["runs"][0]["history"][1:]
     with plot_style():
-        lines = learning_curves(Findings(record)).axes[0].lines
-    assert all(line.get_marker() not in (None, "None") for line in lines)
+        loss, accuracy = learning_curves(Findings(record)).axes
+    assert all(line.get_marker() not in (None, "None") for line in loss.lines)
+    low, high = accuracy.get_xlim()
+    assert [tick for tick in accuracy.get_xticks() if low <= tick <= high] == [1]
 
 
 @pytest.mark.parametrize("classes", [1, 2, 9, 120])
@@ -226,3 +228,14 @@ def test_a_metric_that_no_epoch_has_gets_no_panels(make_record):
     with plot_style():
         (axes,) = learning_curves(Findings(record)).axes
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("Loss", "Epoch")
+
+
+def test_a_panel_without_a_curve_says_so(make_record):
+    record = make_record(task="tagging", arms=("frozen", "fine_tuned"), n=50)
+    for run in record["arms"]["frozen"]["runs"]:
+        for epoch in run["history"]:
+            epoch |= {"score": None, "val_score": None}
+    with plot_style():
+        axes = learning_curves(Findings(record)).axes
+    texts = [[text.get_text() for text in panel.texts] for panel in axes]
+    assert texts == [[], [], ["not measured\nwhile it trained"], []]

@@ -67,6 +67,11 @@ def test_a_missing_key_is_named(record, key):
         ),
         (lambda r: _run(r)["scores"].__setitem__(0, [1, 2]), "damaged .ValueError"),
         (lambda r: _run(r)["scores"].__setitem__(0, float("inf")), "no finite number"),
+        (lambda r: _run(r)["errors"][0].update(true=1), "damaged .TypeError"),
+        (lambda r: _run(r)["errors"][0].update(probability="high"), "damaged .TypeError"),
+        (lambda r: _run(r)["errors"][0].pop("text"), "damaged .KeyError: 'text'"),
+        (lambda r: _tuned(r)["history"][0].pop("val_score"), "damaged .KeyError: 'val_score'"),
+        (lambda r: _tuned(r)["history"][0].update(loss="low"), "damaged .ValueError"),
         (lambda r: r["settings"].update(task="parsing"), "'parsing'"),
         (lambda r: _run(r).update(train_seconds=10**400), "damaged .OverflowError"),
     ],
@@ -80,6 +85,10 @@ def test_a_damaged_record_is_one_sentence(record, change, message):
 
 def _run(record):
     return record["arms"]["tfidf"]["runs"][0]
+
+
+def _tuned(record):
+    return record["arms"]["fine_tuned"]["runs"][0]
 
 
 def test_undefined_numbers_pass(record):

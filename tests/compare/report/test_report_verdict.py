@@ -200,4 +200,14 @@ def test_every_task_has_its_own_words(verdict, task, main, examples, second):
 def test_a_floor_of_answering_that_nothing_beats(verdict):
     found = verdict(task="answering", sliding_window=[0.5], scratch=[0.1], fine_tuned=[0.3])
     assert found.headline.startswith("Probably no: Sliding window of words beats Fine-tuned")
-    assert "learns nothing, Sliding window of words (50.0 %)" in " ".join(found.details)
+    text = " ".join(found.details)
+    assert "learns nothing, Sliding window of words (50.0 %), so there may be nothing" in text
+    assert "training time" not in text  # of what is not trained
+    assert "times the latency of one question (" in text
+
+
+def test_a_second_metric_that_is_the_same(make_record):
+    record = make_record(("scratch", "fine_tuned"), (0,), task="answering", n=100)
+    for arm in record["arms"].values():
+        arm["runs"][0]["metrics"]["exact"] = 0.1
+    assert verdict_of(record).details[0].endswith(" %, and exact match is the same.")
