@@ -49,6 +49,7 @@ def make_encoder(**changes):
     return encoder
 
 
+@pytest.mark.usefixtures("without_preprocessor")
 def test_a_full_disk_is_one_sentence_and_leaves_the_old_models(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
     tokenizer = WordPieceTokenizer.from_vocabulary(tmp_path / "vocab.txt", lowercase=True)
