@@ -28,7 +28,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    gc.freeze()  # what was imported stays
+    gc.freeze()  # all that is imported, through which Keras looks for garbage at times
 
 
 def pytest_runtest_setup(item):

@@ -1,7 +1,5 @@
 """Encoders and classifiers that are quantized or have LoRA: near float32, saved, never stale."""
 
-import gc
-
 import keras
 import numpy as np
 import pytest
@@ -30,14 +28,6 @@ CONFIG = EncoderConfig(
 def make(dtype=None):
     keras.utils.set_random_seed(0)
     return BertEncoder(CONFIG, dtype=dtype)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_collections():
-    """Keras collects garbage for each layer that it quantizes, through all that is imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
