@@ -12,6 +12,7 @@ from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import SpreadRows
+from kerasformer.models.distribution import replicas
 from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import UnevenReplicas, unknown_variables
@@ -92,7 +93,11 @@ class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
         check_process()
         self._check_ids(x)
         with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
-            return super().predict_on_batch(x)
+            outputs = super().predict_on_batch(x)
+        if replicas(self) == 1:
+            return outputs
+        rows = len(keras.tree.flatten(x)[0])  # each replica has computed all of them
+        return keras.tree.map_structure(lambda each: each[:rows], outputs)
 
     def _check_ids(self, x):
         """Raises a ValueError for arrays of ids that the model's embedding has no vectors for."""

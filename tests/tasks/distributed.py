@@ -107,6 +107,7 @@ def numbers(model, subject, **options):
         )
     elif subject != "masked":
         found["outputs"] = flat(model.predict(examples[0][:4], batch_size=4))
+        found["outputs of one batch"] = flat(model.predict_on_batch(examples[0][:4]))
     weights = [  # but those that have no gradient, of which AdamW follows the rounding
         keras.ops.convert_to_numpy(weight)
         for weight in model.trainable_weights
