@@ -17,7 +17,6 @@ from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.models.config import EncoderConfig
-from kerasformer.models.fingerprint import rows_fingerprint
 from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ class Checkpoint:
             strict: As of `BertEncoder.from_pretrained`, as are the result and the errors.
             **kwargs: Keras arguments of the encoder.
         """
+        from kerasformer.models.fingerprint import rows_fingerprint  # with it comes Keras
+
         report = self.report()
         if strict and report.problems():
             raise UserError(self._refusal(report.problems(), "the BERT encoder"))
