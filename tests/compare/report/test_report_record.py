@@ -118,6 +118,10 @@ def test_records_of_every_task_are_read(make_record, tmp_path, task):
         (lambda r: _frozen(r).pop("chosen"), "KeyError: 'chosen'"),
         (lambda r: _frozen(r)["options"][0].update(name="middle"), "KeyError: 'middle'"),
         (lambda r: _frozen(r)["options"][0]["metrics"].pop("f1"), "KeyError: 'f1'"),
+        (
+            lambda r: _frozen(r)["options"][0]["metrics"].pop("macro_f1"),
+            "damaged .KeyError: 'macro_f1'",
+        ),
         (lambda r: _frozen(r)["scores"].__setitem__(0, [1, 2]), "damaged .ValueError"),
     ],
 )
