@@ -117,7 +117,11 @@ def _chance(gap):
 
 def _seeds(gap):
     if gap.spread is None:
-        return "With one seed the spread from seed to seed is unknown: others may change the gap."
+        once = [arm.title for arm in (gap.leader, gap.other) if arm.main_std is None]
+        return (
+            f"{joined(once)} ran with one seed, so that the spread from seed to seed is unknown: "
+            "others may change the gap."
+        )
     if gap.spread == 0:
         return "The gap is the same for every seed."
     text = (

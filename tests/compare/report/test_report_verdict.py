@@ -86,7 +86,12 @@ def test_one_seed_leaves_the_spread_unknown(verdict):
 
 
 def test_one_seed_of_one_arm_leaves_the_spread_unknown(verdict):
-    assert verdict(scratch=[0.76, 0.76], fine_tuned=[0.83]).gap.spread is None
+    found = verdict(scratch=[0.76, 0.76], fine_tuned=[0.83])
+    assert found.gap.spread is None
+    text = " ".join(found.details)
+    assert ". Fine-tuned all-MiniLM-L6-v2 ran with one seed, so that the spread" in f". {text}"
+    both = " ".join(verdict(scratch=[0.76], fine_tuned=[0.83]).details)
+    assert "all-MiniLM-L6-v2 and Transformer from scratch ran with one seed" in both
     assert verdict(tfidf=[0.76], fine_tuned=[0.83, 0.84]).gap.spread is not None
 
 
