@@ -148,7 +148,7 @@ def markdown_table(findings: Findings) -> str:
         parts.append(_in_markdown(rows))
     parts.append(
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
-        "within the seed-to-seed spread or the sampling error of the test split."
+        "within what other seeds may change or the sampling error of the test split."
     )
     if rows := option_rows(findings):
         parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]

@@ -87,7 +87,7 @@ def _reason(answer, gap):
         return f"{leader} beats {other}, the best pretrained arm, by {lead}."
     if gap.lead == 0:
         return f"{leader} and {other} have the same {main}."
-    noises = ["the seed-to-seed spread"] * gap.within_spread
+    noises = ["what other seeds may change"] * gap.within_spread
     noises += ["the sampling error of the test split"] * gap.within_sampling
     return f"{leader} is ahead of {other} by {lead}, but within {joined(noises)}."
 

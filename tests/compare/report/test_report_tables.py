@@ -60,6 +60,7 @@ def test_a_difference_that_may_be_chance_is_marked(make_record):
     findings = Findings(record)
     shown = {arm.key: behind(findings, arm) for arm in findings.arms}
     assert shown == {"scratch": "−11.0", "frozen": "≈ −1.0", "fine_tuned": "best"}
+    assert "≈ marks a difference that is within what other seeds" in markdown_table(findings)
 
 
 def test_a_whole_run_needs_no_notes(make_record):
