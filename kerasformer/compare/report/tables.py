@@ -33,7 +33,8 @@ ABOUT_TABLE_7 = (
     "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
     "is, with each seed, the option that was best on the validation split, or on a tenth of the "
     "training sentences where there is none; the test split chose nothing. Options for which the "
-    "encoder has too few layers are left out."
+    "encoder has too few layers are left out. Each row's training time is that of its option; the "
+    "frozen arm's own is that of all options together."
 )
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
