@@ -115,6 +115,7 @@ def test_the_page_tells_what_it_must(report):
         "0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
         "seed-to-seed spread",
         "sampling error of 400 test texts",
+        "best arms of their kinds on this test split, which favours both a little.",
         "Latency of one text, ms",
         "learning_rate 5e-05",
         "keras 3.15.1",
