@@ -113,6 +113,8 @@ def _chance(gap):
         f"It is {side} the sampling error of {len(gap.leader.scores):,} test {quality.examples}: "
         f"paired {quality.example} by {quality.example}, {interval_and_p(found)}."
     )
+    if quality.caution:
+        yield quality.caution
 
 
 def _seeds(gap):

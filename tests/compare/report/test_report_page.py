@@ -290,6 +290,7 @@ def test_importing_the_report_loads_nothing_heavy():
                 "Split Examples Contexts Articles Unanswerable train 1,600 320 3 0",
                 "Question True Given Probability, % text 0, of which nobody knows in Rome no",
                 "exact match is the share of equal answers",
+                "says by how much. Questions about one article are alike, so with few articles (3",
                 "points F1 with pretraining",
             ],
         ),

@@ -103,6 +103,13 @@ def test_undefined_numbers_pass(record):
     assert "Fine-tuned" in format_summary(sparse)
 
 
+def test_a_record_of_answering_without_its_number_of_articles_is_damaged(make_record):
+    broken = make_record(task="answering", seeds=(0,), n=60)
+    del broken["data"]["splits"]["test"]["articles"]
+    with pytest.raises(UserError, match=r"damaged .KeyError: 'articles'"):
+        validate_record(broken)
+
+
 @pytest.mark.parametrize("task", ["pairs", "tagging", "answering"])
 def test_records_of_every_task_are_read(make_record, tmp_path, task):
     record = make_record(task=task, n=60)

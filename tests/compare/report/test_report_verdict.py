@@ -212,6 +212,13 @@ def test_a_floor_of_answering_that_nothing_beats(verdict):
     assert "times the latency of one question (" in text
 
 
+@pytest.mark.parametrize("task", ["classification", "pairs", "tagging", "answering"])
+def test_that_questions_about_one_article_are_alike_is_told(verdict, task):
+    text = " ".join(verdict(task=task, n=100, scratch=[0.2], fine_tuned=[0.5]).details)
+    caution = "with few articles (3 here) the interval is too narrow."
+    assert (caution in text) == (task == "answering")
+
+
 def test_a_second_metric_that_is_the_same(make_record):
     record = make_record(("scratch", "fine_tuned"), (0,), task="answering", n=100)
     for arm in record["arms"].values():
