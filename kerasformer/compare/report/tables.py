@@ -156,9 +156,8 @@ def markdown_table(findings: Findings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def format_summary(record: dict) -> str:
+def format_summary(findings: Findings) -> str:
     """The outcome for a terminal, without colours: the table of arms, the verdict, some errors."""
-    findings = Findings(record)
     lines = [printable(describe_data(findings)), ""]
     if findings.arms:
         columns = quality_columns(findings.quality) + cost_columns(findings.quality)
@@ -171,7 +170,11 @@ def format_summary(record: dict) -> str:
         rows = [[_title(row[0]), *row[1:]] for row in rows]
         lines += [f"{TABLE_7} (table 7 of the BERT paper):", *_align(rows), ""]
     verdict = findings.verdict
-    sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
+    sentences = [
+        verdict.headline,
+        *verdict.details,
+        *(f"Note: {note}" for note in notes(findings.record)),
+    ]
     lines += map(printable, sentences)
     if findings.best and findings.best.errors:
         lines += _describe_errors(findings.best)
