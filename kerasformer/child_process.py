@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 LAST_WORDS = 5.0  # seconds to remove what is unfinished
 
@@ -30,6 +30,23 @@ def end_with_parent() -> None:
         flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
         fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)  # SIGIO, which ends it
     _watch(parent.join, last_words=0)
+
+
+@contextlib.contextmanager
+def deaf_to_interruption() -> Iterator[None]:
+    """Has the processes that are started in it hear no Ctrl-C; this one hears it at the end.
+
+    >>> with deaf_to_interruption():
+    ...     process = multiprocessing.get_context("spawn").Process(target=print)
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_stdin() -> None:

@@ -80,15 +80,20 @@ def run(arguments):
     dataset = _read(options)
     resume = options.pop("resume", False)
     with _writing(folder, resume):
+        is_trained = False
         try:
             model, history = _trained(options, dataset, folder)
+            is_trained = True
             scores = {
                 name: model.evaluate(dataset.splits[name], return_dict=True, verbose=0)
                 for name in ("validation", "test")
                 if name in dataset.splits
             }
-        except UserError:
-            if not resume:  # what is given next is something else, to begin anew with
+        except UserError as error:
+            from kerasformer.tasks.fitting.divergence import DivergenceError
+
+            is_trained = is_trained and not isinstance(error, DivergenceError)
+            if not (resume or is_trained):  # what is given next is something else to begin with
                 shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
             raise
         except KeyboardInterrupt as interruption:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasformer.checkpoints.source_files import digests
+from kerasformer.child_process import deaf_to_interruption
 from kerasformer.compare.arms import arms_of
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.quality import quality_of
@@ -65,6 +66,12 @@ def compare(output=None, resume=False, **settings) -> Path:
     >>> compare(data="reviews.csv", seeds=1, arms=["tfidf", "fine_tuned"])  # doctest: +SKIP
     PosixPath('results/compare-reviews-20260102-030405')
     """
+    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+        # An arm's process, which imports the script that called this.
+        raise UserError(
+            "A script calls compare() where it is imported, as the processes of the arms do: call "
+            "it under if __name__ == '__main__'."
+        )
     require("matplotlib", extra="compare")
     require("jinja2", extra="compare")
     folder = Path(output) if output is not None else None
@@ -191,7 +198,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     progress.start(title, seeds[0])
     arguments = (sender, arm, dataset, settings, seeds, folder)
     process = context.Process(target=work, args=arguments)
-    process.start()
+    with deaf_to_interruption():
+        process.start()
     sender.close()
     left, begun = len(seeds), time.monotonic()
     try:
@@ -219,10 +227,11 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
         process.join()
         receiver.close()
     if left:
-        raise UserError(
-            f"The process of the arm {arm} died with status {process.exitcode}, as it does when "
-            "memory runs out: try a smaller --limit."
-        )
+        code = process.exitcode
+        told = "its own messages say why"
+        if code == -9:  # SIGKILL, which Windows does not name
+            told = "as it does when memory runs out: try a smaller --limit"
+        raise UserError(f"The process of the arm {arm} died with status {code}, {told}.")
 
 
 def _add_run(record, arm, title, settings, run, peak_memory_mib):

@@ -1,6 +1,7 @@
 """What a comparison is asked to do."""
 
 import dataclasses
+import os
 import shlex
 from typing import Any
 
@@ -76,24 +77,28 @@ class Settings:
         self._fill_in()
         if self.dtype not in (None, *DTYPES):
             raise UserError(f"dtype is {self.dtype!r}; expected {' or '.join(DTYPES)}.")
-        for name in ("seeds", "limit", "test_limit", "epochs"):
-            value = getattr(self, name)
-            if isinstance(value, int) and value < 1:
-                raise UserError(f"{name} is {value}; expected a number of at least 1.")
-        if self.minutes is not None and not self.minutes > 0:
-            raise UserError(f"minutes is {self.minutes}; expected a number above 0.")
+        for name in ("data", "pretrained"):
+            object.__setattr__(self, name, _as_source(name, getattr(self, name)))
+        for name in ("limit", "test_limit", "epochs"):
+            if not (self.__dict__[name] is None or _is_whole(self.__dict__[name], 1)):
+                raise UserError(
+                    f"{name} is {self.__dict__[name]!r}; expected a whole number of at least 1."
+                )
+        minutes = self.minutes
+        if minutes is not None and not (isinstance(minutes, int | float) and minutes > 0):
+            raise UserError(f"minutes is {minutes!r}; expected a number above 0.")
         if self.test_limit is not None and self.limit is None:
             raise UserError(
                 f"test_limit is {self.test_limit} without a limit; give limit, for the other "
                 "splits, as well."
             )
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
-        object.__setattr__(self, "seeds", tuple(seeds))
+        object.__setattr__(self, "seeds", _as_seeds(self.seeds))
 
     def _fill_in(self):
         """What follows from the task where it is not given."""
         known = arms_of(self.task)
-        arms = tuple(known) if self.arms is None else tuple(self.arms)
+        arms = [self.arms] if isinstance(self.arms, str) else self.arms
+        arms = tuple(known) if arms is None else tuple(dict.fromkeys(arms))
         if unknown := [arm for arm in arms if arm not in known]:
             raise UserError(
                 f"There is no arm {unknown[0]!r} for {self.task}; choose from {', '.join(known)}."
@@ -114,6 +119,9 @@ class Settings:
     def make(cls, **given) -> "Settings":
         """The settings with the given ones changed; None leaves a default."""
         given = {name: value for name, value in given.items() if value is not None}
+        names = [field.name for field in dataclasses.fields(cls)]
+        if unknown := [name for name in given if name not in names]:
+            raise UserError(f"There is no setting {unknown[0]!r}; choose from {', '.join(names)}.")
         if given.get("quick"):
             given = QUICK | given
         if "seeds" in given:
@@ -154,3 +162,29 @@ class Settings:
             elif not isinstance(value, bool):
                 words += map(str, value) if isinstance(value, tuple) else [str(value)]
         return shlex.join(words)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _as_seeds(seeds: Any) -> tuple[int, ...]:
+    """Seeds; of a number n, 0 to n - 1."""
+    if _is_whole(seeds, 1):
+        return tuple(range(seeds))
+    found = tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
+    if not found or not all(_is_whole(seed, 0) for seed in found):
+        raise UserError(
+            f"seeds is {seeds!r}; expected a number of at least 1, or a list of seeds from 0 on."
+        )
+    return found
+
+
+def _as_source(name: str, source: Any) -> str:
+    """A path or a name as a string, which the record can keep."""
+    if not isinstance(source, str | os.PathLike):
+        raise UserError(
+            f"{name} is of type {type(source).__name__}; expected a path or a name: write the "
+            "examples to a file."
+        )
+    return os.fspath(source)

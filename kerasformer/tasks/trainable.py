@@ -6,12 +6,11 @@ from typing import Any
 import keras
 
 from kerasformer.data.batches import Batches
-from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError
 from kerasformer.tasks.batch_methods import BatchMethods
 from kerasformer.tasks.examples import Examples, check_counts, check_frequency, refuse_given
 from kerasformer.tasks.fitting.resumable import resumed
-from kerasformer.tasks.fitting.validation import ShortProgress, ValidationScores
+from kerasformer.tasks.fitting.validation import ShortProgress, ValidationScores, to_evaluate_on
 from kerasformer.tasks.prediction import callback_list
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.training import Recipe
@@ -129,7 +128,7 @@ class Trainable(BatchMethods):
             ValueError: `recipe`, `learning_rate`, `weight_decay` or `restart` for a model that was
                 compiled by hand, or for tensors; `resume` for tensors.
         """
-        validation_data = _to_evaluate_on(x, validation_data, validation_split)
+        validation_data = to_evaluate_on(x, validation_data, validation_split)
         is_text = self._holds(x := self._chosen(x, "train"))
         rates = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         if self._compiled_by_hand or not is_text:
@@ -191,7 +190,12 @@ class Trainable(BatchMethods):
                 validation = held and make(held, size, loss=loss)
                 return self._train(data, validation, recipe, **told)
             batches, freq = make(held, size, loss=loss), told.pop("validation_freq")
-            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq, batches)
+            few = held.first(1, size)
+
+            def some():
+                return self._evaluate(few, self._batches(few, size, loss=loss))[0]
+
+            scores = ValidationScores(lambda: self._evaluate(held, batches)[0], freq, batches, some)
             told["callbacks"] = [scores, *told["callbacks"], ShortProgress(self.HIDDEN)]
             return self._train(data, None, recipe, **told)
 
@@ -291,9 +295,3 @@ class Trainable(BatchMethods):
         if self.compiled:
             logs = self._compiled_metrics(data.labels, outputs, data.sample_weight)
         return scores | logs, logs
-
-
-def _to_evaluate_on(x: Any, data: Any, share: float) -> Any:
-    """The `validation_data` of `fit`: where nothing is said, the data set x, if it has a split."""
-    is_said = data is not None or share
-    return x if not is_said and isinstance(x, Dataset) and "validation" in x.splits else data

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-_NUMBERS = 4_000_000  # drawn at a time
+_FEW = 10  # examples for each distinct pair of scores, from which on these are drawn together
 
 
 def bootstrap_interval(
@@ -112,39 +112,53 @@ def paired_bootstrap(
         raise ValueError("No examples to compare on: give at least one.")
     count = len(a)
     measure = score or (lambda sums: sums[..., 0] / count)
-    pairs = np.stack([a.reshape(count, -1), b.reshape(count, -1)], axis=1)  # [n, 2, counts]
-    unique, repeats = np.unique(pairs, axis=0, return_counts=True)
     rng = np.random.default_rng(seed)
+    draws = _Draws(np.stack([a.reshape(count, -1), b.reshape(count, -1)], axis=1), rng)
 
-    def differences(of_a, of_b):
-        """The differences of samples that hold each unique pair so often, `[samples, pairs]`."""
-        return measure(of_a @ unique[:, 0] + of_b @ unique[:, 1]) - measure(
-            of_a @ unique[:, 1] + of_b @ unique[:, 0]
-        )
+    def differences(sums):
+        return measure(sums[..., 0, :]) - measure(sums[..., 1, :])
 
-    def sampled(draw):
-        rows = max(1, _NUMBERS // len(unique))  # at a time, to bound memory
-        parts = [min(rows, samples - done) for done in range(0, samples, rows)]
-        return np.concatenate([draw(size) for size in parts])
-
-    difference = float(differences(repeats, np.zeros_like(repeats)))
-
-    def resampled(size):
-        drawn = rng.multinomial(count, repeats / count, size)
-        return differences(drawn, np.zeros_like(drawn))
-
-    def swapped(size):
-        kept = rng.binomial(repeats, 0.5, (size, len(repeats)))
-        return differences(kept, repeats - kept)
-
-    low, high = np.quantile(sampled(resampled), [0.025, 0.975])
-    if score is None and np.isin(pairs, (0, 1)).all():
+    difference = float(differences(draws.sums))
+    resampled = differences(np.array([draws.resampled() for _ in range(samples)]))
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    if score is None and np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all():
         p_value = _mcnemar(a, b)
     else:
         slack = 1e-12 * max(1.0, abs(difference))  # what rounding makes of equal sums
-        larger = np.abs(sampled(swapped)) >= abs(difference) - slack
-        p_value = (1 + int(larger.sum())) / (1 + samples)
+        swapped = differences(np.array([draws.swapped() for _ in range(samples)]))
+        p_value = (1 + int((np.abs(swapped) >= abs(difference) - slack).sum())) / (1 + samples)
     return PairedDifference(difference, float(low), float(high), p_value)
+
+
+class _Draws:
+    """Random samples of pairs of scores, float `[n, 2, counts]`, each as its sums `[2, counts]`."""
+
+    def __init__(self, pairs, rng):
+        self.rng, self.count = rng, len(pairs)
+        self.sums = pairs.sum(axis=0)
+        unique, repeats = np.unique(pairs, axis=0, return_counts=True)
+        # Quicker where there are few: only how often each is drawn is random.
+        self.repeats = repeats if _FEW * len(unique) < self.count else None
+        self.pairs = pairs if self.repeats is None else unique
+        self.changes = self.pairs[:, ::-1] - self.pairs  # of the sums, where a pair is swapped
+
+    def resampled(self):
+        """As many pairs, drawn with replacement."""
+        if self.repeats is not None:
+            drawn = self.rng.multinomial(self.count, self.repeats / self.count)
+        else:
+            drawn = self.rng.integers(self.count, size=self.count, dtype="int32")
+            drawn = np.bincount(drawn, minlength=self.count)
+        return np.tensordot(drawn.astype("float64"), self.pairs, 1)
+
+    def swapped(self):
+        """All pairs, each swapped or not."""
+        if self.repeats is not None:
+            swapped = self.rng.binomial(self.repeats, 0.5)
+        else:  # a random bit each, 20 times as quick as a binomial
+            bits = np.frombuffer(self.rng.bytes(-(-self.count // 8)), "uint8")
+            swapped = np.unpackbits(bits, count=self.count)
+        return self.sums + np.tensordot(swapped.astype("float64"), self.changes, 1)
 
 
 def _mcnemar(a, b):

@@ -188,6 +188,29 @@ def test_after_a_mistake_the_same_folder_is_taken(wrong, right, said, run, model
     assert status == 0, err
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_training_that_is_done_outlives_a_mistake_in_the_test_data(
+    run, model, tmp_path, monkeypatch
+):
+    from kerasformer.errors import UserError
+    from kerasformer.tasks import TextClassifier
+
+    def refuse(*arguments, **options):
+        raise UserError("A mistake in the test data.")
+
+    file, folder = tmp_path / "texts.csv", tmp_path / "out"
+    file.write_text(CSV)
+    given = ["--data", file, "--pretrained", model, "--epochs", "1", "--output", folder]
+    with monkeypatch.context() as patched:
+        patched.setattr(TextClassifier, "evaluate", refuse)
+        status, _, err = run("train", "classification", *given)
+    assert status == 2
+    assert "A mistake in the test data." in err
+    status, out, err = run("train", "classification", *given, "--resume")
+    assert status == 0, err
+    assert "On the test split" in out
+
+
 def test_a_used_folder_is_left_alone(run, tmp_path):
     file = tmp_path / "texts.csv"
     file.write_text(CSV)

@@ -461,6 +461,43 @@ def test_resuming_another_task_is_refused(reviews, tmp_path):
         compare(output=folder, resume=True, task="tagging")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"limit": "10"}, "limit is '10'; expected a whole number"),
+        ({"epochs": 1.5}, "epochs is 1.5; expected a whole number"),
+        ({"limit": True}, "limit is True; expected a whole number"),
+        ({"seeds": 1.5}, "seeds is 1.5; expected a number of at least 1, or a list"),
+        ({"seeds": []}, r"seeds is \[\]; expected"),
+        ({"seeds": [-1]}, r"seeds is \[-1\]; expected"),
+        ({"seeds": 0}, "seeds is 0; expected"),
+        ({"minutes": "5"}, "minutes is '5'; expected a number above 0"),
+        ({"epoch": 1}, "no setting 'epoch'; choose from data, task"),
+        ({"data": [("a text", 1)]}, "data is of type list; expected a path or a name"),
+    ],
+)
+def test_settings_that_cannot_be(given, said):
+    with pytest.raises(UserError, match=said):
+        Settings.make(**given)
+
+
+def test_settings_take_paths_and_one_arm(tmp_path):
+    made = Settings.make(data=tmp_path, arms="tfidf")
+    assert made.data == str(tmp_path)
+    assert made.arms == ("tfidf",)
+
+
+def test_a_script_without_a_guard_is_told_of_it(reviews, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from kerasformer.compare import compare\n"
+        f"compare(data={str(reviews)!r}, arms='majority', output={str(tmp_path / 'out')!r})\n"
+    )
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert run.returncode
+    assert "call it under if __name__ == '__main__'" in run.stderr
+
+
 def test_settings_stand_for_seeds():
     assert Settings.make(seeds=2).seeds == (0, 1)
     assert Settings.make(seeds=[5, 7]).seeds == (5, 7)

@@ -436,6 +436,7 @@ def test_an_answer_without_a_token_is_refused():
     hidden = ("Where does Dee live?", "Dee lives in \u200b.")
     with pytest.raises(UserError, match=r"answer to questions\[3\] is .* makes no token: leave"):
         model.fit([*pairs, hidden], [*answers, ("\u200b", 13)], verbose=0)
+    model.evaluate([*pairs, hidden], [*answers, ("\u200b", 13)], verbose=0)  # by its text
 
 
 @eager

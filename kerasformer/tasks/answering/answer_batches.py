@@ -108,6 +108,23 @@ class ContextWindows:
                 stacklevel=2,
             )
 
+    def _spans(self, answers: Sequence[Sequence[Located]]) -> list[tuple[int, int] | None]:
+        """The first and the last token of each question's first answer, in its whole context."""
+        return [
+            _tokens_of(offsets, *given[0]) if given else None
+            for offsets, given in zip(self.offsets, answers, strict=True)
+        ]
+
+    def refuse_untokenized(self, answers: Sequence[Sequence[Located]]) -> None:
+        """Raises a UserError for an answer of which the tokenizer makes no token."""
+        for question, span in enumerate(self._spans(answers)):
+            if span and span[0] > span[1]:
+                raise UserError(
+                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
+                    "which the tokenizer makes no token: leave the question out, or mark what "
+                    "stands beside it."
+                )
+
     def positions(self, answers: Sequence[Sequence[Located]]) -> np.ndarray:
         """The first and the last token of the first answer to each window's question.
 
@@ -119,21 +136,8 @@ class ContextWindows:
 
         Returns:
             int32 `[windows, 2]`.
-
-        Raises:
-            UserError: The tokenizer makes no token of an answer.
         """
-        spans = [
-            _tokens_of(offsets, *given[0]) if given else None
-            for offsets, given in zip(self.offsets, answers, strict=True)
-        ]
-        for question, span in enumerate(spans):
-            if span and span[0] > span[1]:
-                raise UserError(
-                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
-                    "which the tokenizer makes no token: leave the question out, or mark what "
-                    "stands beside it."
-                )
+        spans = self._spans(answers)
         positions = np.zeros((len(self.questions), 2), "int32")
         for window, question in enumerate(self.questions.tolist()):
             column, first, count = self._context(window)

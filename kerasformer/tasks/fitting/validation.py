@@ -6,7 +6,25 @@ from typing import Any
 import keras
 
 from kerasformer.data.batches import Batches
+from kerasformer.data.dataset import Dataset
 from kerasformer.training.callbacks import unknown_metric
+
+
+def to_evaluate_on(x: Any, data: Any, share: float) -> Any:
+    """The `validation_data` of `fit`: where nothing is said, the data set x, if it has a split.
+
+    Args:
+        x: What is trained on.
+        data: The `validation_data` that was given.
+        share: The `validation_split` that was given.
+
+    Example:
+
+    >>> to_evaluate_on(["a text"], (["another"], [1]), 0.0)
+    (['another'], [1])
+    """
+    is_said = data is not None or share
+    return x if not is_said and isinstance(x, Dataset) and "validation" in x.splits else data
 
 
 class ValidationScores(keras.callbacks.Callback):
@@ -18,6 +36,7 @@ class ValidationScores(keras.callbacks.Callback):
         evaluate: Gives the metrics of the model as it is; those that are no numbers are left out.
         validation_freq: After each so many epochs, or the epochs, counted from 1, as in Keras.
         data: The batches that are evaluated on.
+        evaluate_some: Gives the metrics of a few of the examples.
 
     Example:
 
@@ -32,8 +51,10 @@ class ValidationScores(keras.callbacks.Callback):
         evaluate: Callable[[], dict[str, Any]],
         validation_freq: int | Collection[int] = 1,
         data: Batches | None = None,
+        evaluate_some: Callable[[], dict[str, Any]] | None = None,
     ):
         super().__init__()
+        self._evaluate_some = evaluate_some or evaluate
         self._evaluate = evaluate
         self._freq = validation_freq
         self.data = data
@@ -47,8 +68,15 @@ class ValidationScores(keras.callbacks.Callback):
 
     def metrics(self) -> dict[str, int | float]:
         """What it adds to the logs, by the model as it is."""
-        scores = self._evaluate().items()
-        return {f"val_{k}": v for k, v in scores if isinstance(v, int | float)}
+        return _logged(self._evaluate())
+
+    def some_metrics(self) -> dict[str, int | float]:
+        """The same of a few examples, to know their names."""
+        return _logged(self._evaluate_some())
+
+
+def _logged(scores):
+    return {f"val_{k}": v for k, v in scores.items() if isinstance(v, int | float)}
 
 
 class ShortProgress(keras.callbacks.ProgbarLogger):
@@ -96,10 +124,13 @@ def check_monitor(
     names += [f"val_{name}" for name in names] if validation else []
     for one in callbacks:
         if isinstance(one, ValidationScores) and monitor not in names:
-            names += one.metrics()
+            names += one.some_metrics()
+        if isinstance(one, ValidationScores) and monitor not in names:
+            names += one.metrics()  # some are only of examples that the first have none of
     if monitor not in names:
         raise unknown_metric(monitor, names)
 
 
 def _is_known(callback: keras.callbacks.Callback) -> bool:
-    return type(callback).__module__.startswith(("keras.", "kerasformer."))
+    is_open = isinstance(callback, keras.callbacks.LambdaCallback)
+    return not is_open and type(callback).__module__.startswith(("keras.", "kerasformer."))
