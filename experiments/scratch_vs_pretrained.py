@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 from experiment import arguments, run
 
 from kerasformer.compare import compare
-from kerasformer.compare.report import format_summary, load_record
+from kerasformer.compare.report import Findings, format_summary, load_record
 
 
 def main():
@@ -20,7 +20,7 @@ def main():
     folder = compare(
         data=args.data, pretrained=args.pretrained, limit=args.limit, epochs=args.epochs
     )
-    print(format_summary(load_record(folder)))
+    print(format_summary(Findings(load_record(folder))))
     print(f"The report: {folder / 'report.html'}")
 
 

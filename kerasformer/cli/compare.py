@@ -95,16 +95,17 @@ def add_options(command):
 def run(arguments):
     """Runs the command."""
     from kerasformer.compare import compare
-    from kerasformer.compare.report import format_summary, load_record, usage
+    from kerasformer.compare.report import Findings, format_summary, load_record
+    from kerasformer.compare.report.program import program
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     try:
         folder = compare(**options)
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
-    record = load_record(folder)
-    show(format_summary(record))
-    program = usage(record, folder)
-    if program:
-        show(f"\nTo use the best arm, in Python:\n\n{program}")
+    findings = Findings(load_record(folder))
+    show(format_summary(findings))
+    usage = program(findings, folder)
+    if usage:
+        show(f"\nTo use the best arm, in Python:\n\n{usage}")
     show(f"\nThe report: {folder / 'report.html'}")

@@ -44,6 +44,7 @@ class Quality:
             where it is the mean of one number for each example.
         has_classes: Whether an example has one of a few classes, so that a run has a confusion
             matrix.
+        caution: What the intervals over examples leave out, in a sentence, if anything.
 
     Example:
 
@@ -58,6 +59,7 @@ class Quality:
     explanation: str
     score: Callable[[np.ndarray], np.ndarray] | None = None
     has_classes: bool = False
+    caution: str = ""
 
     @property
     def main(self) -> str:

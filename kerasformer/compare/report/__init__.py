@@ -6,6 +6,7 @@ The names are imported when they are first used.
 import importlib
 
 _EXPORTS = {
+    "Findings": "findings",
     "format_summary": "tables",
     "load_record": "record",
     "usage": "program",

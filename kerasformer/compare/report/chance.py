@@ -2,13 +2,13 @@
 
 Two kinds of chance move a lead, and an arm has won where its lead is beyond both.
 
-Other test examples. All arms answer the same ones, so they are compared example by example
-(Dror et al., https://aclanthology.org/P18-1128): the 95 % interval of the lead is of examples drawn
-anew (Efron & Tibshirani, 1993), and its p value of swapping two arms' scores of examples at random
-(Noreen, 1989), or McNemar's exact one (1947) where each arm has one seed and is right or wrong. All
-seeds' scores of an example are drawn and swapped together, and the main metric of what is drawn is,
-as in the tables, the mean of those of the seeds. The lead is beyond this chance where p is below
-0.05 and the whole interval above 0.
+Other test examples. All arms answer the same ones, so they are compared example by example (Dror et
+al., https://aclanthology.org/P18-1128): the 95 % interval of the lead is of examples drawn anew
+(Efron & Tibshirani, 1993), and its p value of swapping two arms' scores of examples at random
+(Noreen, 1989), or McNemar's exact one (1947) wherever the scores, averaged over seeds, are all 0 or
+1. All seeds' scores of an example are drawn and swapped together, and the main metric of what is
+drawn is, as in the tables, the mean of those of the seeds. The lead is beyond this chance where p
+is below 0.05 and the whole interval above 0.
 
 Other seeds, which make other models. The lead must be more than `SPREADS_TO_WIN` pooled standard
 deviations of single runs. That is no test but the size of the effect, Cohen's d (1988): at 2, of

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.options import layer_options
+from kerasformer.compare.report.tables import option_rows
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
@@ -55,8 +55,7 @@ format 3: use the version that wrote it.
             f"The record lacks {', '.join(missing)}: run kerasformer compare again to write it."
         )
     try:
-        findings = Findings(record)
-        layer_options(record, [findings.quality.main])
+        option_rows(Findings(record))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"The record is damaged ({type(error).__name__}: {error}): run kerasformer compare "

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -106,8 +106,16 @@ def summarize(record: dict) -> list[ArmSummary]:
 
 def quality_in(record: dict) -> Quality:
     """What is measured of the task of a record, on its data."""
-    task = Settings.make(**record["settings"]).task
-    return quality_of(task, record["data"]["tag_names"] if task == "tagging" else ())
+    task, data = Settings.make(**record["settings"]).task, record["data"]
+    quality = quality_of(task, data["tag_names"] if task == "tagging" else ())
+    if task != "answering":
+        return quality
+    articles = data["splits"]["test"]["articles"]
+    return replace(
+        quality,
+        caution="Questions about one article are alike, so with few articles "
+        f"({articles:,} here) the interval is too narrow.",
+    )
 
 
 def count_test_examples(record: dict) -> int:

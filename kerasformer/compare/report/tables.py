@@ -33,7 +33,8 @@ ABOUT_TABLE_7 = (
     "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
     "is, with each seed, the option that was best on the validation split, or on a tenth of the "
     "training sentences where there is none; the test split chose nothing. Options for which the "
-    "encoder has too few layers are left out."
+    "encoder has too few layers are left out. Each row's training time is that of its option; the "
+    "frozen arm's own is that of all options together."
 )
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
@@ -148,16 +149,15 @@ def markdown_table(findings: Findings) -> str:
         parts.append(_in_markdown(rows))
     parts.append(
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
-        "within the seed-to-seed spread or the sampling error of the test split."
+        "within what other seeds may change or the sampling error of the test split."
     )
     if rows := option_rows(findings):
         parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def format_summary(record: dict) -> str:
+def format_summary(findings: Findings) -> str:
     """The outcome for a terminal, without colours: the table of arms, the verdict, some errors."""
-    findings = Findings(record)
     lines = [printable(describe_data(findings)), ""]
     if findings.arms:
         columns = quality_columns(findings.quality) + cost_columns(findings.quality)
@@ -170,7 +170,11 @@ def format_summary(record: dict) -> str:
         rows = [[_title(row[0]), *row[1:]] for row in rows]
         lines += [f"{TABLE_7} (table 7 of the BERT paper):", *_align(rows), ""]
     verdict = findings.verdict
-    sentences = [verdict.headline, *verdict.details, *(f"Note: {note}" for note in notes(record))]
+    sentences = [
+        verdict.headline,
+        *verdict.details,
+        *(f"Note: {note}" for note in notes(findings.record)),
+    ]
     lines += map(printable, sentences)
     if findings.best and findings.best.errors:
         lines += _describe_errors(findings.best)

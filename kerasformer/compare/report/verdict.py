@@ -87,7 +87,7 @@ def _reason(answer, gap):
         return f"{leader} beats {other}, the best pretrained arm, by {lead}."
     if gap.lead == 0:
         return f"{leader} and {other} have the same {main}."
-    noises = ["the seed-to-seed spread"] * gap.within_spread
+    noises = ["what other seeds may change"] * gap.within_spread
     noises += ["the sampling error of the test split"] * gap.within_sampling
     return f"{leader} is ahead of {other} by {lead}, but within {joined(noises)}."
 
@@ -113,11 +113,17 @@ def _chance(gap):
         f"It is {side} the sampling error of {len(gap.leader.scores):,} test {quality.examples}: "
         f"paired {quality.example} by {quality.example}, {interval_and_p(found)}."
     )
+    if quality.caution:
+        yield quality.caution
 
 
 def _seeds(gap):
     if gap.spread is None:
-        return "With one seed the spread from seed to seed is unknown: others may change the gap."
+        once = [arm.title for arm in (gap.leader, gap.other) if arm.main_std is None]
+        return (
+            f"{joined(once)} ran with one seed, so that the spread from seed to seed is unknown: "
+            "others may change the gap."
+        )
     if gap.spread == 0:
         return "The gap is the same for every seed."
     text = (

@@ -3,7 +3,9 @@ import json
 
 import pytest
 
-from kerasformer.compare.report import format_summary, load_record, validate_record
+import kerasformer.compare.report.findings
+from kerasformer.cli import main
+from kerasformer.compare.report import Findings, format_summary, load_record, validate_record
 from kerasformer.errors import UserError
 
 
@@ -91,6 +93,23 @@ def _tuned(record):
     return record["arms"]["fine_tuned"]["runs"][0]
 
 
+def test_the_command_works_a_record_out_once(record, tmp_path, monkeypatch, capsys):
+    """Once to check it, and once for all that it prints."""
+    made = []
+    summarize = kerasformer.compare.report.findings.summarize
+    monkeypatch.setattr(
+        "kerasformer.compare.report.findings.summarize",
+        lambda record: made.append(record) or summarize(record),
+    )
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    monkeypatch.setattr(kerasformer.compare, "compare", lambda **_: tmp_path, raising=False)
+    assert main(["compare"]) == 0
+    shown = capsys.readouterr().out
+    assert "Yes: Fine-tuned" in shown
+    assert "To use the best arm, in Python:" in shown
+    assert len(made) == 2
+
+
 def test_undefined_numbers_pass(record):
     """No loss, an undefined metric, a diverged loss, a cost that was not measured."""
     sparse = copy.deepcopy(record)
@@ -100,7 +119,14 @@ def test_undefined_numbers_pass(record):
     run |= {"latency_ms": None, "train_seconds": None, "predict_examples_per_second": None}
     sparse["arms"]["fine_tuned"]["peak_memory_mib"] = None
     validate_record(sparse)
-    assert "Fine-tuned" in format_summary(sparse)
+    assert "Fine-tuned" in format_summary(Findings(sparse))
+
+
+def test_a_record_of_answering_without_its_number_of_articles_is_damaged(make_record):
+    broken = make_record(task="answering", seeds=(0,), n=60)
+    del broken["data"]["splits"]["test"]["articles"]
+    with pytest.raises(UserError, match=r"damaged .KeyError: 'articles'"):
+        validate_record(broken)
 
 
 @pytest.mark.parametrize("task", ["pairs", "tagging", "answering"])
@@ -118,6 +144,10 @@ def test_records_of_every_task_are_read(make_record, tmp_path, task):
         (lambda r: _frozen(r).pop("chosen"), "KeyError: 'chosen'"),
         (lambda r: _frozen(r)["options"][0].update(name="middle"), "KeyError: 'middle'"),
         (lambda r: _frozen(r)["options"][0]["metrics"].pop("f1"), "KeyError: 'f1'"),
+        (
+            lambda r: _frozen(r)["options"][0]["metrics"].pop("macro_f1"),
+            "damaged .KeyError: 'macro_f1'",
+        ),
         (lambda r: _frozen(r)["scores"].__setitem__(0, [1, 2]), "damaged .ValueError"),
     ],
 )

@@ -4,13 +4,12 @@ import statistics
 import pytest
 from rich.cells import cell_len
 
-from kerasformer.compare.report import format_summary
-from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report import Findings, format_summary
 from kerasformer.compare.report.tables import behind, markdown_table, notes, option_rows
 
 
 def test_summary_is_aligned_and_ends_with_the_verdict(make_record):
-    lines = format_summary(make_record()).splitlines()
+    lines = format_summary(Findings(make_record())).splitlines()
     table = lines[2 : lines.index("", 2)]
     assert len(table) == 6
     assert len({cell_len(line) for line in table}) == 1
@@ -22,7 +21,7 @@ def test_summary_stays_aligned_with_wide_titles_and_cannot_steer_a_terminal(make
     record = make_record(arms=("tfidf", "fine_tuned"), seeds=(0,))
     record["arms"]["fine_tuned"]["title"] = "微调 " + "模型" * 30
     record["arms"]["tfidf"]["title"] = "TF\x1b[2J-\nIDF"
-    text = format_summary(record)
+    text = format_summary(Findings(record))
     assert "\x1b" not in text
     assert len({cell_len(line) for line in text.splitlines()[2:5]}) == 1
 
@@ -60,6 +59,7 @@ def test_a_difference_that_may_be_chance_is_marked(make_record):
     findings = Findings(record)
     shown = {arm.key: behind(findings, arm) for arm in findings.arms}
     assert shown == {"scratch": "−11.0", "frozen": "≈ −1.0", "fine_tuned": "best"}
+    assert "≈ marks a difference that is within what other seeds" in markdown_table(findings)
 
 
 def test_a_whole_run_needs_no_notes(make_record):
@@ -104,7 +104,7 @@ def test_interrupted_runs_say_what_is_missing(make_record):
         "Not trained with all 3 seeds, which are repetitions from other random starts: "
         "Transformer from scratch with 2, Frozen all-MiniLM-L6-v2 with 1.",
     ]
-    assert "Note: No results of: fine_tuned." in format_summary(record)
+    assert "Note: No results of: fine_tuned." in format_summary(Findings(record))
     assert "> No results of: fine\\_tuned." in markdown_table(Findings(record))
 
 
@@ -122,7 +122,7 @@ def test_the_surest_errors_of_the_best_arm_are_shown_in_short(make_record):
     (run, *_) = record["arms"]["fine_tuned"]["runs"]
     errors = {"true": "good", "predicted": "bad\x1b", "probability": 0.987}
     run["errors"] = [{"text": "an odd\n\x1b[2J film " * 50, **errors}] * 9
-    lines = format_summary(record).splitlines()
+    lines = format_summary(Findings(record)).splitlines()
     shown = lines[
         lines.index("Test texts that Fine-tuned all-MiniLM-L6-v2 got wrong, surest first:") :
     ]
@@ -169,6 +169,7 @@ def test_table_7_of_bert_ends_with_fine_tuning(make_record):
         "Weighted sum of all hidden layers",
         "Fine-tuned all-MiniLM-L6-v2",
     ]
+    assert any("frozen arm's own is that of all options together." in line for line in lines)
     column = header.index("Entity F1, %")
     runs = record["arms"]["frozen"]["runs"]
     for row, options in zip(
@@ -198,7 +199,7 @@ def test_options_that_an_encoder_is_too_small_for_are_left_out(make_record):
 
 
 def test_the_terminal_shows_table_7(make_record):
-    lines = format_summary(make_record(task="tagging")).splitlines()
+    lines = format_summary(Findings(make_record(task="tagging"))).splitlines()
     start = lines.index("Which layers a frozen encoder should give (table 7 of the BERT paper):")
     table = lines[start + 1 : lines.index("", start)]
     assert len(table) == 8
@@ -210,7 +211,7 @@ def test_the_terminal_shows_table_7(make_record):
 @pytest.mark.parametrize("task", ["classification", "pairs", "answering"])
 def test_other_tasks_have_no_table_7(make_record, task):
     record = make_record(task=task, seeds=(0,), n=100)
-    assert "table 7" not in format_summary(record)
+    assert "table 7" not in format_summary(Findings(record))
     assert option_rows(Findings(record)) == []
 
 
@@ -224,4 +225,4 @@ def test_other_tasks_have_no_table_7(make_record, task):
     ],
 )  # fmt: skip
 def test_errors_of_every_task(make_record, task, expected):
-    assert expected in format_summary(make_record(task=task, seeds=(0,), n=100))
+    assert expected in format_summary(Findings(make_record(task=task, seeds=(0,), n=100)))
