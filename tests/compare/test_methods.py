@@ -259,15 +259,42 @@ def test_what_must_be_beaten_needs_no_keras(sources):
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_a_question_without_an_answer_is_answered_wrongly_by_what_always_answers(tmp_path):
+def answering(train, test):
+    """A data set of (question, context, answer or None) each."""
     splits = {}
-    for name in ("train", "test"):
-        questions, contexts = ["fine film?", "dull play?"], ["a fine old film", "so dull a play"]
-        answers = [[("old", 7)], []]
-        splits[name] = AnswerSplit(questions, contexts, answers, ["1", "2"])
-    dataset = AnsweringDataset("two", splits)
-    run = method("answering", "sliding_window", "two", tmp_path, dataset=dataset).run(seed=0)
-    assert run["scores"] == [0.0, 0.0]  # "a", of the best window "a fine", and what there is not
-    assert run["metrics"] == {"f1": 0.0, "exact": 0.0}
-    assert [error["true"] for error in run["errors"]] == ["old", "no answer"]
-    assert [error["probability"] for error in run["errors"]] == [None, None]
+    for name, rows in (("train", train), ("test", test)):
+        questions, contexts, answers = map(list, zip(*rows, strict=True))
+        places = [
+            [] if answer is None else [(answer, context.index(answer))]
+            for context, answer in zip(contexts, answers, strict=True)
+        ]
+        ids = [str(i) for i in range(len(rows))]
+        splits[name] = AnswerSplit(questions, contexts, places, ids)
+    return AnsweringDataset("few", splits)
+
+
+FOUND = ("fine film?", "fine old film", "old")
+UNRELATED = ("dull play?", "fine old film", None)
+MISLEADING = ("fine film?", "fine so film", None)
+
+
+@pytest.mark.parametrize(
+    ("train", "scores"),
+    [
+        ([FOUND, UNRELATED], [1.0, 1.0]),  # from a weight on
+        ([FOUND, MISLEADING, MISLEADING], [0.0, 1.0]),  # never
+        ([FOUND, FOUND], [1.0, 0.0]),  # always, where no question of training has no answer
+    ],
+)
+def test_the_window_answers_from_the_weight_on_that_is_best_in_training(tmp_path, train, scores):
+    dataset = answering(train, [FOUND, UNRELATED])
+    made = method("answering", "sliding_window", "few", tmp_path, dataset=dataset)
+    run = made.run(seed=0)
+    assert run["scores"] == scores
+    assert run["metrics"] == {"f1": np.mean(scores), "exact": np.mean(scores)}
+    json.dumps([run, made.settings], allow_nan=False)
+    truth = [true or "no answer" for *_, true in (FOUND, UNRELATED)]
+    wrong = [true for true, score in zip(truth, scores, strict=True) if not score]
+    assert [(error["true"], error["probability"]) for error in run["errors"]] == [
+        (true, None) for true in wrong
+    ]
