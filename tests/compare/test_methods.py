@@ -232,10 +232,15 @@ def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
     source.span.bias.assign([5.0, 5.0])
     source.threshold = 3.0
     source.save_pretrained(tmp_path / "source")
-    made = method("answering", "fine_tuned", sources["answering"], tmp_path, tmp_path / "source")
-    model, _ = made.new_model()
-    assert not np.any(keras.ops.convert_to_numpy(model.span.bias))
-    assert model.threshold is None
+    for arm in ("frozen", "fine_tuned"):
+        made = method("answering", arm, sources["answering"], tmp_path, tmp_path / "source")
+        names = {"data": made.dataset}
+        model, _ = made.new_model()
+        exec(f"{made.imports}\n{made.code(made.settings)}", names)
+        for each in (model, names["model"]):  # what is compared, and what its program makes
+            assert not np.any(keras.ops.convert_to_numpy(each.span.bias))
+            assert each.threshold is None
+            assert each.head_is_new
 
 
 WITHOUT_KERAS = """

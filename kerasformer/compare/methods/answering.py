@@ -98,21 +98,13 @@ class Scratch(_Network, FromScratch):
 class FineTuned(_Network, _FineTuned):
     """A pretrained encoder with a new head, all of it trained."""
 
-    def new_model(self):
-        """An untrained model and the recipe to train it by."""
-        from kerasformer.tasks.heads import reset_head
-
-        model, recipe = super().new_model()
-        if not model.head_is_new:  # that of the source would have been trained on other data
-            reset_head(model.span)
-            model.threshold = None
-        return model, recipe
+    arguments: ClassVar[dict] = {"new_head": True}  # the source's was trained on other data
 
 
 class Frozen(FineTuned):
     """A linear head on the vectors of a pretrained encoder that stays as it is."""
 
-    arguments: ClassVar[dict] = {"freeze_encoder": True}
+    arguments: ClassVar[dict] = {"new_head": True, "freeze_encoder": True}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
