@@ -12,6 +12,7 @@ from kerasformer.compare import Settings, arms_of
 from kerasformer.compare.worker import Events
 from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
 from kerasformer.tasks import QuestionAnswerer, TokenClassifier
+from kerasformer.tasks.answering import span_outputs
 from kerasformer.tasks.tagging import token_features
 from kerasformer.tasks.tagging.token_vectors import TABLE_7
 
@@ -241,6 +242,29 @@ def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
             assert not np.any(keras.ops.convert_to_numpy(each.span.bias))
             assert each.threshold is None
             assert each.head_is_new
+
+
+def test_the_vectors_of_questions_are_computed_once_and_count_for_every_seed(
+    sources, pretrained, tmp_path, monkeypatch, without_graphs
+):
+    computed, whole = [], span_outputs.token_vectors
+    monkeypatch.setattr(
+        "kerasformer.tasks.answering.question_answerer.token_vectors",
+        lambda *given: computed.append(1) or whole(*given),
+    )
+    recipe = QuestionAnswerer.FROZEN_RECIPE.change(epochs=1)
+    monkeypatch.setattr(QuestionAnswerer, "FROZEN_RECIPE", recipe)
+    made = method("answering", "frozen", sources["answering"], tmp_path / "kept", pretrained)
+    first = made.run(seed=0)
+    (file,) = (tmp_path / "kept").glob("*.json")
+    about = json.loads(file.read_text())
+    assert about["seconds"] < first["train_seconds"]
+    file.write_text(json.dumps(about | {"seconds": 1e6}))
+    for seed in (0, 1):
+        run = made.run(seed)
+        assert 1e6 < run["train_seconds"] < 1.1e6
+        assert seed or run["scores"] == first["scores"]
+    assert len(computed) == 1
 
 
 WITHOUT_KERAS = """

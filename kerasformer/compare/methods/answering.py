@@ -102,10 +102,26 @@ class FineTuned(_Network, _FineTuned):
 
 
 class Frozen(FineTuned):
-    """A linear head on the vectors of a pretrained encoder that stays as it is."""
+    """A linear head on the vectors of a pretrained encoder that stays as it is.
+
+    The vectors are computed once for all seeds; each run's training time contains that time.
+    """
 
     arguments: ClassVar[dict] = {"new_head": True, "freeze_encoder": True}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
         self.epochs = None  # those of the recipe for a head alone
+        self.kept = kept
+
+    def new_model(self):
+        """An untrained model and the recipe to train it by."""
+        from kerasformer.tasks import FeatureCache
+
+        model, recipe = super().new_model()
+        model.feature_cache = FeatureCache(self.kept)
+        return model, recipe
+
+    def measured(self, seconds, history, epochs):
+        """The result of a run that trained for `seconds`."""
+        return super().measured(seconds + self.model.feature_cache.saved, history, epochs)
