@@ -36,8 +36,8 @@ class Pipe:
 
 
 @pytest.fixture(scope="session")
-def sources(pairs, tagged, asked):
-    return {"pairs": pairs, "tagging": tagged, "answering": asked}
+def sources(reviews, pairs, tagged, asked):
+    return {"classification": reviews, "pairs": pairs, "tagging": tagged, "answering": asked}
 
 
 def method(task, arm, source, kept, pretrained=None, dataset=None, pipe=None):
@@ -87,6 +87,17 @@ def test_a_run_is_what_the_report_reads(done, task, arm):
     for row in run["history"]:
         assert row.keys() == {"epoch", "loss", "val_loss", "score", "val_score", "seconds"}
     assert run["parameters"]["trainable"] <= run["parameters"]["total"]
+
+
+@pytest.mark.parametrize(("task", "arm"), [*NEW, ("classification", "frozen")])
+def test_its_rate_is_that_of_passes_over_the_training_examples(done, task, arm):
+    made, run = done(task, arm)
+    if arm == "sliding_window":  # of questions that all have an answer nothing is learnt
+        assert (run["train_seconds"], run["train_examples_per_second"]) == (0.0, None)
+        return
+    epochs = made.settings["epochs"] if arm in ("scratch", "fine_tuned") else 1
+    passed = run["train_examples_per_second"] * run["train_seconds"]
+    assert passed == pytest.approx(epochs * len(made.dataset.train))
 
 
 @pytest.mark.parametrize(("task", "arm"), NETWORKS)

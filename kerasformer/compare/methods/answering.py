@@ -58,15 +58,16 @@ class SlidingWindow(_Answers):
         def found(split):
             return list(map(sliding_window, split.questions, split.contexts))
 
-        started, train = time.perf_counter(), self.dataset.train
-        is_chosen = not all(train.answers)
-        least = _least_weight(found(train), train.answers) if is_chosen else 0.0
-        seconds = time.perf_counter() - started
+        least, seconds, train = 0.0, 0.0, self.dataset.train
+        if is_chosen := not all(train.answers):
+            started = time.perf_counter()
+            least = _least_weight(found(train), train.answers)
+            seconds = time.perf_counter() - started
 
         def predict(split):
             return [(each.text if each.weight >= least else "", None) for each in found(split)]
 
-        return self.measure(predict, seconds, parameters=int(is_chosen))
+        return self.measure(predict, seconds, parameters=int(is_chosen), epochs=int(is_chosen))
 
 
 def _least_weight(found, answers):
@@ -124,4 +125,4 @@ class Frozen(FineTuned):
 
     def measured(self, seconds, history, epochs):
         """The result of a run that trained for `seconds`."""
-        return super().measured(seconds + self.model.feature_cache.saved, history, epochs)
+        return super().measured(seconds + self.model.feature_cache.saved, history, epochs=1)
