@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from kerasformer.compare import Settings, arms_of
+from kerasformer.compare.methods.tagging import Tagged
 from kerasformer.compare.worker import Events
-from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
+from kerasformer.data import (
+    AnsweringDataset,
+    AnswerSplit,
+    TaggedSplit,
+    TaggingDataset,
+    load_dataset,
+)
 from kerasformer.tasks import QuestionAnswerer, TokenClassifier
 from kerasformer.tasks.answering import span_outputs
 from kerasformer.tasks.tagging import token_features
@@ -146,6 +153,19 @@ def test_pairs_are_told_apart_by_what_they_share(done):
     _, majority = done("pairs", "majority")
     assert run["metrics"]["accuracy"] > majority["metrics"]["accuracy"]
     assert " | " in majority["errors"][0]["text"]
+
+
+def test_other_tags_of_the_same_entities_are_no_error(tmp_path):
+    words = [["Ada", "Byron", "fell"]] * 2
+    true = [["I-PER", "I-PER", "O"]] * 2
+    split = TaggedSplit(words, true)
+    names, splits = ("B-PER", "I-PER", "O"), {"train": split, "test": split}
+    dataset = TaggingDataset("few", tag_names=names, splits=splits)
+    made = method("tagging", "frequent_tag", "few", tmp_path, dataset=dataset)
+    found = made.judge(split, Tagged([["B-PER", "I-PER", "O"], ["B-PER", "O", "O"]]))
+    assert found["scores"] == [[1, 1, 1], [0, 1, 1]]
+    (error,) = found["errors"]
+    assert (error["true"], error["predicted"]) == ("Ada Byron (PER)", "Ada (PER)")
 
 
 def test_parts_of_speech_are_measured_by_words(tmp_path, pretrained, without_graphs):
