@@ -151,11 +151,12 @@ def _changed(before: dict | None, now: dict | None) -> list[str]:
 def _run_arms(record, dataset, settings, folder):
     deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
     done = {key: {run["seed"] for run in arm["runs"]} for key, arm in record["arms"].items()}
+    rows, seeds = arms_of(settings.task), settings.seeds
+    wanted = {arm: seeds[:1] if rows[arm].deterministic else seeds for arm in settings.arms}
     todo = {
-        arm: [seed for seed in settings.seeds if seed not in done.get(arm, ())]
-        for arm in settings.arms
+        arm: [seed for seed in own if seed not in done.get(arm, ())] for arm, own in wanted.items()
     }
-    total = len(settings.arms) * len(settings.seeds)
+    total = sum(map(len, wanted.values()))
     record["status"] = "interrupted"  # until the last run is done
     try:
         quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))

@@ -58,6 +58,7 @@ class FeatureCache:
     Attributes:
         seconds: How long computing all that `get` gave took, then or now, so that times told of
             cached work are those of the work.
+        saved: Of these the seconds of what was computed earlier.
 
     Example:
 
@@ -71,7 +72,7 @@ class FeatureCache:
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        self.seconds = 0.0
+        self.seconds = self.saved = 0.0
 
     def get(self, key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The array under a key.
@@ -87,6 +88,7 @@ class FeatureCache:
             UserError: The folder cannot be written to.
         """
         array, seconds = self._read(key)
+        self.saved += seconds
         if array is None:
             started = time.perf_counter()
             array = compute()

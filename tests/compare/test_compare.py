@@ -101,6 +101,17 @@ def test_a_finished_comparison_is_resumed_without_work(whole, reviews):
     assert load_record(whole[0])["arms"] == before
 
 
+def test_an_arm_that_is_the_same_with_every_seed_runs_once(reviews, tmp_path, capsys):
+    compare(data=str(reviews), arms=["majority", "tfidf"], seeds=3, output=tmp_path / "run")
+    assert "[2/2]" in capsys.readouterr().err
+    record = load_record(tmp_path / "run")
+    assert record["status"] == "complete"
+    assert [[run["seed"] for run in arm["runs"]] for arm in record["arms"].values()] == [[0], [0]]
+    compare(output=tmp_path / "run", resume=True)
+    assert load_record(tmp_path / "run")["arms"] == record["arms"]
+    assert "with 1" not in (tmp_path / "run" / "table.md").read_text()  # as of one that was cut
+
+
 def with_best(record, best):
     """The record, had this arm been the best."""
     for key, arm in record["arms"].items():

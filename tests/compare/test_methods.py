@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 
 from kerasformer.compare import Settings, arms_of
+from kerasformer.compare.methods.tagging import Tagged
 from kerasformer.compare.worker import Events
-from kerasformer.data import AnsweringDataset, AnswerSplit, load_dataset
+from kerasformer.data import (
+    AnsweringDataset,
+    AnswerSplit,
+    TaggedSplit,
+    TaggingDataset,
+    load_dataset,
+)
 from kerasformer.tasks import QuestionAnswerer, TokenClassifier
+from kerasformer.tasks.answering import span_outputs
 from kerasformer.tasks.tagging import token_features
 from kerasformer.tasks.tagging.token_vectors import TABLE_7
 
@@ -35,8 +43,8 @@ class Pipe:
 
 
 @pytest.fixture(scope="session")
-def sources(pairs, tagged, asked):
-    return {"pairs": pairs, "tagging": tagged, "answering": asked}
+def sources(reviews, pairs, tagged, asked):
+    return {"classification": reviews, "pairs": pairs, "tagging": tagged, "answering": asked}
 
 
 def method(task, arm, source, kept, pretrained=None, dataset=None, pipe=None):
@@ -88,6 +96,17 @@ def test_a_run_is_what_the_report_reads(done, task, arm):
     assert run["parameters"]["trainable"] <= run["parameters"]["total"]
 
 
+@pytest.mark.parametrize(("task", "arm"), [*NEW, ("classification", "frozen")])
+def test_its_rate_is_that_of_passes_over_the_training_examples(done, task, arm):
+    made, run = done(task, arm)
+    if arm == "sliding_window":  # of questions that all have an answer nothing is learnt
+        assert (run["train_seconds"], run["train_examples_per_second"]) == (0.0, None)
+        return
+    epochs = made.settings["epochs"] if arm in ("scratch", "fine_tuned") else 1
+    passed = run["train_examples_per_second"] * run["train_seconds"]
+    assert passed == pytest.approx(epochs * len(made.dataset.train))
+
+
 @pytest.mark.parametrize(("task", "arm"), NETWORKS)
 def test_its_metrics_are_those_of_the_model(done, task, arm):
     made, run = done(task, arm)
@@ -115,9 +134,10 @@ def test_the_curve_of_the_validation_split_is_that_of_the_main_metric(
     ("task", "arm"), [*NETWORKS, ("pairs", "tfidf"), ("tagging", "frequent_tag")]
 )
 def test_its_code_makes_the_model(done, task, arm):
-    made, _ = done(task, arm)
+    made, run = done(task, arm)
     names = {"data": made.dataset}
-    exec(f"{made.imports}\n{made.code(made.settings)}", names)
+    settings = made.settings | ({"layers": run["chosen"]} if "chosen" in run else {})
+    exec(f"{made.imports}\n{made.code(settings)}", names)
     if (task, arm) in NETWORKS:
         config, expected = (
             {k: v for k, v in model.get_config().items() if k not in ("tokenizer", "name")}
@@ -133,6 +153,19 @@ def test_pairs_are_told_apart_by_what_they_share(done):
     _, majority = done("pairs", "majority")
     assert run["metrics"]["accuracy"] > majority["metrics"]["accuracy"]
     assert " | " in majority["errors"][0]["text"]
+
+
+def test_other_tags_of_the_same_entities_are_no_error(tmp_path):
+    words = [["Ada", "Byron", "fell"]] * 2
+    true = [["I-PER", "I-PER", "O"]] * 2
+    split = TaggedSplit(words, true)
+    names, splits = ("B-PER", "I-PER", "O"), {"train": split, "test": split}
+    dataset = TaggingDataset("few", tag_names=names, splits=splits)
+    made = method("tagging", "frequent_tag", "few", tmp_path, dataset=dataset)
+    found = made.judge(split, Tagged([["B-PER", "I-PER", "O"], ["B-PER", "O", "O"]]))
+    assert found["scores"] == [[1, 1, 1], [0, 1, 1]]
+    (error,) = found["errors"]
+    assert (error["true"], error["predicted"]) == ("Ada Byron (PER)", "Ada (PER)")
 
 
 def test_parts_of_speech_are_measured_by_words(tmp_path, pretrained, without_graphs):
@@ -179,6 +212,7 @@ def test_the_encoder_runs_once_for_all_options_seeds_and_processes(table):
 def test_the_options_are_those_of_table_7(table):
     made, runs, _, _, pipe = table
     assert not pipe.notes()
+    assert made.settings["layers"] not in TABLE_7  # which each seed chooses anew
     for run in runs:
         assert [option["name"] for option in run["options"]] == list(TABLE_7)
         best = max(run["options"], key=lambda option: option["validation"])
@@ -232,10 +266,38 @@ def test_the_answers_that_a_source_was_trained_for_are_not_what_is_compared(
     source.span.bias.assign([5.0, 5.0])
     source.threshold = 3.0
     source.save_pretrained(tmp_path / "source")
-    made = method("answering", "fine_tuned", sources["answering"], tmp_path, tmp_path / "source")
-    model, _ = made.new_model()
-    assert not np.any(keras.ops.convert_to_numpy(model.span.bias))
-    assert model.threshold is None
+    for arm in ("frozen", "fine_tuned"):
+        made = method("answering", arm, sources["answering"], tmp_path, tmp_path / "source")
+        names = {"data": made.dataset}
+        model, _ = made.new_model()
+        exec(f"{made.imports}\n{made.code(made.settings)}", names)
+        for each in (model, names["model"]):  # what is compared, and what its program makes
+            assert not np.any(keras.ops.convert_to_numpy(each.span.bias))
+            assert each.threshold is None
+            assert each.head_is_new
+
+
+def test_the_vectors_of_questions_are_computed_once_and_count_for_every_seed(
+    sources, pretrained, tmp_path, monkeypatch, without_graphs
+):
+    computed, whole = [], span_outputs.token_vectors
+    monkeypatch.setattr(
+        "kerasformer.tasks.answering.question_answerer.token_vectors",
+        lambda *given: computed.append(1) or whole(*given),
+    )
+    recipe = QuestionAnswerer.FROZEN_RECIPE.change(epochs=1)
+    monkeypatch.setattr(QuestionAnswerer, "FROZEN_RECIPE", recipe)
+    made = method("answering", "frozen", sources["answering"], tmp_path / "kept", pretrained)
+    first = made.run(seed=0)
+    (file,) = (tmp_path / "kept").glob("*.json")
+    about = json.loads(file.read_text())
+    assert about["seconds"] < first["train_seconds"]
+    file.write_text(json.dumps(about | {"seconds": 1e6}))
+    for seed in (0, 1):
+        run = made.run(seed)
+        assert 1e6 < run["train_seconds"] < 1.1e6
+        assert seed or run["scores"] == first["scores"]
+    assert len(computed) == 1
 
 
 WITHOUT_KERAS = """
@@ -259,15 +321,42 @@ def test_what_must_be_beaten_needs_no_keras(sources):
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_a_question_without_an_answer_is_answered_wrongly_by_what_always_answers(tmp_path):
+def answering(train, test):
+    """A data set of (question, context, answer or None) each."""
     splits = {}
-    for name in ("train", "test"):
-        questions, contexts = ["fine film?", "dull play?"], ["a fine old film", "so dull a play"]
-        answers = [[("old", 7)], []]
-        splits[name] = AnswerSplit(questions, contexts, answers, ["1", "2"])
-    dataset = AnsweringDataset("two", splits)
-    run = method("answering", "sliding_window", "two", tmp_path, dataset=dataset).run(seed=0)
-    assert run["scores"] == [0.0, 0.0]  # "a", of the best window "a fine", and what there is not
-    assert run["metrics"] == {"f1": 0.0, "exact": 0.0}
-    assert [error["true"] for error in run["errors"]] == ["old", "no answer"]
-    assert [error["probability"] for error in run["errors"]] == [None, None]
+    for name, rows in (("train", train), ("test", test)):
+        questions, contexts, answers = map(list, zip(*rows, strict=True))
+        places = [
+            [] if answer is None else [(answer, context.index(answer))]
+            for context, answer in zip(contexts, answers, strict=True)
+        ]
+        ids = [str(i) for i in range(len(rows))]
+        splits[name] = AnswerSplit(questions, contexts, places, ids)
+    return AnsweringDataset("few", splits)
+
+
+FOUND = ("fine film?", "fine old film", "old")
+UNRELATED = ("dull play?", "fine old film", None)
+MISLEADING = ("fine film?", "fine so film", None)
+
+
+@pytest.mark.parametrize(
+    ("train", "scores"),
+    [
+        ([FOUND, UNRELATED], [1.0, 1.0]),  # from a weight on
+        ([FOUND, MISLEADING, MISLEADING], [0.0, 1.0]),  # never
+        ([FOUND, FOUND], [1.0, 0.0]),  # always, where no question of training has no answer
+    ],
+)
+def test_the_window_answers_from_the_weight_on_that_is_best_in_training(tmp_path, train, scores):
+    dataset = answering(train, [FOUND, UNRELATED])
+    made = method("answering", "sliding_window", "few", tmp_path, dataset=dataset)
+    run = made.run(seed=0)
+    assert run["scores"] == scores
+    assert run["metrics"] == {"f1": np.mean(scores), "exact": np.mean(scores)}
+    json.dumps([run, made.settings], allow_nan=False)
+    truth = [true or "no answer" for *_, true in (FOUND, UNRELATED)]
+    wrong = [true for true, score in zip(truth, scores, strict=True) if not score]
+    assert [(error["true"], error["probability"]) for error in run["errors"]] == [
+        (true, None) for true in wrong
+    ]

@@ -44,6 +44,7 @@ def test_it_is_computed_once_and_its_time_is_told_in_both_cases(tmp_path, monkey
     assert work.done == 1
     second.get("b", work)
     assert (work.done, second.seconds) == (2, 5.0)
+    assert (first.saved, second.saved) == (0.0, 2.5)
     assert sorted(f.name for f in second.folder.iterdir()) == ["a.json", "a.npy", "b.json", "b.npy"]
 
 

@@ -349,6 +349,9 @@ def test_a_saved_model_with_other_windows(tmp_path):
     model = make(max_length=32, overlap=12)
     model.save_pretrained(tmp_path)
     assert QuestionAnswerer.from_pretrained(tmp_path).threshold is None
+    new = QuestionAnswerer.from_pretrained(tmp_path, new_head=True)
+    assert new.head_is_new
+    assert new.max_length == QuestionAnswerer(new.encoder, new.tokenizer).max_length
     other = QuestionAnswerer.from_pretrained(tmp_path, max_length=16)
     assert (other.max_length, other.overlap) == (16, 5)
     config = json.loads((tmp_path / "config.json").read_text())

@@ -10,6 +10,7 @@ from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
 from kerasformer.formatting import shorten
 from kerasformer.training import answer_metrics, answer_scores
+from kerasformer.training.metrics.answers import best_threshold
 
 _NONE = "no answer"
 
@@ -39,20 +40,45 @@ class _Answers(Method):
 
 
 class SlidingWindow(_Answers):
-    """The words of the context where most words of the question are."""
+    """The words of the context where most words of the question are.
 
-    settings: ClassVar[dict] = {"weight": "log(1 + 1 / count)"}
+    Where some training questions have no answer, it answers only from that weight of the window on
+    which has the highest F1 on them: what always answers would be worse than what never does.
+    """
+
+    settings: ClassVar[dict] = {
+        "weight": "log(1 + 1 / count)",
+        "no answer": "below the weight that is best on the training questions, if some have none",
+    }
 
     def run(self, seed):
-        """Measures; there is nothing to train."""
+        """Chooses from which weight on to answer, and measures."""
         from kerasformer.compare.methods.sliding_window import sliding_window
 
-        def predict(split):
-            found = map(sliding_window, split.questions, split.contexts)
-            return [(window.text, None) for window in found]
+        def found(split):
+            return list(map(sliding_window, split.questions, split.contexts))
 
-        started = time.perf_counter()
-        return self.measure(predict, time.perf_counter() - started, parameters=0)
+        least, seconds, train = 0.0, 0.0, self.dataset.train
+        if is_chosen := not all(train.answers):
+            started = time.perf_counter()
+            least = _least_weight(found(train), train.answers)
+            seconds = time.perf_counter() - started
+
+        def predict(split):
+            return [(each.text if each.weight >= least else "", None) for each in found(split)]
+
+        return self.measure(predict, seconds, parameters=int(is_chosen), epochs=int(is_chosen))
+
+
+def _least_weight(found, answers):
+    """The weight of a window from which on answering gives the highest F1; infinity for never."""
+    answered = np.array(list(map(bool, answers)))
+    _, f1 = answer_scores([each.text for each in found], [[t for t, _ in own] for own in answers])
+    # Those of one weight are answered together or not at all.
+    against, which = np.unique([-each.weight for each in found], return_inverse=True)
+    gains = np.bincount(which, np.where(answered, f1, -1.0))
+    _, last = best_threshold(against, gains, float((~answered).sum()))
+    return np.inf if last is None else -against[last]
 
 
 class _Network(_Answers, Network):
@@ -73,22 +99,30 @@ class Scratch(_Network, FromScratch):
 class FineTuned(_Network, _FineTuned):
     """A pretrained encoder with a new head, all of it trained."""
 
-    def new_model(self):
-        """An untrained model and the recipe to train it by."""
-        from kerasformer.tasks.heads import reset_head
-
-        model, recipe = super().new_model()
-        if not model.head_is_new:  # that of the source would have been trained on other data
-            reset_head(model.span)
-            model.threshold = None
-        return model, recipe
+    arguments: ClassVar[dict] = {"new_head": True}  # the source's was trained on other data
 
 
 class Frozen(FineTuned):
-    """A linear head on the vectors of a pretrained encoder that stays as it is."""
+    """A linear head on the vectors of a pretrained encoder that stays as it is.
 
-    arguments: ClassVar[dict] = {"freeze_encoder": True}
+    The vectors are computed once for all seeds; each run's training time contains that time.
+    """
+
+    arguments: ClassVar[dict] = {"new_head": True, "freeze_encoder": True}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
         self.epochs = None  # those of the recipe for a head alone
+        self.kept = kept
+
+    def new_model(self):
+        """An untrained model and the recipe to train it by."""
+        from kerasformer.tasks import FeatureCache
+
+        model, recipe = super().new_model()
+        model.feature_cache = FeatureCache(self.kept)
+        return model, recipe
+
+    def measured(self, seconds, history, epochs):
+        """The result of a run that trained for `seconds`."""
+        return super().measured(seconds + self.model.feature_cache.saved, history, epochs=1)

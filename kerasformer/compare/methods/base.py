@@ -48,10 +48,11 @@ class Method(abc.ABC):
 
         Args:
             predict: Gives what `judge` takes of a split.
-            train_seconds: How long the training took.
+            train_seconds: How long the training took; 0 where there is none.
             parameters: How many were trained; or these as `trainable`, and all as `total`.
             history: What was measured after each epoch.
-            epochs: Passes over the training examples.
+            epochs: Passes of the model over the training examples, 0 where there is no training;
+                a head on vectors that are computed once counts as one.
         """
         test = self.dataset.test
         started = time.perf_counter()
@@ -65,12 +66,12 @@ class Method(abc.ABC):
             latencies.append(time.perf_counter() - started)
         if isinstance(parameters, int):
             parameters = {"trainable": parameters, "total": parameters}
-        trained = epochs * len(self.dataset.train)
+        trained = epochs * len(self.dataset.train) if train_seconds else 0
         return {
             **self.judge(test, predictions),
             "history": list(history),
             "train_seconds": train_seconds,
-            "train_examples_per_second": trained / max(train_seconds, 1e-9),
+            "train_examples_per_second": trained / train_seconds if trained else None,
             "predict_examples_per_second": len(test) / max(predict_seconds, 1e-9),
             "latency_ms": 1e3 * float(np.median(latencies)),
             "parameters": parameters,

@@ -28,6 +28,7 @@ class Frozen(FineTuned):
         self.epochs = None  # those of the recipe for a head alone
         self.cache = FeatureCache(kept)
         self.options = {}
+        self.settings["layers"] = "with each seed those that are best on validation"
 
     def run(self, seed):
         """Trains and measures once."""
@@ -38,7 +39,6 @@ class Frozen(FineTuned):
         best = max(range(len(options)), key=lambda i: options[i]["validation"])
         chosen = options[best]["name"]
         self.model = self.options[chosen]
-        self.settings["layers"] = chosen
         run = self.measured(self.seconds + sum(seconds), histories[best], epochs=1)
         options[best]["metrics"] = run["metrics"]
         return run | {"options": list(options), "chosen": chosen}

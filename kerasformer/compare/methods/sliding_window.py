@@ -32,7 +32,8 @@ def sliding_window(question: str, context: str) -> Found:
     Both rank candidates that they are given: answers to choose from, phrases of a parser. Here
     there are none, so the answer is made of the best window: as a question does not contain its
     answer, the longest run of words in it that the question does not have, or all of the window
-    where it has no others. Of equals the first is taken. There is always an answer.
+    where it has no others. Of equals the first is taken. There is always an answer,
+    whose `weight` tells how much there is of the question around it.
 
     Args:
         question: The question.

@@ -46,9 +46,12 @@ class Tags(Method):
         return {metric.key: scores[metric.key] for metric in self.quality.metrics}
 
     def _errors(self, split, tags, sure):
-        """The sentences with wrong tags, those with the surest first."""
+        """The sentences with a wrong entity, or a wrong tag where they mark none; surest first."""
         wrong = [_wrong(*pair) for pair in zip(split.tags, tags, strict=True)]
-        which = [i for i, places in enumerate(wrong) if places]
+        marked = split.tags, tags
+        if mark_entities(self.dataset.tag_names):  # other tags may mark the same entities
+            marked = map(tag_spans, marked)
+        which = [i for i, (true, own) in enumerate(zip(*marked, strict=True)) if true != own]
         surest = {i: None if sure is None else float(sure[i][wrong[i]].max()) for i in which}
         if sure is not None:
             which.sort(key=lambda i: -surest[i])

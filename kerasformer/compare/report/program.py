@@ -1,5 +1,6 @@
 """How to get and use the model of the best arm."""
 
+from collections import Counter
 from pathlib import Path
 
 from kerasformer.compare.report.findings import Findings
@@ -50,6 +51,9 @@ from kerasformer import {method.task}
 model = {method.task}.from_pretrained({str(folder)!r})
 {ask}"""
     made = record["arms"][best.key]["settings"]
+    runs = record["arms"][best.key]["runs"]
+    if chosen := Counter(run["chosen"] for run in runs if "chosen" in run):
+        made = made | {"layers": chosen.most_common(1)[0][0]}
     source = repr(settings.data)
     if settings.task != "classification":
         source += f", {settings.task!r}"

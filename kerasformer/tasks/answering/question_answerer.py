@@ -55,6 +55,8 @@ class QuestionAnswerer(FrozenVectors):
     https://github.com/google-research/bert but for its batches (12), or 1e-4 where the encoder is
     less than 512 wide (Turc et al., https://arxiv.org/abs/1908.08962); with a frozen encoder for 10
     epochs in batches of 128 at 3e-3. Of several answers to a question it learns the first one.
+    `from_pretrained(source, new_head=True)` puts a new head on the encoder, whatever the source
+    has, and reads none of the settings of the old one.
 
     Args:
         encoder: A `BertEncoder`.
@@ -120,8 +122,8 @@ class QuestionAnswerer(FrozenVectors):
     def _heads_to_read(
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
-        """Its head; or none, for a new one, where the source has no such head."""
-        if "span" not in checkpoint.heads:
+        """Its head; or none, for a new one, where that is asked for or the source has none."""
+        if kwargs.pop("new_head", False) or "span" not in checkpoint.heads:
             return {}, {}
         own = read_settings(checkpoint, _SETTINGS)
         is_other = own.get("max_length") != checkpoint.settings.get("max_length")

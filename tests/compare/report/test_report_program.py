@@ -31,6 +31,8 @@ def record(make_record, request, pretrained):
             entry["settings"] |= {"pretrained": str(pretrained), "epochs": 1, "layers": "last"}
             metric = "f1" if task in ("tagging", "answering") else "accuracy"
             entry["runs"][0]["metrics"][metric] = float(key == best)
+            if "chosen" in entry["runs"][0]:
+                entry["runs"][0]["chosen"] = "last"
         return record
 
     return made
@@ -67,6 +69,16 @@ def test_tags_that_mark_no_entities_are_asked_for_as_they_are(record, tmp_path):
     program = usage(parts, tmp_path)
     assert ".entities" not in program
     assert program.endswith('print(model.tag([["A", "text", "of", "yours", "."]]))')
+
+
+def test_the_layers_are_those_that_most_seeds_chose(record, tmp_path):
+    parts = record("tagging", "frozen")
+    entry = parts["arms"]["frozen"]
+    (run,) = entry["runs"]
+    chosen = ["last", "weighted_all", "last", "embeddings"]
+    entry["runs"] = [run | {"seed": i, "chosen": name} for i, name in enumerate(chosen)]
+    entry["settings"]["layers"] = "embeddings"
+    assert "layers='last'" in usage(parts, tmp_path)
 
 
 def test_what_learns_nothing_has_no_program(record, tmp_path):
