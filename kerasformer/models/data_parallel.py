@@ -1,6 +1,7 @@
 """The devices that `keras.distribution.DataParallel` spreads the rows of a batch over, on JAX."""
 
 import contextlib
+import hashlib
 import sys
 from typing import Any
 
@@ -50,6 +51,20 @@ def wait_for_all(place: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(place)
+
+
+def all_agree(text: str) -> bool:
+    """Whether all processes give the same text, for which they wait for each other.
+
+    >>> all_agree("seed 0")
+    True
+    """
+    if processes() == 1:
+        return True
+    from jax.experimental import multihost_utils
+
+    mine = np.frombuffer(hashlib.sha256(text.encode()).digest(), "uint8")
+    return bool((multihost_utils.process_allgather(mine) == mine).all())
 
 
 class _WholeBatches(keras.distribution.DataParallel):

@@ -2,7 +2,8 @@
 
 Devices can be divided only before a backend starts them: in a process of its own. It is given a
 list as JSON, of `[name, subject, devices, options]`, and prints the numbers of each by its name.
-With ADDRESS and PROCESS it is one of two processes, on JAX.
+With ADDRESS and PROCESS it is one of two processes, on JAX: the option `apart` has what is given
+to each of these alone.
 """
 
 import contextlib
@@ -175,8 +176,9 @@ def main():
 
         jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
     resume.Checkpoints._is_due = lambda *_: True  # else there is one a minute
-    results = {}
+    process, results = int(sys.argv[2]) if sys.argv[1:] else 0, {}
     for name, subject, devices, options in json.load(sys.stdin):
+        options |= options.pop("apart", [{}, {}])[process]
         try:
             results[name] = run(subject, devices, **options)
         except UserError as error:

@@ -185,7 +185,22 @@ def test_two_processes_go_on_where_they_were_stopped_with_what_one_computes(resu
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     processes = [start(SCRIPT, address, number) for number in range(2)]
-    first, second = printed(processes, [("texts", "texts", 2, options)])
+    full, new, missing = (
+        {"folder": str(tmp_path / name)} for name in ("resumed", "new", "missing")
+    )
+    one, two = {"accumulate": 1}, {"accumulate": 2}
+    rows = [
+        ("texts", options),
+        ("missing folder", two | {"apart": [full, missing]}),
+        ("other settings", new | {"apart": [one, two]}),
+        ("other training", full | one),
+    ]
+    first, second = printed(processes, [(name, "texts", 2, given) for name, given in rows])
+    for found in (first, second):
+        for name in ("missing folder", "other settings"):
+            sentence = r"processes of this training do not find the same in .*: give all of them"
+            assert re.search(sentence, found.pop(name)), name
+    assert "a training whose accumulate is 2, and not 1: give" in first["other training"]
     assert first == second
     assert first["texts"]["shares"] == [3]
     assert_equal(first["texts"], results["texts on None"])
