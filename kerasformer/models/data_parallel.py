@@ -82,22 +82,34 @@ class _WholeBatches(keras.distribution.DataParallel):
         return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
 
-def whole_batches(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
-    """The scope in which a model is trained on batches of any number of rows.
+def check_devices(model: keras.Model) -> None:
+    """Looks whether a model is where the distribution of now has its data.
 
     Raises:
-        UserError: The model is not on the devices of the distribution.
+        UserError: It is on other devices than these.
+
+    >>> check_devices(keras.Sequential())
     """
     distribution = data_parallel()
     if distribution is None:
-        return contextlib.nullcontext()
+        return
     devices = set(distribution.device_mesh.backend_mesh.devices.flat)
     if any(weight.value.sharding.device_set != devices for weight in model.weights):
         raise UserError(
             f"This {type(model).__name__} was made before the keras.distribution that it is to be "
-            "trained in was set: make it, its encoder included, after that."
+            "used in was set: make it, its encoder included, after that."
         )
-    return _WholeBatches(distribution).scope()
+
+
+def whole_batches(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
+    """The scope in which a model is trained on batches of any number of rows.
+
+    Raises:
+        UserError: As `check_devices`.
+    """
+    check_devices(model)
+    distribution = data_parallel()
+    return contextlib.nullcontext() if distribution is None else _WholeBatches(distribution).scope()
 
 
 class SpreadRows(keras.Model):

@@ -121,6 +121,24 @@ def numbers(model, subject, **options):
     return found | {"weights": flat(weights)}
 
 
+def refusals(model):
+    """What its methods say that are not possible with it."""
+    ids = {"input_word_ids": np.ones((6, 5), "int32")}
+    calls = {
+        "predict": lambda: model.predict(TEXTS),
+        "predict of tensors": lambda: model.predict(ids, verbose=0),
+        "predict_on_batch": lambda: model.predict_on_batch(TEXTS),
+        "evaluate": lambda: model.evaluate(TEXTS, LABELS, verbose=0),
+    }
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except UserError as error:
+            found[name] = str(error)
+    return {"calls": list(calls), "refused": found}
+
+
 def shares(model):
     """How many of 6 rows each device computes in a step of training."""
     import jax
@@ -152,9 +170,11 @@ def on_devices(count):
             yield
 
 
-def run(subject, devices, made_outside=False, stop=None, **options):
+def run(subject, devices, made_outside=False, only_used=False, stop=None, **options):
     model = make(subject) if made_outside else None
     with on_devices(devices):
+        if only_used:
+            return refusals(model)
         if stop is not None:
             with contextlib.suppress(ConnectionError):
                 fit(make(subject), subject, [Stop(stop)], **options)

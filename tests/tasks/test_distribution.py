@@ -101,7 +101,9 @@ def results(tmp_path_factory):
         for count in (None, 3)
     ]
     rows.append(("made outside", "texts", 3, {"made_outside": True}))
-    if not ON_JAX:
+    if ON_JAX:
+        rows.append(("used outside", "texts", 3, {"made_outside": True, "only_used": True}))
+    else:
         folder = {"folder": str(tmp_path_factory.mktemp("resumed"))}
         rows += [
             ("texts on 2", "texts", 2, folder | {"stop": 3}),
@@ -176,6 +178,14 @@ def test_what_is_refused_is_refused_in_a_sentence(results, name, sentence):
         pytest.skip("accumulation works on JAX, and resuming is tested there in two processes")
     assert re.search(sentence, results[name])
     assert "\n" not in results[name]
+
+
+@pytest.mark.backend("jax")
+def test_a_model_on_other_devices_answers_nothing_and_says_so_in_a_sentence(results):
+    calls, refused = results["used outside"]["calls"], results["used outside"]["refused"]
+    assert refused.keys() == set(calls)
+    for sentence in refused.values():
+        assert re.fullmatch(r"This .* was made before .* used in was set: make it, .*\.", sentence)
 
 
 @pytest.mark.backend("jax")
