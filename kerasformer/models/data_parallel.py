@@ -1,6 +1,7 @@
 """The devices that `keras.distribution.DataParallel` spreads the rows of a batch over, on JAX."""
 
 import contextlib
+import hashlib
 import sys
 from typing import Any
 
@@ -52,6 +53,20 @@ def wait_for_all(place: str) -> None:
         multihost_utils.sync_global_devices(place)
 
 
+def all_agree(text: str) -> bool:
+    """Whether all processes give the same text, for which they wait for each other.
+
+    >>> all_agree("seed 0")
+    True
+    """
+    if processes() == 1:
+        return True
+    from jax.experimental import multihost_utils
+
+    mine = np.frombuffer(hashlib.sha256(text.encode()).digest(), "uint8")
+    return bool((multihost_utils.process_allgather(mine) == mine).all())
+
+
 class _WholeBatches(keras.distribution.DataParallel):
     """Gives each device all rows of a batch, of which `SpreadRows` has it compute its own.
 
@@ -67,22 +82,34 @@ class _WholeBatches(keras.distribution.DataParallel):
         return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
 
-def whole_batches(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
-    """The scope in which a model is trained on batches of any number of rows.
+def check_devices(model: keras.Model) -> None:
+    """Looks whether a model is where the distribution of now has its data.
 
     Raises:
-        UserError: The model is not on the devices of the distribution.
+        UserError: It is on other devices than these.
+
+    >>> check_devices(keras.Sequential())
     """
     distribution = data_parallel()
     if distribution is None:
-        return contextlib.nullcontext()
+        return
     devices = set(distribution.device_mesh.backend_mesh.devices.flat)
     if any(weight.value.sharding.device_set != devices for weight in model.weights):
         raise UserError(
             f"This {type(model).__name__} was made before the keras.distribution that it is to be "
-            "trained in was set: make it, its encoder included, after that."
+            "used in was set: make it, its encoder included, after that."
         )
-    return _WholeBatches(distribution).scope()
+
+
+def whole_batches(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
+    """The scope in which a model is trained on batches of any number of rows.
+
+    Raises:
+        UserError: As `check_devices`.
+    """
+    check_devices(model)
+    distribution = data_parallel()
+    return contextlib.nullcontext() if distribution is None else _WholeBatches(distribution).scope()
 
 
 class SpreadRows(keras.Model):

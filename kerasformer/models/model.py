@@ -11,7 +11,7 @@ import keras
 from kerasformer.errors import UserError
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
-from kerasformer.models.data_parallel import SpreadRows
+from kerasformer.models.data_parallel import SpreadRows, check_devices
 from kerasformer.models.distribution import replicas
 from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
@@ -23,11 +23,12 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 def _checked(method: Callable) -> Any:
-    """A method of Keras' models that first looks at the process, and at the ids in its input."""
+    """A method of Keras' models that first looks at the process, the devices and the ids given."""
 
     @functools.wraps(method)
     def checked(self, *args, **kwargs):
         check_process()
+        check_devices(self)
         self._check_ids(args[0] if args else kwargs.get("x"))
         return method(self, *args, **kwargs)
 
@@ -91,6 +92,7 @@ class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
     def predict_on_batch(self, x: Any) -> Any:
         """As in Keras, with arrays of ids checked, and safe in threads on JAX too."""
         check_process()
+        check_devices(self)
         self._check_ids(x)
         with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
             outputs = super().predict_on_batch(x)

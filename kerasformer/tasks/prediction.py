@@ -11,7 +11,7 @@ import numpy as np
 from kerasformer.data.batches import Batches, filled
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
-from kerasformer.models.data_parallel import is_first_process
+from kerasformer.models.data_parallel import check_devices, is_first_process
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
@@ -66,6 +66,7 @@ def predict_each(
 
     The other arguments are those of `predict_rows`.
     """
+    check_devices(model)  # here, as Keras' distribution is not known in other threads
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
     shown = verbose and is_first_process()

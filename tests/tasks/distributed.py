@@ -2,7 +2,8 @@
 
 Devices can be divided only before a backend starts them: in a process of its own. It is given a
 list as JSON, of `[name, subject, devices, options]`, and prints the numbers of each by its name.
-With ADDRESS and PROCESS it is one of two processes, on JAX.
+With ADDRESS and PROCESS it is one of two processes, on JAX: the option `apart` has what is given
+to each of these alone.
 """
 
 import contextlib
@@ -120,6 +121,24 @@ def numbers(model, subject, **options):
     return found | {"weights": flat(weights)}
 
 
+def refusals(model):
+    """What its methods say that are not possible with it."""
+    ids = {"input_word_ids": np.ones((6, 5), "int32")}
+    calls = {
+        "predict": lambda: model.predict(TEXTS),
+        "predict of tensors": lambda: model.predict(ids, verbose=0),
+        "predict_on_batch": lambda: model.predict_on_batch(TEXTS),
+        "evaluate": lambda: model.evaluate(TEXTS, LABELS, verbose=0),
+    }
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except UserError as error:
+            found[name] = str(error)
+    return {"calls": list(calls), "refused": found}
+
+
 def shares(model):
     """How many of 6 rows each device computes in a step of training."""
     import jax
@@ -151,9 +170,11 @@ def on_devices(count):
             yield
 
 
-def run(subject, devices, made_outside=False, stop=None, **options):
+def run(subject, devices, made_outside=False, only_used=False, stop=None, **options):
     model = make(subject) if made_outside else None
     with on_devices(devices):
+        if only_used:
+            return refusals(model)
         if stop is not None:
             with contextlib.suppress(ConnectionError):
                 fit(make(subject), subject, [Stop(stop)], **options)
@@ -175,8 +196,9 @@ def main():
 
         jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
     resume.Checkpoints._is_due = lambda *_: True  # else there is one a minute
-    results = {}
+    process, results = int(sys.argv[2]) if sys.argv[1:] else 0, {}
     for name, subject, devices, options in json.load(sys.stdin):
+        options |= options.pop("apart", [{}, {}])[process]
         try:
             results[name] = run(subject, devices, **options)
         except UserError as error:

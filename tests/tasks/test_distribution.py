@@ -101,7 +101,9 @@ def results(tmp_path_factory):
         for count in (None, 3)
     ]
     rows.append(("made outside", "texts", 3, {"made_outside": True}))
-    if not ON_JAX:
+    if ON_JAX:
+        rows.append(("used outside", "texts", 3, {"made_outside": True, "only_used": True}))
+    else:
         folder = {"folder": str(tmp_path_factory.mktemp("resumed"))}
         rows += [
             ("texts on 2", "texts", 2, folder | {"stop": 3}),
@@ -179,13 +181,36 @@ def test_what_is_refused_is_refused_in_a_sentence(results, name, sentence):
 
 
 @pytest.mark.backend("jax")
+def test_a_model_on_other_devices_answers_nothing_and_says_so_in_a_sentence(results):
+    calls, refused = results["used outside"]["calls"], results["used outside"]["refused"]
+    assert refused.keys() == set(calls)
+    for sentence in refused.values():
+        assert re.fullmatch(r"This .* was made before .* used in was set: make it, .*\.", sentence)
+
+
+@pytest.mark.backend("jax")
 def test_two_processes_go_on_where_they_were_stopped_with_what_one_computes(results, tmp_path):
     options = {"accumulate": 2, "stop": 3, "folder": str(tmp_path / "resumed")}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     processes = [start(SCRIPT, address, number) for number in range(2)]
-    first, second = printed(processes, [("texts", "texts", 2, options)])
+    full, new, missing = (
+        {"folder": str(tmp_path / name)} for name in ("resumed", "new", "missing")
+    )
+    one, two = {"accumulate": 1}, {"accumulate": 2}
+    rows = [
+        ("texts", options),
+        ("missing folder", two | {"apart": [full, missing]}),
+        ("other settings", new | {"apart": [one, two]}),
+        ("other training", full | one),
+    ]
+    first, second = printed(processes, [(name, "texts", 2, given) for name, given in rows])
+    for found in (first, second):
+        for name in ("missing folder", "other settings"):
+            sentence = r"processes of this training do not find the same in .*: give all of them"
+            assert re.search(sentence, found.pop(name)), name
+    assert "a training whose accumulate is 2, and not 1: give" in first["other training"]
     assert first == second
     assert first["texts"]["shares"] == [3]
     assert_equal(first["texts"], results["texts on None"])

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from kerasformer import __version__
-from kerasformer.models.data_parallel import is_first_process, wait_for_all
+from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import all_agree, is_first_process, wait_for_all
 from kerasformer.models.distribution import devices
 from kerasformer.training import Recipe
 from kerasformer.training.callback_state import settings_of, with_state
@@ -52,7 +53,7 @@ def resumed(
         in_order, steps: `shuffle` and `steps_per_epoch` of it.
 
     Raises:
-        UserError: As `open_run`.
+        UserError: As `open_run`; or not all processes found the same.
     """
     if folder is None:
         yield None
@@ -75,15 +76,38 @@ def resumed(
     if (compiled := task.get_compile_config()) is not None:  # by hand
         same |= _flat(compiled, "compile")
     settings = {name: _short(value) for name, value in same.items()}
-    if not is_first_process():  # it looks when no other training writes, and before ours does
-        wait_for_all("checkpoint found")
-        run = Run(Path(folder), settings, writes=False)
-        wait_for_all("checkpoint read")
+    with _opened_by_all(folder, settings) as run:
         yield run
-        return
-    with open_run(folder, settings) as run:
-        wait_for_all("checkpoint found")
-        wait_for_all("checkpoint read")
+
+
+@contextlib.contextmanager
+def _opened_by_all(folder: str | os.PathLike, settings: dict[str, Any]) -> Iterator[Run]:
+    """As `open_run`, of which no process goes on, or waits for ever, where another one cannot."""
+    run: Run | None = None
+    problem: UserError | OSError | None = None
+    with contextlib.ExitStack() as held:
+        first = is_first_process()
+        if not first:  # it looks when no other training writes, and before ours does
+            wait_for_all("checkpoint found")
+        try:
+            if first:
+                run = held.enter_context(open_run(folder, settings))
+            else:
+                run = Run(Path(folder), settings, writes=False)
+        except (UserError, OSError) as error:
+            problem = error
+        if first:
+            wait_for_all("checkpoint found")
+        start = run and run.start and (run.start.path.name, run.start.state.to_json())
+        same = all_agree(repr((run is None, settings, start)))
+        if run is None and (first or isinstance(problem, UserError)):
+            assert problem is not None
+            raise problem
+        if run is None or not same:
+            raise UserError(
+                f"The processes of this training do not find the same in {os.fspath(folder)}: give "
+                "all of them the same examples and settings, and a folder that they share."
+            )
         yield run
 
 
