@@ -23,8 +23,11 @@ def gap(make_record):
     return between
 
 
-def test_of_right_and_wrong_answers_the_p_value_is_mcnemars(gap):
-    found = gap("fine_tuned", "tfidf", fine_tuned=[0.8], tfidf=[0.785])
+@pytest.mark.parametrize(("leader", "seeds"), [("fine_tuned", 1), ("majority", 3)])
+def test_of_right_and_wrong_answers_the_p_value_is_mcnemars(gap, leader, seeds):
+    """Of one seed each, or of several that all answer the same."""
+    found = gap(leader, "tfidf", **{leader: [0.8] * seeds, "tfidf": [0.785] * seeds})
+    assert found.leader.scores.shape == (1_703, seeds)
     one, two = found.leader.scores[:, 0], found.other.scores[:, 0]
     better, worse = int((one > two).sum()), int((one < two).sum())
     expected = stats.binomtest(better, better + worse).pvalue
