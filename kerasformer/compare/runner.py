@@ -124,8 +124,8 @@ def load_data(settings: Settings) -> Dataset:
     learnt = dataclasses.replace(dataset, splits=trained)
     if settings.quick and settings.limit < (least := learnt.least_limit):
         raise UserError(
-            f"--quick trains on about {settings.limit:,} {dataset.noun}, too few for the "
-            f"classes of {dataset.name}: leave it out, or add --limit {least} or more."
+            f"--quick trains on about {settings.limit:,} {dataset.noun}, too few for one of "
+            f"each kind in {dataset.name}: leave it out, or add --limit {least} or more."
         )
     learnt = learnt.limited(settings.limit)
     judged = dataclasses.replace(learnt, splits=tested)

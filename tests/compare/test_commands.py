@@ -115,6 +115,15 @@ def test_every_option_that_a_text_names_exists():
             assert set(named) <= known, path
 
 
+@pytest.mark.parametrize(("task", "noun"), [("classification", "texts"), ("tagging", "sentences")])
+def test_quick_refuses_data_of_more_kinds_than_it_trains_on(reviews, tagged, task, noun):
+    data = {"classification": reviews, "tagging": tagged}[task]
+    settings = Settings.make(data=str(data), task=task, quick=True, limit=1, test_limit=1)
+    message = f"^--quick trains on about 1 {noun}, too few for one of each kind in .* --limit [2-9]"
+    with pytest.raises(UserError, match=message):
+        load_data(settings)
+
+
 def test_quick_keeps_the_test_split_whole(tmp_path):
     lines = [f"{'fine' if i % 2 else 'dull'} film {i},{i % 2}" for i in range(3_000)]
     (tmp_path / "films.csv").write_text("\n".join(["text,label", *lines]))
