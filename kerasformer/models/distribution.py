@@ -92,7 +92,8 @@ def loss_across_replicas(
     share = tf.math.divide_no_nan(count * part, whole)
     if reductions == {_OF_ROWS}:  # so that the losses of several outputs are told right too
         weights = tf.ones(1) if sample_weight is None else sample_weight
-        loss = compute(keras.tree.map_structure(lambda one: share * one, weights))
+        weights = keras.tree.map_structure(lambda one: share * tf.cast(one, "float32"), weights)
+        loss = compute(weights)
     else:
         loss = share * compute(sample_weight)
     loss = tf.reduce_sum(loss)  # without a graph Keras' loss of no rows is no scalar

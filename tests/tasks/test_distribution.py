@@ -19,6 +19,7 @@ SCRIPT = Path(__file__).with_name("distributed.py")
 ON_JAX = keras.backend.backend() == "jax"
 # Compiling those of other tasks takes minutes there; how rows are divided is the same for all.
 SUBJECTS = ("texts",) if ON_JAX else ("texts", "frozen", "pairs", "tags", "answers", "masked")
+REDUCTIONS = ("sum_over_batch_size",)
 
 # With graphs, and with the collectives that tf.distribute adds by where it is not told otherwise.
 IN_GRAPHS = """
@@ -110,6 +111,11 @@ def results(tmp_path_factory):
             ("resumed on 3", "texts", 3, folder),
             ("accumulated", "texts", 3, {"accumulate": 2}),
         ]
+        rows += [
+            (f"{reduction} on {count}", "texts", count, {"by_hand": reduction})
+            for reduction in REDUCTIONS
+            for count in (None, 3)
+        ]
     return printed([start(SCRIPT, devices=3)], rows)[0]
 
 
@@ -125,6 +131,12 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_three_devices_compute_what_one_does(results, subject):
     assert_equal(results[f"{subject} on 3"], results[f"{subject} on None"])
+
+
+@pytest.mark.backend("tensorflow")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_whole_numbers_weigh_the_rows_of_three_devices_as_of_one(results, reduction):
+    assert_equal(results[f"{reduction} on 3"], results[f"{reduction} on None"])
 
 
 @pytest.mark.backend("tensorflow")
