@@ -48,11 +48,11 @@ EXAMPLES: dict[str, tuple] = {
 }
 
 
-def make(subject):
+def make(subject, dropout=0.0):
     keras.utils.set_random_seed(0)
     sizes = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
     sizes |= {"vocab_size": len(WORDS), "max_length": 12, "initializer_range": 0.3}
-    encoder = BertEncoder(EncoderConfig(dropout=0.0, attention_dropout=0.0, **sizes))
+    encoder = BertEncoder(EncoderConfig(dropout=dropout, attention_dropout=dropout, **sizes))
     given: dict[str, Any] = {"tokenizer": WordPieceTokenizer.from_vocabulary(WORDS)}
     if subject == "tags":
         return TokenClassifier(["O", "B"], encoder, **given, dropout=0.0)
@@ -189,6 +189,7 @@ def run(
     only_used=False,
     by_hand=None,
     stop=None,
+    dropout=0.0,
     **options,
 ):
     model = make(subject) if made_outside else None
@@ -200,7 +201,7 @@ def run(
         if stop is not None:
             with contextlib.suppress(ConnectionError):
                 fit(make(subject), subject, [Stop(stop)], **options)
-        return numbers(model or make(subject), subject, **options)
+        return numbers(model or make(subject, dropout), subject, **options)
 
 
 def main():

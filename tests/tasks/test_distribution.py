@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 
 from kerasformer.errors import UserError
@@ -116,6 +117,8 @@ def results(tmp_path_factory):
             for reduction in REDUCTIONS
             for count in (None, 3)
         ]
+        dropped = [("dropped on 1", None), ("dropped on 3", 3), ("dropped again", 3)]
+        rows += [(name, "texts", count, {"dropout": 0.3}) for name, count in dropped]
     return printed([start(SCRIPT, devices=3)], rows)[0]
 
 
@@ -137,6 +140,14 @@ def test_three_devices_compute_what_one_does(results, subject):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_whole_numbers_weigh_the_rows_of_three_devices_as_of_one(results, reduction):
     assert_equal(results[f"{reduction} on 3"], results[f"{reduction} on None"])
+
+
+@pytest.mark.backend("tensorflow")
+def test_dropout_of_three_devices_follows_the_seed_but_is_not_that_of_one(results):
+    one, three, again = (results[f"dropped {name}"] for name in ("on 1", "on 3", "again"))
+    assert three == again
+    assert all(np.isfinite(values).all() for values in three.values())
+    assert three["loss"] != pytest.approx(one["loss"], rel=1e-3)
 
 
 @pytest.mark.backend("tensorflow")
