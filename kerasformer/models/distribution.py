@@ -80,19 +80,21 @@ def loss_across_replicas(
 
     replica = tf.distribute.get_replica_context()
     count = tf.distribute.get_strategy().num_replicas_in_sync  # 1 outside of the scope
-    reductions = {getattr(one, "reduction", _OF_ROWS) for one in keras.tree.flatten(model.loss)}
-    if count == 1 or reductions not in ({_OF_ROWS}, {_OF_WEIGHTS}):
+    reductions = {getattr(one, "reduction", "mean") for one in keras.tree.flatten(model.loss)}
+    of_rows = reductions <= _OF_ROWS
+    if count == 1 or not (of_rows or reductions == _OF_WEIGHTS):
         return compute(sample_weight)
     if replica is None:  # in the scope, but of all rows
         return count * compute(sample_weight)
     rows = part = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], "float32")
-    if reductions == {_OF_WEIGHTS} and sample_weight is not None:
+    if not of_rows and sample_weight is not None:
         part = tf.reduce_sum(tf.cast(sample_weight, "float32"))
     all_rows, whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, [rows, part])
     share = tf.math.divide_no_nan(count * part, whole)
-    if reductions == {_OF_ROWS}:  # so that the losses of several outputs are told right too
+    if of_rows:  # so that the losses of several outputs are told right too
         weights = tf.ones(1) if sample_weight is None else sample_weight
-        loss = compute(keras.tree.map_structure(lambda one: share * one, weights))
+        weights = keras.tree.map_structure(lambda one: share * tf.cast(one, "float32"), weights)
+        loss = compute(weights)
     else:
         loss = share * compute(sample_weight)
     loss = tf.reduce_sum(loss)  # without a graph Keras' loss of no rows is no scalar
@@ -101,4 +103,4 @@ def loss_across_replicas(
     return loss + tf.stop_gradient(shown - loss)
 
 
-_OF_ROWS, _OF_WEIGHTS = "sum_over_batch_size", "mean_with_sample_weight"
+_OF_ROWS, _OF_WEIGHTS = {"sum_over_batch_size", "mean"}, {"mean_with_sample_weight"}

@@ -48,11 +48,11 @@ EXAMPLES: dict[str, tuple] = {
 }
 
 
-def make(subject):
+def make(subject, dropout=0.0):
     keras.utils.set_random_seed(0)
     sizes = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
     sizes |= {"vocab_size": len(WORDS), "max_length": 12, "initializer_range": 0.3}
-    encoder = BertEncoder(EncoderConfig(dropout=0.0, attention_dropout=0.0, **sizes))
+    encoder = BertEncoder(EncoderConfig(dropout=dropout, attention_dropout=dropout, **sizes))
     given: dict[str, Any] = {"tokenizer": WordPieceTokenizer.from_vocabulary(WORDS)}
     if subject == "tags":
         return TokenClassifier(["O", "B"], encoder, **given, dropout=0.0)
@@ -89,6 +89,18 @@ def fit(model, subject, callbacks=(), folder=None, **recipe):
         resume=folder,
         recipe=Recipe(batch_size=4, learning_rate=0.01, **recipe),
     ).history
+
+
+def fit_by_hand(model, reduction):
+    """As Keras trains it, on token ids with a weight of each row."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    ids = np.random.default_rng(0).integers(5, len(WORDS), (len(TEXTS), 5)).astype("int32")
+    weights = np.arange(1, len(TEXTS) + 1)  # whole numbers, as a person writes them
+    options = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0}
+    examples = {"input_word_ids": ids}, np.array(LABELS)
+    history = model.fit(*examples, sample_weight=weights, **options).history
+    return {"loss": flat(history["loss"]), "weights": flat(model.get_weights())}
 
 
 def flat(values):
@@ -170,15 +182,26 @@ def on_devices(count):
             yield
 
 
-def run(subject, devices, made_outside=False, only_used=False, stop=None, **options):
+def run(
+    subject,
+    devices,
+    made_outside=False,
+    only_used=False,
+    by_hand=None,
+    stop=None,
+    dropout=0.0,
+    **options,
+):
     model = make(subject) if made_outside else None
     with on_devices(devices):
         if only_used:
             return refusals(model)
+        if by_hand is not None:
+            return fit_by_hand(make(subject), by_hand)
         if stop is not None:
             with contextlib.suppress(ConnectionError):
                 fit(make(subject), subject, [Stop(stop)], **options)
-        return numbers(model or make(subject), subject, **options)
+        return numbers(model or make(subject, dropout), subject, **options)
 
 
 def main():

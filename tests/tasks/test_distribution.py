@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 
 from kerasformer.errors import UserError
@@ -19,6 +20,7 @@ SCRIPT = Path(__file__).with_name("distributed.py")
 ON_JAX = keras.backend.backend() == "jax"
 # Compiling those of other tasks takes minutes there; how rows are divided is the same for all.
 SUBJECTS = ("texts",) if ON_JAX else ("texts", "frozen", "pairs", "tags", "answers", "masked")
+REDUCTIONS = ("sum_over_batch_size", "mean")
 
 # With graphs, and with the collectives that tf.distribute adds by where it is not told otherwise.
 IN_GRAPHS = """
@@ -110,6 +112,13 @@ def results(tmp_path_factory):
             ("resumed on 3", "texts", 3, folder),
             ("accumulated", "texts", 3, {"accumulate": 2}),
         ]
+        rows += [
+            (f"{reduction} on {count}", "texts", count, {"by_hand": reduction})
+            for reduction in REDUCTIONS
+            for count in (None, 3)
+        ]
+        dropped = [("dropped on 1", None), ("dropped on 3", 3), ("dropped again", 3)]
+        rows += [(name, "texts", count, {"dropout": 0.3}) for name, count in dropped]
     return printed([start(SCRIPT, devices=3)], rows)[0]
 
 
@@ -125,6 +134,20 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_three_devices_compute_what_one_does(results, subject):
     assert_equal(results[f"{subject} on 3"], results[f"{subject} on None"])
+
+
+@pytest.mark.backend("tensorflow")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_whole_numbers_weigh_the_rows_of_three_devices_as_of_one(results, reduction):
+    assert_equal(results[f"{reduction} on 3"], results[f"{reduction} on None"])
+
+
+@pytest.mark.backend("tensorflow")
+def test_dropout_of_three_devices_follows_the_seed_but_is_not_that_of_one(results):
+    one, three, again = (results[f"dropped {name}"] for name in ("on 1", "on 3", "again"))
+    assert three == again
+    assert all(np.isfinite(values).all() for values in three.values())
+    assert three["loss"] != pytest.approx(one["loss"], rel=1e-3)
 
 
 @pytest.mark.backend("tensorflow")
