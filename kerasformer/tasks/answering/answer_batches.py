@@ -95,8 +95,13 @@ class ContextWindows:
         offsets[column : column + count] = own[first : first + count]
         return offsets
 
-    def warn_of_cut(self, positions: np.ndarray, answers: Sequence[Sequence[Located]]) -> None:
-        """Warns of answers that no window has all of, which are then trained on as if none."""
+    def check_trained(self, positions: np.ndarray, answers: Sequence[Sequence[Located]]) -> None:
+        """Warns of answers that no window has all of, which are then trained on as if none.
+
+        Raises:
+            UserError: The tokenizer makes no token of an answer.
+        """
+        self._refuse_untokenized(answers)
         has_answer = np.zeros(len(answers), bool)
         has_answer[self.questions[positions.any(axis=1)]] = True
         cut = [i for i, given in enumerate(answers) if given and not has_answer[i]]
@@ -115,8 +120,7 @@ class ContextWindows:
             for offsets, given in zip(self.offsets, answers, strict=True)
         ]
 
-    def refuse_untokenized(self, answers: Sequence[Sequence[Located]]) -> None:
-        """Raises a UserError for an answer of which the tokenizer makes no token."""
+    def _refuse_untokenized(self, answers):
         for question, span in enumerate(self._spans(answers)):
             if span and span[0] > span[1]:
                 raise UserError(

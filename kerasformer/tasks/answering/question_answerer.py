@@ -200,8 +200,7 @@ class QuestionAnswerer(FrozenVectors):
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         data: Any = super()._training_batches(examples, batch_size, **options)
         if options.get("seed") is not None:  # not of what is evaluated on
-            data.windows.refuse_untokenized(examples.labels)
-            data.windows.warn_of_cut(data.labels, examples.labels)
+            data.windows.check_trained(data.labels, examples.labels)
         return data
 
     def _feature_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
