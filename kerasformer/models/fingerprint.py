@@ -21,7 +21,7 @@ def rows_fingerprint(weights: Iterable) -> str:
     >>> rows_fingerprint([one]) == rows_fingerprint([other])
     True
     """
-    return fingerprint({}, (w[0] if len(w.shape) > 1 else w for w in weights), [])
+    return fingerprint({}, (w[0] if len(w.shape) > 1 else w[...] for w in weights), [])
 
 
 def fingerprint(settings: dict, weights: Iterable, texts: Iterable[str]) -> str:
