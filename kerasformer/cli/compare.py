@@ -95,8 +95,7 @@ def add_options(command):
 def run(arguments):
     """Runs the command."""
     from kerasformer.compare import compare
-    from kerasformer.compare.report import Findings, format_summary, load_record
-    from kerasformer.compare.report.program import program
+    from kerasformer.compare.report import Findings, format_summary, load_record, usage
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     try:
@@ -105,7 +104,7 @@ def run(arguments):
         raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
     findings = Findings(load_record(folder))
     show(format_summary(findings))
-    usage = program(findings, folder)
-    if usage:
-        show(f"\nTo use the best arm, in Python:\n\n{usage}")
+    program = usage(findings, folder)
+    if program:
+        show(f"\nTo use the best arm, in Python:\n\n{program}")
     show(f"\nThe report: {folder / 'report.html'}")

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from kerasformer.cli import main
 from kerasformer.compare import Settings, arms_of, compare, runner
-from kerasformer.compare.report import load_record, usage
+from kerasformer.compare.report import Findings, load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
@@ -128,7 +128,8 @@ def with_best(record, best):
 )
 def test_the_program_for_the_best_arm_runs(whole, arm, with_model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    program = usage(with_best(load_record(whole[0]), arm), whole[0] if with_model else tmp_path)
+    findings = Findings(with_best(load_record(whole[0]), arm))
+    program = usage(findings, whole[0] if with_model else tmp_path)
     assert ("load_dataset" in program) is (not with_model or arm == "tfidf")
     exec(program, {})
     assert capsys.readouterr().out.splitlines()[-1].strip("[]'") in ("good", "bad")
@@ -154,8 +155,8 @@ def test_the_page_says_how_to_use_the_best_arm(whole):
 def test_nothing_learned_is_nothing_to_use(whole, tmp_path):
     record = load_record(whole[0])
     record["arms"] = {"majority": record["arms"]["majority"]}
-    assert usage(record, whole[0]) is None
-    assert usage({**record, "arms": {}}, tmp_path) is None
+    assert usage(Findings(record), whole[0]) is None
+    assert usage(Findings({**record, "arms": {}}), tmp_path) is None
 
 
 def interrupted(folder, *options):

@@ -7,7 +7,7 @@ from kerasformer.compare.report.chance import LEAST_SEEDS, SIGNIFICANT, SPREADS_
 from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
 from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.plots import histories, validates
-from kerasformer.compare.report.program import program
+from kerasformer.compare.report.program import usage
 from kerasformer.compare.report.summary import percent_estimate
 from kerasformer.compare.report.tables import (
     ABOUT_TABLE_7,
@@ -45,7 +45,7 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         best=best,
         verdict=findings.verdict,
         tiles=_tiles(findings),
-        notes=notes(record),
+        notes=notes(findings),
         quality_columns=quality_columns(quality),
         cost_columns=cost_columns(quality),
         behind={arm.key: behind(findings, arm) for arm in arms},
@@ -59,7 +59,7 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         split_rows=_split_rows(record["data"]),
         **(_classes(findings) if quality.has_classes else {}),
         command=Settings.make(**record["settings"]).command(),
-        usage=program(findings, folder),
+        usage=usage(findings, folder),
         kept=best is not None and (folder / MODELS / best.key).is_dir(),
         spreads_to_win=SPREADS_TO_WIN,
         least_seeds=LEAST_SEEDS,

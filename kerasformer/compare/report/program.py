@@ -27,16 +27,11 @@ model.fit(data.train.words, data.train.tags)
 }
 
 
-def usage(record: dict, folder) -> str | None:
+def usage(findings: Findings, folder) -> str | None:
     """Python that does what the best arm does; None where no arm learned anything.
 
     It loads the model that `folder`, that of the comparison, holds, or else trains it.
     """
-    return program(Findings(record), folder)
-
-
-def program(findings: Findings, folder) -> str | None:
-    """As `usage`."""
     record, best = findings.record, findings.best
     if best is None or not best.row.learns:
         return None

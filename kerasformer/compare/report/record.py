@@ -28,8 +28,11 @@ def load_record(path) -> dict:
     return record
 
 
-def validate_record(record: dict) -> None:
+def validate_record(record: dict) -> Findings:
     """Checks that a record has this version's format and that its runs can be read.
+
+    Returns:
+        What it says.
 
     Raises:
         UserError: It has another format, lacks a key, or is damaged.
@@ -55,9 +58,11 @@ format 3: use the version that wrote it.
             f"The record lacks {', '.join(missing)}: run kerasformer compare again to write it."
         )
     try:
-        option_rows(Findings(record))
+        findings = Findings(record)
+        option_rows(findings)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"The record is damaged ({type(error).__name__}: {error}): run kerasformer compare "
             "again to write it."
         ) from error
+    return findings

@@ -11,7 +11,6 @@ from kerasformer.compare.report.summary import (
     number_estimate,
     percent_estimate,
     rate_estimate,
-    summarize,
 )
 from kerasformer.compare.settings import Settings
 from kerasformer.formatting import MISSING, in_markdown, percent, printable, shorten
@@ -85,9 +84,9 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
     return rows
 
 
-def notes(record: dict) -> list[str]:
+def notes(findings: Findings) -> list[str]:
     """Caveats to read before the numbers: an interrupted, partial or shortened run."""
-    sentences = []
+    sentences, record = [], findings.record
     arms, settings = record["arms"], Settings.make(**record["settings"])
     if record["status"] == "interrupted":
         sentences.append("The run was interrupted: what had finished by then is shown.")
@@ -96,7 +95,7 @@ def notes(record: dict) -> list[str]:
         sentences.append(f"No results of: {', '.join(absent)}.")
     short = [
         f"{arm.title} with {len(arm.seeds)}"
-        for arm in summarize(record)
+        for arm in findings.arms
         if len(arm.seeds) < len(settings.seeds) and not arm.row.deterministic
     ]
     if short:
@@ -139,7 +138,7 @@ def markdown_table(findings: Findings) -> str:
     verdict = findings.verdict
     parts = [f"# {in_markdown(describe_data(findings))}", f"**{in_markdown(verdict.headline)}**"]
     parts += [in_markdown(" ".join(verdict.details))] if verdict.details else []
-    parts += [f"> {in_markdown(note)}" for note in notes(findings.record)]
+    parts += [f"> {in_markdown(note)}" for note in notes(findings)]
     if findings.arms:
         columns = quality_columns(findings.quality) + cost_columns(findings.quality)
         rows = [["Arm", "Seeds", *(column[2] for column in columns), "Behind, points"]]
@@ -173,7 +172,7 @@ def format_summary(findings: Findings) -> str:
     sentences = [
         verdict.headline,
         *verdict.details,
-        *(f"Note: {note}" for note in notes(findings.record)),
+        *(f"Note: {note}" for note in notes(findings)),
     ]
     lines += map(printable, sentences)
     if findings.best and findings.best.errors:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.record import validate_record
 from kerasformer.compare.report.tables import markdown_table
 from kerasformer.files import write_whole, writing
@@ -26,27 +25,26 @@ def write_report(record: dict, folder) -> list[Path]:
         UserError: The record is damaged, the extra `compare` is not installed, or the folder
             cannot be written to.
     """
-    validate_record(record)
-    folder = Path(folder)
-    files = _render(record, folder)
+    findings, folder = validate_record(record), Path(folder)
+    files = _render(findings, folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         return [write_whole(folder / name, content) for name, content in files.items()]
 
 
-def _render(record, folder):
+def _render(findings, folder):
     """The content of every file by its name."""
     from kerasformer.compare.report import confusion, html, plots
     from kerasformer.plots.figures import plot_style, png
 
-    findings = Findings(record)
     with plot_style():
         images = {
             "quality_vs_time": png(plots.quality_against_time(findings)),
             "learning_curves": png(plots.learning_curves(findings)),
         }
         if findings.quality.has_classes:
-            matrices = confusion.confusion_matrices(findings.arms, record["data"]["class_names"])
+            names = findings.record["data"]["class_names"]
+            matrices = confusion.confusion_matrices(findings.arms, names)
             images["confusion_matrices"] = png(matrices)
     return {
         # A lone surrogate, which JSON allows in a name, becomes a question mark.

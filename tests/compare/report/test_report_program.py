@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from kerasformer.compare.arms import arms_of
-from kerasformer.compare.report import usage
+from kerasformer.compare.report import Findings, usage
 from kerasformer.compare.settings import MODELS
 
 SOURCES = {"classification": "reviews", "pairs": "pairs", "tagging": "tagged", "answering": "asked"}
@@ -43,7 +43,7 @@ def test_the_program_for_the_best_arm_runs(
     record, task, arm, tmp_path, monkeypatch, capsys, without_graphs
 ):
     monkeypatch.chdir(tmp_path)
-    program = usage(record(task, arm), tmp_path)
+    program = usage(Findings(record(task, arm)), tmp_path)
     exec(program, {})
     answer = capsys.readouterr().out.splitlines()[-1]
     assert answer.startswith(ANSWERS[task])
@@ -51,7 +51,7 @@ def test_the_program_for_the_best_arm_runs(
         assert arm in ("tfidf", "frequent_tag")  # which no format can save
         return
     shutil.move(tmp_path / "my-model", tmp_path / MODELS / arm)  # as if it had been kept
-    program = usage(record(task, arm), tmp_path)
+    program = usage(Findings(record(task, arm)), tmp_path)
     assert "load_dataset" not in program
     exec(program, {})
     assert capsys.readouterr().out.splitlines()[-1] == answer
@@ -66,7 +66,7 @@ def test_tags_that_mark_no_entities_are_asked_for_as_they_are(record, tmp_path):
         of_options = [option["metrics"] for option in run.get("options", [])]
         for metrics in (run["metrics"], *of_options):
             metrics["accuracy"] = metrics["f1"]
-    program = usage(parts, tmp_path)
+    program = usage(Findings(parts), tmp_path)
     assert ".entities" not in program
     assert program.endswith('print(model.tag([["A", "text", "of", "yours", "."]]))')
 
@@ -78,9 +78,9 @@ def test_the_layers_are_those_that_most_seeds_chose(record, tmp_path):
     chosen = ["last", "weighted_all", "last", "embeddings"]
     entry["runs"] = [run | {"seed": i, "chosen": name} for i, name in enumerate(chosen)]
     entry["settings"]["layers"] = "embeddings"
-    assert "layers='last'" in usage(parts, tmp_path)
+    assert "layers='last'" in usage(Findings(parts), tmp_path)
 
 
 def test_what_learns_nothing_has_no_program(record, tmp_path):
-    assert usage(record("answering", "sliding_window"), tmp_path) is None
-    assert usage(record("pairs", "majority"), tmp_path) is None
+    assert usage(Findings(record("answering", "sliding_window")), tmp_path) is None
+    assert usage(Findings(record("pairs", "majority")), tmp_path) is None

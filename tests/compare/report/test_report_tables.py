@@ -63,14 +63,14 @@ def test_a_difference_that_may_be_chance_is_marked(make_record):
 
 
 def test_a_whole_run_needs_no_notes(make_record):
-    assert notes(make_record()) == []
+    assert notes(Findings(make_record())) == []
 
 
 def test_deterministic_arms_need_one_run_only(make_record):
     record = make_record()
     for key in ("majority", "tfidf"):
         record["arms"][key]["runs"] = record["arms"][key]["runs"][:1]
-    assert notes(record) == []
+    assert notes(Findings(record)) == []
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_deterministic_arms_need_one_run_only(make_record):
 def test_shortened_runs_say_so(make_record, change, expected):
     record = make_record()
     record["settings"] |= change
-    assert len(notes(record)) == 1
-    assert expected in notes(record)[0]
+    assert len(notes(Findings(record))) == 1
+    assert expected in notes(Findings(record))[0]
 
 
 def test_interrupted_runs_say_what_is_missing(make_record):
@@ -97,7 +97,7 @@ def test_interrupted_runs_say_what_is_missing(make_record):
     del record["arms"]["fine_tuned"]
     record["arms"]["frozen"]["runs"] = record["arms"]["frozen"]["runs"][:1]
     record["arms"]["scratch"]["runs"] = record["arms"]["scratch"]["runs"][:2]
-    found = notes(record)
+    found = notes(Findings(record))
     assert "interrupted" in found[0]
     assert found[1:] == [
         "No results of: fine_tuned.",
@@ -112,7 +112,7 @@ def test_seeds_that_did_not_fit_in_the_time_say_how_to_train_them(make_record):
     record = make_record()
     record["settings"]["minutes"] = 8
     record["arms"]["fine_tuned"]["runs"] = record["arms"]["fine_tuned"]["runs"][:1]
-    (note,) = notes(record)
+    (note,) = notes(Findings(record))
     assert "Fine-tuned all-MiniLM-L6-v2 with 1. More would have taken longer than 8 minutes" in note
     assert "--seeds 3 trains them all" in note
 
