@@ -259,7 +259,8 @@ def test_the_features_of_any_layers_follow_from_those_of_all(layers, data):
     assert np.shares_memory(features, states) == (layers not in ([0, -1], "sum_last_four"))
     counts = list(map(len, data[0]))
     logits = np.concatenate(model.predict(data[0]))
-    np.testing.assert_allclose(feature_logits(model, features, counts), logits, atol=1e-5)
+    of_features = np.concatenate(feature_logits(model, features, counts))
+    np.testing.assert_allclose(of_features, logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("blocks", range(1, 6))

@@ -3,8 +3,6 @@
 import time
 from typing import ClassVar
 
-import numpy as np
-
 from kerasformer.compare.methods.tagging import FineTuned
 from kerasformer.formatting import joined
 
@@ -88,8 +86,7 @@ class Frozen(FineTuned):
 
         def metrics(split):
             counts = list(map(len, self.splits[split].words))
-            logits = feature_logits(model, features[split], counts)
-            tagged = self.tagged(np.split(logits, np.cumsum(counts)[:-1]))
+            tagged = self.tagged(feature_logits(model, features[split], counts))
             return self.metrics(self.splits[split], tagged.tags)
 
         validation = metrics("validation")[main]

@@ -27,15 +27,12 @@ def word_features(
 
 def feature_logits(
     model: "TokenClassifier", features: np.ndarray, counts: Sequence[int]
-) -> np.ndarray:
-    """The logits of words that have vectors already, float32 `[words, classes]`.
+) -> list[np.ndarray]:
+    """The logits of words that have vectors already, float32 `[words, classes]` of each sentence.
 
     Args:
         model: The model.
         features: float `[words, ...]`, what `features` of the model gives.
         counts: How many of these words each sentence has.
     """
-    data = WordFeatureBatches(features, counts, batch_size=_BATCH)
-    logits = np.zeros((len(features), len(model.class_names)), "float32")
-    predict_each(model, data, data.keeper(logits), verbose=0)
-    return logits
+    return model._outputs(WordFeatureBatches(features, counts, batch_size=_BATCH), 0, None)
