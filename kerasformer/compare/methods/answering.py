@@ -10,7 +10,7 @@ from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
 from kerasformer.formatting import shorten
 from kerasformer.training import answer_metrics, answer_scores
-from kerasformer.training.metrics.answers import best_threshold
+from kerasformer.training.metrics.answers import best_margin
 
 _NONE = "no answer"
 
@@ -21,7 +21,7 @@ class _Answers(Method):
     def judge(self, split, predictions):
         """`metrics`, `scores` and `errors` of predictions for a split."""
         given, sure = zip(*predictions, strict=True)
-        right = [[text for text, _ in answers] for answers in split.answers]
+        right = _texts(split.answers)
         scores = answer_metrics(given, right)
         exact, f1 = answer_scores(given, right)
         wrong = np.flatnonzero(exact == 0).tolist()
@@ -73,12 +73,14 @@ class SlidingWindow(_Answers):
 def _least_weight(found, answers):
     """The weight of a window from which on answering gives the highest F1; infinity for never."""
     answered = np.array(list(map(bool, answers)))
-    _, f1 = answer_scores([each.text for each in found], [[t for t, _ in own] for own in answers])
-    # Those of one weight are answered together or not at all.
-    against, which = np.unique([-each.weight for each in found], return_inverse=True)
-    gains = np.bincount(which, np.where(answered, f1, -1.0))
-    _, last = best_threshold(against, gains, float((~answered).sum()))
-    return np.inf if last is None else -against[last]
+    _, f1 = answer_scores([each.text for each in found], _texts(answers))
+    margin = best_margin([-each.weight for each in found], f1, answered)
+    return np.inf if margin is None else -margin
+
+
+def _texts(answers):
+    """The texts alone of the answers to each question."""
+    return [[text for text, _ in own] for own in answers]
 
 
 class _Network(_Answers, Network):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasformer.errors import UserError
-from kerasformer.training.metrics.answers import answer_scores, best_threshold
+from kerasformer.training.metrics.answers import answer_scores, best_margin
 
 _PAIRS = 1 << 22  # of first and last tokens, looked at together: this bounds memory
 
@@ -178,12 +178,9 @@ def tune_no_answer_threshold(
         raise ValueError("An answer has no margin: give those that no_answer=True ranks.")
     _, f1 = answer_scores([each.best.text for each in ranked], references)
     answered = np.array([bool(len(texts)) for texts in references])
-    # Questions of one margin are answered together. None that has an answer has an infinite one.
-    margins, which = np.unique([each.margin for each in ranked], return_inverse=True)
-    gains = np.bincount(which, np.where(answered, f1, -1.0))
-    gains[np.isinf(margins)] = 0.0
-    _, last = best_threshold(margins, gains, float((~answered).sum()))
-    return float(np.nextafter(margins[0], -np.inf) if last is None else margins[last])
+    margins = np.array([each.margin for each in ranked], "float64")
+    best = best_margin(margins, f1, answered)  # of an infinite one none has an answer
+    return float(np.nextafter(margins.min(), -np.inf)) if best is None else best
 
 
 def _spans(starts, ends, offsets, questions, n_best, longest):

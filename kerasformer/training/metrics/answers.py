@@ -122,6 +122,32 @@ def best_threshold(
     return float(totals[best]), int(order[best - 1]) if best else None
 
 
+def best_margin(margins: npt.ArrayLike, f1: np.ndarray, answered: np.ndarray) -> float | None:
+    """The highest margin for no answer at which to answer all the same, for the best F1.
+
+    Questions of one margin are answered together or not at all, and those of an infinite one gain
+    nothing by an answer.
+
+    Args:
+        margins: How much speaks against an answer of each question, float `[n]`.
+        f1: The F1 of its answer, float `[n]`.
+        answered: Whether it has an answer, bool `[n]`.
+
+    Returns:
+        The margin of the last question to answer, or None to answer none.
+
+    Example:
+
+    >>> best_margin([-2.0, -1.0], np.array([1.0, 0.0]), np.array([True, False]))
+    -2.0
+    """
+    of_all, which = np.unique(margins, return_inverse=True)
+    gains = np.bincount(which, np.where(answered, f1, -1.0))
+    gains[np.isinf(of_all)] = 0.0
+    _, last = best_threshold(of_all, gains, float((~answered).sum()))
+    return None if last is None else float(of_all[last])
+
+
 def _scores(predictions, references, second):
     """Exact match and F1 of each question, by the rules of version 2.0 if `second`, or of 1.1."""
     if len(predictions) != len(references):
