@@ -55,8 +55,7 @@ def set_dtype_policy():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.fixture
-def eager():
+def _without_graphs():
     """TensorFlow's functions run without a graph: making one takes longer than a few tiny steps."""
     if ON_JAX:
         yield
@@ -66,6 +65,11 @@ def eager():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+eager = pytest.fixture(_without_graphs, name="eager")
+# The same for all tests of a file, beside fixtures that they share.
+without_graphs = pytest.fixture(_without_graphs, scope="module", name="without_graphs")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A small labelled file for each task and a small pretrained folder for the comparisons."""
 
 import json
-import os
 
 import keras
 import numpy as np
@@ -112,16 +111,3 @@ def asked(tmp_path_factory):
     file = tmp_path_factory.mktemp("asked") / "asked.json"
     file.write_text(json.dumps({"version": "1.1", "data": articles}))
     return file
-
-
-@pytest.fixture(scope="module")
-def without_graphs():
-    """TensorFlow's functions run without a graph: making one takes longer than a few tiny steps."""
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)

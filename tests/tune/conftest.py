@@ -1,7 +1,5 @@
 """A small labelled file, a small pretrained folder, and trainings that take milliseconds."""
 
-import os
-
 import keras
 import pytest
 
@@ -34,16 +32,3 @@ def pretrained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny-bert")
     BertEncoder(config).save_pretrained(folder, WordPieceTokenizer.from_vocabulary(WORDS))
     return folder
-
-
-@pytest.fixture(scope="module")
-def without_graphs():
-    """TensorFlow's functions run without a graph: making one takes longer than a few tiny steps."""
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
