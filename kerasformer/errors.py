@@ -20,6 +20,10 @@ class UserError(ValueError):
         super().__init__(readable(sentence))
 
 
+class DivergenceError(UserError):
+    """The loss, the weights or the answers of a model are no finite numbers any more."""
+
+
 def require(module: str, extra: str):
     """Imports an optional dependency, or says which extra of kerasformer brings it.
 

@@ -22,7 +22,7 @@ from kerasformer.cli.options import (
 )
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
-from kerasformer.errors import UserError
+from kerasformer.errors import DivergenceError, UserError
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
@@ -90,8 +90,6 @@ def run(arguments):
                 if name in dataset.splits
             }
         except UserError as error:
-            from kerasformer.tasks.fitting.divergence import DivergenceError
-
             is_trained = is_trained and not isinstance(error, DivergenceError)
             if not (resume or is_trained):  # what is given next is something else to begin with
                 shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)

@@ -9,13 +9,13 @@ import keras
 import numpy as np
 
 from kerasformer.data.batches import Batches, filled
+from kerasformer.errors import DivergenceError
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import check_devices, is_first_process
 from kerasformer.models.distribution import replicas
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
-from kerasformer.tasks.fitting.divergence import DivergenceError
 
 
 def vectors_model(vectors: Callable[[dict[str, Any]], Any]) -> keras.Model:

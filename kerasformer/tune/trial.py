@@ -10,10 +10,9 @@ from typing import Any
 import keras
 
 from kerasformer.data.dataset import Dataset
-from kerasformer.errors import UserError
+from kerasformer.errors import DivergenceError, UserError
 from kerasformer.files import read_optional_json, write_whole
 from kerasformer.formatting import listed
-from kerasformer.tasks.fitting.divergence import DivergenceError
 from kerasformer.tasks.kinds import main_metric
 from kerasformer.transaction import finish_saving, saving
 from kerasformer.tune.progress import Progress

@@ -5,12 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.errors import UserError
+from kerasformer.errors import DivergenceError
 from kerasformer.models.finite import are_finite
-
-
-class DivergenceError(UserError):
-    """The loss, the weights or the answers of a model are no finite numbers any more."""
 
 
 class DivergenceCheck(keras.callbacks.Callback):
