@@ -121,11 +121,12 @@ def check_monitor(
     if not monitor or not all(map(_is_known, callbacks)):
         return
     names = sorted(task.get_metrics_result())
-    names += [f"val_{name}" for name in names] if validation else []
-    for one in callbacks:
-        if isinstance(one, ValidationScores) and monitor not in names:
+    scores = [one for one in callbacks if isinstance(one, ValidationScores)]
+    names += [f"val_{name}" for name in names] if validation or scores else []
+    for one in scores:
+        if monitor not in names:
             names += one.some_metrics()
-        if isinstance(one, ValidationScores) and monitor not in names:
+        if monitor not in names:
             names += one.metrics()  # some are only of examples that the first have none of
     if monitor not in names:
         raise unknown_metric(monitor, names)
