@@ -115,6 +115,13 @@ def load_data(settings: Settings) -> Dataset:
     dataset = load_dataset(settings.data, **options)
     if settings.task == "classification":
         say_joined(dataset.text_columns)
+    dataset = _limited(dataset, settings)
+    if settings.task == "tagging" and "frozen" in settings.arms:
+        dataset.with_validation()  # its layers are chosen on: refused now, or not at all
+    return dataset
+
+
+def _limited(dataset, settings):
     if settings.limit is None:
         return dataset
     if settings.test_limit is None:

@@ -161,6 +161,15 @@ def test_quick_with_too_many_tags_speaks_of_sentences(tmp_path):
         load_data(Settings.make(task="tagging", data=str(tmp_path / "many.conll"), quick=True))
 
 
+def test_layers_are_not_chosen_on_one_sentence(tmp_path):
+    for name, rows in (("train", "Ada B-person\ncodes O"), ("test", "Ada B-person\nsings O")):
+        (tmp_path / f"{name}.conll").write_text("\n\n".join([rows] * 4))
+    given = {"task": "tagging", "data": str(tmp_path)}
+    with pytest.raises(UserError, match="no two different sentences, so no validation split"):
+        load_data(Settings.make(**given))
+    assert len(load_data(Settings.make(**given, arms=["frequent_tag", "fine_tuned"])).train) == 4
+
+
 def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():
     for task in TASKS:
         for arm in arms_of(task).values():

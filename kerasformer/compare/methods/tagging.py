@@ -111,7 +111,9 @@ from kerasformer.compare.methods.frequent_tag import FrequentTagger"""
         return "model = FrequentTagger()"
 
 
-class _Network(Tags, Network):
+class OfTags(Tags, Network):
+    """An arm that trains a `TokenClassifier`."""
+
     task, names = "TokenClassifier", "tag_names"
     imports = "from kerasformer import TokenClassifier, load_dataset"
 
@@ -129,9 +131,9 @@ class _Network(Tags, Network):
         return Tagged(tags, [softmax(each).max(axis=-1, initial=0) for each in rows])
 
 
-class Scratch(_Network, FromScratch):
+class Scratch(OfTags, FromScratch):
     """A new encoder, trained on the data set alone."""
 
 
-class FineTuned(_Network, _FineTuned):
+class FineTuned(OfTags, _FineTuned):
     """A pretrained encoder with a new head, all of it trained."""

@@ -30,10 +30,11 @@ TABLE_7 = "Which layers a frozen encoder should give"
 ABOUT_TABLE_7 = (
     "Table 7 of the BERT paper (Devlin et al., 2019) on this data: a linear head on the vectors "
     "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
-    "is, with each seed, the option that was best on the validation split, or on a tenth of the "
-    "training sentences where there is none; the test split chose nothing. Options for which the "
-    "encoder has too few layers are left out. Each row's training time is that of its option; the "
-    "frozen arm's own is that of all options together."
+    "is, with each seed, the option that was best on the validation split; the test split chose "
+    "nothing. Where there is no validation split, each head is trained twice: without a tenth of "
+    "the training sentences, by which the option is chosen, and then on all of them to be tested. "
+    "Options for which the encoder has too few layers are left out. Each row's training time is "
+    "that of the head that is tested; the frozen arm's own contains the choice."
 )
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
