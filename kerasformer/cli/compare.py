@@ -72,7 +72,7 @@ _FLAGS = (
         f"a first look: {QUICK['limit']:,} examples to train on, at most "
         f"{QUICK['test_limit']:,} to test on, one seed",
     ),
-    ("--resume", "continue the interrupted comparison in --output, or else the latest one"),
+    ("--resume", "continue the unfinished comparison in --output, or else the latest one"),
 )
 
 

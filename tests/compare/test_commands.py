@@ -13,8 +13,8 @@ import kerasformer.compare
 from kerasformer.cli import _parser, main
 from kerasformer.cli.options import TASKS
 from kerasformer.compare import Settings, arms_of, compare
+from kerasformer.compare.inputs import load_data
 from kerasformer.compare.report import load_record
-from kerasformer.compare.runner import load_data
 from kerasformer.compare.settings import DTYPES
 from kerasformer.errors import UserError
 

@@ -86,11 +86,14 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
 
 
 def notes(findings: Findings) -> list[str]:
-    """Caveats to read before the numbers: an interrupted, partial or shortened run."""
+    """Caveats to read before the numbers: an interrupted, failed or shortened run."""
     sentences, record = [], findings.record
     arms, settings = record["arms"], Settings.make(**record["settings"])
     if record["status"] == "interrupted":
         sentences.append("The run was interrupted: what had finished by then is shown.")
+    if record["status"] == "failed":
+        arm, message = record["error"]["arm"], record["error"]["message"]
+        sentences.append(f"{arm} failed, what had finished by then is shown: {message}")
     absent = [key for key in settings.arms if not arms.get(key, {}).get("runs")]
     if absent:
         sentences.append(f"No results of: {', '.join(absent)}.")
