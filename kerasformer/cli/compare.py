@@ -66,7 +66,10 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     ("--output", "DIR", "output folder (default: a new one under results/)", {}),
 )
 _FLAGS = (
-    ("--keep-models", "save the model of each arm's first seed in DIR/models"),
+    (
+        "--keep-models",
+        "save the first seed's model of each arm that trains a transformer in DIR/models",
+    ),
     (
         "--quick",
         f"a first look: {QUICK['limit']:,} examples to train on, at most "

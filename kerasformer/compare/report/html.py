@@ -7,7 +7,7 @@ from kerasformer.compare.report.chance import LEAST_SEEDS, SIGNIFICANT, SPREADS_
 from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
 from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.plots import histories, validates
-from kerasformer.compare.report.program import usage
+from kerasformer.compare.report.program import can_be_kept, kept_model, usage
 from kerasformer.compare.report.summary import percent_estimate
 from kerasformer.compare.report.tables import (
     ABOUT_TABLE_7,
@@ -20,7 +20,7 @@ from kerasformer.compare.report.tables import (
     quality_columns,
 )
 from kerasformer.compare.report.verdict import costs
-from kerasformer.compare.settings import MODELS, Settings
+from kerasformer.compare.settings import Settings
 from kerasformer.formatting import multiple, percent, plain, points, shorten
 from kerasformer.plots.labels import drawable
 from kerasformer.plots.page import environment
@@ -60,7 +60,8 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         **(_classes(findings) if quality.has_classes else {}),
         command=Settings.make(**record["settings"]).command(),
         usage=usage(findings, folder),
-        kept=best is not None and (folder / MODELS / best.key).is_dir(),
+        kept=kept_model(findings, folder) is not None,
+        can_be_kept=best is not None and can_be_kept(best),
         spreads_to_win=SPREADS_TO_WIN,
         least_seeds=LEAST_SEEDS,
         significant=SIGNIFICANT,
