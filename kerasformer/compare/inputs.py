@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasformer.checkpoints.source_files import digests
 from kerasformer.compare.arms import arms_of
-from kerasformer.compare.settings import Settings
+from kerasformer.compare.settings import BEFORE_LIMIT, Settings
 from kerasformer.data import load_dataset
 from kerasformer.data.columns import say_joined
 from kerasformer.data.dataset import Dataset
@@ -23,14 +23,30 @@ def load_data(settings: Settings) -> Dataset:
     if settings.task == "classification":
         say_joined(dataset.text_columns)
     dataset = _limited(dataset, settings)
+    if settings.task == "answering" and not any(dataset.train.answers):
+        raise UserError(
+            f"No training question of {dataset.name} has an answer, so there is nothing to learn: "
+            "give some that have one."
+        )
     if settings.task == "tagging" and "frozen" in settings.arms:
         dataset.with_validation()  # its layers are chosen on: refused now, or not at all
     return dataset
 
 
 def _limited(dataset, settings):
+    """The data set as the limits have it; how large its splits were is in the provenance."""
     if settings.limit is None:
         return dataset
+    limited = _sampled(dataset, settings)
+    before, after = (
+        {name: len(split) for name, split in each.splits.items()} for each in (dataset, limited)
+    )
+    if before != after:
+        limited.provenance[BEFORE_LIMIT] = before
+    return limited
+
+
+def _sampled(dataset, settings):
     if settings.test_limit is None:
         return dataset.limited(settings.limit)
     tested = {"test": dataset.test}

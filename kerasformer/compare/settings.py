@@ -14,6 +14,8 @@ DTYPES = ("float32", "mixed_bfloat16")
 QUICK = {"limit": 800, "test_limit": 1_000, "seeds": 1}
 # The folder, within that of the comparison, of the models that were kept.
 MODELS = "models"
+# Where the provenance of the data keeps how large its splits were, if they were limited.
+BEFORE_LIMIT = "examples_before_limit"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the comparison prints for people to run: commands and programs."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -168,6 +169,16 @@ def test_layers_are_not_chosen_on_one_sentence(tmp_path):
     with pytest.raises(UserError, match="no two different sentences, so no validation split"):
         load_data(Settings.make(**given))
     assert len(load_data(Settings.make(**given, arms=["frequent_tag", "fine_tuned"])).train) == 4
+
+
+def test_questions_without_any_answer_are_not_compared(asked, tmp_path):
+    content = json.loads(asked.read_text())
+    for article in content["data"]:
+        for question in article["paragraphs"][0]["qas"]:
+            question |= {"answers": [], "is_impossible": True}
+    (tmp_path / "none.json").write_text(json.dumps(content | {"version": "v2.0"}))
+    with pytest.raises(UserError, match=r"^No training question of none has an answer, so there"):
+        load_data(Settings.make(task="answering", data=str(tmp_path / "none.json")))
 
 
 def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():

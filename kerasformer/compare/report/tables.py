@@ -12,8 +12,8 @@ from kerasformer.compare.report.summary import (
     percent_estimate,
     rate_estimate,
 )
-from kerasformer.compare.settings import Settings
-from kerasformer.formatting import MISSING, in_markdown, percent, printable, shorten
+from kerasformer.compare.settings import BEFORE_LIMIT, Settings
+from kerasformer.formatting import MISSING, in_markdown, joined, percent, printable, shorten
 
 # Measure, how to write it, heading, and a short heading for what the terminal has room for.
 COST = (
@@ -110,15 +110,15 @@ def notes(findings: Findings) -> list[str]:
             text += f" More would have taken longer than {settings.minutes:g} minutes;"
             text += f" --seeds {seeds} trains them all."
         sentences.append(text)
-    if settings.test_limit:
-        sentences.append(
-            f"Only about {settings.limit:,} examples were used to train, and at most "
-            f"{settings.test_limit:,} to test."
-        )
-    elif settings.limit:
-        sentences.append(f"Only about {settings.limit:,} examples were used.")
-    if settings.epochs:
-        sentences.append(f"Epochs were set to {settings.epochs:,} instead of each arm's default.")
+    data = record["data"]
+    whole = data["provenance"].get(BEFORE_LIMIT, {})
+    used = {name: data["splits"][name]["examples"] for name in whole}
+    less = [f"{used[name]:,} of {n:,} {name}" for name, n in whole.items() if used[name] < n]
+    if less:
+        sentences.append(f"Only {joined(less)} {findings.quality.examples} were used.")
+    told = [arm.title for arm in findings.arms if arm.row.has_epochs]
+    if settings.epochs and told:
+        sentences.append(f"The epochs of {joined(told)} were set to {settings.epochs:,}.")
     return sentences
 
 
