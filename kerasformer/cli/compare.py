@@ -97,15 +97,14 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
-    from kerasformer.compare import compare
-    from kerasformer.compare.report import Findings, format_summary, load_record, usage
+    from kerasformer.compare.report import format_summary, usage
+    from kerasformer.compare.runner import compare_and_find
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     try:
-        folder = compare(**options)
+        folder, findings = compare_and_find(**options)
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
-    findings = Findings(load_record(folder))
     show(format_summary(findings))
     program = usage(findings, folder)
     if program:

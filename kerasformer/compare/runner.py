@@ -17,7 +17,7 @@ from kerasformer.compare.arms import arms_of
 from kerasformer.compare.inputs import changed_files, identify_model, load_data
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.quality import quality_of
-from kerasformer.compare.report import load_record, write_report
+from kerasformer.compare.report import Findings, load_record, validate_record, write_findings
 from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.compare.worker import KEPT, work
@@ -61,6 +61,11 @@ def compare(output=None, resume=False, **settings) -> Path:
     >>> compare(data="reviews.csv", seeds=1, arms=["tfidf", "fine_tuned"])  # doctest: +SKIP
     PosixPath('results/compare-reviews-20260102-030405')
     """
+    return compare_and_find(output, resume, **settings)[0]
+
+
+def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findings]:
+    """`compare`, and what it found."""
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         # An arm's process, which imports the script that called this.
         raise UserError(
@@ -98,8 +103,7 @@ def compare(output=None, resume=False, **settings) -> Path:
             f"{joined(changed)}): start a new comparison."
         )
     with only_writer(folder, "comparison"):
-        _run_arms(record, dataset, asked, folder)
-    return folder
+        return folder, _run_arms(record, dataset, asked, folder)
 
 
 def _run_arms(record, dataset, settings, folder):
@@ -125,16 +129,16 @@ def _run_arms(record, dataset, settings, folder):
         record["status"] = "complete"
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_continue(record, folder)) from None
-    except Exception:
-        if record["arms"]:
-            say(f"kerasformer: {_how_to_continue(record, folder)}.")
-        raise
     finally:
         if record["arms"]:
             _write_record(record, folder)
-            write_report(record, folder)
+            findings = validate_record(record)
+            write_findings(findings, folder)
+            if record["status"] == "failed":
+                say(f"kerasformer: {_how_to_continue(record, folder)}.")
         else:  # nothing to resume
             shutil.rmtree(folder / KEPT, ignore_errors=True)
+    return findings
 
 
 @contextlib.contextmanager

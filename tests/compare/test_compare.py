@@ -351,7 +351,7 @@ def test_killed_at_any_step_it_begins_again_or_goes_on(reviews, tmp_path, monkey
         runner._write_record(record, folder)
 
     monkeypatch.setattr(runner, "_run_arm", run_arm)  # without a process of its own
-    monkeypatch.setattr(runner, "write_report", lambda *_: None)
+    monkeypatch.setattr(runner, "write_findings", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     begun = []
     for step in range(1, 50):
