@@ -77,6 +77,11 @@ def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findi
     folder = Path(output) if output is not None else None
     if resume:
         folder = folder or _latest_unfinished()
+        if not folder.exists():
+            raise UserError(
+                f"There is no folder {folder} whose comparison could be continued: check --output, "
+                "or leave --resume out."
+            )
         if not (folder / "record.json").exists():
             raise UserError(
                 f"{folder} has no record.json, as no run in it had finished: start the comparison "

@@ -419,7 +419,7 @@ CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
         (CSV.encode(), ["--seeds", "0"], "seeds"),
         (CSV.encode(), ["--pretrained", "all-MiniLM-L6-v3"], "all-MiniLM-L6-v2"),
         (CSV.encode(), ["--pretrained", "./no/such/model"], "no/such/model"),
-        (CSV.encode(), ["--resume"], "record.json"),
+        (CSV.encode(), ["--resume"], "There is no folder .*out whose comparison"),
         (
             CSV.encode(),
             ["--task", "tagging", "--arms", "tfidf"],

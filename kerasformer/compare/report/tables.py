@@ -52,11 +52,12 @@ def cost_columns(quality: Quality) -> list[tuple]:
 
 
 def behind(findings: Findings, arm: ArmSummary) -> str:
-    """How many points an arm is behind the best: "best", "−6.8", or by chance "≈ −0.4"."""
+    """How many points an arm is behind the best: "best", "−6.8", or by chance "≈ −0.4", "≈ 0.0"."""
     if findings.best is None or arm is findings.best:
         return "best"
     gap = findings.gap(findings.best, arm)
-    return f"{'≈ ' if gap.is_chance else ''}−{percent(gap.lead)}"
+    less = percent(-gap.lead).replace("-", "−")
+    return f"≈ {less}" if gap.is_chance else less
 
 
 def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:

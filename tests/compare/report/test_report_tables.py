@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 
 from kerasformer.compare.inputs import load_data
-from kerasformer.compare.report import Findings, format_summary
+from kerasformer.compare.report import Findings, format_summary, write_report
 from kerasformer.compare.report.tables import behind, markdown_table, notes, option_rows
 from kerasformer.compare.settings import Settings
 
@@ -62,6 +62,19 @@ def test_a_difference_that_may_be_chance_is_marked(make_record):
     shown = {arm.key: behind(findings, arm) for arm in findings.arms}
     assert shown == {"scratch": "−11.0", "frozen": "≈ −1.0", "fine_tuned": "best"}
     assert "≈ marks a difference that is within what other seeds" in markdown_table(findings)
+
+
+def test_what_rounds_to_zero_has_no_sign(make_record, tmp_path):
+    mains = {"tfidf": [0.6001], "fine_tuned": [0.6]}
+    record = make_record(arms=("tfidf", "fine_tuned"), seeds=(0,), mains=mains, n=10_000)
+    findings = Findings(record)
+    assert 0 < findings.verdict.gap.lead < 0.0005
+    texts = [format_summary(findings), markdown_table(findings)]
+    write_report(record, tmp_path)
+    texts.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for text in texts:
+        assert not re.search(r"[-−+](0\.0\b|less)", text)
+    assert behind(findings, findings.ranked[1]) == "≈ 0.0"
 
 
 def test_a_whole_run_needs_no_notes(make_record):
