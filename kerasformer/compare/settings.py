@@ -184,10 +184,24 @@ def _as_seeds(seeds: Any) -> tuple[int, ...]:
 
 
 def _as_source(name: str, source: Any) -> str:
-    """A path or a name as a string, which the record can keep."""
+    """A name, or a path that holds in any folder, as a string, which the record can keep."""
     if not isinstance(source, str | os.PathLike):
         raise UserError(
             f"{name} is of type {type(source).__name__}; expected a path or a name: write the "
             "examples to a file."
         )
-    return os.fspath(source)
+    source = os.fspath(source)
+    path = os.path.expanduser(source)
+    is_path = os.path.exists(path) or os.path.exists(f"{path}.index")  # or a checkpoint's prefix
+    return os.path.abspath(path) if is_path and not _is_name(name, source) else source
+
+
+def _is_name(name: str, source: str) -> bool:
+    """Whether it is known by its name, whatever lies in the folder."""
+    if name == "pretrained":
+        from kerasformer.sources.presets import PRESETS
+
+        return source in PRESETS
+    from kerasformer.data.load import REVIEWS
+
+    return source in REVIEWS

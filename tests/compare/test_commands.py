@@ -96,6 +96,20 @@ def test_the_command_says_no_more_than_it_must(values, command):
     assert Settings.make(**values).command() == command
 
 
+def test_paths_are_those_of_any_folder_and_names_stay_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("films.csv", "model", "bert.ckpt.index", "imdb", "all-MiniLM-L6-v2"):
+        Path(name).touch()
+    for data, pretrained in (("films.csv", "model"), (Path("films.csv"), "./bert.ckpt")):
+        made = Settings.make(data=data, pretrained=pretrained)
+        assert made.data == str(tmp_path / "films.csv")
+        assert made.pretrained == str(tmp_path / pretrained)
+        assert f"--data {tmp_path / 'films.csv'}" in made.command()
+    for data, pretrained in (("imdb", "all-MiniLM-L6-v2"), ("tfds:ag_news", "hf://owner/name")):
+        named = Settings.make(data=data, pretrained=pretrained)
+        assert (named.data, named.pretrained) == (data, pretrained)
+
+
 def test_the_command_runs(reviews, tmp_path):
     first = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "first")
     command = Settings.make(**load_record(first)["settings"]).command()
