@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from kerasformer.errors import UserError
-from kerasformer.formatting import shorten
 
 LOCK = ".lock"
 RESULTS = Path("results")
@@ -182,7 +181,7 @@ the path and its permissions, or give another.
         if not (isinstance(path, str | bytes | os.PathLike) and error.strerror):
             raise
         raise UserError(
-            f"{shorten(os.fsdecode(path), 120)} cannot be used ({error.strerror}): check the path "
+            f"{os.fsdecode(path)} cannot be used ({error.strerror}): check the path "
             "and its permissions, or give another."
         ) from None
 

@@ -8,9 +8,10 @@ import numpy as np
 from kerasformer.compare.methods.base import LONGEST_TEXT, MOST_ERRORS, Method
 from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
+from kerasformer.data.tagging import mark_entities
 from kerasformer.formatting import shorten
 from kerasformer.training import classification_metrics, entity_counts, entity_metrics
-from kerasformer.training.metrics.tags import mark_entities, tag_spans
+from kerasformer.training.metrics.tags import tag_spans
 
 
 class Tagged(NamedTuple):
