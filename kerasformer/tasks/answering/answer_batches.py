@@ -101,10 +101,17 @@ class ContextWindows:
         Raises:
             UserError: The tokenizer makes no token of an answer.
         """
-        self._refuse_untokenized(answers)
         has_answer = np.zeros(len(answers), bool)
         has_answer[self.questions[positions.any(axis=1)]] = True
         cut = [i for i, given in enumerate(answers) if given and not has_answer[i]]
+        for question in cut:
+            first, last = _tokens_of(self.offsets[question], *answers[question][0])
+            if first > last:
+                raise UserError(
+                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
+                    "which the tokenizer makes no token: leave the question out, or mark what "
+                    "stands beside it."
+                )
         if cut:
             warnings.warn(
                 f"No window has all of the answer to questions[{cut[0]}] ({len(cut):,} of "
@@ -112,22 +119,6 @@ class ContextWindows:
                 "answer: leave it out, shorten the answer, or give a larger max_length or overlap.",
                 stacklevel=2,
             )
-
-    def _spans(self, answers: Sequence[Sequence[Located]]) -> list[tuple[int, int] | None]:
-        """The first and the last token of each question's first answer, in its whole context."""
-        return [
-            _tokens_of(offsets, *given[0]) if given else None
-            for offsets, given in zip(self.offsets, answers, strict=True)
-        ]
-
-    def _refuse_untokenized(self, answers):
-        for question, span in enumerate(self._spans(answers)):
-            if span and span[0] > span[1]:
-                raise UserError(
-                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
-                    "which the tokenizer makes no token: leave the question out, or mark what "
-                    "stands beside it."
-                )
 
     def positions(self, answers: Sequence[Sequence[Located]]) -> np.ndarray:
         """The first and the last token of the first answer to each window's question.
@@ -141,7 +132,10 @@ class ContextWindows:
         Returns:
             int32 `[windows, 2]`.
         """
-        spans = self._spans(answers)
+        spans = [
+            _tokens_of(offsets, *given[0]) if given else None
+            for offsets, given in zip(self.offsets, answers, strict=True)
+        ]
         positions = np.zeros((len(self.questions), 2), "int32")
         for window, question in enumerate(self.questions.tolist()):
             column, first, count = self._context(window)

@@ -14,7 +14,7 @@ from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.texts import check_iterable, check_text, check_texts
 
-_EXAMPLE = '(text, choices), such as ("He sat", ["down", "under"])'
+EXAMPLE = '(text, choices), such as ("He sat", ["down", "under"])'
 
 
 def hold_choices(x: Any) -> bool:
@@ -35,7 +35,7 @@ def hold_choices(x: Any) -> bool:
         return False
     first = x[0] if x else ()
     if _is_text(first):
-        raise UserError(f"Expected a list of examples, got texts: make each {_EXAMPLE}.")
+        raise UserError(f"Expected a list of examples, got texts: make each {EXAMPLE}.")
     return not x or (isinstance(first, list | tuple) and bool(first) and _is_text(first[0]))
 
 
@@ -78,12 +78,12 @@ def read_choices(
 
 def _checked(example: Any, name: str) -> tuple[str, list[str]]:
     if not isinstance(example, list | tuple) or len(example) != 2:
-        raise UserError(f"{name} is {str(example)[:80]!r}, but must be {_EXAMPLE}.")
+        raise UserError(f"{name} is {str(example)[:80]!r}, but must be {EXAMPLE}.")
     text = check_text(decoded(example[0], f"{name}[0]"), f"{name}[0]")
     given = check_iterable(example[1], f"{name}[1]")
     choices = check_texts([decoded(choice, f"{name}[1]") for choice in given], f"{name}[1]")
     if len(choices) < 2:
-        raise UserError(f"{name} has {len(choices)} choices: give at least two to choose from.")
+        raise UserError(f"{name} must have two choices at least, not {len(choices)}.")
     return text, choices
 
 

@@ -1,11 +1,13 @@
 """Batches of texts some of whose tokens a model is to guess."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasformer.data.batches import Batches, TextBatches, padded_length
+from kerasformer.errors import UserError
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.masking import TokenMasking
 
@@ -102,6 +104,22 @@ class MaskedBatches(TextBatches):
     ):
         self._masking, self._seed = masking, seed
         super().__init__(tokenized, None, *args, seed=seed, **kwargs)
+
+    def check_trained(self) -> None:
+        """Looks whether there are enough tokens for a pass to choose one of them to be guessed.
+
+        Raises:
+            UserError: There are not.
+        """
+        least, found = math.ceil(1 / self._masking.rate), 0
+        for ids in self.tokenized.ids:
+            found += int((~np.isin(ids, self._masking.special_ids)).sum())
+            if found >= least:
+                return
+        raise UserError(
+            f"The texts to train or evaluate on have fewer than {least} tokens that could be "
+            f"guessed, of which {self._masking.rate:.0%} are: give more texts."
+        )
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         return self._hide(self.batches[index])

@@ -148,6 +148,11 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         masking = TokenMasking.of(tokenizer)
         return MaskedBatches(tokenized, masking, max_length=self.max_length, **order)
 
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        data: Any = super()._training_batches(examples, batch_size, **options)
+        data.check_trained()
+        return data
+
     def _masks_of(self, texts: list[str], batch_size: int, **order: Any) -> GuessBatches:
         """Batches of texts that have masks themselves."""
         tokenizer = self._known_tokenizer()
