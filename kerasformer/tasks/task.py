@@ -13,6 +13,7 @@ from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
+from kerasformer.tasks.fitting.filling import Filling, fills
 from kerasformer.tasks.fitting.loop import (
     batches_done,
     build_state,
@@ -31,7 +32,7 @@ from kerasformer.training.resume import Run
 from kerasformer.training.seeds import seed_dropout
 
 
-class Task(ServingExport):
+class Task(Filling, ServingExport):
     """A Keras model on token ids with its tokenizer.
 
     A forked process cannot use the model of its parent, nor make one where that has: each loads its
@@ -167,6 +168,9 @@ class Task(ServingExport):
         if run and run.finished:
             return end_of(self, run, callbacks)
         build_state(self, data)
+        for batches in (data, validation):
+            if batches is not None:
+                batches.fills = fills(self)
         if replicas(self) == 1 and not (self._compiled_by_hand or (run and run.start)):
             check_monitor(self, recipe.monitor, validation, callbacks)
         rate = recipe.learning_rate

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
+from kerasformer.data.shapes import padded_length
 from kerasformer.errors import UserError
 from kerasformer.tasks.answering.questions import Located
 from kerasformer.tasks.answering.spans import span_targets
@@ -213,8 +214,8 @@ class AnswerBatches(Batches):
         """Where the tokens of a window are among those of all windows."""
         return slice(self._starts[row], self._starts[row] + self.lengths[row])
 
-    def __getitem__(self, index: int) -> tuple:
-        rows = self.batches[index]
+    def columns(self, rows: np.ndarray) -> tuple:
+        """The inputs of windows, with their labels and weights if there are any."""
         if self.labels is None:
             return (self.inputs(rows),)
         labels = self.labels[rows]

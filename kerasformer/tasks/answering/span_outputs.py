@@ -11,7 +11,7 @@ from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.prediction import predict_batch, predict_each
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -111,7 +111,7 @@ def same_places(
     labels, places = [], []
     for number in range(min(len(data), batches)):
         rows = data.batches[number]
-        outputs = model.predict_on_batch(data.inputs(rows))
+        outputs = predict_batch(model, data, rows)
         for name, column in zip(SPAN, (0, 1), strict=True):
             is_token = np.arange(outputs[name].shape[1]) < data.lengths[rows, None]
             places.append(np.where(is_token, outputs[name], -np.inf).argmax(axis=1))

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
+from kerasformer.data.shapes import are_few, padded_length
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, decoded, read_columns, refuse_endless
 from kerasformer.tasks.texts.reading import read_weights
@@ -151,7 +152,8 @@ class ChoiceBatches(Batches):
 
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the choices of examples are, int `[batch, choices]`, and which are any."""
-        columns, counts = np.arange(self.counts[rows].max()), self.counts[rows][:, None]
+        counts = self.counts[rows][:, None]
+        columns = np.arange(self.counts.max() if are_few() else counts.max())
         return self._starts[rows][:, None] + np.minimum(columns, counts - 1), columns < counts
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples, check_counts
+from kerasformer.tasks.fitting.filling import fills
 from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.pretraining.fill_mask import (
     FilledMask,
@@ -189,6 +190,7 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         logs = {"loss": loss, "accuracy": accuracy}
         scores = logs | {"perplexity": math.exp(min(loss, 700.0))}  # more is no float
         if self._compiled_by_hand:
+            data.fills = fills(self)
             logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
         return scores | logs, logs
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
+from kerasformer.data.shapes import padded_length
 from kerasformer.text import Tokenizer, pack
 from kerasformer.text.windows import Windowing, Windows
 from kerasformer.text.words import WordTokens
@@ -99,8 +100,8 @@ class WordLabelled(Batches):
         """The most columns of a row."""
         return int(self.lengths.max(initial=1))
 
-    def __getitem__(self, index: int) -> tuple:
-        rows = self.batches[index]
+    def columns(self, rows: np.ndarray) -> tuple:
+        """The inputs of rows, with the labels and weights of their words if they have labels."""
         inputs = self.inputs(rows)
         if self.labels is None:
             return (inputs,)
