@@ -6,7 +6,7 @@ import weakref
 import keras
 import numpy as np
 
-from kerasformer.data.shapes import filled, padded_length, row_weights, rows_within
+from kerasformer.data.shapes import filled, full_rows, padded_length, row_weights, rows_within
 from kerasformer.text import pack
 
 # Shuffled texts are sorted within pools of this many batches: long enough that a batch holds texts
@@ -75,6 +75,9 @@ class Batches(keras.utils.PyDataset):
         in_order: Whether the examples keep their own order instead.
         steps: Batches in an epoch, which goes on where the one before ended; by default those of a
             whole pass.
+        max_length: The most tokens that the model takes; by default those of the longest example.
+        tokens: How many tokens a batch has in inference, padding included, if that says how many
+            examples it has, and not `batch_size`.
 
     Attributes:
         batches: The index arrays of the current pass, in order.
@@ -97,6 +100,8 @@ class Batches(keras.utils.PyDataset):
         *,
         in_order=False,
         steps=None,
+        max_length=None,
+        tokens=None,
     ):
         super().__init__()
         for name, count in (("batch_size", batch_size), ("steps", steps)):
@@ -111,6 +116,8 @@ class Batches(keras.utils.PyDataset):
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.in_order = in_order
         self.steps = steps
+        self.max_length = max_length or int(self.lengths.max(initial=1))
+        self.tokens = tokens
         self._passes: list[list[np.ndarray]] = []
         self.start_epoch(0)
 
@@ -136,10 +143,23 @@ class Batches(keras.utils.PyDataset):
         while len(self._passes) <= number:
             if self.in_order:
                 batches = _cut(np.arange(len(self.lengths)), self.batch_size)
+            elif self.tokens:
+                batches = token_batches(padded_length(self.lengths, self.max_length), self.tokens)
             else:
                 batches = length_batches(self.lengths, self.batch_size, self.rng)
             self._passes.append(batches)
         return self._passes[number]
+
+    def width(self, rows):
+        """The length that some examples are padded to."""
+        return int(padded_length(self.lengths[rows].max(), self.max_length))
+
+    def full(self, rows):
+        """How many rows a full batch of inference has that some examples are in."""
+        count = len(self.lengths)
+        if self.tokens and not self.in_order:
+            return rows_within(self.tokens, self.width(rows), count)
+        return full_rows(self.batch_size, count)
 
     def inputs(self, rows):
         """The model's inputs for some examples."""
@@ -206,7 +226,6 @@ class TextBatches(Batches):
     Args:
         tokenized: What `Tokenizer.tokenize` returned.
         labels: Class indices `[n]` or probabilities `[n, classes]`; or None.
-        max_length: The most tokens that the model takes; by default those of the longest text.
         *args, **kwargs: As of `Batches`.
 
     Example:
@@ -217,15 +236,13 @@ class TextBatches(Batches):
     [(2, 3), (1, 1)]
     """
 
-    def __init__(self, tokenized, labels=None, *args, max_length=None, **kwargs):
+    def __init__(self, tokenized, labels=None, *args, **kwargs):
         self.tokenized = tokenized
-        self.max_length = max_length or int(tokenized.lengths.max(initial=0))
         super().__init__(tokenized.lengths, labels, *args, **kwargs)
 
     def inputs(self, rows):
         """The dict that `kerasformer.text.pack` makes."""
-        width = int(padded_length(self.lengths[rows].max(), self.max_length))
-        return pack(self.tokenized, rows, pad_to=width)
+        return pack(self.tokenized, rows, pad_to=self.width(rows))
 
 
 class FeatureBatches(Batches):

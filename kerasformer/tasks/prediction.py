@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasformer.data.batches import Batches
-from kerasformer.data.shapes import filled, full_rows
+from kerasformer.data.shapes import filled
 from kerasformer.errors import DivergenceError
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
@@ -98,8 +98,7 @@ def predict_batch(model: keras.Model, data: Batches, rows: np.ndarray) -> Any:
     Not by keras.Model.predict, whose data pipeline takes longer than the model for one text.
     """
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
-    order = filled(rows, full_rows(data.batch_size, len(data.lengths)))
-    outputs = model.predict_on_batch(data.inputs(order))
+    outputs = model.predict_on_batch(data.inputs(filled(rows, data.full(rows))))
     return keras.tree.map_structure(operator.itemgetter(slice(len(rows))), outputs)
 
 

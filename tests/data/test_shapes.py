@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasformer import hardware
-from kerasformer.data.batches import token_batches
+from kerasformer.data.batches import TextBatches, token_batches
 from kerasformer.data.shapes import (
     are_few,
     filled,
@@ -17,6 +17,7 @@ from kerasformer.data.shapes import (
     row_weights,
     rows_within,
 )
+from kerasformer.text import Tokenized
 
 in_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -87,6 +88,23 @@ def test_batches_of_tokens_have_one_number_of_rows_for_each_length(few, lengths)
         shapes.setdefault(width, set()).add(shape)
     assert all(len(own) == 1 for own in shapes.values())
     assert len(shapes) <= 8
+
+
+def test_2000_texts_have_8_shapes_in_training_and_8_in_inference(few):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 251, 2000) * 4 // 3 + 2
+    tokenized = Tokenized([[1] * length for length in lengths.tolist()])
+    data = TextBatches(tokenized, rng.integers(2, size=2000), seed=0, max_length=512)
+    data.fills = True
+    trained = set()
+    for _ in range(2):
+        trained |= {data[number][0]["input_mask"].shape for number in range(len(data))}
+        data.on_epoch_end()
+    assert 4 <= len(trained) <= 8
+    assert {rows for rows, _ in trained} == {32}
+    padded = padded_length(lengths, 512)
+    widths = {int(padded[batch].max()) for batch in token_batches(padded, 2048)}
+    assert 4 <= len(widths) <= 8  # and each has one number of rows, as the test above says
 
 
 def test_the_weights_tell_which_rows_are_examples():

@@ -18,7 +18,7 @@ from kerasformer.tasks import (
     TokenClassifier,
     TransformerClassifier,
 )
-from kerasformer.tasks import task as task_module
+from kerasformer.tasks.fitting import ahead
 from kerasformer.tasks.fitting.filling import fills
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.training.losses import metrics_for, smoothed
@@ -88,7 +88,7 @@ def compare(monkeypatch):
     def compare(subject, train):
         results, seen = [], []
         for is_filled in (True, False):
-            monkeypatch.setattr(task_module, "fills", fills if is_filled else lambda model: False)
+            monkeypatch.setattr(ahead, "fills", fills if is_filled else lambda model: False)
             model = make(subject)
             keep = model.compute_metrics
 
@@ -171,3 +171,15 @@ def test_what_looks_at_all_rows_gets_no_others(monkeypatch):
     if keras.backend.backend() == "tensorflow":  # with no GPU, as many shapes as there are
         monkeypatch.setattr(hardware, "has_gpu", lambda: False)
         assert not fills(model)
+
+
+@pytest.mark.parametrize("subject", ["classes", "tags", "answers", "masked words", "choices"])
+def test_outputs_are_those_of_batches_of_any_size(subject):
+    """Without a size a batch has as many tokens as suit the device."""
+    model, x = make(subject), EXAMPLES[subject][0]
+    if subject == "masked words":
+        x = [text.replace("dull", "[MASK]", 1).replace("fine", "[MASK]", 1) for text in x[:4]]
+    expected = model.predict(x, batch_size=1, verbose=0)
+    outputs = model.predict(x, verbose=0)
+    for ours, theirs in zip(*map(keras.tree.flatten, (outputs, expected)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasformer.data.batches import Batches, TextBatches
-from kerasformer.data.shapes import are_few, padded_length
+from kerasformer.data.shapes import are_few
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.masking import TokenMasking
 
@@ -63,18 +63,19 @@ class EachTokenBatches(Batches):
     width_varies = True
 
     def __init__(self, tokenized: Tokenized, mask_id: int, batch_size: int, max_length: int):
-        self.tokenized, self.mask_id, self.max_length = tokenized, mask_id, max_length
+        self.tokenized, self.mask_id = tokenized, mask_id
         self.counts = tokenized.lengths - 2  # without the first token and the last
         self._texts = np.repeat(np.arange(len(tokenized)), self.counts)
         firsts = np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
         self._places = (np.arange(len(self._texts)) - firsts + 1).astype("int32")
         self.targets = np.array([one for row in tokenized.ids for one in row[1:-1]], "int32")
-        super().__init__(tokenized.lengths[self._texts], batch_size=batch_size)
+        sizes = {"batch_size": batch_size, "max_length": max_length}
+        super().__init__(tokenized.lengths[self._texts], **sizes)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes, and the position of the hidden token."""
-        width = int(padded_length(self.lengths[rows].max(), self.max_length))
-        inputs, places = pack(self.tokenized, self._texts[rows], pad_to=width), self._places[rows]
+        inputs = pack(self.tokenized, self._texts[rows], pad_to=self.width(rows))
+        places = self._places[rows]
         inputs["input_word_ids"][np.arange(len(rows)), places] = self.mask_id
         return inputs | {POSITIONS: places[:, None]}
 

@@ -117,6 +117,9 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
             )
         return super()._read(x, None, *args, **kwargs)
 
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
+
     def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
         is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
         return super()._split(train, (list(data),) if is_texts else data, *options)
