@@ -12,7 +12,7 @@ from kerasformer.models.distribution import loss_across_replicas, replicas, stra
 from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
 from kerasformer.sources.programs import keep_programs
-from kerasformer.tasks.fitting.ahead import made_ready
+from kerasformer.tasks.fitting.ahead import Ready
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
 from kerasformer.tasks.fitting.filling import Filling
@@ -182,13 +182,13 @@ class Task(Filling, ServingExport):
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
         told |= {} if is_first_process() else {"verbose": 0}
-        with made_ready(self, data, validation, told.get("verbose", "auto")):
-            told["validation_data"] = validation and validation.for_backend()
-            if run:
-                told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
-                history = fit_from(self, data, run, callbacks, **told)
-            else:
-                history = fit_batches(self, data, callbacks, **told)
+        callbacks.append(Ready(self, data, validation, told.get("verbose", "auto")))
+        told["validation_data"] = validation and validation.for_backend()
+        if run:
+            told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
+            history = fit_from(self, data, run, callbacks, **told)
+        else:
+            history = fit_batches(self, data, callbacks, **told)
         check.refuse(rate)
         collapse.warn(rate)
         return history

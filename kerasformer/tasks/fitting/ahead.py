@@ -1,7 +1,6 @@
 """What training has ready before its first step: whole batches, and programs for their shapes."""
 
 import concurrent.futures
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,14 +13,11 @@ from kerasformer.progress import Bars
 from kerasformer.tasks.fitting.filling import fills
 
 
-@contextlib.contextmanager
-def made_ready(
-    task: keras.Model, data: Batches, validation: Batches | None, verbose: Any = "auto"
-) -> Iterator[None]:
+class Ready(keras.callbacks.Callback):
     """Has batches filled up where shapes are few, and the steps of training compiled for all.
 
     On JAX they are compiled side by side, for seconds each, and its own cache has them ready for
-    Keras in the scope. TensorFlow compiles none before it runs.
+    Keras until the first epoch ends. TensorFlow compiles none before it runs.
 
     Args:
         task: The model, compiled, with the variables of its optimizer and metrics.
@@ -29,20 +25,36 @@ def made_ready(
         validation: Those that Keras is to evaluate on, if any.
         verbose: Whether to show what is done; 0 for no.
     """
-    for batches in filter(None, (data, validation)):
-        batches.fills = fills(task)
-    steps = [task.train_step, task.test_step]  # JAX's cache has what it has of functions that live
-    is_jit = keras.backend.backend() == "jax" and task.jit_compile and not task.run_eagerly
-    if is_jit and data_parallel() is None and cores() > 1:
+
+    def __init__(
+        self,
+        task: keras.Model,
+        data: Batches,
+        validation: Batches | None,
+        verbose: Any = "auto",
+    ):
+        super().__init__()
+        for batches in filter(None, (data, validation)):
+            batches.fills = fills(task)
+        is_jit = keras.backend.backend() == "jax" and task.jit_compile and not task.run_eagerly
+        self._steps: list[Callable] = []
+        if not is_jit or data_parallel() is not None or cores() == 1:
+            return
+        task.make_train_function()  # before which the programs of an earlier one may be found
+        task.make_test_function()
+        # JAX's cache keeps what is of a function, as long as that lives.
+        train, test = self._steps = [task.train_step, task.test_step]
         weights = [task.trainable_variables, task.non_trainable_variables]
         own, metrics = task.optimizer.variables, task.metrics_variables
-        jobs: list[Any] = [(steps[0], [*weights, own, metrics], one) for one in shapes_of(data)]
-        tested = shapes_of(validation) if validation else ()
-        jobs += [(steps[1], [*weights, metrics], one) for one in tested]
+        jobs: list[Any] = [(train, [*weights, own, metrics], one) for one in shapes_of(data)]
+        if validation:
+            jobs += [(test, [*weights, metrics], one) for one in shapes_of(validation)]
         if len(jobs) > 1:
             _compile(jobs, verbose)
-    yield
-    del steps
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Lets go of what Keras has found by now."""
+        self._steps = []
 
 
 def shapes_of(data: Batches) -> Iterator[Any]:
