@@ -73,10 +73,10 @@ def predict_each(
         verbose = len(data) >= 100 and sys.stdout.isatty()
     shown = verbose and is_first_process()
     bar = keras.utils.Progbar(len(data), unit_name="batch") if shown else None
-    model.make_predict_function()  # else each thread would make its own
     if callbacks:
         getattr(callbacks, f"on_{event}_begin")()
     with use_kernels(inference_kernels()):
+        _make_predict_function(model, data)
         if replicas(model) > 1:
             computed = _across_replicas(model, data)
         else:
@@ -100,6 +100,21 @@ def predict_batch(model: keras.Model, data: Batches, rows: np.ndarray) -> Any:
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
     outputs = model.predict_on_batch(data.inputs(filled(rows, data.full(rows))))
     return keras.tree.map_structure(operator.itemgetter(slice(len(rows))), outputs)
+
+
+def _make_predict_function(model: keras.Model, data: Batches) -> None:
+    """Makes what `predict_on_batch` calls, else each thread would, and traces it for all shapes.
+
+    On TensorFlow Keras traces it for the shapes of the first batch, and then for those of others.
+    """
+    before = model.predict_function
+    model.make_predict_function()
+    if model.predict_function is before or replicas(model) > 1 or not data.batches:
+        return
+    trace = getattr(model.predict_function, "get_concrete_function", None)
+    if trace and not sys.modules["tensorflow"].config.functions_run_eagerly():
+        columns = data.inputs(data.batches[0][:1])
+        trace([(keras.tree.map_structure(data.spec, columns),)])
 
 
 def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:

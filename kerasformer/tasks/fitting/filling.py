@@ -72,10 +72,10 @@ def _mask(outputs: Any, is_example: Any) -> None:
 def fills(task: keras.Model) -> bool:
     """Whether the batches that a task, compiled and built, is trained on are to be filled up.
 
-    They are where shapes are few, if its loss and metrics are means of Keras' and of ours; any
+    They are where shapes are few, and compiled, if its loss and metrics are means of Keras' and of ours; any
     other may look at all rows at once.
     """
-    if not are_few() or replicas(task) > 1:
+    if not are_few() or task.run_eagerly or replicas(task) > 1:
         return False
     losses = [keras.losses.get(one) for one in keras.tree.flatten(task.loss) if one is not None]
     metrics = [one for each in task.metrics for one in getattr(each, "metrics", [each])]
