@@ -1,4 +1,6 @@
 import os
+import sys
+import types
 
 import pytest
 
@@ -25,3 +27,47 @@ def test_this_machine():
     assert 1 <= hardware.cores() <= os.cpu_count()
     assert hardware.processor_name()
     assert hardware._description("no such key") == ""
+
+
+@pytest.mark.parametrize(
+    ("gibibytes", "tokens"),
+    [(80, 2**17), (60, 2**16), (24, 2**15), (16, 2**15), (8, 2**14), (1, 2**12), (140, 2**17)],
+)
+def test_tokens_of_a_batch_follow_the_memory(gibibytes, tokens, monkeypatch):
+    def memory():
+        return gibibytes * 2**30
+
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    monkeypatch.setattr(hardware, "_jax_memory", memory)
+    monkeypatch.setattr(hardware, "_nvidia_memory", memory)
+    assert hardware.batch_tokens() == tokens
+
+
+def test_a_cpu_has_no_such_number():
+    assert hardware.batch_tokens() is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "told", "memory"),
+    [("cpu", None, None), ("gpu", {"bytes_limit": 5}, 5), ("tpu", None, 4 * 2**30)],
+)
+def test_memory_of_a_device_of_jax(platform, told, memory, monkeypatch):
+    device = types.SimpleNamespace(platform=platform, memory_stats=lambda: told)
+    fake = types.SimpleNamespace(local_devices=lambda: [device])
+    monkeypatch.setitem(sys.modules, "jax", fake)
+    assert hardware._jax_memory() == memory
+
+
+@pytest.mark.parametrize(("told", "memory"), [("81559\n24564\n", 18423 * 2**20), ("", 4 * 2**30)])
+def test_memory_that_the_driver_tells(told, memory, monkeypatch):
+    done = types.SimpleNamespace(stdout=told)
+    monkeypatch.setattr(hardware.subprocess, "run", lambda *args, **options: done)
+    assert hardware._nvidia_memory.__wrapped__() == memory
+
+
+def test_without_a_driver_little_memory_is_assumed(monkeypatch):
+    def run(*args, **options):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(hardware.subprocess, "run", run)
+    assert hardware._nvidia_memory.__wrapped__() == 4 * 2**30
