@@ -43,6 +43,36 @@ def has_quick_bfloat16() -> bool:
     return "amx_bf16" in flags or (is_amd and "avx512_bf16" in flags)
 
 
+def prefers_bfloat16() -> bool:
+    """Whether the device that Keras computes on is quicker in bfloat16 than in float32.
+
+    TPUs are, and NVIDIA's GPUs from Ampere on, which have units for its products.
+    """
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        device = jax.local_devices()[0]
+        if device.platform == "cpu":
+            return has_quick_bfloat16()
+        return device.platform == "tpu" or _has_units(getattr(device, "compute_capability", ""))
+    if not has_gpu():
+        return has_quick_bfloat16()
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(one) for one in gpus]
+    return all(_has_units(one.get("compute_capability", ())) for one in details)
+
+
+def _has_units(capability: str | tuple[int, ...]) -> bool:
+    """Whether GPUs of a compute capability, "8.0" or (8, 0), multiply matrices of bfloat16."""
+    parts = capability.split(".") if isinstance(capability, str) else map(str, capability)
+    major = next(iter(parts), "")
+    return major.isdecimal() and int(major) >= 8
+
+
 @functools.cache
 def _description(key):
     """The first value of a key in Linux's description of the processor; elsewhere empty."""

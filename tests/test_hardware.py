@@ -23,6 +23,45 @@ def test_which_processors_are_quick_at_bfloat16(vendor, flags, quick, monkeypatc
     assert hardware.has_quick_bfloat16() is quick
 
 
+@pytest.mark.parametrize(
+    ("platform", "capability", "preferred"),
+    [
+        ("gpu", "9.0", True),
+        ("gpu", "8.0", True),
+        ("gpu", "7.5", False),
+        ("gpu", "gfx90a", False),
+        ("tpu", None, True),
+        ("cpu", None, "as the processor"),
+    ],
+)
+def test_which_devices_of_jax_prefer_bfloat16(platform, capability, preferred, monkeypatch):
+    told = {} if capability is None else {"compute_capability": capability}
+    device = types.SimpleNamespace(platform=platform, **told)
+    fake = types.SimpleNamespace(local_devices=lambda: [device])
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    monkeypatch.setitem(sys.modules, "jax", fake)
+    monkeypatch.setattr(hardware, "has_quick_bfloat16", lambda: "as the processor")
+    assert hardware.prefers_bfloat16() == preferred
+
+
+@pytest.mark.backend("tensorflow")
+@pytest.mark.parametrize(
+    ("capabilities", "preferred"),
+    [([(9, 0)], True), ([(8, 0), (7, 5)], False), ([None], False), ([], "as the processor")],
+)
+def test_which_devices_of_tensorflow_prefer_bfloat16(capabilities, preferred, monkeypatch):
+    import tensorflow as tf
+
+    def details(capability):
+        return {} if capability is None else {"compute_capability": capability}
+
+    monkeypatch.setattr(hardware, "has_gpu", lambda: bool(capabilities))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details)
+    monkeypatch.setattr(hardware, "has_quick_bfloat16", lambda: "as the processor")
+    assert hardware.prefers_bfloat16() == preferred
+
+
 def test_this_machine():
     assert 1 <= hardware.cores() <= os.cpu_count()
     assert hardware.processor_name()
