@@ -72,8 +72,8 @@ def _mask(outputs: Any, is_example: Any) -> None:
 def fills(task: keras.Model) -> bool:
     """Whether the batches that a task, compiled and built, is trained on are to be filled up.
 
-    They are where shapes are few, and compiled, if its loss and metrics are means of Keras' and of ours; any
-    other may look at all rows at once.
+    They are where shapes are few, and compiled, if its loss and metrics are means of Keras' and of
+    ours: any other may look at all rows at once.
     """
     if not are_few() or task.run_eagerly or replicas(task) > 1:
         return False
