@@ -13,7 +13,7 @@ import warnings
 
 import kerasformer
 from kerasformer.cli import quick_start
-from kerasformer.errors import UserError
+from kerasformer.errors import UserError, needing_backend
 from kerasformer.formatting import readable
 from kerasformer.progress import say
 
@@ -34,7 +34,8 @@ def main(argv=None) -> int:
     format_warning = warnings.formatwarning
     warnings.formatwarning = lambda text, *rest: format_warning(readable(str(text)), *rest)
     try:
-        arguments.run(arguments)
+        with needing_backend():
+            arguments.run(arguments)
     except UserError as error:
         say(f"kerasformer: {error}")
         return 2
