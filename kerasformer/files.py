@@ -164,6 +164,29 @@ def writing(path, remedy: str = "give another --output"):
 
 
 @contextlib.contextmanager
+def path_errors():
+    """Turns an OSError that names a path, such as one that may not be read, into a `UserError`.
+
+    >>> with path_errors():
+    ...     os.stat("no-such-file")
+    Traceback (most recent call last):
+    ...
+    kerasformer.errors.UserError: no-such-file cannot be used (No such file or directory): check \
+the path and its permissions, or give another.
+    """
+    try:
+        yield
+    except OSError as error:
+        path = error.filename
+        if not (isinstance(path, str | bytes | os.PathLike) and error.strerror):
+            raise
+        raise UserError(
+            f"{os.fsdecode(path)} cannot be used ({error.strerror}): check the path "
+            "and its permissions, or give another."
+        ) from None
+
+
+@contextlib.contextmanager
 def locked(folder, what: str, patience: float = 0):
     """Creates a folder and holds its lock, which ends with this process, whatever ends it.
 
@@ -242,12 +265,14 @@ def refuse_used(folder: Path | None, remedy: str = "", leftovers: Iterable[str] 
 
     What a run leaves that was killed before its first result, its lock and `leftovers`, is nothing.
     """
-    if folder is None or not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UserError(f"The output {folder} is a file; give a folder.")
+    with path_errors():
+        if folder is None or not folder.exists():
+            return
+        if not folder.is_dir():
+            raise UserError(f"The output {folder} is a file; give a folder.")
+        names = [path.name for path in folder.iterdir()]
     nothing = {LOCK, *leftovers}
-    if any(p.name not in nothing and not _UNFINISHED.fullmatch(p.name) for p in folder.iterdir()):
+    if any(name not in nothing and not _UNFINISHED.fullmatch(name) for name in names):
         raise UserError(f"The output folder {folder} is not empty; give another{remedy}.")
 
 

@@ -8,12 +8,12 @@ MISSING = "–"
 
 
 def percent(share: float) -> str:
-    """A share in percent, one decimal.
+    """A share in percent, one decimal; what rounds to zero has no sign.
 
-    >>> percent(0.83412)
-    '83.4'
+    >>> percent(0.83412), percent(-0.0001)
+    ('83.4', '0.0')
     """
-    return f"{100 * share:.1f}"
+    return f"{100 * share:z.1f}"
 
 
 def points(share: float, digits: int = 1) -> str:

@@ -174,6 +174,22 @@ def optimizer_with_hooks(base: type) -> Any:
     return Hooks
 
 
+def compute_output_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """The shapes and dtypes of what a function returns, which is called without any values.
+
+    Variables that it makes are there afterwards, and none has changed. Keras' public way to this,
+    `keras.Operation`, turns whatever the function raises into an error of the same class, which
+    not every class of errors can be made into.
+
+    Args:
+        function: The function.
+        *args, **kwargs: Its arguments, of `keras.KerasTensor` in place of tensors.
+    """
+    from keras.src.backend import compute_output_spec
+
+    return compute_output_spec(function, *args, **kwargs)
+
+
 def remove_lora(layer) -> None:
     """Ends LoRA of a layer, whose weights are then what they were before: trainable, and alone.
 

@@ -191,3 +191,18 @@ def test_uneven_replicas():
     assert model.built == (None, {"x": first})
     model._maybe_symbolic_build(data_batch=batch)
     assert model.built == (None, batch)
+
+
+def test_compute_output_spec():
+    seen, made = [], []
+
+    def function(x, factor=1):
+        seen.append(x)
+        made.append(keras.Variable(keras.initializers.Constant(3.0), shape=()))
+        return {"y": keras.ops.stack([x * factor] * 4, axis=1)}
+
+    spec = private_api.compute_output_spec(function, keras.KerasTensor((2, 3), "float16"), factor=2)
+    assert (spec["y"].shape, spec["y"].dtype) == ((2, 4, 3), "float16")
+    assert float(made[0].numpy()) == 3.0
+    with pytest.raises(Exception, match=r"(?i)numpy|trace|symbolic|graph"):
+        keras.ops.convert_to_numpy(seen[0])

@@ -165,7 +165,8 @@ def main():
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--dtype", choices=("float32", "mixed_bfloat16"), default="float32")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0, help="to add to an earlier run")
     args = parser.parse_args()
     require_extra("peers", "torch", "transformers")
     folder = str(resolve(args.pretrained))
@@ -173,7 +174,7 @@ def main():
     print(dataset)
     sides = [start(side, args.task, folder, dataset, args) for side in (ours, peer)]
     found = {name: [] for _, name in sides}
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for connection, name in sides:
             connection.send(seed)
             found[name].append(connection.recv())

@@ -66,13 +66,16 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     ("--output", "DIR", "output folder (default: a new one under results/)", {}),
 )
 _FLAGS = (
-    ("--keep-models", "save the model of each arm's first seed in DIR/models"),
+    (
+        "--keep-models",
+        "save the first seed's model of each arm that trains a transformer in DIR/models",
+    ),
     (
         "--quick",
         f"a first look: {QUICK['limit']:,} examples to train on, at most "
         f"{QUICK['test_limit']:,} to test on, one seed",
     ),
-    ("--resume", "continue the interrupted comparison in --output, or else the latest one"),
+    ("--resume", "continue the unfinished comparison in --output, or else the latest one"),
 )
 
 
@@ -94,15 +97,14 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
-    from kerasformer.compare import compare
-    from kerasformer.compare.report import Findings, format_summary, load_record, usage
+    from kerasformer.compare.report import format_summary, usage
+    from kerasformer.compare.runner import compare_and_find
 
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     try:
-        folder = compare(**options)
+        folder, findings = compare_and_find(**options)
     except KeyboardInterrupt as interruption:
         raise KeyboardInterrupt(str(interruption) or "nothing had run") from None
-    findings = Findings(load_record(folder))
     show(format_summary(findings))
     program = usage(findings, folder)
     if program:

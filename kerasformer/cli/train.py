@@ -94,9 +94,12 @@ def run(arguments):
             if not (resume or is_trained):  # what is given next is something else to begin with
                 shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
             raise
-        except KeyboardInterrupt as interruption:
-            told = str(interruption) or f"the training so far is in {folder}"
-            raise KeyboardInterrupt(f"{told}; to go on, add --resume to the command") from None
+        except KeyboardInterrupt:
+            if not _is_begun(folder):
+                raise KeyboardInterrupt("training had not begun") from None
+            raise KeyboardInterrupt(
+                f"the training so far is in {folder}: to go on, add --resume to the command"
+            ) from None
     model.save_pretrained(folder)
     _write_record(folder, settings, dataset, history, scores)
     shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
@@ -123,7 +126,7 @@ def _writing(folder: Path, resume: bool):
     """Holds the output folder, new or with an interrupted training."""
     from kerasformer.files import only_writer, refuse_used
 
-    is_begun = any((folder / _CHECKPOINTS).glob("checkpoint-*"))
+    is_begun = _is_begun(folder)
     if resume and not is_begun:
         raise UserError(f"{folder} has no interrupted training: leave --resume out.")
     if not resume:
@@ -131,6 +134,11 @@ def _writing(folder: Path, resume: bool):
         refuse_used(folder, remedy, leftovers=[] if is_begun else [_CHECKPOINTS])
     with only_writer(folder, "training"):
         yield
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether there is a training to go on with."""
+    return any((folder / _CHECKPOINTS).glob("checkpoint-*"))
 
 
 def _trained(options: dict, dataset, folder: Path):

@@ -19,6 +19,7 @@ class Arm:
     learns: bool = True  # from the examples
     pretrained: bool = False
     deterministic: bool = False  # every seed gives the same result, so one run is enough
+    has_epochs: bool = False  # as many as the settings say, where they do
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
@@ -41,9 +42,13 @@ _WINDOW = Arm(
 
 def _transformers(scratch: str, frozen: str, fine_tuned: str) -> tuple[Arm, ...]:
     return (
-        Arm("scratch", "Transformer from scratch", scratch, "#0072B2", "^"),
+        Arm("scratch", "Transformer from scratch", scratch, "#0072B2", "^", has_epochs=True),
         Arm("frozen", "Frozen {pretrained}", frozen, "#009E73", "D", pretrained=True),
-        Arm("fine_tuned", "Fine-tuned {pretrained}", fine_tuned, "#D55E00", "o", pretrained=True),
+        Arm(
+            *("fine_tuned", "Fine-tuned {pretrained}", fine_tuned, "#D55E00", "o"),
+            pretrained=True,
+            has_epochs=True,
+        ),
     )
 
 

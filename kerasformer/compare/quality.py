@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasformer.data.tagging import mark_entities
 from kerasformer.training.metrics.entities import f1_of_counts
-from kerasformer.training.metrics.tags import mark_entities
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,16 @@ import shlex
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
-from kerasformer.checkpoints.source_files import digests
 from kerasformer.child_process import deaf_to_interruption
 from kerasformer.compare.arms import arms_of
+from kerasformer.compare.inputs import changed_files, identify_model, load_data
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.quality import quality_of
-from kerasformer.compare.report import load_record, write_report
+from kerasformer.compare.report import Findings, load_record, validate_record, write_findings
 from kerasformer.compare.report.record import FORMAT
 from kerasformer.compare.settings import MODELS, Settings
 from kerasformer.compare.worker import KEPT, work
-from kerasformer.data import load_dataset
-from kerasformer.data.columns import say_joined
-from kerasformer.data.dataset import Dataset
-from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.errors import UserError, require
 from kerasformer.files import (
     RESULTS,
@@ -38,7 +33,7 @@ from kerasformer.files import (
 )
 from kerasformer.formatting import joined
 from kerasformer.hardware import describe_hardware, versions
-from kerasformer.sources import resolve
+from kerasformer.progress import say
 
 
 def compare(output=None, resume=False, **settings) -> Path:
@@ -49,8 +44,8 @@ def compare(output=None, resume=False, **settings) -> Path:
 
     Args:
         output: Output folder, created if missing; by default a new one under `results/`.
-        resume: Whether to continue an interrupted comparison: the one in `output`, or the latest
-            one under `results/`. Its settings are kept.
+        resume: Whether to continue a comparison that was interrupted or that an error ended: the
+            one in `output`, or the latest one under `results/`. Its settings are kept.
         **settings: Those of `Settings`.
 
     Returns:
@@ -66,6 +61,11 @@ def compare(output=None, resume=False, **settings) -> Path:
     >>> compare(data="reviews.csv", seeds=1, arms=["tfidf", "fine_tuned"])  # doctest: +SKIP
     PosixPath('results/compare-reviews-20260102-030405')
     """
+    return compare_and_find(output, resume, **settings)[0]
+
+
+def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findings]:
+    """`compare`, and what it found."""
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         # An arm's process, which imports the script that called this.
         raise UserError(
@@ -76,7 +76,12 @@ def compare(output=None, resume=False, **settings) -> Path:
     require("jinja2", extra="compare")
     folder = Path(output) if output is not None else None
     if resume:
-        folder = folder or _latest_interrupted()
+        folder = folder or _latest_unfinished()
+        if not folder.exists():
+            raise UserError(
+                f"There is no folder {folder} whose comparison could be continued: check --output, "
+                "or leave --resume out."
+            )
         if not (folder / "record.json").exists():
             raise UserError(
                 f"{folder} has no record.json, as no run in it had finished: start the comparison "
@@ -89,7 +94,7 @@ def compare(output=None, resume=False, **settings) -> Path:
         remedy = ", or --resume to go on with the comparison in it"
         refuse_used(folder, remedy, leftovers=[KEPT, MODELS])
     dataset = load_data(asked)
-    model = _identify_model(asked)  # fetched now, or refused before anything has run
+    model = identify_model(asked)  # fetched now, or refused before anything has run
     folder = folder or new_folder("compare", dataset.name)
     if not resume:
         record = _new_record(asked, dataset, model)
@@ -97,55 +102,13 @@ def compare(output=None, resume=False, **settings) -> Path:
         raise UserError(
             f"{asked.data} has changed since {folder} was started; start a new comparison."
         )
-    elif changed := _changed(record.get("model"), model):
+    elif changed := changed_files(record.get("model"), model):
         raise UserError(
             f"The model {asked.pretrained} has changed since {folder} was started (in "
             f"{joined(changed)}): start a new comparison."
         )
     with only_writer(folder, "comparison"):
-        _run_arms(record, dataset, asked, folder)
-    return folder
-
-
-def load_data(settings: Settings) -> Dataset:
-    """The data, limited to what the settings ask for."""
-    options: dict[str, Any] = {"task": settings.task, **settings.reading()}
-    if settings.task in ("classification", "pairs"):
-        options["problem_type"] = SINGLE_LABEL
-    dataset = load_dataset(settings.data, **options)
-    if settings.task == "classification":
-        say_joined(dataset.text_columns)
-    if settings.limit is None:
-        return dataset
-    if settings.test_limit is None:
-        return dataset.limited(settings.limit)
-    tested = {"test": dataset.test}
-    trained = {name: split for name, split in dataset.splits.items() if name != "test"}
-    learnt = dataclasses.replace(dataset, splits=trained)
-    if settings.quick and settings.limit < (least := learnt.least_limit):
-        raise UserError(
-            f"--quick trains on about {settings.limit:,} {dataset.noun}, too few for one of "
-            f"each kind in {dataset.name}: leave it out, or add --limit {least} or more."
-        )
-    learnt = learnt.limited(settings.limit)
-    judged = dataclasses.replace(learnt, splits=tested)
-    judged = judged.limited(max(settings.test_limit, judged.least_limit))
-    return dataclasses.replace(judged, splits=learnt.splits | judged.splits)
-
-
-def _identify_model(settings: Settings) -> dict[str, str] | None:
-    """The sha256 of each file of the pretrained model but its texts; None where no arm has one."""
-    arms = arms_of(settings.task)
-    if not any(arms[arm].pretrained for arm in settings.arms):
-        return None
-    return digests(resolve(settings.pretrained))
-
-
-def _changed(before: dict | None, now: dict | None) -> list[str]:
-    """The files that differ; none where the record, of an older version, has no model."""
-    if before is None or now is None:
-        return []
-    return sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
+        return folder, _run_arms(record, dataset, asked, folder)
 
 
 def _run_arms(record, dataset, settings, folder):
@@ -158,12 +121,14 @@ def _run_arms(record, dataset, settings, folder):
     }
     total = sum(map(len, wanted.values()))
     record["status"] = "interrupted"  # until the last run is done
+    record.pop("error", None)
     try:
         quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
         with Progress(total, total - sum(map(len, todo.values())), quality) as progress:
             for arm, seeds in todo.items():
                 if seeds:
-                    _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
+                    with _noting_errors(record, _title(arm, settings)):
+                        _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
                     shutil.rmtree(folder / KEPT, ignore_errors=True)
         shutil.rmtree(folder / KEPT, ignore_errors=True)  # of an arm that was killed at its end
         record["status"] = "complete"
@@ -172,9 +137,29 @@ def _run_arms(record, dataset, settings, folder):
     finally:
         if record["arms"]:
             _write_record(record, folder)
-            write_report(record, folder)
+            findings = validate_record(record)
+            write_findings(findings, folder)
+            if record["status"] == "failed":
+                say(f"kerasformer: {_how_to_continue(record, folder)}.")
         else:  # nothing to resume
             shutil.rmtree(folder / KEPT, ignore_errors=True)
+    return findings
+
+
+@contextlib.contextmanager
+def _noting_errors(record, title):
+    """Has the record say what ended the comparison, if an arm did."""
+    try:
+        yield
+    except Exception as error:
+        message = str(error).strip().rpartition("\n")[2]  # of a traceback the last line
+        record.update(status="failed", error={"arm": title, "message": message})
+        raise
+
+
+def _title(arm, settings):
+    name = settings.pretrained.rstrip("/").rpartition("/")[2]
+    return arms_of(settings.task)[arm].title.format(pretrained=name)
 
 
 def _how_to_continue(record, folder):
@@ -194,8 +179,7 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    name = settings.pretrained.rstrip("/").rpartition("/")[2]
-    title = arms_of(settings.task)[arm].title.format(pretrained=name)
+    title = _title(arm, settings)
     progress.start(title, seeds[0])
     arguments = (sender, arm, dataset, settings, seeds, folder)
     process = context.Process(target=work, args=arguments)
@@ -278,12 +262,12 @@ def _settings_to_resume(record, given):
     return dataclasses.replace(settings, minutes=None) if given.get("seeds") else settings
 
 
-def _latest_interrupted():
+def _latest_unfinished():
     for file in sorted(RESULTS.glob("*/record.json"), key=os.path.getmtime, reverse=True):
         with contextlib.suppress(UserError):
-            if load_record(file)["status"] == "interrupted":
+            if load_record(file)["status"] != "complete":
                 return file.parent
     raise UserError(
-        f"There is no interrupted comparison under {RESULTS}/: give its folder with --output, or "
+        f"There is no unfinished comparison under {RESULTS}/: give its folder with --output, or "
         "start one without --resume."
     )

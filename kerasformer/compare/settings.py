@@ -14,6 +14,8 @@ DTYPES = ("float32", "mixed_bfloat16")
 QUICK = {"limit": 800, "test_limit": 1_000, "seeds": 1}
 # The folder, within that of the comparison, of the models that were kept.
 MODELS = "models"
+# Where the provenance of the data keeps how large its splits were, if they were limited.
+BEFORE_LIMIT = "examples_before_limit"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Settings:
         epochs: Training epochs of the scratch and the fine-tuned arm; by default each arm's own.
         dtype: Keras dtype policy of the pretrained arms; by default `"mixed_bfloat16"` where the
             processor is faster with it, else `"float32"`.
-        keep_models: Whether to save the model of each arm's first seed.
+        keep_models: Whether to save the model of the first seed of each arm that trains a
+            transformer; the others have none that could be saved.
         quick: A first look: `QUICK` replaces the defaults.
 
     Raises:
@@ -181,10 +184,24 @@ def _as_seeds(seeds: Any) -> tuple[int, ...]:
 
 
 def _as_source(name: str, source: Any) -> str:
-    """A path or a name as a string, which the record can keep."""
+    """A name, or a path that holds in any folder, as a string, which the record can keep."""
     if not isinstance(source, str | os.PathLike):
         raise UserError(
             f"{name} is of type {type(source).__name__}; expected a path or a name: write the "
             "examples to a file."
         )
-    return os.fspath(source)
+    source = os.fspath(source)
+    path = os.path.expanduser(source)
+    is_path = os.path.exists(path) or os.path.exists(f"{path}.index")  # or a checkpoint's prefix
+    return os.path.abspath(path) if is_path and not _is_name(name, source) else source
+
+
+def _is_name(name: str, source: str) -> bool:
+    """Whether it is known by its name, whatever lies in the folder."""
+    if name == "pretrained":
+        from kerasformer.sources.presets import PRESETS
+
+        return source in PRESETS
+    from kerasformer.data.load import REVIEWS
+
+    return source in REVIEWS

@@ -178,6 +178,15 @@ class Batches(keras.utils.PyDataset):
         """Goes on to the next epoch, where nobody says by `start_epoch` which it is."""
         self.start_epoch(self.epoch + 1)
 
+    def spec(self, array):
+        """The `tf.TensorSpec` of a column, such as this array, of any of the batches."""
+        import tensorflow as tf
+
+        # The width of ids varies, that of features and class probabilities does not.
+        rest = [None] * (array.ndim - 1) if array.dtype == "int32" else list(array.shape[1:])
+        rest[:1] = [None] if self.width_varies and rest else rest[:1]
+        return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
+
     def for_backend(self):
         """What to hand to `fit` or `predict`: on TensorFlow a `tf.data.Dataset`, else itself.
 
@@ -187,12 +196,6 @@ class Batches(keras.utils.PyDataset):
         if keras.backend.backend() != "tensorflow":
             return self
         import tensorflow as tf
-
-        def spec(array):
-            # The width of ids varies, that of features and class probabilities does not.
-            rest = [None] * (array.ndim - 1) if array.dtype == "int32" else list(array.shape[1:])
-            rest[:1] = [None] if self.width_varies and rest else rest[:1]
-            return tf.TensorSpec([None, *rest], tf.as_dtype(array.dtype))
 
         this = weakref.proxy(self)  # TensorFlow keeps a generator as long as the process lives
 
@@ -205,7 +208,7 @@ class Batches(keras.utils.PyDataset):
             if this.batches is batches:
                 this.on_epoch_end()
 
-        signature = tf.nest.map_structure(spec, self[0])
+        signature = tf.nest.map_structure(self.spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
         dataset = dataset.prefetch(2)

@@ -75,8 +75,9 @@ def choose_pair(
     else:
         text = named(text_column, columns, where)
         if len(text) != 2:
+            given = "1 text column" if len(text) == 1 else f"{len(text)} text columns"
             raise UserError(
-                f"{len(text)} text columns ({listed(text)}) are given for pairs: give two, such as "
+                f"Pairs have two texts, and {given} ({listed(text)}) given: give two, such as "
                 "text_column='premise,hypothesis' (--text-column premise,hypothesis)."
             )
     if label is None:

@@ -13,6 +13,7 @@ import numpy as np
 from kerasformer.data.hashing import LIMIT_SALT, RULE, held_out, sample
 from kerasformer.errors import UserError
 
+_VALIDATION_SALT = "kerasformer:validation:{}"  # and the seed
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -154,7 +155,11 @@ class Dataset(ABC, Generic[ExamplesT]):
         """
         if "validation" in self.splits:
             return self
-        return self._carve("validation", fraction, salt=f"kerasformer:validation:{seed}")
+        return self._carve("validation", fraction, _VALIDATION_SALT.format(seed))
+
+    def held_out(self, fraction: float = 0.1, seed: int = 0) -> np.ndarray:
+        """The training examples that `with_validation` holds out, bool `[n]`."""
+        return self._held_out("validation", fraction, _VALIDATION_SALT.format(seed))
 
     def with_test(self, fraction: float = 0.2) -> Self:
         """As `with_validation`, a test split, where the data set came with none."""
@@ -162,7 +167,7 @@ class Dataset(ABC, Generic[ExamplesT]):
             return self
         return self._carve("test", fraction, salt="kerasformer:test")
 
-    def _carve(self, name, fraction, salt):
+    def _held_out(self, name, fraction, salt):
         if not 0 < fraction < 1:
             raise UserError(
                 f"The {name} part of the data is {fraction}: give a fraction between 0 and 1."
@@ -176,6 +181,10 @@ class Dataset(ABC, Generic[ExamplesT]):
                 f"{self.name} has no two different {self._divided}, so no {name} split can be "
                 "made: give more."
             )
+        return out
+
+    def _carve(self, name, fraction, salt):
+        out = self._held_out(name, fraction, salt)
         rule = f"{name} is the part of train whose hash under the salt {salt!r} is below {fraction}"
         splits = {
             **self.splits,

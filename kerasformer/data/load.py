@@ -21,6 +21,7 @@ from kerasformer.data.tag_rows import read_tags
 from kerasformer.data.tagging import TaggingDataset
 from kerasformer.data.text_file import BEGINNING, Dialect
 from kerasformer.errors import UserError
+from kerasformer.files import path_errors
 
 Task = Literal["classification", "pairs", "tagging", "answering"]
 FORMS: dict[str, Form] = {
@@ -161,17 +162,18 @@ def load_dataset(
         )
     columns = {"text_column": text_column, "label_column": label_column}
     labelled = {**columns, "class_names": class_names}
-    found = _open(source, task, labelled, Dialect(header, delimiter, encoding), data_dir)
     dataset: Any
-    if task == "answering":
-        _refuse(task, **labelled, problem_type=problem_type)
-        dataset = read_answers(found)
-    elif task == "tagging":
-        _refuse(task, problem_type=problem_type)
-        dataset = read_tags(found, text_column, label_column, class_names)
-    else:
-        rows = read_labels(found, **columns, pairs=task == "pairs", problem_type=problem_type)
-        dataset = assemble(rows, class_names, problem_type)
+    with path_errors():
+        found = _open(source, task, labelled, Dialect(header, delimiter, encoding), data_dir)
+        if task == "answering":
+            _refuse(task, **labelled, problem_type=problem_type)
+            dataset = read_answers(found)
+        elif task == "tagging":
+            _refuse(task, problem_type=problem_type)
+            dataset = read_tags(found, text_column, label_column, class_names)
+        else:
+            rows = read_labels(found, **columns, pairs=task == "pairs", problem_type=problem_type)
+            dataset = assemble(rows, class_names, problem_type)
     dataset = dataset.with_test(test_size)
     named = str(source) if isinstance(source, str | os.PathLike) else found.name
     dataset.provenance.update({"source": named, **counts(dataset)})

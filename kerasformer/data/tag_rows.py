@@ -1,5 +1,6 @@
 """The rows of a source as sentences of tagged words."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +9,13 @@ from kerasformer.data.cells import join_texts
 from kerasformer.data.columns import Columns, choose_text, named, usual
 from kerasformer.data.dataset import SPLITS
 from kerasformer.data.source import Source
-from kerasformer.data.tagging import TaggedSplit, TaggingDataset, marked, tag_order
+from kerasformer.data.tagging import (
+    TaggedSplit,
+    TaggingDataset,
+    marked,
+    strange_tags,
+    tag_order,
+)
 from kerasformer.data.text_spans import Span, mark
 from kerasformer.errors import UserError
 from kerasformer.formatting import listed
@@ -88,6 +95,7 @@ def read_tags(
         provenance |= {name: count} if count else {}
     order = tag_order({tag for rows in splits.values() for tag in rows.first})
     _check_tags(source.name, splits, order, tag_names)
+    _warn_of_strange_tags(splits, order)
     tagged = {name: splits[name].tagged() for name in SPLITS if name in splits}
     return TaggingDataset(source.name, tuple(tag_names or order), tagged, provenance)
 
@@ -194,3 +202,19 @@ def _check_tags(name, splits, order, tag_names):
                     f"{where}, has the tag {tag!r}, which is in the {split} split of {name} and "
                     "nowhere in training: add such sentences to training, or remove them."
                 )
+
+
+def _warn_of_strange_tags(splits, order):
+    """Warns, as seqeval does, of tags that mark no entity where the others do."""
+    strange = strange_tags(order)
+    if not strange:
+        return
+    found = [splits[name].first for name in SPLITS if name in splits]
+    where = next(first[strange[0]] for first in found if strange[0] in first)
+    usual_one = next(tag for tag in order if tag not in {"O", *strange})
+    more = f" (the same holds for {listed(map(repr, strange[1:]))})" if strange[1:] else ""
+    warnings.warn(
+        f"{where}, has the tag {strange[0]!r}, which marks no entity, unlike {usual_one!r}{more}: "
+        "correct it, or write O where there is no entity.",
+        stacklevel=4,
+    )

@@ -1,7 +1,7 @@
 """Sentences whose words are tagged: entities, parts of speech, chunks."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from kerasformer.data.dataset import Dataset, Examples, rarest
 from kerasformer.data.hashing import text_key
 
-_PREFIXED = re.compile(r"([BIOESLUM])-(.+)", re.DOTALL)  # of the schemes BIO, IOBES and BILOU
+# A tag of the schemes BIO, IOBES, BILOU or BMES: where the word is in an entity, and of what type.
+_OF_ENTITY = re.compile(r"[BIESLUM](?:-(.+))?", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,5 +136,38 @@ def marked(tag: str) -> str:
     >>> marked("B-person"), marked("I-person"), marked("NOUN")
     ('person', 'person', 'NOUN')
     """
-    prefixed = _PREFIXED.fullmatch(tag)
-    return prefixed[2] if prefixed else tag
+    found = _OF_ENTITY.fullmatch(tag)
+    return found[1] if found and found[1] else tag
+
+
+def mark_entities(tag_names: Sequence[str]) -> bool:
+    """Whether tags mark entities, such as `B-PER`, and not words, such as `NOUN`.
+
+    Those of entities do not have to be all, only most: with one that is mistyped they mark entities
+    still, of which `tag_spans` reads it as one more, as seqeval does. `strange_tags` finds it.
+
+    Args:
+        tag_names: All tags, each once.
+
+    Example:
+
+    >>> mark_entities(["O", "B-PER", "I-PER"]), mark_entities(["O", "NOUN"])
+    (True, False)
+    >>> mark_entities(["O", "B", "I"])  # of one type
+    True
+    """
+    inside = [tag for tag in tag_names if tag != "O"]
+    of_entities = [tag for tag in inside if _OF_ENTITY.fullmatch(tag)]
+    typed = any("-" in tag for tag in of_entities) or {"O", "B"} <= set(tag_names)
+    return typed and 2 * len(of_entities) >= len(inside)
+
+
+def strange_tags(tag_names: Sequence[str]) -> list[str]:
+    """The tags that mark no entities, where the others do.
+
+    >>> strange_tags(["O", "B-PER", "I-PER", "B_PER"]), strange_tags(["NOUN", "VERB"])
+    (['B_PER'], [])
+    """
+    if not mark_entities(tag_names):
+        return []
+    return [tag for tag in tag_names if tag != "O" and not _OF_ENTITY.fullmatch(tag)]

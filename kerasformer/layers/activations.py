@@ -5,9 +5,19 @@ import math
 import keras
 from keras import ops
 
+from kerasformer.layers.kernels import kernels
 from kerasformer.layers.typing import Activation, Tensor
 
 _SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+def gelu(x: Tensor) -> Tensor:
+    """The exact GELU, on the `Kernels` in use.
+
+    Hendrycks & Gimpel, "Gaussian Error Linear Units", https://arxiv.org/abs/1606.08415.
+    """
+    return kernels().gelu(x)
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -45,6 +55,8 @@ def get_activation(name: str) -> Activation:
     """
     if not isinstance(name, str):
         raise ValueError(f"activation={name!r} is not a string: give an activation's name.")
+    if name == "gelu":
+        return gelu
     if name in _TANH_NAMES:
         return gelu_tanh
     try:

@@ -135,7 +135,8 @@ class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
         probabilities = ops.cast(probabilities, self.compute_dtype)
         # Keras' attention makes its dropout itself, and has no public name for it.
         dropout = next(p for p in vars(self).values() if isinstance(p, keras.layers.Dropout))
-        dropped = dropout(probabilities, training=training)
+        is_on = training and dropout.rate > 0
+        dropped = kernels().dropout(dropout, probabilities) if is_on else probabilities
         output = self._merge(ops.matmul(dropped, value), inputs)
         return (output, probabilities) if return_attention_scores else output
 

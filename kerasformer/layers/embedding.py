@@ -13,7 +13,7 @@ from kerasformer.layers.arguments import (
     check_sizes,
     clone_initializer,
 )
-from kerasformer.layers.kernels import embedding_table
+from kerasformer.layers.kernels import Dropout, embedding_table
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 
 
@@ -140,7 +140,7 @@ class TokenAndPositionEmbedding(_Embedding):
         self.mask_zero = mask_zero
         self.word_embeddings = self._table(vocab_size, "word_embeddings")
         self.position_embedding = self._table(max_length, "position_embedding")
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates both tables."""
@@ -216,7 +216,7 @@ class BertEmbedding(_Embedding):
         self.type_embeddings = self._table(type_vocab_size, "type_embeddings")
         self.position_embedding = self._table(max_length, "position_embedding")
         self.layer_norm = self._layer_norm("layer_norm")
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates the three tables and the LayerNorm for ids `[batch, seq]`."""

@@ -21,6 +21,14 @@ class Kernels:
         """The call of a `keras.layers.LayerNormalization`, which computes in float32."""
         return keras.layers.LayerNormalization.call(layer, inputs)
 
+    def dropout(self, layer: keras.layers.Dropout, inputs: Tensor) -> Tensor:
+        """The call of a `keras.layers.Dropout` in training."""
+        return keras.layers.Dropout.call(layer, inputs, training=True)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """`x * cdf(x)`, with the distribution function of the normal distribution."""
+        return keras.activations.gelu(x)
+
     def attention_probabilities(self, scores: Tensor, allowed: Tensor | None) -> Tensor:
         """The softmax of scores `[batch, heads, seq, seq]` over the last axis, in float32 at least.
 
@@ -90,3 +98,12 @@ class LayerNormalization(keras.layers.LayerNormalization):
     def call(self, inputs: Tensor) -> Tensor:
         """The inputs with mean 0 and variance 1 over the last axis, scaled and moved."""
         return kernels().layer_norm(self, inputs)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class Dropout(keras.layers.Dropout):
+    """`keras.layers.Dropout`, on the `Kernels` in use."""
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """The inputs, of which training sets a part to zero, and scales the others up."""
+        return kernels().dropout(self, inputs) if training and self.rate > 0 else inputs

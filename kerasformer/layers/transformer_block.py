@@ -15,6 +15,7 @@ from kerasformer.layers.arguments import (
     clone_initializer,
 )
 from kerasformer.layers.attention import SelfAttention
+from kerasformer.layers.kernels import Dropout
 from kerasformer.layers.remat import rematerialized
 from kerasformer.layers.typing import Initializer, Shape, Tensor
 from kerasformer.private_api import set_mask
@@ -117,7 +118,7 @@ class TransformerBlock(BaseLayer):
         self.intermediate = self._dense(intermediate_size, "intermediate")
         self.output_dense = self._dense(hidden_size, "output")
         self.output_layer_norm = self._layer_norm("output_layer_norm")
-        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def _attention(self):
         return SelfAttention(

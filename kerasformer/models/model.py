@@ -9,10 +9,12 @@ from typing import Any
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.layers.kernels import use_kernels
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import SpreadRows, check_devices
 from kerasformer.models.distribution import replicas
+from kerasformer.models.onednn import training_kernels
 from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import UnevenReplicas, unknown_variables
@@ -82,6 +84,11 @@ class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
     def make_predict_function(self, force: bool = False) -> Any:
         """As in Keras, and anew where the model's layers have changed."""
         return super().make_predict_function(self._is_outdated("predict") or force)
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Keras, on the kernels for training."""
+        with use_kernels(training_kernels()):
+            return super().train_step(*args, **kwargs)
 
     fit = _checked(keras.Model.fit)
     evaluate = _checked(keras.Model.evaluate)

@@ -75,10 +75,10 @@ def predict_each(
     size = data.batch_size
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
     batches = ((rows, data.inputs(filled(rows, size))) for rows in data.batches)
-    model.make_predict_function()  # else each thread would make its own
     if callbacks:
         getattr(callbacks, f"on_{event}_begin")()
     with use_kernels(inference_kernels()):
+        _make_predict_function(model, data)
         if replicas(model) > 1:
             computed = _across_replicas(model, data)
         else:
@@ -91,6 +91,21 @@ def predict_each(
                 getattr(callbacks, f"on_{event}_batch_end")(step, {"outputs": part})
             if bar:
                 bar.add(1)
+
+
+def _make_predict_function(model: keras.Model, data: Batches) -> None:
+    """Makes what `predict_on_batch` calls, else each thread would, and traces it for all shapes.
+
+    On TensorFlow Keras traces it for the shapes of the first batch, and then for those of others.
+    """
+    before = model.predict_function
+    model.make_predict_function()
+    if model.predict_function is before or replicas(model) > 1 or not data.batches:
+        return
+    trace = getattr(model.predict_function, "get_concrete_function", None)
+    if trace and not sys.modules["tensorflow"].config.functions_run_eagerly():
+        columns = data.inputs(data.batches[0][:1])
+        trace([(keras.tree.map_structure(data.spec, columns),)])
 
 
 def _across_replicas(model: keras.Model, data: Batches) -> Iterator[tuple[np.ndarray, np.ndarray]]:

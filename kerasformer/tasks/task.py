@@ -166,7 +166,8 @@ class Task(ServingExport):
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         if run and run.finished:
             return end_of(self, run, callbacks)
-        build_state(self, data)
+        if not self.run_eagerly or (run and run.start):  # eagerly, a metric may need values
+            build_state(self, data)
         if replicas(self) == 1 and not (self._compiled_by_hand or (run and run.start)):
             check_monitor(self, recipe.monitor, validation, callbacks)
         rate = recipe.learning_rate

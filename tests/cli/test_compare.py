@@ -3,7 +3,7 @@
 import pytest
 
 from kerasformer.cli import main
-from kerasformer.compare import runner
+from kerasformer.compare import inputs
 from kerasformer.errors import UserError
 
 
@@ -12,7 +12,7 @@ def test_how_files_are_read(task, monkeypatch, capsys):
     def load(data, **options):
         raise UserError(" ".join(f"{name}={value}" for name, value in options.items()))
 
-    monkeypatch.setattr(runner, "load_dataset", load)
+    monkeypatch.setattr(inputs, "load_dataset", load)
     options = ["--delimiter", "semicolon", "--encoding", "cp1252", "--no-header"]
     options += ["--text-column", "1", "--task", task]
     assert main(["compare", "--data", "a.csv", *options]) == 2

@@ -2,8 +2,10 @@
 
 import io
 import json
+import signal
 import sys
 
+import keras
 import pytest
 
 from kerasformer.cli import main
@@ -209,6 +211,39 @@ def test_a_training_that_is_done_outlives_a_mistake_in_the_test_data(
     status, out, err = run("train", "classification", *given, "--resume")
     assert status == 0, err
     assert "On the test split" in out
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        ("on_train_begin", "interrupted; training had not begun."),
+        ("on_train_batch_end", "the training so far is in {}: to go on, add --resume to the comm"),
+    ],
+)
+def test_ctrl_c_says_what_there_is_to_go_on_with(hook, said, run, model, tmp_path, monkeypatch):
+    from kerasformer.cli import train
+
+    def press(*arguments, **logs):
+        if hook == "on_train_begin":
+            raise KeyboardInterrupt  # before anything is noted, as while texts are tokenized
+        signal.raise_signal(signal.SIGINT)
+
+    file, folder = tmp_path / "texts.csv", tmp_path / "out"
+    file.write_text(CSV)
+    given = ["--data", file, "--pretrained", model, "--epochs", "1", "--output", folder]
+    given += ["--batch-size", "4"]
+    with monkeypatch.context() as patched:
+        callback = keras.callbacks.LambdaCallback(**{hook: press})
+        patched.setattr(train, "_logs", lambda _: [callback])
+        status, _, err = run("train", "classification", *given)
+    assert status == 130
+    assert said.format(folder) in err
+    assert err.count("interrupted") == 1
+    assert folder.exists() == (hook != "on_train_begin")
+    resume = ["--resume"] if folder.exists() else []
+    status, _, err = run("train", "classification", *given, *resume)
+    assert status == 0, err
 
 
 def test_a_used_folder_is_left_alone(run, tmp_path):

@@ -1,5 +1,6 @@
 """What the comparison prints for people to run: commands and programs."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -13,8 +14,8 @@ import kerasformer.compare
 from kerasformer.cli import _parser, main
 from kerasformer.cli.options import TASKS
 from kerasformer.compare import Settings, arms_of, compare
+from kerasformer.compare.inputs import load_data
 from kerasformer.compare.report import load_record
-from kerasformer.compare.runner import load_data
 from kerasformer.compare.settings import DTYPES
 from kerasformer.errors import UserError
 
@@ -95,6 +96,20 @@ def test_the_command_says_no_more_than_it_must(values, command):
     assert Settings.make(**values).command() == command
 
 
+def test_paths_are_those_of_any_folder_and_names_stay_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("films.csv", "model", "bert.ckpt.index", "imdb", "all-MiniLM-L6-v2"):
+        Path(name).touch()
+    for data, pretrained in (("films.csv", "model"), (Path("films.csv"), "./bert.ckpt")):
+        made = Settings.make(data=data, pretrained=pretrained)
+        assert made.data == str(tmp_path / "films.csv")
+        assert made.pretrained == str(tmp_path / pretrained)
+        assert f"--data {tmp_path / 'films.csv'}" in made.command()
+    for data, pretrained in (("imdb", "all-MiniLM-L6-v2"), ("tfds:ag_news", "hf://owner/name")):
+        named = Settings.make(data=data, pretrained=pretrained)
+        assert (named.data, named.pretrained) == (data, pretrained)
+
+
 def test_the_command_runs(reviews, tmp_path):
     first = compare(data=str(reviews), arms=["majority"], seeds=1, output=tmp_path / "first")
     command = Settings.make(**load_record(first)["settings"]).command()
@@ -159,6 +174,25 @@ def test_quick_with_too_many_tags_speaks_of_sentences(tmp_path):
     (tmp_path / "many.conll").write_text("\n\n".join(rows))
     with pytest.raises(UserError, match=r"--quick trains on about 800 sentences, .* --limit 900"):
         load_data(Settings.make(task="tagging", data=str(tmp_path / "many.conll"), quick=True))
+
+
+def test_layers_are_not_chosen_on_one_sentence(tmp_path):
+    for name, rows in (("train", "Ada B-person\ncodes O"), ("test", "Ada B-person\nsings O")):
+        (tmp_path / f"{name}.conll").write_text("\n\n".join([rows] * 4))
+    given = {"task": "tagging", "data": str(tmp_path)}
+    with pytest.raises(UserError, match="no two different sentences, so no validation split"):
+        load_data(Settings.make(**given))
+    assert len(load_data(Settings.make(**given, arms=["frequent_tag", "fine_tuned"])).train) == 4
+
+
+def test_questions_without_any_answer_are_not_compared(asked, tmp_path):
+    content = json.loads(asked.read_text())
+    for article in content["data"]:
+        for question in article["paragraphs"][0]["qas"]:
+            question |= {"answers": [], "is_impossible": True}
+    (tmp_path / "none.json").write_text(json.dumps(content | {"version": "v2.0"}))
+    with pytest.raises(UserError, match=r"^No training question of none has an answer, so there"):
+        load_data(Settings.make(task="answering", data=str(tmp_path / "none.json")))
 
 
 def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():

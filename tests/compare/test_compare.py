@@ -302,6 +302,44 @@ def test_what_a_run_leaves_that_was_killed_before_its_first_result_is_in_nobodys
     assert {file.name for file in folder.iterdir()} == FILES | {MODELS}
 
 
+def test_what_ended_a_comparison_is_told_and_tried_again(reviews, tmp_path, monkeypatch, capsys):
+    options = {"data": str(reviews), "seeds": 1}
+    whole = load_record(compare(**options, arms=["majority", "tfidf"], output=tmp_path / "whole"))
+    mistakes = [
+        UserError("The loss is nan: try a lower rate."),
+        RuntimeError("Traceback (most recent call last):\n  ...\nValueError: a bug\n"),
+    ]
+
+    def run_arm(arm, seeds, record, *_):
+        if arm == "tfidf" and mistakes:
+            raise mistakes[0]
+        record["arms"][arm] = whole["arms"][arm]
+
+    monkeypatch.setattr(runner, "_run_arm", run_arm)
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    (tmp_path / "whole" / "record.json").unlink()
+    folder, told = tmp_path / "run", ["The loss is nan: try a lower rate.", "ValueError: a bug"]
+    for number, message in enumerate(told):
+        given = {"resume": True} if number else {**options, "arms": ["majority", "tfidf"]}
+        with pytest.raises(type(mistakes[0])):
+            compare(**given, output=None if number else folder)
+        del mistakes[0]
+        assert load_record(folder)["status"] == "failed"
+        for file in ("table.md", "report.html"):
+            text = (folder / file).read_text()
+            assert "TF-IDF + logistic regression failed, what had finished by then" in text
+            assert message in text
+            assert "nterrupted" not in text
+        assert f"1 finished run and a report are in {folder}; continue" in capsys.readouterr().err
+    compare(resume=True)
+    record = load_record(folder)
+    assert (record["status"], list(record["arms"])) == ("complete", ["majority", "tfidf"])
+    assert "error" not in record
+    assert "failed" not in (folder / "table.md").read_text()
+    with pytest.raises(UserError, match="There is no unfinished comparison under"):
+        compare(resume=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_killed_at_any_step_it_begins_again_or_goes_on(reviews, tmp_path, monkeypatch):
     options = {"data": str(reviews), "arms": ["majority"], "seeds": 1}
@@ -313,7 +351,7 @@ def test_killed_at_any_step_it_begins_again_or_goes_on(reviews, tmp_path, monkey
         runner._write_record(record, folder)
 
     monkeypatch.setattr(runner, "_run_arm", run_arm)  # without a process of its own
-    monkeypatch.setattr(runner, "write_report", lambda *_: None)
+    monkeypatch.setattr(runner, "write_findings", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     begun = []
     for step in range(1, 50):
@@ -381,7 +419,7 @@ CSV = "text,label\nfine,1\ndull,0\nwarm,1\ncold,0\n"
         (CSV.encode(), ["--seeds", "0"], "seeds"),
         (CSV.encode(), ["--pretrained", "all-MiniLM-L6-v3"], "all-MiniLM-L6-v2"),
         (CSV.encode(), ["--pretrained", "./no/such/model"], "no/such/model"),
-        (CSV.encode(), ["--resume"], "record.json"),
+        (CSV.encode(), ["--resume"], "There is no folder .*out whose comparison"),
         (
             CSV.encode(),
             ["--task", "tagging", "--arms", "tfidf"],

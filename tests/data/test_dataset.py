@@ -47,6 +47,13 @@ def test_the_seed_chooses_other_validation_texts():
     assert len(texts[0] & texts[2]) < 0.5 * len(texts[0])
 
 
+def test_what_is_held_out_is_what_validation_gets():
+    dataset = make()
+    out = dataset.held_out(0.2, seed=1)
+    validation = dataset.with_validation(0.2, seed=1).validation
+    assert validation.texts == [dataset.train.texts[i] for i in np.flatnonzero(out)]
+
+
 def test_given_splits_are_kept():
     dataset = make().with_validation()
     assert dataset.with_validation(0.5, seed=3) is dataset

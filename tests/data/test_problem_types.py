@@ -125,7 +125,7 @@ class TestPairs:
             (
                 ["text1,text2,label", "a,b,1"],
                 {"text_column": "text1"},
-                "1 text columns .* for pairs",
+                "Pairs have two texts, and 1 text column .* given",
             ),
             (["text1,text2,label", "a,b,1"], {"label_column": "text1"}, "both text and label"),
             (["a,b,c,1", "d,e,f,0"], {}, "3 of its columns may be texts where a pair"),

@@ -1,9 +1,13 @@
 import json
+import warnings
 
+import numpy as np
 import pytest
 
-from kerasformer.data import TaggedSplit, TaggingDataset
-from kerasformer.data.tagging import tag_order
+from kerasformer.compare.quality import quality_of
+from kerasformer.data import TaggedSplit, TaggingDataset, load_dataset
+from kerasformer.data.tagging import mark_entities, strange_tags, tag_order
+from kerasformer.tasks.tagging.tag_scores import tag_scores
 
 
 def make(count=200):
@@ -42,6 +46,49 @@ def test_parts_fit_each_other(parts, message):
 )
 def test_order_of_tags(tags, order):
     assert tag_order(tags.split()) == tuple(order.split())
+
+
+@pytest.mark.parametrize(
+    ("tags", "marked", "strange"),
+    [
+        ("O B I", True, []),
+        ("O B-PER M-PER E-PER S-PER", True, []),
+        ("I-PER O", True, []),
+        ("O", False, []),
+        ("NOUN VERB", False, []),
+        ("B I", False, []),
+        ("O B-PER X", True, ["X"]),
+        ("O B-PER I-PER B_PER b-PER", True, ["B_PER", "b-PER"]),
+        ("O B I X", True, ["X"]),
+        ("O B-PER NOUN VERB", False, []),
+    ],
+)
+def test_tags_of_entities_are_told_from_those_of_words(tags, marked, strange):
+    assert mark_entities(tags.split()) == marked
+    assert strange_tags(tags.split()) == strange
+
+
+def test_a_mistyped_tag_is_told_and_leaves_the_others_entities(tmp_path):
+    rows = ["Ada B-person\nByron I-person\ncodes O"] * 3 + ["Ada B_person\nsings X"]
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.conll").write_text("\n\n".join(rows) + "\n")
+    told = (
+        r"train\.conll, line 13, has the tag 'B_person', which marks no entity, unlike 'B-person' "
+        r"\(the same holds for 'X'\): correct it, or write O"
+    )
+    with pytest.warns(UserWarning, match=told):
+        dataset = load_dataset(tmp_path, "tagging")
+    names = dataset.tag_names
+    labels = [names.index(tag) for row in dataset.test.tags for tag in row]
+    lengths = list(map(len, dataset.test.tags))
+    scores = tag_scores(np.array(labels), np.eye(len(names))[labels], lengths, names)
+    assert {"person", "_person"} <= {each["name"] for each in scores["per_type"]}
+    assert quality_of("tagging", names).title == "Entity F1"
+    (tmp_path / "train.conll").write_text("\n\n".join(rows[:3]) + "\n")
+    (tmp_path / "test.conll").write_text(rows[0] + "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        load_dataset(tmp_path, "tagging")
 
 
 def test_splits_and_samples_keep_the_tags():

@@ -3,10 +3,22 @@ import contextlib
 import keras
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from kerasformer.layers.kernels import Kernels, LayerNormalization, kernels, use_kernels
+from kerasformer.layers.kernels import (
+    Dropout,
+    Kernels,
+    LayerNormalization,
+    kernels,
+    use_kernels,
+)
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.models.onednn import OneDnnKernels, inference_kernels
+from kerasformer.models.onednn import (
+    OneDnnKernels,
+    TrainingKernels,
+    inference_kernels,
+    training_kernels,
+)
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
@@ -149,3 +161,73 @@ def test_they_are_not_used_where_nothing_makes_one_operation_of_them(option):
         opposite = {name: not value for name, value in option.items()}
         tf.config.optimizer.set_experimental_options(opposite)
     assert isinstance(inference_kernels(), OneDnnKernels)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_gelu_of_training_and_its_gradient_are_those_of_the_definition(dtype):
+    import tensorflow as tf
+
+    x = tf.cast(np.linspace(-12, 12, 401), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = TrainingKernels().gelu(x)
+        loss = found * x
+    exact = as_float64(x)
+    cdf, pdf = norm.cdf(exact), norm.pdf(exact)
+    assert found.dtype == dtype
+    tolerance = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
+    np.testing.assert_allclose(as_float64(found), exact * cdf, **tolerance)
+    gradient = as_float64(tape.gradient(loss, x))
+    np.testing.assert_allclose(gradient, exact * cdf + exact * (cdf + exact * pdf), **tolerance)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.999999])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_dropout_of_training_drops_the_rate_and_keeps_the_sum(dtype, rate):
+    import tensorflow as tf
+
+    layer = Dropout(rate, seed=1, dtype=dtype)
+    x = tf.ones((3, 5, 2001), dtype)
+    with tf.GradientTape() as tape, use_kernels(TrainingKernels()):
+        tape.watch(x)
+        y = layer(x, training=True)
+    assert y.shape == x.shape
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(as_float64(tape.gradient(y, x)), as_float64(y))
+    kept = as_float64(y)[as_float64(y) != 0]
+    if rate < 0.9:
+        np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=max(TOLERANCE[dtype], 2e-5))
+    error = np.sqrt(rate * (1 - rate) / 30_015)
+    assert abs(kept.size / 30_015 - (1 - rate)) < 5 * max(error, 1e-4)
+
+
+def test_dropout_of_training_follows_from_the_seed():
+    with use_kernels(TrainingKernels()):
+        layer, same, other = (Dropout(0.5, seed=seed) for seed in (1, 1, 2))
+        first, second = (
+            layer(np.ones((4, 99)), training=True),
+            layer(np.ones((4, 99)), training=True),
+        )
+        again = same(np.ones((4, 99)), training=True)
+        others = other(np.ones((4, 99)), training=True)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, others)
+    np.testing.assert_array_equal(layer(np.ones((4, 99))), 1.0)  # off outside of training
+
+
+def test_training_is_on_its_own_kernels_and_inference_is_not():
+    config = EncoderConfig(vocab_size=9, hidden_size=4, num_layers=1, num_heads=1)
+    encoder, used = BertEncoder(config), []
+    call = encoder.call
+
+    def noted(*args, **kwargs):
+        used.append(type(kernels()))
+        return call(*args, **kwargs)
+
+    encoder.call = noted
+    encoder.compile("sgd", {"default": "mse"})
+    encoder.train_on_batch(np.ones((1, 2), "int32"), {"default": np.ones((1, 4))})
+    assert used[-1] is type(training_kernels()) is TrainingKernels
+    encoder.predict_on_batch(np.ones((1, 2), "int32"))
+    assert used[-1] is Kernels

@@ -1,5 +1,6 @@
 """Calls of Keras' own that people make on classifiers, with texts for tensors."""
 
+import contextlib
 import itertools
 
 import keras
@@ -294,3 +295,38 @@ def test_callbacks_stop_training(make, texts, ids, tmp_path):
         texts, ids, epochs=9, validation_split=0.5, callbacks=[stop], restart=True, **QUIET
     )
     assert len(history.epoch) == 2
+
+
+class Seen(keras.metrics.Metric):
+    """A metric of a person's own, which keeps the outputs that it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.outputs = []
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        with contextlib.suppress(Exception):  # of a graph, whose outputs have no values
+            self.outputs.append(keras.ops.convert_to_numpy(y_pred))
+
+    def result(self):
+        return keras.ops.convert_to_tensor(float(len(self.outputs)))
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_a_metric_sees_the_batches_of_data_and_nothing_else(make, texts, ids, run_eagerly):
+    seen = Seen()
+    model = compiled(make(), metrics=[seen], run_eagerly=run_eagerly)
+    model.fit(texts, ids, batch_size=4, epochs=1, **QUIET)
+    assert all(output.any() for output in seen.outputs)
+    if run_eagerly:
+        assert len(seen.outputs) == 2
+
+
+@pytest.mark.backend("tensorflow")  # on JAX Keras itself computes all metrics on shapes first
+def test_a_metric_that_computes_with_values_is_taken_in_an_eager_model(make, texts, ids):
+    def share(y_true, y_pred):
+        return np.mean(np.asarray(y_pred).argmax(axis=1) == np.asarray(y_true))
+
+    model = compiled(make(), metrics=[share, "accuracy"], run_eagerly=True)
+    history = model.fit(texts, ids, epochs=1, **QUIET).history
+    assert history["share"] == pytest.approx(history["accuracy"])

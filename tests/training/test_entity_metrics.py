@@ -8,7 +8,7 @@ import json
 import pytest
 
 from kerasformer.training import entity_counts, entity_metrics
-from kerasformer.training.metrics.tags import mark_entities, tag_spans
+from kerasformer.training.metrics.tags import tag_spans
 
 SPANS = [
     ("B-PER I-PER O B-LOC", None, [("PER", 0, 2), ("LOC", 3, 4)]),
@@ -82,19 +82,3 @@ def test_without_any_entity_all_is_0():
 def test_what_does_not_fit_is_one_sentence(true, predicted, scheme, message):
     with pytest.raises(ValueError, match=message):
         entity_metrics(true, predicted, scheme)
-
-
-@pytest.mark.parametrize(
-    ("tags", "marked"),
-    [
-        ("O B I", True),
-        ("O B-PER M-PER E-PER S-PER", True),
-        ("I-PER O", True),
-        ("O", False),
-        ("NOUN VERB", False),
-        ("B I", False),
-        ("O B-PER X", False),
-    ],
-)
-def test_tags_of_entities_are_told_from_those_of_words(tags, marked):
-    assert mark_entities(tags.split()) == marked

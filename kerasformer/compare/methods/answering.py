@@ -8,6 +8,7 @@ import numpy as np
 from kerasformer.compare.methods.base import LONGEST_TEXT, MOST_ERRORS, Method
 from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
+from kerasformer.compare.methods.networks import Frozen as _Frozen
 from kerasformer.formatting import shorten
 from kerasformer.training import answer_metrics, answer_scores
 from kerasformer.training.metrics.answers import best_margin
@@ -104,27 +105,7 @@ class FineTuned(_Network, _FineTuned):
     arguments: ClassVar[dict] = {"new_head": True}  # the source's was trained on other data
 
 
-class Frozen(FineTuned):
-    """A linear head on the vectors of a pretrained encoder that stays as it is.
-
-    The vectors are computed once for all seeds; each run's training time contains that time.
-    """
+class Frozen(_Network, _Frozen):
+    """A linear head on the vectors of a pretrained encoder that stays as it is."""
 
     arguments: ClassVar[dict] = {"new_head": True, "freeze_encoder": True}
-
-    def __init__(self, dataset, settings, events, kept):
-        super().__init__(dataset, settings, events, kept)
-        self.epochs = None  # those of the recipe for a head alone
-        self.kept = kept
-
-    def new_model(self):
-        """An untrained model and the recipe to train it by."""
-        from kerasformer.tasks import FeatureCache
-
-        model, recipe = super().new_model()
-        model.feature_cache = FeatureCache(self.kept)
-        return model, recipe
-
-    def measured(self, seconds, history, epochs):
-        """The result of a run that trained for `seconds`."""
-        return super().measured(seconds + self.model.feature_cache.saved, history, epochs=1)

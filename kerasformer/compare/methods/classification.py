@@ -9,6 +9,7 @@ import numpy as np
 from kerasformer.compare.methods.base import LONGEST_TEXT, MOST_ERRORS, Method
 from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
+from kerasformer.compare.methods.networks import Frozen as _Frozen
 from kerasformer.formatting import shorten
 from kerasformer.training import classification_metrics
 
@@ -183,21 +184,10 @@ class FineTuned(_Network, _FineTuned):
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
 
-class Frozen(FineTuned):
-    """A linear head on the vectors of all layers of a pretrained encoder that stays as it is.
-
-    The vectors are computed once for all seeds; each run's training time contains that time, even
-    where an interrupted process has kept them.
-    """
+class Frozen(_Network, _Frozen):
+    """A linear head on the vectors of all layers of a pretrained encoder that stays as it is."""
 
     arguments: ClassVar[dict] = {"pooling": "mean", "freeze_encoder": True}
-
-    def __init__(self, dataset, settings, events, kept):
-        from kerasformer.tasks import FeatureCache
-
-        super().__init__(dataset, settings, events, kept)
-        self.epochs = None  # those of the recipe for a head alone
-        self.cache = FeatureCache(kept)
 
     def run(self, seed):
         """Trains and measures once."""
@@ -207,12 +197,14 @@ class Frozen(FineTuned):
             self.model, self.recipe = self.new_model()
             count = sum(map(len, splits))
             self.events.phase(f"computing the features of {count:,} {self.quality.examples}")
+            seconds = self.clock()
             self.features = [
                 self.model.features(split.texts, verbose=0, cache=self.cache) for split in splits
             ]
+            self.seconds = seconds()
         pairs = [(f, s.labels) for f, s in zip(self.features, splits, strict=True)]
         progress = self.events.keras_callback(self.recipe.epochs, self.quality.main)
-        started = time.perf_counter()
+        seconds = self.clock()
         self.model.fit_head(
             *pairs[0],
             seed=seed,
@@ -220,5 +212,4 @@ class Frozen(FineTuned):
             callbacks=[progress],
             verbose=0,
         )
-        seconds = self.cache.seconds + time.perf_counter() - started
-        return self.measured(seconds, progress.history, epochs=1)
+        return self.measured(self.seconds + seconds(), progress.history)

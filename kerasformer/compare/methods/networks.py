@@ -2,6 +2,7 @@
 
 import abc
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -46,7 +47,7 @@ class Network(Method):
         train, validation = self.dataset.train, self.dataset.validation
         progress = self.events.keras_callback(recipe.epochs, self.quality.main)
         self.events.phase(f"tokenizing {len(train):,} {self.quality.examples}")
-        started = time.perf_counter()
+        seconds = self.clock()
         self.model.fit(
             train,
             validation_data=validation,
@@ -55,7 +56,12 @@ class Network(Method):
             callbacks=[progress],
             verbose=0,
         )
-        return self.measured(time.perf_counter() - started, progress.history, recipe.epochs)
+        return self.measured(seconds(), progress.history, recipe.epochs)
+
+    def clock(self) -> Callable[[], float]:
+        """Starts to count the seconds of a training."""
+        started = time.perf_counter()
+        return lambda: time.perf_counter() - started
 
     def measured(self, seconds, history, epochs):
         """The result of a run that trained for `seconds`."""
@@ -121,3 +127,33 @@ class FineTuned(Network):
         return f"source = {settings['pretrained']!r}\n" + cls.call(
             ".from_pretrained", "source", **options
         )
+
+
+class Frozen(FineTuned):
+    """A head on the vectors of a pretrained encoder that stays as it is.
+
+    The vectors are computed once for all seeds, and kept for a process that goes on after an
+    interruption; each run's training time contains what computing them took.
+    """
+
+    def __init__(self, dataset, settings, events, kept):
+        from kerasformer.tasks import FeatureCache
+
+        super().__init__(dataset, settings, events, kept)
+        self.epochs = None  # those of the recipe for a head alone
+        self.cache = FeatureCache(kept)
+
+    def new_model(self):
+        """An untrained model and the recipe to train it by."""
+        model, recipe = super().new_model()
+        model.feature_cache = self.cache
+        return model, recipe
+
+    def clock(self) -> Callable[[], float]:
+        """Starts to count the seconds of a training; of kept vectors, those of computing them."""
+        seconds, before = super().clock(), self.cache.saved
+        return lambda: seconds() + self.cache.saved - before
+
+    def measured(self, seconds, history, epochs=1):
+        """The result of a run that trained for `seconds`, with one pass over the examples."""
+        return super().measured(seconds, history, epochs=1)

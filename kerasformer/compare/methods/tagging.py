@@ -8,9 +8,10 @@ import numpy as np
 from kerasformer.compare.methods.base import LONGEST_TEXT, MOST_ERRORS, Method
 from kerasformer.compare.methods.networks import FineTuned as _FineTuned
 from kerasformer.compare.methods.networks import FromScratch, Network
+from kerasformer.data.tagging import mark_entities
 from kerasformer.formatting import shorten
 from kerasformer.training import classification_metrics, entity_counts, entity_metrics
-from kerasformer.training.metrics.tags import mark_entities, tag_spans
+from kerasformer.training.metrics.tags import tag_spans
 
 
 class Tagged(NamedTuple):
@@ -111,7 +112,9 @@ from kerasformer.compare.methods.frequent_tag import FrequentTagger"""
         return "model = FrequentTagger()"
 
 
-class _Network(Tags, Network):
+class OfTags(Tags, Network):
+    """An arm that trains a `TokenClassifier`."""
+
     task, names = "TokenClassifier", "tag_names"
     imports = "from kerasformer import TokenClassifier, load_dataset"
 
@@ -129,9 +132,9 @@ class _Network(Tags, Network):
         return Tagged(tags, [softmax(each).max(axis=-1, initial=0) for each in rows])
 
 
-class Scratch(_Network, FromScratch):
+class Scratch(OfTags, FromScratch):
     """A new encoder, trained on the data set alone."""
 
 
-class FineTuned(_Network, _FineTuned):
+class FineTuned(OfTags, _FineTuned):
     """A pretrained encoder with a new head, all of it trained."""

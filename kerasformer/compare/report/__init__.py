@@ -11,6 +11,7 @@ _EXPORTS = {
     "load_record": "record",
     "usage": "program",
     "validate_record": "record",
+    "write_findings": "write",
     "write_report": "write",
 }
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from kerasformer.compare.report.chance import LEAST_SEEDS, SIGNIFICANT, SPREADS_TO_WIN
 from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.plots import histories, validates
-from kerasformer.compare.report.program import usage
+from kerasformer.compare.report.plots import describe_curves, histories, validates
+from kerasformer.compare.report.program import can_be_kept, kept_model, usage
 from kerasformer.compare.report.summary import percent_estimate
 from kerasformer.compare.report.tables import (
     ABOUT_TABLE_7,
@@ -20,7 +20,7 @@ from kerasformer.compare.report.tables import (
     quality_columns,
 )
 from kerasformer.compare.report.verdict import costs
-from kerasformer.compare.settings import MODELS, Settings
+from kerasformer.compare.settings import Settings
 from kerasformer.formatting import multiple, percent, plain, points, shorten
 from kerasformer.plots.labels import drawable
 from kerasformer.plots.page import environment
@@ -54,13 +54,15 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         about_options=ABOUT_TABLE_7,
         trained=any(arm.row.learns for arm in arms),
         has_curves=any(histories(record, arm.key) for arm in arms),
+        about_curves=describe_curves(findings),
         has_validation=any(validates(record, arm.key) for arm in arms),
         plots={name: base64.b64encode(image).decode("ascii") for name, image in plots.items()},
         split_rows=_split_rows(record["data"]),
         **(_classes(findings) if quality.has_classes else {}),
         command=Settings.make(**record["settings"]).command(),
         usage=usage(findings, folder),
-        kept=best is not None and (folder / MODELS / best.key).is_dir(),
+        kept=kept_model(findings, folder) is not None,
+        can_be_kept=best is not None and can_be_kept(best),
         spreads_to_win=SPREADS_TO_WIN,
         least_seeds=LEAST_SEEDS,
         significant=SIGNIFICANT,
@@ -73,7 +75,7 @@ def _tiles(findings: Findings) -> list[tuple[str, str]]:
     if gap is None:
         return []
     pretrained, other = sorted((gap.leader, gap.other), key=lambda arm: not arm.row.pretrained)
-    sign = "+" if gap.leader is pretrained else "−"
+    sign = "" if percent(gap.lead) == "0.0" else "+" if gap.leader is pretrained else "−"
     main = findings.quality.metrics[0].within_text
     tiles = [(f"{sign}{points(gap.lead)}", f"{main} with pretraining")]
     tiles += [(multiple(ratio), name) for name, ratio, _ in costs(pretrained, other)]

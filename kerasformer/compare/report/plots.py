@@ -8,6 +8,7 @@ import numpy as np
 from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.errors import require
+from kerasformer.formatting import joined
 from kerasformer.plots.figures import new_figure, note_figure, settle
 from kerasformer.plots.labels import drawable
 
@@ -111,6 +112,23 @@ def learning_curves(findings: Findings):
     legend = {"loc": "outside upper center", "ncols": 2, "frameon": False, "handlelength": 4}
     figure.legend(*_legend(grid), **legend)
     return figure
+
+
+def describe_curves(findings: Findings) -> str:
+    """What the learning curves show, for who cannot see them."""
+    record, parts = findings.record, []
+    arms = [arm for arm in findings.arms if histories(record, arm.key)]
+    main = findings.quality.metrics[0].within_text
+    for measure, title in (("loss", "Loss"), ("score", main)):
+        names = {"training": measure, "validation": f"val_{measure}"}
+        splits = [
+            split
+            for split, name in names.items()
+            if any(_measured(record, arm.key, name) for arm in arms)
+        ]
+        if splits:
+            parts.append(f"{title} on the {joined(splits)} split{'s' * (len(splits) > 1)}")
+    return f"{joined(parts)}, epoch by epoch, for each arm that trains in epochs."
 
 
 def _legend(grid):

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.compare.settings import MODELS, Settings
 
 _SAVE = 'model.save_pretrained("my-model")'
@@ -27,10 +28,24 @@ model.fit(data.train.words, data.train.tags)
 }
 
 
+def can_be_kept(arm: ArmSummary) -> bool:
+    """Whether the models of an arm can be saved: those of Keras, and no others."""
+    return hasattr(arm.row.load(), "task")
+
+
+def kept_model(findings: Findings, folder) -> Path | None:
+    """Where the best arm's model is, if the comparison of `folder` was to keep its models."""
+    best, settings = findings.best, Settings.make(**findings.record["settings"])
+    if best is None or not (settings.keep_models and can_be_kept(best)):
+        return None
+    kept = Path(folder).absolute() / MODELS / best.key
+    return kept if kept.is_dir() else None
+
+
 def usage(findings: Findings, folder) -> str | None:
     """Python that does what the best arm does; None where no arm learned anything.
 
-    It loads the model that `folder`, that of the comparison, holds, or else trains it.
+    It loads the model that was kept in `folder`, that of the comparison, or else trains it.
     """
     record, best = findings.record, findings.best
     if best is None or not best.row.learns:
@@ -38,12 +53,11 @@ def usage(findings: Findings, folder) -> str | None:
     method, settings = best.row.load(), Settings.make(**record["settings"])
     is_of_words = settings.task == "tagging" and findings.quality.main == "accuracy"
     ask = _TAG if is_of_words else _ASK[settings.task]
-    folder = Path(folder) / MODELS / best.key
-    if folder.is_dir():
+    if kept := kept_model(findings, folder):
         return f"""\
 from kerasformer import {method.task}
 
-model = {method.task}.from_pretrained({str(folder)!r})
+model = {method.task}.from_pretrained({str(kept)!r})
 {ask}"""
     made = record["arms"][best.key]["settings"]
     runs = record["arms"][best.key]["runs"]

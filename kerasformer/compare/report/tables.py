@@ -12,8 +12,8 @@ from kerasformer.compare.report.summary import (
     percent_estimate,
     rate_estimate,
 )
-from kerasformer.compare.settings import Settings
-from kerasformer.formatting import MISSING, in_markdown, percent, printable, shorten
+from kerasformer.compare.settings import BEFORE_LIMIT, Settings
+from kerasformer.formatting import MISSING, in_markdown, joined, percent, printable, shorten
 
 # Measure, how to write it, heading, and a short heading for what the terminal has room for.
 COST = (
@@ -30,10 +30,11 @@ TABLE_7 = "Which layers a frozen encoder should give"
 ABOUT_TABLE_7 = (
     "Table 7 of the BERT paper (Devlin et al., 2019) on this data: a linear head on the vectors "
     "that a frozen encoder gives of the words, from the layers that each row names. The frozen arm "
-    "is, with each seed, the option that was best on the validation split, or on a tenth of the "
-    "training sentences where there is none; the test split chose nothing. Options for which the "
-    "encoder has too few layers are left out. Each row's training time is that of its option; the "
-    "frozen arm's own is that of all options together."
+    "is, with each seed, the option that was best on the validation split; the test split chose "
+    "nothing. Where there is no validation split, each head is trained twice: without a tenth of "
+    "the training sentences, by which the option is chosen, and then on all of them to be tested. "
+    "Options for which the encoder has too few layers are left out. Each row's training time is "
+    "that of the head that is tested; the frozen arm's own contains the choice."
 )
 _TITLE_WIDTH = 40
 _MOST_ERRORS, _ERROR_WIDTH = 3, 100
@@ -51,11 +52,12 @@ def cost_columns(quality: Quality) -> list[tuple]:
 
 
 def behind(findings: Findings, arm: ArmSummary) -> str:
-    """How many points an arm is behind the best: "best", "−6.8", or by chance "≈ −0.4"."""
+    """How many points an arm is behind the best: "best", "−6.8", or by chance "≈ −0.4", "≈ 0.0"."""
     if findings.best is None or arm is findings.best:
         return "best"
     gap = findings.gap(findings.best, arm)
-    return f"{'≈ ' if gap.is_chance else ''}−{percent(gap.lead)}"
+    less = percent(-gap.lead).replace("-", "−")
+    return f"≈ {less}" if gap.is_chance else less
 
 
 def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
@@ -85,11 +87,14 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
 
 
 def notes(findings: Findings) -> list[str]:
-    """Caveats to read before the numbers: an interrupted, partial or shortened run."""
+    """Caveats to read before the numbers: an interrupted, failed or shortened run."""
     sentences, record = [], findings.record
     arms, settings = record["arms"], Settings.make(**record["settings"])
     if record["status"] == "interrupted":
         sentences.append("The run was interrupted: what had finished by then is shown.")
+    if record["status"] == "failed":
+        arm, message = record["error"]["arm"], record["error"]["message"]
+        sentences.append(f"{arm} failed, what had finished by then is shown: {message}")
     absent = [key for key in settings.arms if not arms.get(key, {}).get("runs")]
     if absent:
         sentences.append(f"No results of: {', '.join(absent)}.")
@@ -106,15 +111,15 @@ def notes(findings: Findings) -> list[str]:
             text += f" More would have taken longer than {settings.minutes:g} minutes;"
             text += f" --seeds {seeds} trains them all."
         sentences.append(text)
-    if settings.test_limit:
-        sentences.append(
-            f"Only about {settings.limit:,} examples were used to train, and at most "
-            f"{settings.test_limit:,} to test."
-        )
-    elif settings.limit:
-        sentences.append(f"Only about {settings.limit:,} examples were used.")
-    if settings.epochs:
-        sentences.append(f"Epochs were set to {settings.epochs:,} instead of each arm's default.")
+    data = record["data"]
+    whole = data["provenance"].get(BEFORE_LIMIT, {})
+    used = {name: data["splits"][name]["examples"] for name in whole}
+    less = [f"{used[name]:,} of {n:,} {name}" for name, n in whole.items() if used[name] < n]
+    if less:
+        sentences.append(f"Only {joined(less)} {findings.quality.examples} were used.")
+    told = [arm.title for arm in findings.arms if arm.row.has_epochs]
+    if settings.epochs and told:
+        sentences.append(f"The epochs of {joined(told)} were set to {settings.epochs:,}.")
     return sentences
 
 

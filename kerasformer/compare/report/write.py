@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasformer.compare.report.findings import Findings
 from kerasformer.compare.report.record import validate_record
 from kerasformer.compare.report.tables import markdown_table
 from kerasformer.files import write_whole, writing
@@ -25,7 +26,12 @@ def write_report(record: dict, folder) -> list[Path]:
         UserError: The record is damaged, the extra `compare` is not installed, or the folder
             cannot be written to.
     """
-    findings, folder = validate_record(record), Path(folder)
+    return write_findings(validate_record(record), folder)
+
+
+def write_findings(findings: Findings, folder) -> list[Path]:
+    """`write_report` of a record that has been worked out."""
+    folder = Path(folder)
     files = _render(findings, folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

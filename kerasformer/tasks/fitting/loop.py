@@ -9,6 +9,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models.data_parallel import whole_batches
 from kerasformer.models.distribution import replicas
+from kerasformer.private_api import compute_output_spec
 from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.training import AdamW
 from kerasformer.training.interruption import postponed_interruption
@@ -175,18 +176,18 @@ def build_state(task: keras.Model, data: Batches) -> None:
     """Makes the variables of the optimizer and of the metrics, as Keras does in the first step.
 
     TensorFlow keeps a function that made variables, and all that it refers to, for as long as the
-    process lives.
+    process lives. The metrics are computed on shapes alone, as they may be a person's own.
     """
     if replicas(task) > 1:
         return  # Keras makes them before the first step
     if not task.optimizer.built:
         task.optimizer.build(task.trainable_variables)
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
-    specs = task.compute_output_spec(
-        keras.tree.map_structure(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), x)
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
+        keras.tree.map_structure(
+            lambda array: keras.KerasTensor(array.shape, str(array.dtype)), data[0]
+        )
     )
-    outputs = keras.tree.map_structure(lambda one: keras.ops.zeros(one.shape, one.dtype), specs)
-    given = {"x": x, "y": y, "y_pred": outputs, "sample_weight": sample_weight}
-    task.compute_metrics(**given)
-    task.compute_loss(**given, training=False)
-    task.reset_metrics()
+    given = {"x": x, "y": y, "sample_weight": sample_weight}
+    given["y_pred"] = task.compute_output_spec(x)
+    compute_output_spec(task.compute_metrics, **given)
+    compute_output_spec(task.compute_loss, **given, training=False)

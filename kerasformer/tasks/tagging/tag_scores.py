@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasformer.data.tagging import mark_entities
 from kerasformer.tasks.prediction import softmax
 from kerasformer.training import classification_metrics, entity_metrics
-from kerasformer.training.metrics.tags import mark_entities
 
 
 def tag_scores(

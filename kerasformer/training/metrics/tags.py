@@ -1,7 +1,6 @@
 """The entities that sequences of tags such as B-PER, I-PER, O mark, as seqeval reads them."""
 
 import itertools
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,20 +22,6 @@ SCHEMES = tuple(_SCHEMES)
 # The same for tags that may break any scheme, as conlleval.pl reads them. Any other two letters
 # start and end an entity where the types differ.
 _ANY_SCHEME = (".B? .S? EE= EI= SE= SI= OE? OI?", "E.? S.? BB= BS= BO= IB= IS= IO=")
-_IN_ENTITY = re.compile(r"[BIESLUM](-.+)?", re.DOTALL)  # M, of BMES, is read as I
-
-
-def mark_entities(class_names: Sequence[str]) -> bool:
-    """Whether classes are tags of entities, such as `B-PER`, and not of words, such as `NOUN`.
-
-    >>> mark_entities(["O", "B-PER", "I-PER"]), mark_entities(["O", "NOUN"])
-    (True, False)
-    >>> mark_entities(["O", "B", "I"])  # of one kind
-    True
-    """
-    inside = [name for name in class_names if name != "O"]
-    typed = any("-" in name for name in inside) or {"O", "B"} <= set(class_names)
-    return typed and all(map(_IN_ENTITY.fullmatch, inside))
 
 
 def tag_spans(

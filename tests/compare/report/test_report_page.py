@@ -201,6 +201,17 @@ def test_next_to_nothing_finished(make_record, tmp_path, arms):
     assert "fine_tuned" in shown
 
 
+def test_a_run_that_failed_says_why(make_record, tmp_path):
+    record = make_record(arms=("majority",), seeds=(0,))
+    record |= {"status": "failed", "error": {"arm": "<Tuned>", "message": "The loss is nan."}}
+    write_report(record, tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Failed run" in text
+    assert "&lt;Tuned&gt; failed, what had finished by then is shown: The loss is nan." in text
+    with pytest.raises(UserError, match="damaged"):
+        write_report(record | {"error": "no dict"}, tmp_path)
+
+
 def test_undefined_numbers_are_dashes(make_record, tmp_path):
     record = make_record(arms=("scratch",), seeds=(0,))
     run = record["arms"]["scratch"]["runs"][0]

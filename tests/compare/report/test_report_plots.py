@@ -11,7 +11,12 @@ from matplotlib.text import Text
 from kerasformer.compare.arms import arms_of
 from kerasformer.compare.report.confusion import confusion_matrices, most_confused
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.plots import learning_curves, place_labels, quality_against_time
+from kerasformer.compare.report.plots import (
+    describe_curves,
+    learning_curves,
+    place_labels,
+    quality_against_time,
+)
 from kerasformer.compare.report.summary import summarize
 from kerasformer.plots.figures import new_figure, plot_style, png
 from kerasformer.plots.labels import drawable
@@ -218,6 +223,23 @@ def test_curves_of_a_metric_that_is_measured_on_validation_alone(make_record):
         ["training", "validation"],
         ["validation"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), "Loss on the training and validation splits and entity F1 on the training and valid"),
+        (("score",), "Loss on the training and validation splits and entity F1 on the validation "),
+        (("score", "val_score"), "Loss on the training and validation splits, epoch by epoch,"),
+        (("score", "val_score", "val_loss"), "Loss on the training split, epoch by epoch, for"),
+    ],
+)
+def test_who_cannot_see_the_curves_is_told_what_they_show(make_record, names, told):
+    record = make_record(task="tagging", n=50)
+    for entry in record["arms"].values():
+        for epoch in (epoch for run in entry["runs"] for epoch in run["history"]):
+            epoch |= dict.fromkeys(names)
+    assert describe_curves(Findings(record)).startswith(told)
 
 
 def test_a_metric_that_no_epoch_has_gets_no_panels(make_record):

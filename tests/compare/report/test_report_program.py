@@ -1,11 +1,12 @@
 """The program for the best arm of each task runs, on tiny data and with a tiny model."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from kerasformer.compare.arms import arms_of
-from kerasformer.compare.report import Findings, usage
+from kerasformer.compare.report import Findings, usage, write_report
 from kerasformer.compare.settings import MODELS
 
 SOURCES = {"classification": "reviews", "pairs": "pairs", "tagging": "tagged", "answering": "asked"}
@@ -26,7 +27,7 @@ def record(make_record, request, pretrained):
     def made(task, best):
         record = make_record(task=task, seeds=(0,), n=40)
         data = str(request.getfixturevalue(SOURCES[task]))
-        record["settings"] |= {"data": data, "pretrained": str(pretrained)}
+        record["settings"] |= {"data": data, "pretrained": str(pretrained), "keep_models": True}
         for key, entry in record["arms"].items():
             entry["settings"] |= {"pretrained": str(pretrained), "epochs": 1, "layers": "last"}
             metric = "f1" if task in ("tagging", "answering") else "accuracy"
@@ -51,10 +52,23 @@ def test_the_program_for_the_best_arm_runs(
         assert arm in ("tfidf", "frequent_tag")  # which no format can save
         return
     shutil.move(tmp_path / "my-model", tmp_path / MODELS / arm)  # as if it had been kept
-    program = usage(Findings(record(task, arm)), tmp_path)
+    program = usage(Findings(record(task, arm)), Path())  # and from another folder
     assert "load_dataset" not in program
+    monkeypatch.chdir("/")
     exec(program, {})
     assert capsys.readouterr().out.splitlines()[-1] == answer
+
+
+@pytest.mark.parametrize(("arm", "asked"), [("scratch", False), ("frequent_tag", True)])
+def test_models_that_the_comparison_did_not_keep_are_not_its_models(record, tmp_path, arm, asked):
+    (tmp_path / MODELS / arm).mkdir(parents=True)  # of a run before it
+    parts = record("tagging", arm)
+    parts["settings"]["keep_models"] = asked
+    assert "load_dataset" in usage(Findings(parts), tmp_path)
+    write_report(parts, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "that was kept" not in page
+    assert ("--keep-models" in page.partition("How to use")[2].partition("<pre>")[0]) is not asked
 
 
 def test_tags_that_mark_no_entities_are_asked_for_as_they_are(record, tmp_path):

@@ -93,21 +93,27 @@ def _tuned(record):
     return record["arms"]["fine_tuned"]["runs"][0]
 
 
-def test_the_command_works_a_record_out_once(record, tmp_path, monkeypatch, capsys):
-    """Once to check it, and once for all that it prints."""
+def test_the_command_works_a_record_out_once(reviews, tmp_path, monkeypatch, capsys):
     made = []
     summarize = kerasformer.compare.report.findings.summarize
     monkeypatch.setattr(
         "kerasformer.compare.report.findings.summarize",
         lambda record: made.append(record) or summarize(record),
     )
-    (tmp_path / "record.json").write_text(json.dumps(record))
-    monkeypatch.setattr(kerasformer.compare, "compare", lambda **_: tmp_path, raising=False)
-    assert main(["compare"]) == 0
+    given = [
+        "--data",
+        str(reviews),
+        "--arms",
+        "majority",
+        "tfidf",
+        "--output",
+        str(tmp_path / "run"),
+    ]
+    assert main(["compare", *given]) == 0
     shown = capsys.readouterr().out
-    assert "Yes: Fine-tuned" in shown
+    assert "No answer: no arm that learns with pretraining has run" in shown
     assert "To use the best arm, in Python:" in shown
-    assert len(made) == 2
+    assert len(made) == 1
 
 
 def test_undefined_numbers_pass(record):

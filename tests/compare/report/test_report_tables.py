@@ -4,8 +4,10 @@ import statistics
 import pytest
 from rich.cells import cell_len
 
-from kerasformer.compare.report import Findings, format_summary
+from kerasformer.compare.inputs import load_data
+from kerasformer.compare.report import Findings, format_summary, write_report
 from kerasformer.compare.report.tables import behind, markdown_table, notes, option_rows
+from kerasformer.compare.settings import Settings
 
 
 def test_summary_is_aligned_and_ends_with_the_verdict(make_record):
@@ -62,6 +64,19 @@ def test_a_difference_that_may_be_chance_is_marked(make_record):
     assert "≈ marks a difference that is within what other seeds" in markdown_table(findings)
 
 
+def test_what_rounds_to_zero_has_no_sign(make_record, tmp_path):
+    mains = {"tfidf": [0.6001], "fine_tuned": [0.6]}
+    record = make_record(arms=("tfidf", "fine_tuned"), seeds=(0,), mains=mains, n=10_000)
+    findings = Findings(record)
+    assert 0 < findings.verdict.gap.lead < 0.0005
+    texts = [format_summary(findings), markdown_table(findings)]
+    write_report(record, tmp_path)
+    texts.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for text in texts:
+        assert not re.search(r"[-−+](0\.0\b|less)", text)
+    assert behind(findings, findings.ranked[1]) == "≈ 0.0"
+
+
 def test_a_whole_run_needs_no_notes(make_record):
     assert notes(Findings(make_record())) == []
 
@@ -73,22 +88,46 @@ def test_deterministic_arms_need_one_run_only(make_record):
     assert notes(Findings(record)) == []
 
 
+def test_epochs_are_told_of_the_arms_that_have_them(make_record):
+    record = make_record()
+    record["settings"]["epochs"] = 1
+    title = "Fine-tuned all-MiniLM-L6-v2"
+    told = f"The epochs of Transformer from scratch and {title} were set to 1."
+    assert notes(Findings(record)) == [told]
+    record = make_record(arms=["majority", "tfidf", "frozen"])
+    record["settings"] |= {"epochs": 1, "arms": list(record["arms"])}
+    assert notes(Findings(record)) == []
+
+
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("task", "limits", "told"),
     [
-        ({"limit": 2_000}, "Only about 2,000 examples"),
-        ({"epochs": 1}, "Epochs were set to 1 instead"),
         (
-            {"limit": 800, "test_limit": 1_000},
-            "Only about 800 examples were used to train, and at most 1,000",
+            "classification",
+            {"limit": 40},
+            r"Only 3\d of 82 train and \d of 14 test texts were used\.",
         ),
+        (
+            "tagging",
+            {"limit": 12, "test_limit": 500},
+            r"Only 1\d of \d\d train sentences were used\.",
+        ),
+        ("answering", {"limit": 500}, None),
     ],
 )
-def test_shortened_runs_say_so(make_record, change, expected):
-    record = make_record()
-    record["settings"] |= change
-    assert len(notes(Findings(record))) == 1
-    assert expected in notes(Findings(record))[0]
+def test_limits_are_told_as_they_worked(make_record, request, task, limits, told):
+    source = {"classification": "reviews", "tagging": "tagged", "answering": "asked"}[task]
+    settings = Settings.make(task=task, data=str(request.getfixturevalue(source)), **limits)
+    data = load_data(settings)
+    record = make_record(task=task)
+    record["settings"] |= limits
+    provenance = data.provenance
+    counts = {name: {"examples": len(split)} for name, split in data.splits.items()}
+    findings = Findings(record)
+    findings.record = record | {"data": {"provenance": provenance, "splits": counts}}
+    found = notes(findings)
+    assert len(found) == (told is not None)
+    assert not found or re.fullmatch(told, found[0]), found
 
 
 def test_interrupted_runs_say_what_is_missing(make_record):
@@ -169,7 +208,7 @@ def test_table_7_of_bert_ends_with_fine_tuning(make_record):
         "Weighted sum of all hidden layers",
         "Fine-tuned all-MiniLM-L6-v2",
     ]
-    assert any("frozen arm's own is that of all options together." in line for line in lines)
+    assert any("the frozen arm's own contains the choice." in line for line in lines)
     column = header.index("Entity F1, %")
     runs = record["arms"]["frozen"]["runs"]
     for row, options in zip(
