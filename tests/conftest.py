@@ -76,8 +76,7 @@ without_graphs = pytest.fixture(_without_graphs, scope="module", name="without_g
 @pytest.fixture
 def without_preprocessor(monkeypatch):
     """`export_tfhub` writes an empty preprocessor: tracing the real one takes most of its time."""
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     from kerasformer.checkpoints.export import tfhub
 
     nothing = tf.function(lambda: {"none": tf.constant(0)}, input_signature=[])
