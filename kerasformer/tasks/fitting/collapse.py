@@ -159,7 +159,7 @@ _CROSS_ENTROPIES = (
 def _checksums(variables: list) -> list[int]:
     """What shows whether a bit of the variables has changed, in little memory."""
     arrays = (np.ravel(keras.ops.convert_to_numpy(variable)) for variable in variables)
-    return [zlib.crc32(array.view("uint8")) for array in arrays]
+    return [zlib.crc32(array.view("uint8").data) for array in arrays]
 
 
 def _class_ids(data: Batches | None) -> np.ndarray | None:
