@@ -43,10 +43,10 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
             more than the positions, tensorflow-text is missing, Keras does not run on TensorFlow,
             or the folder has something else than a SavedModel.
     """
-    import tensorflow as tf
-
     folder = Path(folder)
     check_can_write(folder)
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     run = archive.add_endpoint("ids", _run(model), _ids_signature())
@@ -112,9 +112,9 @@ def export_onnx(model, path) -> Path:
         UserError: tf2onnx is not installed, Keras does not run on TensorFlow, or the model has
             an operation that ONNX lacks.
     """
+    check_can_write()
     import tensorflow as tf
 
-    check_can_write()
     tf2onnx = require("tf2onnx", extra="onnx")
     import onnx  # which tf2onnx brings
 

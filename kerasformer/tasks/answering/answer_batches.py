@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.tasks.answering.questions import Located
 from kerasformer.tasks.answering.spans import span_targets
@@ -164,7 +164,6 @@ class AnswerBatches(Batches):
         positions: The first and the last token of each, int `[windows, 2]`; or None.
         sample_weight: The weight of each question, float `[questions]`; or None.
         *args, **kwargs: As of `Batches`, from `batch_size` on.
-        max_length: The most tokens that the model takes.
         loss: What the labels are for, as of `span_targets`.
 
     Attributes:
@@ -180,22 +179,18 @@ class AnswerBatches(Batches):
         positions: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         *args: Any,
-        max_length: int,
         loss: Any = None,
         **kwargs: Any,
     ):
-        self.windows, self.max_length, self.loss = windows, max_length, loss
+        self.windows, self.loss = windows, loss
         self.features: np.ndarray | None = None
         self._starts = np.cumsum(windows.lengths) - windows.lengths
         weights = None if sample_weight is None else sample_weight[windows.questions]
         super().__init__(windows.lengths, positions, weights, *args, **kwargs)
 
-    def _width(self, rows: np.ndarray) -> int:
-        return int(padded_length(self.lengths[rows].max(), self.max_length))
-
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes; or that of `features`."""
-        width = self._width(rows)
+        width = self.width(rows)
         if self.features is None:
             return pack(self.windows.windows.tokenized, rows, pad_to=width)
         vectors = np.zeros((len(rows), width, self.features.shape[1]), "float32")
@@ -207,12 +202,12 @@ class AnswerBatches(Batches):
         """Where the tokens of a window are among those of all windows."""
         return slice(self._starts[row], self._starts[row] + self.lengths[row])
 
-    def __getitem__(self, index: int) -> tuple:
-        rows = self.batches[index]
+    def columns(self, rows: np.ndarray) -> tuple:
+        """The inputs of windows, with their labels and weights if there are any."""
         if self.labels is None:
             return (self.inputs(rows),)
         labels = self.labels[rows]
-        targets = span_targets(labels, self.lengths[rows], self._width(rows), self.loss)
+        targets = span_targets(labels, self.lengths[rows], self.width(rows), self.loss)
         weights = () if self.sample_weight is None else (self.sample_weight[rows],)
         return (self.inputs(rows), targets, *weights)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasformer.data.batches import Batches
 from kerasformer.formatting import readable
+from kerasformer.tasks.prediction import predict_batch
 from kerasformer.training.recipe import inner
 
 # Below these a model may well not have begun to learn.
@@ -130,14 +131,14 @@ class CollapseCheck(keras.callbacks.Callback):
         """Says that the model predicts one class for all of many examples of several."""
         count = min(len(data), _MOST_BATCHES)
         if data.width_varies:  # the labels are of words, and what is no word has the weight 0
-            batches = [data[number] for number in range(count)]
+            batches = [data.columns(rows) for rows in data.batches[:count]]
             judged = [batch[2] > 0 for batch in batches]
             labels = np.concatenate([b[1][own] for b, own in zip(batches, judged, strict=True)])
         else:
             labels = labels[np.concatenate(data.batches[:count])]
         if len(labels) < _LEAST_EXAMPLES or len(set(labels.tolist())) < 2:
             return ""
-        outputs = [self.model.predict_on_batch(data[number][0]) for number in range(count)]
+        outputs = [predict_batch(self.model, data, rows) for rows in data.batches[:count]]
         if data.width_varies:
             outputs = [each[own] for each, own in zip(outputs, judged, strict=True)]
         predicted = set(np.concatenate(outputs).argmax(axis=-1).tolist())
