@@ -117,7 +117,7 @@ class Batches(keras.utils.PyDataset):
         self.in_order = in_order
         self.steps = steps
         self.max_length = max_length or int(self.lengths.max(initial=1))
-        self.tokens = tokens
+        self.batch_tokens = tokens
         self._passes: list[list[np.ndarray]] = []
         self.start_epoch(0)
 
@@ -143,8 +143,8 @@ class Batches(keras.utils.PyDataset):
         while len(self._passes) <= number:
             if self.in_order:
                 batches = _cut(np.arange(len(self.lengths)), self.batch_size)
-            elif self.tokens:
-                batches = token_batches(padded_length(self.lengths, self.max_length), self.tokens)
+            elif self.batch_tokens:
+                batches = token_batches(padded_length(self.lengths, self.max_length), self.batch_tokens)
             else:
                 batches = length_batches(self.lengths, self.batch_size, self.rng)
             self._passes.append(batches)
@@ -157,8 +157,8 @@ class Batches(keras.utils.PyDataset):
     def full(self, rows):
         """How many rows a full batch of inference has that some examples are in."""
         count = len(self.lengths)
-        if self.tokens and not self.in_order:
-            return rows_within(self.tokens, self.width(rows), count)
+        if self.batch_tokens and not self.in_order:
+            return rows_within(self.batch_tokens, self.width(rows), count)
         return full_rows(self.batch_size, count)
 
     def inputs(self, rows):
