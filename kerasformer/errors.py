@@ -1,6 +1,10 @@
 """The error that a person's own mistake raises, and the import of optional packages."""
 
+import contextlib
 import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 from kerasformer.formatting import readable
 
@@ -24,12 +28,15 @@ class DivergenceError(UserError):
     """The loss, the weights or the answers of a model are no finite numbers any more."""
 
 
-def require(module: str, extra: str):
-    """Imports an optional dependency, or says which extra of kerasformer brings it.
+def require(module: str, extra: str | None = None, what: str = "this") -> Any:
+    """Imports an optional dependency, or says what to install.
+
+    TensorFlow is one too: on Keras' JAX backend only what is TensorFlow's own needs it.
 
     Args:
         module: The module's name, such as `"pyarrow.parquet"`.
-        extra: The extra of kerasformer that installs it.
+        extra: The extra of kerasformer that installs it; None where it is a package by that name.
+        what: What needs it, in the words of the error.
 
     Returns:
         The module.
@@ -39,7 +46,7 @@ def require(module: str, extra: str):
 
     Example:
 
-    >>> require("json", extra="none").dumps([1])
+    >>> require("json").dumps([1])
     '[1]'
     """
     try:
@@ -47,6 +54,26 @@ def require(module: str, extra: str):
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
             raise  # installed, but broken: its own error says more
+        package = f"'kerasformer[{extra}]'" if extra else module
         raise UserError(
-            f"{module} is not installed, and this needs it: pip install 'kerasformer[{extra}]'."
+            f"{module} is not installed, and {what} needs it: pip install {package}."
+        ) from None
+
+
+@contextlib.contextmanager
+def needing_backend() -> Iterator[None]:
+    """Says in a sentence what to do where Keras' backend, by default TensorFlow, is not installed.
+
+    Raises:
+        UserError: Keras was imported within, in vain.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "jax") or "keras" in sys.modules:
+            raise  # Keras is there: something else is amiss
+        other = "jax" if error.name == "tensorflow" else "tensorflow"
+        raise UserError(
+            f"Keras' backend is {error.name}, which is not installed: set KERAS_BACKEND={other} to "
+            f"run on that, or pip install {error.name}."
         ) from None

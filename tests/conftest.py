@@ -11,6 +11,7 @@ from hypothesis import settings
 ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
 # JAX compiles each operation anew for each shape, which takes far longer than running it here.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # nothing is left behind
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: more threads are in each's way
     for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
@@ -75,8 +76,7 @@ without_graphs = pytest.fixture(_without_graphs, scope="module", name="without_g
 @pytest.fixture
 def without_preprocessor(monkeypatch):
     """`export_tfhub` writes an empty preprocessor: tracing the real one takes most of its time."""
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     from kerasformer.checkpoints.export import tfhub
 
     nothing = tf.function(lambda: {"none": tf.constant(0)}, input_signature=[])

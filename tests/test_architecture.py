@@ -264,6 +264,11 @@ def test_tensorflow_is_imported_in_few_places():
         if any(is_under(name, *TENSORFLOW) for name in imports(path))
     }
     assert not [module for module in users if not is_under(module, *MAY_USE_TENSORFLOW)]
+    # On JAX everything else runs where it is not installed.
+    at_import = [
+        path for path in FILES for name in imports(path, True) if is_under(name, *TENSORFLOW)
+    ]
+    assert not at_import
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)

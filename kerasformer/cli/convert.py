@@ -48,10 +48,13 @@ def run(arguments):
     _check_target(target, source, to, arguments.overwrite)
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level
         from kerasformer.checkpoints import open_checkpoint
+        from kerasformer.checkpoints.export.saved_model import check_can_write
         from kerasformer.checkpoints.inspect import count_parameters
         from kerasformer.cli.model import compare_with, read_model, write_model
         from kerasformer.formatting import count
 
+    if to == "tfhub":
+        check_can_write()
     checkpoint = open_checkpoint(source)
     total = count_parameters(checkpoint)["total"]
     say(f"Reading {arguments.source} ({checkpoint.format}, {count(total)} parameters) ...")

@@ -22,7 +22,7 @@ from kerasformer.cli.options import (
 )
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
-from kerasformer.errors import DivergenceError, UserError
+from kerasformer.errors import DivergenceError, UserError, require
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
@@ -149,7 +149,7 @@ def _trained(options: dict, dataset, folder: Path):
 
     kind, seed = kind_of(options.pop("task")), options.pop("seed")
     recipe = {n: options.pop(n) for n in map(_name, _RECIPE) if n in options}
-    log, class_weight = options.pop("log", None), options.pop("class_weight", None)
+    logs, class_weight = _logs(options.pop("log", None)), options.pop("class_weight", None)
     rank = options.pop("lora", None)
     pretrained = options.pop("pretrained", "all-MiniLM-L6-v2")
     keras.utils.set_random_seed(seed)  # of the head's first weights
@@ -161,7 +161,7 @@ def _trained(options: dict, dataset, folder: Path):
         dataset,
         recipe=model.recipe.change(**recipe),
         class_weight=class_weight,
-        callbacks=_logs(log),
+        callbacks=logs,
         seed=seed,
         resume=folder / _CHECKPOINTS,
         verbose="auto" if sys.stdout.isatty() else 2,
@@ -177,6 +177,7 @@ def _logs(folder: str | None) -> list:
     """Keras' callbacks that write logs into a folder."""
     if folder is None:
         return []
+    require("tensorflow", what="--log")
     import keras
 
     Path(folder).mkdir(parents=True, exist_ok=True)

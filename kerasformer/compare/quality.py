@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kerasformer.data.tagging import mark_entities
 from kerasformer.training.metrics.entities import f1_of_counts
@@ -45,6 +46,7 @@ class Quality:
         has_classes: Whether an example has one of a few classes, so that a run has a confusion
             matrix.
         caution: What the intervals over examples leave out, in a sentence, if anything.
+        groups: What examples are of that are alike, in the plural; chance draws and swaps these.
 
     Example:
 
@@ -60,6 +62,7 @@ class Quality:
     score: Callable[[np.ndarray], np.ndarray] | None = None
     has_classes: bool = False
     caution: str = ""
+    groups: str = ""
 
     @property
     def main(self) -> str:
@@ -76,11 +79,22 @@ class Quality:
         """What an example is, in the singular."""
         return self.examples.removesuffix("s")
 
+    @property
+    def drawn(self) -> str:
+        """What chance draws anew and swaps as a whole, in the plural."""
+        return self.groups or self.examples
 
-def _share(sums):
-    """The share of right words, from the numbers of right and of all words, `[..., 2]`."""
-    right, words = np.moveaxis(np.asarray(sums, "float64"), -1, 0)
-    return right / np.maximum(words, 1)
+    @property
+    def pairing(self) -> str:
+        """How two arms are compared, such as "text by text"."""
+        one = self.drawn.removesuffix("s")
+        return f"{one} by {one}"
+
+
+def share(sums: npt.ArrayLike) -> np.ndarray:
+    """A mean, from a sum and how many it is of, such as right and all words, `[..., 2]`."""
+    total, count = np.moveaxis(np.asarray(sums, "float64"), -1, 0)
+    return total / np.maximum(count, 1)
 
 
 _OF_CLASSES = (
@@ -121,7 +135,7 @@ QUALITY = {
 }
 # Of tags that mark no entities, such as parts of speech: a sentence's scores are its right words
 # and its words.
-_OF_WORDS = Quality(_OF_CLASSES, "sentences", _MACRO.format(classes="tags"), _share)
+_OF_WORDS = Quality(_OF_CLASSES, "sentences", _MACRO.format(classes="tags"), share)
 
 
 def quality_of(task: str, tag_names: Iterable[str] = ()) -> Quality:

@@ -228,6 +228,8 @@ def _add_run(record, arm, title, settings, run, peak_memory_mib):
 
 
 def _new_record(settings, dataset, model):
+    groups: dict[bytes, int] = {}
+    alike = dataset.test.groups if settings.task == "answering" else []
     return {
         "format": FORMAT,
         "name": "compare",
@@ -237,6 +239,7 @@ def _new_record(settings, dataset, model):
         "versions": versions(),
         "hardware": describe_hardware(),
         "data": dataset.describe(),
+        "test_groups": [groups.setdefault(group, len(groups)) for group in alike] or None,
         "model": model,
         "arms": {},
     }

@@ -11,7 +11,7 @@ import traceback
 from kerasformer.child_process import end_with_parent
 from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import MODELS
-from kerasformer.errors import UserError
+from kerasformer.errors import UserError, needing_backend
 from kerasformer.progress import stderr_to_nowhere
 
 KEPT = "kept"  # the folder, within that of the comparison, of what is removed at the end
@@ -88,7 +88,8 @@ def work(connection, arm, dataset, settings, seeds, folder):
     end_with_parent()
     events = Events(connection)
     try:
-        with stderr_to_nowhere():  # TensorFlow's first messages ignore every log level
+        # TensorFlow's first messages ignore every log level.
+        with stderr_to_nowhere(), needing_backend():
             method = arms_of(settings.task)[arm].load()
             running = method(dataset, settings, events, folder / KEPT)
         # TensorFlow warns of retraced graphs, which is what batches of several lengths take.

@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 
+from kerasformer.data.shapes import filled, full_rows, padded_length, row_weights, rows_within
 from kerasformer.text import pack
 
 # Shuffled texts are sorted within pools of this many batches: long enough that a batch holds texts
@@ -36,10 +37,11 @@ def length_batches(lengths, batch_size, rng=None):
     return batches
 
 
-def token_batches(lengths, tokens):
+def token_batches(lengths, tokens, count=None):
     """Groups indices into batches of similar length, each of at most `tokens` tokens with padding.
 
-    The longest texts come first; one that is longer than that is a batch of its own.
+    The longest texts come first; one that is longer than that is a batch of its own. `count` is as
+    of `rows_within`, by default of these alone.
 
     >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8, 2], tokens=18)]
     [[1, 3], [2, 0, 4]]
@@ -48,36 +50,10 @@ def token_batches(lengths, tokens):
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
-        size = max(1, tokens // max(1, int(lengths[order[start]])))
+        size = rows_within(tokens, int(lengths[order[start]]), count or len(order))
         batches.append(order[start : start + size])
         start += size
     return batches
-
-
-def padded_length(length, most):
-    """The length to pad a batch to: one of a few, as every new shape has its price.
-
-    XLA compiles each anew, for seconds: JAX gets multiples of 32. TensorFlow's oneDNN makes code
-    for each and keeps it, about 1 MB: it gets 16 lengths from one power of two to the next, so that
-    no more than a 16th is padding.
-
-    >>> padded_length(np.array([20, 77, 300]), most=512).tolist()  # on TensorFlow
-    [20, 80, 304]
-    """
-    length, multiple = np.asarray(length), 32
-    if keras.backend.backend() == "tensorflow":
-        bits = np.frexp(length - 1)[1]  # of a whole number, how many it takes to write it
-        multiple = 2 ** np.maximum(bits - 5, 0)
-    return np.minimum(-(-length // multiple) * multiple, most)
-
-
-def filled(batch, full):
-    """Indices, int `[n]`, repeated up to a power of two or a full batch, for fewer shapes.
-
-    >>> filled(np.array([7, 3, 5]), full=32).tolist()
-    [7, 3, 5, 7]
-    """
-    return np.resize(batch, max(len(batch), min(full, 1 << (len(batch) - 1).bit_length())))
 
 
 def _cut(indices, size):
@@ -87,7 +63,8 @@ def _cut(indices, size):
 class Batches(keras.utils.PyDataset):
     """The batches of one pass over examples, in an order of their own.
 
-    A child gives `inputs(rows)`, and `lengths`, by which batches are formed.
+    A child gives `inputs(rows)`, and `lengths`, by which batches are formed; and `columns(rows)`
+    where labels are more than those of the rows.
 
     Args:
         lengths: Number of tokens of each example, int `[n]`.
@@ -98,15 +75,20 @@ class Batches(keras.utils.PyDataset):
         in_order: Whether the examples keep their own order instead.
         steps: Batches in an epoch, which goes on where the one before ended; by default those of a
             whole pass.
+        max_length: The most tokens that the model takes; by default those of the longest example.
+        tokens: How many tokens a batch has in inference, padding included, if that says how many
+            examples it has, and not `batch_size`.
 
     Attributes:
         batches: The index arrays of the current pass, in order.
         width_varies: Whether the second axis of outputs, labels and weights is that of the tokens,
             of another size in each batch.
         are_classes: Whether labels are of classes, the same for all examples.
+        fills: Whether a batch that is not full is filled up with rows that are to weigh nothing, so
+            that all have the same number; its weights are then those of `shapes.row_weights`.
     """
 
-    width_varies, are_classes = False, True
+    width_varies, are_classes, fills = False, True, False
 
     def __init__(
         self,
@@ -118,6 +100,8 @@ class Batches(keras.utils.PyDataset):
         *,
         in_order=False,
         steps=None,
+        max_length=None,
+        tokens=None,
     ):
         super().__init__()
         for name, count in (("batch_size", batch_size), ("steps", steps)):
@@ -132,6 +116,8 @@ class Batches(keras.utils.PyDataset):
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.in_order = in_order
         self.steps = steps
+        self.max_length = max_length or int(self.lengths.max(initial=1))
+        self.tokens = tokens
         self._passes: list[list[np.ndarray]] = []
         self.start_epoch(0)
 
@@ -157,10 +143,23 @@ class Batches(keras.utils.PyDataset):
         while len(self._passes) <= number:
             if self.in_order:
                 batches = _cut(np.arange(len(self.lengths)), self.batch_size)
+            elif self.tokens:
+                batches = token_batches(padded_length(self.lengths, self.max_length), self.tokens)
             else:
                 batches = length_batches(self.lengths, self.batch_size, self.rng)
             self._passes.append(batches)
         return self._passes[number]
+
+    def width(self, rows):
+        """The length that some examples are padded to."""
+        return int(padded_length(self.lengths[rows].max(), self.max_length))
+
+    def full(self, rows):
+        """How many rows a full batch of inference has that some examples are in."""
+        count = len(self.lengths)
+        if self.tokens and not self.in_order:
+            return rows_within(self.tokens, self.width(rows), count)
+        return full_rows(self.batch_size, count)
 
     def inputs(self, rows):
         """The model's inputs for some examples."""
@@ -169,10 +168,18 @@ class Batches(keras.utils.PyDataset):
     def __len__(self):
         return len(self.batches)
 
-    def __getitem__(self, index):
-        rows = self.batches[index]
+    def columns(self, rows):
+        """Inputs of some examples, with their labels and weights if there are any."""
         columns = (self.labels, self.sample_weight if self.labels is not None else None)
         return (self.inputs(rows), *(c[rows] for c in columns if c is not None))
+
+    def __getitem__(self, index):
+        rows = self.batches[index]
+        if not self.fills:
+            return self.columns(rows)
+        order = filled(rows, min(self.batch_size, len(self.lengths)))
+        x, y, *weights = self.columns(order)
+        return x, y, row_weights(weights[0] if weights else None, len(rows), len(order))
 
     def on_epoch_end(self):
         """Goes on to the next epoch, where nobody says by `start_epoch` which it is."""
@@ -222,7 +229,6 @@ class TextBatches(Batches):
     Args:
         tokenized: What `Tokenizer.tokenize` returned.
         labels: Class indices `[n]` or probabilities `[n, classes]`; or None.
-        max_length: The most tokens that the model takes; by default those of the longest text.
         *args, **kwargs: As of `Batches`.
 
     Example:
@@ -233,15 +239,13 @@ class TextBatches(Batches):
     [(2, 3), (1, 1)]
     """
 
-    def __init__(self, tokenized, labels=None, *args, max_length=None, **kwargs):
+    def __init__(self, tokenized, labels=None, *args, **kwargs):
         self.tokenized = tokenized
-        self.max_length = max_length or int(tokenized.lengths.max(initial=0))
         super().__init__(tokenized.lengths, labels, *args, **kwargs)
 
     def inputs(self, rows):
         """The dict that `kerasformer.text.pack` makes."""
-        width = int(padded_length(self.lengths[rows].max(), self.max_length))
-        return pack(self.tokenized, rows, pad_to=width)
+        return pack(self.tokenized, rows, pad_to=self.width(rows))
 
 
 class FeatureBatches(Batches):

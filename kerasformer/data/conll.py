@@ -75,9 +75,9 @@ def _sentences(path, encoding, start, width, tabs, is_conllu):
             continue
         if len(cells) != width:
             raise UserError(
-                f"{path}, line {lines.here.number}, has {len(cells)} columns where the first word "
-                f"has {width}: give each word a line with all of them, and divide sentences by "
-                "blank lines."
+                f"{path}, line {lines.here.number}, must have {width} columns, as the first word "
+                f"has, not {len(cells)}: give each word a line with all of them, and divide "
+                "sentences by blank lines."
             )
         if is_conllu and _NO_WORD.fullmatch(cells[0]):
             continue

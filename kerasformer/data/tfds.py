@@ -67,6 +67,7 @@ class TfdsSource(Source):
 def open_tfds(name: str, data_dir: str | os.PathLike | None) -> TfdsSource:
     """Opens a set of TensorFlow Datasets, preparing it where needed."""
     tfds = require("tensorflow_datasets", extra="tfds")
+    require("tensorflow", what=f"tfds:{name}")  # to read a set, not to be imported
     builder = _builder(tfds, name, data_dir)
     _prepare(builder)
     if not isinstance(builder.info.features, tfds.features.FeaturesDict):

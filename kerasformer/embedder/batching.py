@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 
-from kerasformer.data.batches import filled, length_batches, padded_length, token_batches
+from kerasformer import hardware
+from kerasformer.data.batches import length_batches, token_batches
+from kerasformer.data.shapes import are_few, filled, full_rows, padded_length, rows_within
 from kerasformer.embedder.graph import multiplies_in_half
 from kerasformer.models import BertEncoder
 from kerasformer.models.inference import batches_at_once
@@ -18,25 +19,34 @@ _LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 
 
 def packed_batches(
-    tokenized: Tokenized, encoder: BertEncoder, batch_size: int | None
+    tokenized: Tokenized, encoder: BertEncoder, batch_size: int | None, begun: int = 0
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
     """Batches of rows of similar lengths: their indices, some perhaps repeated, and the inputs.
 
     Without a `batch_size` they have about the same number of tokens. A call with a single batch
-    gets its own shape on TensorFlow: there is no other to share.
+    gets its own shape where shapes are many: there is no other to share.
+
+    Args:
+        tokenized: The rows.
+        encoder: The model that they are for.
+        batch_size: How many of them are a batch, if that is said.
+        begun: The rows of the same work that were done before these.
     """
+    count = begun + len(tokenized)
     padded = padded_length(tokenized.lengths, encoder.config.max_length)
     if batch_size is None:
         in_half = multiplies_in_half(encoder.compute_dtype)
         most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
-        tokens = batch_tokens(int(padded.sum()), most, batches_at_once())
-        batches = token_batches(padded, tokens)
+        most = hardware.batch_tokens() or most
+        tokens = most if are_few() else batch_tokens(int(padded.sum()), most, batches_at_once())
+        batches = token_batches(padded, tokens, count)
     else:
         batches = length_batches(padded, batch_size)
     for number, batch in enumerate(batches):
         width = int(padded[batch].max())
-        if number or keras.backend.backend() != "tensorflow":
-            batch = filled(batch, batch_size or max(tokens // width, 1))
+        if number or are_few():
+            full = full_rows(batch_size, count) if batch_size else rows_within(tokens, width, count)
+            batch = filled(batch, full)
         yield batch, pack(tokenized, batch, pad_to=width)
 
 

@@ -15,6 +15,7 @@ from kerasformer.models.model import Model
 from kerasformer.models.onednn import inference_kernels
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import all_layers
+from kerasformer.sources.programs import keep_programs
 
 _HALF = ("bfloat16", "float16")
 # Preparing the weights takes as long as is gained on some ten thousand tokens. Earlier calls do not
@@ -112,6 +113,7 @@ class CompiledModel:
     """
 
     def __init__(self, model: FeatureExtractor):
+        keep_programs()
         self._model = model
         self._structure: Structure | None = None
 

@@ -135,19 +135,19 @@ class Pipeline:
         )
         if options.output == "sentence":
             windows = windowing.windows(token_ids(self.tokenizer, pool, options.prompt))
-            vectors = self._sentences(windows, options, advance)
+            vectors = self._sentences(windows, options, advance, begun)
             return self._finish(vectors, options, begun), windows.cut
         found = documents(self.tokenizer, pool, options.prompt)
         windows = windowing.windows(
             (each.one.ids, None if each.two is None else each.two.ids) for each in found
         )
-        results = self._tokens(found, windows, options, advance)
+        results = self._tokens(found, windows, options, advance, begun)
         return [
             dataclasses.replace(each, vectors=self._finish(each.vectors[None], options, row)[0])
             for row, each in enumerate(results, begun)
         ], windows.cut
 
-    def _sentences(self, windows: Windows, options: EncodeOptions, advance) -> np.ndarray:
+    def _sentences(self, windows: Windows, options, advance, begun: int) -> np.ndarray:
         """The vectors of texts, `[texts, ...]`."""
         left_out = 0
         if options.prompt and not self.include_prompt:
@@ -157,7 +157,8 @@ class Pipeline:
         vectors, counts = None, np.zeros(len(windows.texts), np.int64)
 
         def batches():
-            for rows, inputs in packed_batches(windows.tokenized, self.encoder, options.batch_size):
+            sizes = options.batch_size, begun
+            for rows, inputs in packed_batches(windows.tokenized, self.encoder, *sizes):
                 width = inputs["input_mask"].shape[1]
                 mask = pooling_mask(windows, rows, width, options.special_tokens, left_out)
                 counts[rows] = mask.sum(axis=1)
@@ -204,13 +205,13 @@ class Pipeline:
         return vectors
 
     def _tokens(
-        self, found: Sequence[Document], windows: Windows, options: EncodeOptions, advance
+        self, found: Sequence[Document], windows: Windows, options, advance, begun: int
     ) -> list[TokenVectors | WordVectors]:
         """The vectors of texts' tokens or words."""
         model = self._model(windows, options.layers)
         pieces: list[Any] = [None] * len(windows.texts)
         shape = self.shape(options)
-        batches = packed_batches(windows.tokenized, self.encoder, options.batch_size)
+        batches = packed_batches(windows.tokenized, self.encoder, options.batch_size, begun)
         for rows, vectors in model(batches):
             for row, vector in zip(rows.tolist(), vectors, strict=True):
                 own = vector[windows.start[row] : windows.stop[row]]

@@ -30,8 +30,9 @@ class HubLayer(keras.layers.Layer):
         if keras.backend.backend() != "tensorflow":
             raise UserError(
                 f"{type(self).__name__} runs a TensorFlow graph, but Keras uses the backend "
-                f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow, or load the weights "
-                "into a BertEncoder, which runs on any backend."
+                f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow, where TensorFlow is "
+                "installed (pip install tensorflow), or load the weights into a BertEncoder, which "
+                "runs on any backend."
             )
         check_process()
         super().__init__(**kwargs)

@@ -10,6 +10,7 @@
 <root>/incoming/<name>-<digest>/    what is still being fetched, or was cut off
 <root>/locks/<name>-<digest>.lock   held by the one process that fetches it
 <root>/run-as-is/<fingerprint>      what a person has run, see `kerasformer.hub.saved_model`
+<root>/programs/                    what JAX has compiled, see `kerasformer.sources.programs`
 ```
 
 A file's sha256 is checked while it is written and again when a folder first links it. After that

@@ -124,6 +124,36 @@ def gather(x: Any) -> Any:
     return (one for one in itertools.chain(first, x))  # of iterators Keras takes generators alone
 
 
+def gather_tuples(x: Any, wanted: str, labels: str) -> Any:
+    """An iterator of tuples that have texts as a list; anything else as it is.
+
+    Args:
+        x: What a person gave.
+        wanted: What each tuple is to be, for the message.
+        labels: What the labels of one are called there.
+
+    Raises:
+        UserError: It gives tuples with their labels, or batches of these.
+
+    Example:
+
+    >>> gather_tuples((pair for pair in [("Who?", "Ada codes.")]), "pairs", "labels")
+    [('Who?', 'Ada codes.')]
+    """
+    if not isinstance(x, Iterator):
+        return x
+    first = list(itertools.islice(x, 1))
+    parts = [p for one in first if isinstance(one, list | tuple | np.ndarray) for p in one]
+    if not parts or any(map(_is_text, parts)):
+        return [*first, *x]  # if they are no such tuples, that is said when they are read
+    if any(map(_holds_a_text, parts)):
+        raise UserError(
+            f"Expected {wanted}, got a {type(x).__name__} that gives more: give a list of them and "
+            f"one of {labels}, or a tf.data.Dataset."
+        )
+    return (one for one in itertools.chain(first, x))  # of iterators Keras takes generators alone
+
+
 def check_counts(least: int = 1, **counts: Any) -> None:
     """Raises a ValueError for the first of the named numbers that is not an integer, or too low.
 

@@ -1,5 +1,6 @@
 """The outputs of a model for many texts, batch by batch."""
 
+import functools
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, filled
+from kerasformer.data.batches import Batches
+from kerasformer.data.shapes import filled
 from kerasformer.errors import DivergenceError
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
@@ -71,10 +73,6 @@ def predict_each(
         verbose = len(data) >= 100 and sys.stdout.isatty()
     shown = verbose and is_first_process()
     bar = keras.utils.Progbar(len(data), unit_name="batch") if shown else None
-    # Not keras.Model.predict, whose data pipeline takes longer than the model for one text.
-    size = data.batch_size
-    # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
-    batches = ((rows, data.inputs(filled(rows, size))) for rows in data.batches)
     if callbacks:
         getattr(callbacks, f"on_{event}_begin")()
     with use_kernels(inference_kernels()):
@@ -82,15 +80,26 @@ def predict_each(
         if replicas(model) > 1:
             computed = _across_replicas(model, data)
         else:
-            computed = in_order(model.predict_on_batch, batches, batches_at_once())
+            batches = ((rows, rows) for rows in data.batches)
+            run = functools.partial(predict_batch, model, data)
+            computed = in_order(run, batches, batches_at_once())
         for step, (rows, part) in enumerate(computed):
-            part = keras.tree.map_structure(operator.itemgetter(slice(len(rows))), part)
             keep(rows, part)
             if callbacks:
                 getattr(callbacks, f"on_{event}_batch_begin")(step)
                 getattr(callbacks, f"on_{event}_batch_end")(step, {"outputs": part})
             if bar:
                 bar.add(1)
+
+
+def predict_batch(model: keras.Model, data: Batches, rows: np.ndarray) -> Any:
+    """A model's outputs for a batch of the examples of batches.
+
+    Not by keras.Model.predict, whose data pipeline takes longer than the model for one text.
+    """
+    # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
+    outputs = model.predict_on_batch(data.inputs(filled(rows, data.full(rows))))
+    return keras.tree.map_structure(operator.itemgetter(slice(len(rows))), outputs)
 
 
 def _make_predict_function(model: keras.Model, data: Batches) -> None:

@@ -11,8 +11,11 @@ from kerasformer.models.data_parallel import is_first_process
 from kerasformer.models.distribution import loss_across_replicas, replicas, strategy_scope
 from kerasformer.models.export import ServingExport
 from kerasformer.models.partial import set_remat
+from kerasformer.sources.programs import keep_programs
+from kerasformer.tasks.fitting.ahead import Ready
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
+from kerasformer.tasks.fitting.filling import Filling
 from kerasformer.tasks.fitting.loop import (
     batches_done,
     build_state,
@@ -20,6 +23,7 @@ from kerasformer.tasks.fitting.loop import (
     fit_batches,
     fit_from,
     rewind,
+    sets_rate,
 )
 from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
@@ -31,7 +35,7 @@ from kerasformer.training.resume import Run
 from kerasformer.training.seeds import seed_dropout
 
 
-class Task(ServingExport):
+class Task(Filling, ServingExport):
     """A Keras model on token ids with its tokenizer.
 
     A forked process cannot use the model of its parent, nor make one where that has: each loads its
@@ -48,6 +52,7 @@ class Task(ServingExport):
     RECIPE = Recipe()
 
     def __init__(self, tokenizer: Tokenizer | str | None = None, **kwargs: Any):
+        keep_programs()
         super().__init__(**kwargs)
         self.tokenizer = Tokenizer.from_json(tokenizer) if isinstance(tokenizer, str) else tokenizer
         self.head_is_new = True
@@ -161,7 +166,7 @@ class Task(ServingExport):
         if not self._compiled_by_hand:
             callbacks = self._follow(recipe, len(data), validation, callbacks)
         steps = recipe.steps(len(data), max(1, recipe.epochs - initial_epoch))
-        settable = any(map(_sets_rate, callbacks))
+        settable = any(map(sets_rate, callbacks))
         restart = (not self._compiled_by_hand and rewind(self, run)) or restart
         self._compile_for_fit(recipe, steps, self._loss_for(data), settable, restart)
         if run and run.finished:
@@ -178,6 +183,7 @@ class Task(ServingExport):
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
         told |= {} if is_first_process() else {"verbose": 0}
+        callbacks.append(Ready(self, data, validation, told.get("verbose", "auto")))
         told["validation_data"] = validation and validation.for_backend()
         if run:
             told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
@@ -288,9 +294,3 @@ def as_callbacks(given: Any) -> list[keras.callbacks.Callback]:
     if isinstance(given, keras.callbacks.CallbackList):
         given = given.callbacks
     return keras.tree.flatten(given or [])
-
-
-def _sets_rate(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback sets the learning rate, which then follows no schedule of ours."""
-    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
-    return isinstance(callback, setters)

@@ -212,7 +212,8 @@ class Trainable(BatchMethods):
         Args:
             x: The examples, as in `fit`, of a data set its test split; or anything that
                 `keras.Model.predict` takes.
-            batch_size: Examples in a batch.
+            batch_size: Examples in a batch; by default those of `RECIPE`, on an accelerator as many
+                as it is quickest with.
             verbose: Whether to show a progress bar; by default for many examples on a terminal.
             steps, callbacks: As in Keras.
 
@@ -227,7 +228,8 @@ class Trainable(BatchMethods):
         size = self.RECIPE.batch_size if batch_size is None else batch_size
         check_counts(steps=steps)
         examples = self._read(x, steps=steps, batch_size=size).first(steps, size)
-        data = self._batches(examples, size, labelled=False)
+        order = self._whole_device(batch_size, steps)
+        data = self._batches(examples, size, labelled=False, **order)
         told = callback_list(callbacks, self, len(data))
         outputs = self._outputs(data, verbose, told)
         told.on_predict_end()
@@ -249,8 +251,7 @@ class Trainable(BatchMethods):
 
         Args:
             x, y: The examples and their labels, as in `fit`; of a data set its test split.
-            batch_size: Examples in a batch.
-            verbose: As of `predict`.
+            batch_size, verbose: As of `predict`.
             sample_weight, steps, callbacks: As in Keras.
             return_dict: Whether to return a dict, which has more for examples.
             **kwargs: None for examples.
@@ -277,7 +278,7 @@ class Trainable(BatchMethods):
         loss = self.loss if self.compiled else None
         check_counts(steps=steps)
         examples = self._read(x, y, sample_weight, steps, size).first(steps, size)
-        data = self._batches(examples, size, loss=loss)
+        data = self._batches(examples, size, loss=loss, **self._whole_device(batch_size, steps))
         told = callback_list(callbacks, self, len(data))
         scores, logs = self._evaluate(examples, data, verbose, told)
         told.on_test_end(logs)

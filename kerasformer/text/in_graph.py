@@ -4,11 +4,12 @@ import functools
 import re
 
 import numpy as np
-import tensorflow as tf
 from tokenizers import normalizers, pre_tokenizers
 
 from kerasformer.errors import UserError, require
 from kerasformer.text.wordpiece import WordPieceTokenizer
+
+tf = require("tensorflow", what="a tokenizer in a graph")
 
 _PAGE = 256  # characters; most of the pages that Unicode divides into are alike
 _SURROGATES = range(0xD800 // _PAGE, 0xE000 // _PAGE)

@@ -72,5 +72,5 @@ class WordTokenizer(Tokenizer):
         )
         backend.train_from_iterator(texts, trainer)
         if backend.get_vocab_size() == len(roles):
-            raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
+            raise UserError("The texts hold no word to learn: give texts with words.")
         return cls(backend, roles)

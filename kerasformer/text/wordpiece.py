@@ -161,7 +161,7 @@ class WordPieceTokenizer(Tokenizer):
         normalizer = normalizers.BertNormalizer(lowercase=lowercase)
         pieces = learn_pieces(texts, vocab_size, special_tokens, normalizer)
         if len(pieces) == len(special_tokens):
-            raise UserError(f"The {len(texts)} texts hold no word to learn: give texts with words.")
+            raise UserError("The texts hold no word to learn: give texts with words.")
         return cls.from_vocabulary(pieces, lowercase)
 
     @classmethod

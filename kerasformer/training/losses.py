@@ -95,8 +95,28 @@ def metrics_for(loss: Any) -> list[Any]:
     The accuracy: of several labels the share of examples with all of them right; of numbers none.
     """
     if isinstance(loss, keras.losses.BinaryCrossentropy):
-        return [keras.metrics.MeanMetricWrapper(_all_right, name="accuracy")]
+        return [AccuracyOfAll()]
     return [] if isinstance(loss, keras.losses.MeanSquaredError) else ["accuracy"]
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class AccuracyOfAll(keras.metrics.MeanMetricWrapper):
+    """The share of examples with all of their labels right, by logits `[n, classes]`.
+
+    Example:
+
+    >>> metric = AccuracyOfAll()
+    >>> metric.update_state(np.array([[1.0, 0.0]]), np.array([[2.0, -1.0]]))
+    >>> float(metric.result())
+    1.0
+    """
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None):
+        super().__init__(_all_right, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
 
 
 def _all_right(y_true: Any, logits: Any) -> Any:

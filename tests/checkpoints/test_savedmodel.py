@@ -5,8 +5,6 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from kerasformer.checkpoints import open_checkpoint
 from kerasformer.errors import UserError
@@ -16,6 +14,8 @@ from kerasformer.models import BertEncoder
 from ..hub.golden_models import golden_arrays, unpack_golden
 from . import tf_files
 
+tf = pytest.importorskip("tensorflow")
+SavedModel = pytest.importorskip("tensorflow.core.protobuf.saved_model_pb2").SavedModel
 pytestmark = pytest.mark.backend("tensorflow")
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 

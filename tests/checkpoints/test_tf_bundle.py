@@ -4,10 +4,8 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from kerasformer.checkpoints.io.tf_bundle import OBJECT_GRAPH, open_tensors
 from kerasformer.checkpoints.io.tf_index import masked_crc32c, read_index
@@ -15,6 +13,10 @@ from kerasformer.errors import UserError
 
 from . import tf_files
 
+tf = pytest.importorskip("tensorflow")
+trackable_object_graph_pb2 = pytest.importorskip(
+    "tensorflow.core.protobuf.trackable_object_graph_pb2"
+)
 pytestmark = pytest.mark.backend("tensorflow")
 
 DTYPES = ("float64", "float32", "float16", "bool", "int64", "int32", "int16", "int8", "uint8")

@@ -2,10 +2,12 @@
 
 import struct
 
-import tensorflow as tf
-from tensorflow.core.protobuf import tensor_bundle_pb2 as protos
+import pytest
 
 from kerasformer.checkpoints.io.tf_index import masked_crc32c
+
+tf = pytest.importorskip("tensorflow")
+protos = pytest.importorskip("tensorflow.core.protobuf.tensor_bundle_pb2")
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 

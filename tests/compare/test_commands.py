@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import kerasformer.compare
 from kerasformer.cli import _parser, main
 from kerasformer.cli.options import TASKS
-from kerasformer.compare import Settings, arms_of, compare
+from kerasformer.compare import Settings, arms_of, compare, runner
 from kerasformer.compare.inputs import load_data
 from kerasformer.compare.report import load_record
 from kerasformer.compare.settings import DTYPES
@@ -193,6 +193,17 @@ def test_questions_without_any_answer_are_not_compared(asked, tmp_path):
     (tmp_path / "none.json").write_text(json.dumps(content | {"version": "v2.0"}))
     with pytest.raises(UserError, match=r"^No training question of none has an answer, so there"):
         load_data(Settings.make(task="answering", data=str(tmp_path / "none.json")))
+
+
+def test_a_record_says_which_questions_are_of_one_article(asked, tagged):
+    settings = Settings.make(task="answering", data=str(asked))
+    dataset = load_data(settings)
+    groups = runner._new_record(settings, dataset, None)["test_groups"]
+    titles = dataset.test.titles
+    assert len(set(titles)) > 1
+    assert groups == [list(dict.fromkeys(titles)).index(title) for title in titles]
+    settings = Settings.make(task="tagging", data=str(tagged))
+    assert runner._new_record(settings, load_data(settings), None)["test_groups"] is None
 
 
 def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():

@@ -3,13 +3,13 @@
 import gc
 import weakref
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer.data.batches import TextBatches, length_batches, padded_length
+from kerasformer import hardware
+from kerasformer.data.batches import TextBatches, length_batches
 from kerasformer.text import Tokenized
 
 lengths_of_texts = st.lists(st.integers(1, 60), max_size=400)
@@ -42,29 +42,6 @@ def test_shuffled_batches_hold_texts_of_nearly_one_length():
     # ... and a plain shuffle's do not.
     plain = np.split(rng.permutation(3200), 100)
     assert sum(lengths[b].max() * len(b) for b in plain) > 2 * lengths.sum()
-
-
-@given(st.lists(st.integers(1, 512), min_size=1), st.integers(0, 300))
-def test_padded_lengths_are_few_and_near(lengths, more):
-    lengths, most = np.array(lengths), max(lengths) + more
-    padded = padded_length(lengths, most)
-    assert (lengths <= padded).all()
-    assert (padded <= most).all()
-    assert (np.diff(padded[np.argsort(lengths)]) >= 0).all()
-    assert [int(padded_length(length, most)) for length in lengths] == padded.tolist()
-    if keras.backend.backend() == "tensorflow":
-        assert (padded < lengths * (1 + 1 / 16)).all()
-        assert len(np.unique(padded_length(np.arange(1, 513), 512))) == 32 + 4 * 16
-
-
-def test_jax_gets_multiples_but_no_more_than_the_model_takes(monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert padded_length(np.array([1, 32, 33, 98]), 100).tolist() == [32, 32, 64, 100]
-    batches = TextBatches(encoded_of([38, 40, 3, 2]), batch_size=2, max_length=40)
-    assert [inputs["input_mask"].shape for (inputs,) in map(batches.__getitem__, (0, 1))] == [
-        (2, 40),
-        (2, 32),
-    ]
 
 
 def test_each_epoch_has_its_own_order_and_a_seed_repeats_it():
@@ -133,7 +110,18 @@ def test_a_batch_carries_its_labels_and_weights():
     assert weights.tolist() == [2.0, 1.0]
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_a_batch_is_filled_up_with_rows_that_are_told(monkeypatch):
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    batches = TextBatches(encoded_of([1, 2, 3]), labels=[0, 1, 2], batch_size=2)
+    batches.fills = True
+    inputs, labels, weights = batches[1]
+    assert inputs["input_mask"].sum(axis=1).tolist() == [1, 1]
+    assert labels.tolist() == [0, 0]
+    assert weights["is_example"].tolist() == [True, False]
+    assert list(weights) == ["is_example"]
+
+
+@pytest.mark.backend("tensorflow")
 def test_the_tf_data_set_gives_the_same_batches_and_any_length():
     """Also where the first two batches are equally long, which Keras takes as fixed."""
     lengths = encoded_of([5, 5, 5, 5, 2, 9])

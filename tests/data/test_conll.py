@@ -133,8 +133,8 @@ def test_a_folder(write, names):
     [
         ("", "a.conll holds no examples"),
         ("# only\n\n", "a.conll holds no examples"),
-        ("a O\nb\n", "line 2, has 1 columns where the first word has 2"),
-        ("a\tO\nb\t\n", "line 2, has 1 columns where the first word has 2"),
+        ("a O\nb\n", "line 2, must have 2 columns, as the first word has, not 1"),
+        ("a\tO\nb\t\n", "line 2, must have 2 columns, as the first word has, not 1"),
         ("a\tx\tO\nb\t\tO\n", "has only one tag, 'O'"),
         ("a\tx\tB\n\nb\t \tO\n\nc\tx\tO\n", None),
         ("word\nother\n", "a.conll has one column"),

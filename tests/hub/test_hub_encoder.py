@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from kerasformer.errors import UserError
 from kerasformer.hub import HubEncoder
 
+tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.backend("tensorflow")
 
 NAMES = ("input_word_ids", "input_mask", "input_type_ids")

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from kerasformer.hub import HubPreprocessor
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.text import WordPieceTokenizer
 
+tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.backend("tensorflow")
 

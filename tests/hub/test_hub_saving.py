@@ -7,12 +7,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras.src.backend.common.global_state import set_global_attribute
 
 from kerasformer.errors import UserError
 from kerasformer.hub import HubEncoder, HubPreprocessor, saved_model
 
+tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
 pytestmark = pytest.mark.backend("tensorflow")
 

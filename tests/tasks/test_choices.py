@@ -122,7 +122,7 @@ def test_a_data_set_is_read_as_lists_are(chooser):
         ([("he", ["a", "b"], 0)], [0], r"x\[0\] is .* but must be \(text, choices\)"),
         ([("he", "down")], [0], r"x\[0\]\[1\] is a str, but must be a list of str"),
         ([("he", ["down", None])], [0], r"x\[0\]\[1\]\[1\] is None"),
-        ([("he", ["down"])], [0], r"x\[0\] has 1 choices: give at least two"),
+        ([("he", ["down"])], [0], r"x\[0\] must have two choices at least, not 1"),
         (EXAMPLES, [0, 2, 0, 0], r"y\[1\] is 2, and x\[1\] has 2 choices: .* 0 to 1"),
         (EXAMPLES, [0, -1, 0, 0], r"y\[1\] is -1"),
         (EXAMPLES, [0, 1], r"Expected y to be 4 indices of choices, one for each text"),
@@ -159,3 +159,26 @@ def test_what_fit_refuses(chooser):
         chooser.fit(EXAMPLES, RIGHT, class_weight={0: 1.0})
     with pytest.raises(UserError, match="got 4 texts and 1 sample_weight"):
         chooser.fit(EXAMPLES, RIGHT, sample_weight=[1.0])
+
+
+def test_generators_of_examples(chooser):
+    expected = chooser.predict(EXAMPLES)
+    np.testing.assert_array_equal(chooser.predict(one for one in EXAMPLES), expected)
+    message = r"Expected examples, each \(text, choices\), .*, got a generator that gives more: .*"
+    with pytest.raises(UserError, match=message + "a list of them and one of labels"):
+        chooser.fit((pair for pair in zip(EXAMPLES, RIGHT, strict=True)), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "message"),
+    [
+        (["he", "she"], [["sat", "ran"]] * 2, "choose takes one text: call it for each"),
+        (None, ["sat", "ran"], "text is None"),
+        ("he", "sat", "choices is a str, but must be a list of str"),
+        ("he", ["sat"], "There must be two choices at least, not 1"),
+        ("he", [], "There must be two choices at least, not 0"),
+    ],
+)
+def test_what_choose_refuses(chooser, text, choices, message):
+    with pytest.raises(UserError, match=message):
+        chooser.choose(text, choices)

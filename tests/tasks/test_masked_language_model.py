@@ -236,3 +236,24 @@ def test_compiled_by_hand(model):
     assert np.isfinite(own.train_on_batch(TEXTS))
     with pytest.raises(UserError, match="class_weight is for one label per example"):
         own.fit(np.array([[2, 5, 3]]), np.array([[2, 5, 3]]), class_weight={2: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("texts", "tokenizer", "message"),
+    [
+        ([], TOKENIZER, "There is no text to train or evaluate on"),
+        ([], None, "The texts hold no word to learn"),
+        (["the cat sat on a dog"], TOKENIZER, "have fewer than 7 tokens that could be guessed"),
+        (["[SEP] [MASK]"] * 9, TOKENIZER, "have fewer than 7 tokens that could be guessed"),
+        ([""] * 9, TOKENIZER, "have fewer than 7 tokens that could be guessed"),
+    ],
+)
+def test_too_few_texts_to_train_on_are_a_sentence(texts, tokenizer, message):
+    with pytest.raises(UserError, match=message):
+        make(tokenizer).fit(texts, epochs=1, verbose=0)
+
+
+def test_one_text_of_enough_words_is_trained_on():
+    make().fit(["the cat sat on a dog the"], epochs=1, verbose=0)
+    with pytest.raises(UserError, match="have fewer than 7 tokens"):
+        make().fit(TEXTS, epochs=1, verbose=0, validation_data=["a cat"])

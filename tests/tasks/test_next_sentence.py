@@ -96,3 +96,13 @@ def test_what_is_refused(trained):
         trained.evaluate(PAIRS, ["maybe"] * 4)
     with pytest.warns(UserWarning, match="head of this NextSentencePredictor has not been trained"):
         make().follows("it", "rains")
+
+
+def test_generators_of_pairs(trained):
+    expected = trained.predict(PAIRS)
+    np.testing.assert_array_equal(trained.predict(pair for pair in PAIRS), expected)
+    message = r"Expected \(first, second\) pairs of sentences, got a generator that gives more: "
+    with pytest.raises(UserError, match=message + "give a list of them and one of labels"):
+        trained.fit((pair for pair in zip(PAIRS, FOLLOWS, strict=True)), epochs=1)
+    with pytest.raises(UserError, match="got single ones"):
+        trained.predict(first for first, _ in PAIRS)

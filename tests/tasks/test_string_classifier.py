@@ -187,8 +187,7 @@ class Pairs(keras.utils.PyDataset):
 
 
 def tf_pairs(batch_size=2):
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS, LABELS, WEIGHTS))
     return dataset.batch(batch_size) if batch_size else dataset
 
@@ -211,22 +210,29 @@ def test_a_data_set_of_strings_trains(make, kind):
     assert model.predict(dataset).shape == (6, 2)
 
 
-def test_tensors_and_columns_of_strings_are_texts(make):
-    import tensorflow as tf
+def test_tensors_of_strings_are_texts(make):
+    tf = pytest.importorskip("tensorflow")
+    model = make()
+    np.testing.assert_allclose(model.predict(tf.constant(TEXTS)), model.predict(TEXTS))
 
+
+def test_columns_of_strings_are_texts(make):
     model = make()
     expected = model.predict(TEXTS)
-    np.testing.assert_allclose(model.predict(tf.constant(TEXTS)), expected)
     np.testing.assert_allclose(model.predict([t.encode() for t in TEXTS]), expected)
     np.testing.assert_allclose(model.predict(TEXTS, batch_size=2, steps=2), expected[:4], atol=1e-6)
 
 
-def test_what_cannot_be_is_refused_in_a_sentence(make):
+def test_what_a_data_set_cannot_be_is_refused_in_a_sentence(make):
     model = make()
     with pytest.raises(ValueError, match="parts of its elements"):
         model.fit(tf_pairs(), LABELS)
     with pytest.raises(ValueError, match="endless"):
         model.fit(tf_pairs().repeat())
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(make):
+    model = make()
     with pytest.raises(UserError, match="got 6 texts and 5 labels"):
         model.fit(TEXTS, LABELS[:5])
     with pytest.raises(UserError, match="got 6 texts and 2 sample_weight"):

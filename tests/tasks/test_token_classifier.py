@@ -96,6 +96,21 @@ def test_windows_of_a_sentence_that_fits_change_nothing(data):
 
 
 def test_the_same_from_any_container(trained, data):
+    model, _ = trained
+    words, tags = data
+    expected = model.evaluate(words, tags, return_dict=True, verbose=0)
+    ids = [[NAMES.index(tag) for tag in row] for row in tags]
+    arrays = [np.array(row) for row in words], [np.array(row) for row in tags]
+    for x, y in (
+        (TaggedSplit(words, tags), None),
+        (words, ids),
+        (iter(words), tags),
+        arrays,
+    ):
+        assert model.evaluate(x, y, return_dict=True, verbose=0) == expected
+
+
+def test_the_same_from_tensorflow(trained, data):
     tf = pytest.importorskip("tensorflow")
     model, _ = trained
     words, tags = data
@@ -103,12 +118,7 @@ def test_the_same_from_any_container(trained, data):
     ids = [[NAMES.index(tag) for tag in row] for row in tags]
     ragged = tf.ragged.constant(words), tf.ragged.constant(ids)
     one_by_one = tf.data.Dataset.from_tensor_slices(ragged).map(lambda *each: each)
-    arrays = [np.array(row) for row in words], [np.array(row) for row in tags]
     for x, y in (
-        (TaggedSplit(words, tags), None),
-        (words, ids),
-        (iter(words), tags),
-        arrays,
         ragged,
         (tf.data.Dataset.from_tensor_slices(ragged).batch(5), None),
         (one_by_one, None),

@@ -54,6 +54,7 @@ def export_int8(model, path, texts, tokenizer, max_length: int | None = None) ->
         UserError: As of `export_onnx`; or the texts are too few or no texts, there is no tokenizer
             or another model's, or the model has nothing to quantize.
     """
+    check_can_write()
     require("onnxruntime", extra="onnx")
     tokens = _tokenized(model, texts, tokenizer, max_length)
     quantized, cost = quantize(_convert(model), *tokens)
@@ -87,9 +88,9 @@ def _tokenized(model, texts, tokenizer, max_length):
 
 def _convert(model):
     """The model in ONNX's terms, float32."""
+    check_can_write()
     import tensorflow as tf
 
-    check_can_write()
     tf2onnx = require("tf2onnx", extra="onnx")
     import onnx  # which tf2onnx brings
 

@@ -20,7 +20,8 @@ def check_can_write(*folders: Path):
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"Keras runs on {keras.backend.backend()}, and this export is written by TensorFlow: "
-            "save the model, and load it again with KERAS_BACKEND=tensorflow."
+            "save the model, and load it again with KERAS_BACKEND=tensorflow, where TensorFlow is "
+            "installed (pip install tensorflow)."
         )
     for folder in folders:
         taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))

@@ -41,10 +41,10 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
             more than the positions, tensorflow-text is missing, Keras does not run on TensorFlow,
             or the folder has something else than a SavedModel.
     """
-    import tensorflow as tf
-
     folder = Path(folder)
     check_can_write(folder)
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     run = archive.add_endpoint("ids", outputs_of(model), ids_signature())

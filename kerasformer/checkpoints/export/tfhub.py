@@ -63,10 +63,10 @@ def export_tfhub(encoder, tokenizer, folder, *, seq_length=128, mlm_head=None) -
             tokenizer cannot be built into a graph, tensorflow-text is missing, Keras does not run
             on TensorFlow, or the folder has something else under these names.
     """
-    import tensorflow as tf
-
     folder = Path(folder)
     check_can_write(folder / "encoder", folder / "preprocessor")
+    import tensorflow as tf
+
     _check(encoder, tokenizer, seq_length, mlm_head)
     from kerasformer.text.in_graph import InGraphTokenizer
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from kerasformer.checkpoints.io.tf_index import read_index, varint
 from kerasformer.checkpoints.tensors import READABLE, Tensors
-from kerasformer.errors import UserError
+from kerasformer.errors import UserError, require
 from kerasformer.private_api import uncopied_array
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -106,9 +106,11 @@ def open_tensors(prefix: str | os.PathLike) -> BundleTensors:
 
     Raises:
         UserError: A file is missing or not sound, or the checkpoint is of a kind that cannot be
-            read: with variables in parts, or of a big-endian machine.
+            read: with variables in parts, or of a big-endian machine; or TensorFlow is not
+            installed.
     """
     prefix = Path(prefix)
+    require("tensorflow", what=f"the checkpoint {prefix}")
     index = prefix.with_name(f"{prefix.name}.index")
     entries = _read_entries(prefix, index)
     _check_files(entries.values(), index)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasformer.errors import UserError
+from kerasformer.errors import UserError, require
 
 _MAX_SIZE = 2**27  # BERT large has one of 20 MB
 # The operation that is in the graph of one activation alone; the pooler's tanh is in all.
@@ -39,7 +39,8 @@ class GraphTraits:
 
 
 def read_graph(path: Path) -> GraphTraits:
-    """Reads a `saved_model.pb`; a UserError where it is no sound SavedModel."""
+    """Reads a `saved_model.pb`; a UserError where it is no sound one, or without TensorFlow."""
+    require("tensorflow", what=f"the SavedModel {path.parent}")
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 

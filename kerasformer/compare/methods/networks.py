@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kerasformer.compare.methods.base import Method
-from kerasformer.hardware import has_quick_bfloat16
+from kerasformer.hardware import prefers_bfloat16
 
 # Of the encoder's configuration, what tells models from scratch apart.
 _SIZES = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "dropout")
@@ -107,7 +107,7 @@ class FineTuned(Network):
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        dtype = settings.dtype or ("mixed_bfloat16" if has_quick_bfloat16() else "float32")
+        dtype = settings.dtype or ("mixed_bfloat16" if prefers_bfloat16() else "float32")
         self.settings = {"pretrained": settings.pretrained, **self.arguments, "dtype": dtype}
 
     def new_model(self):

@@ -6,7 +6,9 @@ Other test examples. All arms answer the same ones, so they are compared example
 al., https://aclanthology.org/P18-1128): the 95 % interval of the lead is of examples drawn anew
 (Efron & Tibshirani, 1993), and its p value of swapping two arms' scores of examples at random
 (Noreen, 1989), or McNemar's exact one (1947) wherever the scores, averaged over seeds, are all 0 or
-1. All seeds' scores of an example are drawn and swapped together, and the main metric of what is
+1. Questions about one article are alike: all of an article are drawn and swapped together (Field &
+Welsh, 2007, https://doi.org/10.1111/j.1467-9868.2007.00593.x). All seeds' scores of an example are
+drawn and swapped together, and the main metric of what is
 drawn is, as in the tables, the mean of those of the seeds. The lead is beyond this chance where p
 is below 0.05 and the whole interval above 0.
 
@@ -27,6 +29,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kerasformer.compare.quality import share
 from kerasformer.compare.report.summary import ArmSummary
 from kerasformer.training.resampling import PairedDifference, paired_bootstrap
 
@@ -104,6 +107,8 @@ def _over_examples(leader, other):
     scores, measure = [leader.scores, other.scores], leader.quality.score
     if not len(scores[0]):
         return PairedDifference(0.0, low=-1.0, high=1.0, p_value=1.0)
+    if leader.group_sums is not None and other.group_sums is not None:
+        return paired_bootstrap(leader.group_sums, other.group_sums, score=share)
     if measure is None:
         return paired_bootstrap(*(each.mean(axis=1) for each in scores))
     # As many runs of both, so that an example's counts of the two can be swapped.

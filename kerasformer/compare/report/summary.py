@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from kerasformer.compare.arms import Arm, arms_of
-from kerasformer.compare.quality import Quality, quality_of
+from kerasformer.compare.quality import Quality, quality_of, share
 from kerasformer.compare.settings import Settings
 from kerasformer.formatting import MISSING, count, decimals, number, percent
 from kerasformer.training.intervals import wilson_interval
@@ -59,6 +59,7 @@ class ArmSummary:
     confusion: Counter[tuple[int, int]]  # examples by true and predicted class, seeds summed
     per_class: list[dict[str, Estimate]]  # precision, recall and f1
     errors: list[dict]  # some of the first seed, as the record has them
+    groups: np.ndarray | None = None  # of each example, where some are alike, int `[examples]`
 
     @property
     def key(self) -> str:
@@ -84,7 +85,17 @@ class ArmSummary:
             return wilson_interval(self.main, len(self.scores))
         if not len(self.scores):
             return 0.0, 1.0
+        if (sums := self.group_sums) is not None:
+            return bootstrap_interval(len(sums), lambda rows: float(share(sums[rows].sum(axis=0))))
         return bootstrap_interval(len(self.scores), lambda rows: self._score(self.scores[rows]))
+
+    @cached_property
+    def group_sums(self) -> np.ndarray | None:
+        """The sum of the scores of each group, means over seeds, and its size: `[groups, 2]`."""
+        if self.groups is None:
+            return None
+        means = self.scores.mean(axis=1)
+        return np.stack([np.bincount(self.groups, means), np.bincount(self.groups)], axis=1)
 
     def _score(self, scores):
         if self.quality.score is None:
@@ -111,11 +122,22 @@ def quality_in(record: dict) -> Quality:
     if task != "answering":
         return quality
     articles = data["splits"]["test"]["articles"]
-    return replace(
-        quality,
-        caution="Questions about one article are alike, so with few articles "
-        f"({articles:,} here) the interval is too narrow.",
-    )
+    few = f"with few articles ({articles:,} here) the interval is"
+    alike = "Questions about one article are alike, so"
+    if record.get("test_groups") is None:
+        return replace(quality, caution=f"{alike} {few} too narrow.")
+    told = f"{alike} whole articles are drawn and swapped; {few} uncertain."
+    return replace(quality, caution=told, groups="articles")
+
+
+def _groups(record):
+    """The group of each test example, counted from 0; None where each is one of its own."""
+    if record.get("test_groups") is None:
+        return None
+    groups = np.asarray(record["test_groups"])
+    if groups.shape != (count_test_examples(record),) or groups.dtype.kind != "i":
+        raise ValueError(f"groups of the shape {groups.shape} and the type {groups.dtype}")
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def count_test_examples(record: dict) -> int:
@@ -151,6 +173,7 @@ def _summarize_arm(arm, entry, record):
             for seeds in of_classes
         ],
         errors=runs[0]["errors"],
+        groups=_groups(record),
     )
 
 

@@ -111,7 +111,7 @@ def _chance(gap):
     quality, found = gap.leader.quality, gap.over_examples
     yield (
         f"It is {side} the sampling error of {len(gap.leader.scores):,} test {quality.examples}: "
-        f"paired {quality.example} by {quality.example}, {interval_and_p(found)}."
+        f"paired {quality.pairing}, {interval_and_p(found)}."
     )
     if quality.caution:
         yield quality.caution

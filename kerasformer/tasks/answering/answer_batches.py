@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.tasks.answering.questions import Located
 from kerasformer.tasks.answering.spans import span_targets
@@ -101,10 +101,17 @@ class ContextWindows:
         Raises:
             UserError: The tokenizer makes no token of an answer.
         """
-        self._refuse_untokenized(answers)
         has_answer = np.zeros(len(answers), bool)
         has_answer[self.questions[positions.any(axis=1)]] = True
         cut = [i for i, given in enumerate(answers) if given and not has_answer[i]]
+        for question in cut:
+            first, last = _tokens_of(self.offsets[question], *answers[question][0])
+            if first > last:
+                raise UserError(
+                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
+                    "which the tokenizer makes no token: leave the question out, or mark what "
+                    "stands beside it."
+                )
         if cut:
             warnings.warn(
                 f"No window has all of the answer to questions[{cut[0]}] ({len(cut):,} of "
@@ -112,22 +119,6 @@ class ContextWindows:
                 "answer: leave it out, shorten the answer, or give a larger max_length or overlap.",
                 stacklevel=2,
             )
-
-    def _spans(self, answers: Sequence[Sequence[Located]]) -> list[tuple[int, int] | None]:
-        """The first and the last token of each question's first answer, in its whole context."""
-        return [
-            _tokens_of(offsets, *given[0]) if given else None
-            for offsets, given in zip(self.offsets, answers, strict=True)
-        ]
-
-    def _refuse_untokenized(self, answers):
-        for question, span in enumerate(self._spans(answers)):
-            if span and span[0] > span[1]:
-                raise UserError(
-                    f"The answer to questions[{question}] is {answers[question][0][0]!r:.80}, of "
-                    "which the tokenizer makes no token: leave the question out, or mark what "
-                    "stands beside it."
-                )
 
     def positions(self, answers: Sequence[Sequence[Located]]) -> np.ndarray:
         """The first and the last token of the first answer to each window's question.
@@ -141,7 +132,10 @@ class ContextWindows:
         Returns:
             int32 `[windows, 2]`.
         """
-        spans = self._spans(answers)
+        spans = [
+            _tokens_of(offsets, *given[0]) if given else None
+            for offsets, given in zip(self.offsets, answers, strict=True)
+        ]
         positions = np.zeros((len(self.questions), 2), "int32")
         for window, question in enumerate(self.questions.tolist()):
             column, first, count = self._context(window)
@@ -170,7 +164,6 @@ class AnswerBatches(Batches):
         positions: The first and the last token of each, int `[windows, 2]`; or None.
         sample_weight: The weight of each question, float `[questions]`; or None.
         *args, **kwargs: As of `Batches`, from `batch_size` on.
-        max_length: The most tokens that the model takes.
         loss: What the labels are for, as of `span_targets`.
 
     Attributes:
@@ -186,22 +179,18 @@ class AnswerBatches(Batches):
         positions: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         *args: Any,
-        max_length: int,
         loss: Any = None,
         **kwargs: Any,
     ):
-        self.windows, self.max_length, self.loss = windows, max_length, loss
+        self.windows, self.loss = windows, loss
         self.features: np.ndarray | None = None
         self._starts = np.cumsum(windows.lengths) - windows.lengths
         weights = None if sample_weight is None else sample_weight[windows.questions]
         super().__init__(windows.lengths, positions, weights, *args, **kwargs)
 
-    def _width(self, rows: np.ndarray) -> int:
-        return int(padded_length(self.lengths[rows].max(), self.max_length))
-
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes; or that of `features`."""
-        width = self._width(rows)
+        width = self.width(rows)
         if self.features is None:
             return pack(self.windows.windows.tokenized, rows, pad_to=width)
         vectors = np.zeros((len(rows), width, self.features.shape[1]), "float32")
@@ -213,12 +202,12 @@ class AnswerBatches(Batches):
         """Where the tokens of a window are among those of all windows."""
         return slice(self._starts[row], self._starts[row] + self.lengths[row])
 
-    def __getitem__(self, index: int) -> tuple:
-        rows = self.batches[index]
+    def columns(self, rows: np.ndarray) -> tuple:
+        """The inputs of windows, with their labels and weights if there are any."""
         if self.labels is None:
             return (self.inputs(rows),)
         labels = self.labels[rows]
-        targets = span_targets(labels, self.lengths[rows], self._width(rows), self.loss)
+        targets = span_targets(labels, self.lengths[rows], self.width(rows), self.loss)
         weights = () if self.sample_weight is None else (self.sample_weight[rows],)
         return (self.inputs(rows), targets, *weights)
 

@@ -2,14 +2,14 @@
 
 import itertools
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from kerasformer.data import AnswerSplit
 from kerasformer.errors import UserError
-from kerasformer.tasks.examples import Examples, decoded, refuse_endless
+from kerasformer.tasks.examples import Examples, decoded, gather_tuples, refuse_endless
 from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text.texts import check_iterable, check_text
 
@@ -48,30 +48,8 @@ def hold_questions(x: Any) -> bool:
 
 
 def gather_questions(x: Any) -> Any:
-    """An iterator of pairs as a list, since it can be read only once; anything else as it is.
-
-    Raises:
-        UserError: It gives questions with their answers, or batches of these.
-
-    Example:
-
-    >>> gather_questions(pair for pair in [("Who?", "Ada codes.")])
-    [('Who?', 'Ada codes.')]
-    """
-    if not isinstance(x, Iterator):
-        return x
-    first = list(itertools.islice(x, 1))
-    parts = [
-        part for one in first for part in (one if isinstance(one, np.ndarray) else _parts(one))
-    ]
-    if not parts or any(isinstance(part, str | bytes) for part in parts):
-        return [*first, *x]  # if they are no pairs, that is said when they are read
-    if any(isinstance(text, str | bytes) for part in parts for text in _parts(part)):
-        raise UserError(
-            f"Expected {_PAIRS}, got a {type(x).__name__} that gives more: give a list of pairs "
-            "and one of their answers, or a tf.data.Dataset."
-        )
-    return (one for one in itertools.chain(first, x))  # of iterators Keras takes generators alone
+    """`gather_tuples` of pairs."""
+    return gather_tuples(x, _PAIRS, "answers")
 
 
 def _parts(one: Any) -> Iterable:

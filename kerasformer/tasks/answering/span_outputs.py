@@ -7,11 +7,12 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
+from kerasformer.hardware import batch_tokens
 from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.prediction import predict_batch, predict_each
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -93,7 +94,8 @@ def token_vectors(encoder: keras.Model, data: AnswerBatches) -> np.ndarray:
         for row, its in zip(rows.tolist(), part, strict=True):
             vectors[data.tokens(row)] = its[: data.lengths[row]]
 
-    order = AnswerBatches(data.windows, batch_size=32, max_length=data.max_length)
+    sizes = {"batch_size": 32, "tokens": batch_tokens(), "max_length": data.max_length}
+    order = AnswerBatches(data.windows, **sizes)
     predict_each(encoder, order, keep, verbose=0)
     return vectors
 
@@ -111,7 +113,7 @@ def same_places(
     labels, places = [], []
     for number in range(min(len(data), batches)):
         rows = data.batches[number]
-        outputs = model.predict_on_batch(data.inputs(rows))
+        outputs = predict_batch(model, data, rows)
         for name, column in zip(SPAN, (0, 1), strict=True):
             is_token = np.arange(outputs[name].shape[1]) < data.lengths[rows, None]
             places.append(np.where(is_token, outputs[name], -np.inf).argmax(axis=1))

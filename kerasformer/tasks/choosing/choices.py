@@ -7,14 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
+from kerasformer.data.shapes import are_few
 from kerasformer.errors import UserError
 from kerasformer.tasks.examples import Examples, decoded, read_columns, refuse_endless
 from kerasformer.tasks.texts.reading import read_weights
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.texts import check_iterable, check_text, check_texts
 
-_EXAMPLE = '(text, choices), such as ("He sat", ["down", "under"])'
+EXAMPLE = '(text, choices), such as ("He sat", ["down", "under"])'
 
 
 def hold_choices(x: Any) -> bool:
@@ -35,7 +36,7 @@ def hold_choices(x: Any) -> bool:
         return False
     first = x[0] if x else ()
     if _is_text(first):
-        raise UserError(f"Expected a list of examples, got texts: make each {_EXAMPLE}.")
+        raise UserError(f"Expected a list of examples, got texts: make each {EXAMPLE}.")
     return not x or (isinstance(first, list | tuple) and bool(first) and _is_text(first[0]))
 
 
@@ -78,12 +79,12 @@ def read_choices(
 
 def _checked(example: Any, name: str) -> tuple[str, list[str]]:
     if not isinstance(example, list | tuple) or len(example) != 2:
-        raise UserError(f"{name} is {str(example)[:80]!r}, but must be {_EXAMPLE}.")
+        raise UserError(f"{name} is {str(example)[:80]!r}, but must be {EXAMPLE}.")
     text = check_text(decoded(example[0], f"{name}[0]"), f"{name}[0]")
     given = check_iterable(example[1], f"{name}[1]")
     choices = check_texts([decoded(choice, f"{name}[1]") for choice in given], f"{name}[1]")
     if len(choices) < 2:
-        raise UserError(f"{name} has {len(choices)} choices: give at least two to choose from.")
+        raise UserError(f"{name} must have two choices at least, not {len(choices)}.")
     return text, choices
 
 
@@ -120,7 +121,6 @@ class ChoiceBatches(Batches):
         tokenized: The texts with each of their choices, example by example.
         counts: How many choices each example has.
         labels: The index of the right one of each, int `[n]`; or None.
-        max_length: The most tokens that the model takes.
         *args, **kwargs: As of `Batches`.
 
     Example:
@@ -139,25 +139,27 @@ class ChoiceBatches(Batches):
         counts: Iterable[int],
         labels: np.ndarray | None = None,
         *args: Any,
-        max_length: int,
+        tokens: int | None = None,
         **kwargs: Any,
     ):
-        self.tokenized, self.max_length = tokenized, max_length
+        self.tokenized = tokenized
         self.counts = np.array(list(counts), int)
         self._starts = np.cumsum(self.counts) - self.counts
         lengths = np.split(tokenized.lengths, self._starts[1:])
         longest = [int(each.max(initial=0)) for each in lengths[: len(self.counts)]]
-        super().__init__(longest, labels, *args, **kwargs)
+        tokens = tokens and tokens // int(self.counts.max(initial=1))  # of each choice
+        super().__init__(longest, labels, *args, tokens=tokens, **kwargs)
 
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the choices of examples are, int `[batch, choices]`, and which are any."""
-        columns, counts = np.arange(self.counts[rows].max()), self.counts[rows][:, None]
+        counts = self.counts[rows][:, None]
+        columns = np.arange(self.counts.max() if are_few() else counts.max())
         return self._starts[rows][:, None] + np.minimum(columns, counts - 1), columns < counts
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes, with an axis for the choices."""
         places, are_choices = self._places(rows)
-        width = int(padded_length(self.lengths[rows].max(), self.max_length))
+        width = self.width(rows)
         packed = pack(self.tokenized, places.ravel(), pad_to=width)
         packed["input_mask"] *= are_choices.ravel()[:, None]
         return {name: array.reshape(*places.shape, width) for name, array in packed.items()}

@@ -17,18 +17,19 @@ from kerasformer.models import BertEncoder
 from kerasformer.models.config import input_dict
 from kerasformer.tasks.choosing.choice_loss import NO_CHOICE, SparseChoiceCrossentropy
 from kerasformer.tasks.choosing.choices import (
+    EXAMPLE,
     ChoiceBatches,
     ChoiceFeatureBatches,
     hold_choices,
     read_choices,
 )
-from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.examples import Examples, gather_tuples
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.prediction import check_answers, predict_each, softmax
 from kerasformer.tasks.pretraining.text_task import PooledTask
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.segments import segmented
-from kerasformer.text.texts import check_iterable
+from kerasformer.text.texts import check_text, check_texts
 from kerasformer.training import Recipe
 
 
@@ -153,6 +154,9 @@ class MultipleChoice(PooledTask):
     def _holds(self, x: Any) -> bool:
         return hold_choices(x)
 
+    def _gathered(self, x: Any) -> Any:
+        return gather_tuples(x, f"examples, each {EXAMPLE}", "labels")
+
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         return read_choices(*args, **kwargs)
 
@@ -244,9 +248,13 @@ class MultipleChoice(PooledTask):
         Raises:
             UserError: A text is not a string, or the model has no vocabulary yet.
         """
+        if isinstance(text, list | tuple):
+            raise UserError("choose takes one text: call it for each, or predict for all of them.")
+        text, choices = check_text(text, "text"), check_texts(choices, "choices")
+        if len(choices) < 2:
+            raise UserError(f"There must be two choices at least, not {len(choices)}.")
         if not self.compiled:
             warn_untrained(self)
-        choices = list(check_iterable(choices, "choices"))
         scores = softmax(check_answers(self.predict([(text, choices)], verbose=0)))[0]
         best = int(scores.argmax())
         return Choice(best, choices[best], tuple(scores.tolist()))

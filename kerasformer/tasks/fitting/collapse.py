@@ -1,6 +1,7 @@
 """Training that ended in numbers, but learnt nothing: seen, and said."""
 
 import warnings
+import zlib
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 
 from kerasformer.data.batches import Batches
 from kerasformer.formatting import readable
+from kerasformer.tasks.prediction import predict_batch
 from kerasformer.training.recipe import inner
 
 # Below these a model may well not have begun to learn.
@@ -27,12 +29,12 @@ class CollapseCheck(keras.callbacks.Callback):
         super().__init__()
         self._data, self._validation = data, validation
         self._steps = 0
-        self._before: list[tuple[float, float]] = []
+        self._before: list[int] = []
         self._logs: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Notes what the weights are."""
-        self._before = _sums(self.model.trainable_variables)
+        self._before = _checksums(self.model.trainable_variables)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Counts."""
@@ -56,7 +58,7 @@ class CollapseCheck(keras.callbacks.Callback):
                 warnings.warn(f"This {kind} {seen}.", stacklevel=5)
 
     def _unchanged(self) -> str:
-        if self._before != _sums(self.model.trainable_variables):
+        if self._before != _checksums(self.model.trainable_variables):
             return ""
         return (
             f"has the weights that it had before these {self._steps} steps: give a learning_rate "
@@ -129,14 +131,14 @@ class CollapseCheck(keras.callbacks.Callback):
         """Says that the model predicts one class for all of many examples of several."""
         count = min(len(data), _MOST_BATCHES)
         if data.width_varies:  # the labels are of words, and what is no word has the weight 0
-            batches = [data[number] for number in range(count)]
+            batches = [data.columns(rows) for rows in data.batches[:count]]
             judged = [batch[2] > 0 for batch in batches]
             labels = np.concatenate([b[1][own] for b, own in zip(batches, judged, strict=True)])
         else:
             labels = labels[np.concatenate(data.batches[:count])]
         if len(labels) < _LEAST_EXAMPLES or len(set(labels.tolist())) < 2:
             return ""
-        outputs = [self.model.predict_on_batch(data[number][0]) for number in range(count)]
+        outputs = [predict_batch(self.model, data, rows) for rows in data.batches[:count]]
         if data.width_varies:
             outputs = [each[own] for each, own in zip(outputs, judged, strict=True)]
         predicted = set(np.concatenate(outputs).argmax(axis=-1).tolist())
@@ -154,10 +156,10 @@ _CROSS_ENTROPIES = (
 )
 
 
-def _sums(variables: list) -> list[tuple[float, float]]:
-    """What shows whether variables have changed, in little memory."""
-    arrays = [keras.ops.cast(variable, "float32") for variable in variables]
-    return [(float(keras.ops.sum(x)), float(keras.ops.sum(x * x))) for x in arrays]
+def _checksums(variables: list) -> list[int]:
+    """What shows whether a bit of the variables has changed, in little memory."""
+    arrays = (np.ravel(keras.ops.convert_to_numpy(variable)) for variable in variables)
+    return [zlib.crc32(array.view("uint8").data) for array in arrays]
 
 
 def _class_ids(data: Batches | None) -> np.ndarray | None:

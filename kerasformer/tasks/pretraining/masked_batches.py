@@ -1,11 +1,14 @@
 """Batches of texts some of whose tokens a model is to guess."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, TextBatches, padded_length
+from kerasformer.data.batches import Batches, TextBatches
+from kerasformer.data.shapes import are_few
+from kerasformer.errors import UserError
 from kerasformer.text import Tokenized, pack
 from kerasformer.text.masking import TokenMasking
 
@@ -33,14 +36,14 @@ class GuessBatches(TextBatches):
     width_varies = True
 
     def __init__(self, tokenized: Tokenized, positions: Sequence[Any], *args: Any, **kwargs: Any):
-        self.positions = positions
+        self.positions, self._widest = positions, max(map(len, positions), default=0)
         super().__init__(tokenized, *args, **kwargs)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes, and the positions."""
         inputs = super().inputs(rows)
         length = inputs["input_word_ids"].shape[1]
-        places = _rectangle([self.positions[row] for row in rows], length)
+        places = _rectangle([self.positions[row] for row in rows], length, self._widest)
         return inputs | {POSITIONS: places.astype("int32")}
 
 
@@ -61,18 +64,19 @@ class EachTokenBatches(Batches):
     width_varies = True
 
     def __init__(self, tokenized: Tokenized, mask_id: int, batch_size: int, max_length: int):
-        self.tokenized, self.mask_id, self.max_length = tokenized, mask_id, max_length
+        self.tokenized, self.mask_id = tokenized, mask_id
         self.counts = tokenized.lengths - 2  # without the first token and the last
         self._texts = np.repeat(np.arange(len(tokenized)), self.counts)
         firsts = np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
         self._places = (np.arange(len(self._texts)) - firsts + 1).astype("int32")
         self.targets = np.array([one for row in tokenized.ids for one in row[1:-1]], "int32")
-        super().__init__(tokenized.lengths[self._texts], batch_size=batch_size)
+        sizes = {"batch_size": batch_size, "max_length": max_length}
+        super().__init__(tokenized.lengths[self._texts], **sizes)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes, and the position of the hidden token."""
-        width = int(padded_length(self.lengths[rows].max(), self.max_length))
-        inputs, places = pack(self.tokenized, self._texts[rows], pad_to=width), self._places[rows]
+        inputs = pack(self.tokenized, self._texts[rows], pad_to=self.width(rows))
+        places = self._places[rows]
         inputs["input_word_ids"][np.arange(len(rows)), places] = self.mask_id
         return inputs | {POSITIONS: places[:, None]}
 
@@ -103,8 +107,25 @@ class MaskedBatches(TextBatches):
         self._masking, self._seed = masking, seed
         super().__init__(tokenized, None, *args, seed=seed, **kwargs)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        return self._hide(self.batches[index])
+    def check_trained(self) -> None:
+        """Looks whether there are enough tokens for a pass to choose one of them to be guessed.
+
+        Raises:
+            UserError: There are not.
+        """
+        least, found = math.ceil(1 / self._masking.rate), 0
+        for ids in self.tokenized.ids:
+            found += int((~np.isin(ids, self._masking.special_ids)).sum())
+            if found >= least:
+                return
+        raise UserError(
+            f"The texts to train or evaluate on have fewer than {least} tokens that could be "
+            f"guessed, of which {self._masking.rate:.0%} are: give more texts."
+        )
+
+    def columns(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """The inputs, and the ids that are right at their positions with the weight of each."""
+        return self._hide(rows)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes, with tokens hidden, and their positions."""
@@ -126,15 +147,24 @@ class MaskedBatches(TextBatches):
             for column, values in zip(columns, guesses, strict=True):
                 column.append(values)
             ids[: len(own)] = hidden
-        positions, labels, weights = (_rectangle(column, ids.size) for column in columns)
+        length, rate = ids.size, self._masking.rate
+        # Hardly ever more: one text in a thousand million.
+        usual = math.ceil(length * rate + 6 * math.sqrt(length * rate * (1 - rate)))
+        positions, labels, weights = (_rectangle(column, length, usual) for column in columns)
         inputs[POSITIONS] = positions.astype("int32")
         return inputs, labels.astype("int32"), weights.astype("float32")
 
 
-def _rectangle(rows: Sequence[Any], most: int) -> np.ndarray:
-    """Lists of numbers as one array, with zeros behind them, at most `most` wide."""
+def _rectangle(rows: Sequence[Any], most: int, usual: int) -> np.ndarray:
+    """Lists of numbers as one array, with zeros behind them.
+
+    Args:
+        rows: The lists.
+        most: How wide it is at most.
+        usual: How wide it is at least where shapes are few.
+    """
     # One of few widths: every new shape has its price.
-    width = max(map(len, rows), default=1)
+    width = max([usual if are_few() else 1, *map(len, rows)])
     width = -(-width // 8) * 8 if width > 8 else 1 << max(width - 1, 0).bit_length()
     array = np.zeros((len(rows), min(width, most)))
     for own, values in zip(array, rows, strict=True):

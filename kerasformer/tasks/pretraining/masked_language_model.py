@@ -11,6 +11,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples, check_counts
+from kerasformer.tasks.fitting.filling import fills
 from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.pretraining.fill_mask import (
     FilledMask,
@@ -116,6 +117,9 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
             )
         return super()._read(x, None, *args, **kwargs)
 
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
+
     def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
         is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
         return super()._split(train, (list(data),) if is_texts else data, *options)
@@ -147,6 +151,11 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         order |= {"sample_weight": examples.sample_weight, "batch_size": batch_size}
         masking = TokenMasking.of(tokenizer)
         return MaskedBatches(tokenized, masking, max_length=self.max_length, **order)
+
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        data: Any = super()._training_batches(examples, batch_size, **options)
+        data.check_trained()
+        return data
 
     def _masks_of(self, texts: list[str], batch_size: int, **order: Any) -> GuessBatches:
         """Batches of texts that have masks themselves."""
@@ -189,6 +198,7 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         logs = {"loss": loss, "accuracy": accuracy}
         scores = logs | {"perplexity": math.exp(min(loss, 700.0))}  # more is no float
         if self._compiled_by_hand:
+            data.fills = fills(self)
             logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
         return scores | logs, logs
 

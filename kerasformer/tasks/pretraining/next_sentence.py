@@ -10,7 +10,7 @@ from kerasformer.data.batches import FeatureBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
-from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.examples import Examples, gather_tuples
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.pretraining.text_task import PooledTask
 from kerasformer.tasks.texts.segments import segmented
@@ -94,6 +94,9 @@ class NextSentencePredictor(StringClassifier, PooledTask):
         has_features = isinstance(inputs, dict) and "features" in inputs
         batch = inputs["features"].shape[0] if has_features else self._lead(inputs)[0]
         return keras.KerasTensor((batch, 2), "float32")
+
+    def _gathered(self, x: Any) -> Any:
+        return gather_tuples(x, "(first, second) pairs of sentences", "labels")
 
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         examples = super()._read(*args, **kwargs)

@@ -1,13 +1,12 @@
 """Sentences of words as the tensors that a model of tokens computes with, and back."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kerasformer.data.batches import Batches, padded_length
+from kerasformer.data.batches import Batches
 from kerasformer.text import Tokenizer, pack
 from kerasformer.text.windows import Windowing, Windows
 from kerasformer.text.words import WordTokens
@@ -91,20 +90,12 @@ class WordLabelled(Batches):
 
         return keep
 
-    def _width(self, rows: np.ndarray) -> int:
-        return int(padded_length(self.lengths[rows].max(), self.longest))
-
-    @functools.cached_property
-    def longest(self) -> int:
-        """The most columns of a row."""
-        return int(self.lengths.max(initial=1))
-
-    def __getitem__(self, index: int) -> tuple:
-        rows = self.batches[index]
+    def columns(self, rows: np.ndarray) -> tuple:
+        """The inputs of rows, with the labels and weights of their words if they have labels."""
         inputs = self.inputs(rows)
         if self.labels is None:
             return (inputs,)
-        shape = len(rows), self._width(rows)
+        shape = len(rows), self.width(rows)
         labels, weights = np.zeros(shape, "int32"), np.zeros(shape, "float32")
         for k, row in enumerate(rows.tolist()):
             words, columns = self._places(row)
@@ -120,7 +111,6 @@ class TokenBatches(WordLabelled):
         words: The sentences.
         labels: The class of each word, int `[words]`; or None.
         sample_weight: The weight of each, float `[words]`; or None.
-        max_length: The most tokens that the model takes.
         *args, **kwargs: As of `Batches`.
 
     Example:
@@ -140,15 +130,14 @@ class TokenBatches(WordLabelled):
         words: WordWindows,
         labels: np.ndarray | None = None,
         *args: Any,
-        max_length: int,
         **kwargs: Any,
     ):
-        self.words, self.longest, self.counts = words, max_length, words.lengths
+        self.words, self.counts = words, words.lengths
         super().__init__(words.windows.tokenized.lengths, labels, *args, **kwargs)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict that `kerasformer.text.pack` makes."""
-        return pack(self.words.windows.tokenized, rows, pad_to=self._width(rows))
+        return pack(self.words.windows.tokenized, rows, pad_to=self.width(rows))
 
     def _places(self, row: int) -> tuple[slice, np.ndarray]:
         return self.words.words_of(row)
@@ -179,7 +168,7 @@ class WordFeatureBatches(WordLabelled):
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The dict of `features`, float `[batch, most words, ...]`."""
-        shape = len(rows), self._width(rows), *self.features.shape[1:]
+        shape = len(rows), self.width(rows), *self.features.shape[1:]
         vectors = np.zeros(shape, self.features.dtype)
         for k, row in enumerate(rows.tolist()):
             words, columns = self._places(row)

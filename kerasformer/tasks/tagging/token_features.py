@@ -1,10 +1,11 @@
 """The vectors of words that a frozen encoder gives, for a head to be trained on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasformer.hardware import batch_tokens
 from kerasformer.tasks.feature_cache import new_features
 from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
@@ -19,7 +20,12 @@ def word_features(
     model: "TokenClassifier", words: WordWindows, verbose: str | int = "auto"
 ) -> np.ndarray:
     """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
-    data = TokenBatches(words, batch_size=_BATCH, max_length=model.max_length)
+    sizes: dict[str, Any] = {
+        "batch_size": _BATCH,
+        "tokens": batch_tokens(),
+        "max_length": model.max_length,
+    }
+    data = TokenBatches(words, **sizes)
     features = new_features((len(words.columns), *model.vectors.feature_shape))
     predict_each(model._vectors_model, data, data.keeper(features), verbose)
     return features

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -54,6 +55,38 @@ def test_f1_is_compared_by_its_mean_over_seeds_however_many_there_are(gap, seeds
         object.__setattr__(arm, "mains", arm.mains[:count])
     assert found.over_examples.difference == pytest.approx(found.lead)
     assert found.over_examples.low < found.lead < found.over_examples.high
+
+
+def test_questions_of_one_article_are_drawn_together(make_record):
+    """Copies of a question tell as much as the question."""
+    arms, n = ("sliding_window", "fine_tuned"), 60
+    once = make_record(arms, (0,), n=n, task="answering")
+    often = copy.deepcopy(once)
+    for record, times in ((once, 1), (often, 7)):
+        record["data"]["splits"]["test"] |= {"examples": n * times, "articles": n}
+        record["test_groups"] = [i for i in range(n) for _ in range(times)]
+        for entry in record["arms"].values():
+            (run,) = entry["runs"]
+            run["scores"] = [score for score in run["scores"] for _ in range(times)]
+    (other, leader), copies = (summarize(record) for record in (once, often))
+    found, of_copies = (Gap(two, one) for one, two in ((other, leader), copies))
+    for end in ("difference", "low", "high", "p_value"):
+        ends = getattr(found.over_examples, end), getattr(of_copies.over_examples, end)
+        assert ends[0] == pytest.approx(ends[1])
+    assert leader.interval == pytest.approx(copies[1].interval)
+    del often["test_groups"]
+    low, high = summarize(often)[1].interval
+    assert high - low < 0.6 * (leader.interval[1] - leader.interval[0])
+
+
+def test_of_single_questions_it_is_the_same_test(make_record):
+    record = make_record(("sliding_window", "fine_tuned"), (0, 1), n=300, task="answering")
+    other, leader = summarize(record)
+    record["test_groups"] = list(range(300))
+    grouped, by_group = summarize(record)
+    alone, found = (Gap(*two).over_examples for two in ((leader, other), (by_group, grouped)))
+    assert found.difference == pytest.approx(alone.difference)
+    assert [found.low, found.high] == pytest.approx([alone.low, alone.high], abs=0.02)
 
 
 def test_runs_of_one_arm_that_are_all_the_same_say_no_more_than_one(gap):

@@ -128,6 +128,13 @@ def test_undefined_numbers_pass(record):
     assert "Fine-tuned" in format_summary(Findings(sparse))
 
 
+@pytest.mark.parametrize("groups", [[0, 1], ["a"] * 50, [0.5] * 50, "all", [[0]] * 50])
+def test_groups_that_are_not_of_the_test_split_are_damage(make_record, groups):
+    record = make_record(task="answering", n=50) | {"test_groups": groups}
+    with pytest.raises(UserError, match="damaged"):
+        validate_record(record)
+
+
 def test_a_record_of_answering_without_its_number_of_articles_is_damaged(make_record):
     broken = make_record(task="answering", seeds=(0,), n=60)
     del broken["data"]["splits"]["test"]["articles"]

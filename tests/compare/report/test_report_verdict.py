@@ -219,6 +219,14 @@ def test_that_questions_about_one_article_are_alike_is_told(verdict, task):
     assert (caution in text) == (task == "answering")
 
 
+def test_what_is_drawn_as_a_whole_is_told(make_record):
+    record = make_record(("scratch", "fine_tuned"), (0,), task="answering", n=100)
+    record["test_groups"] = [i // 34 for i in range(100)]
+    text = " ".join(verdict_of(record).details)
+    assert "100 test questions: paired article by article, its 95 % interval" in text
+    assert "whole articles are drawn and swapped; with few articles (3 here) the interval" in text
+
+
 def test_a_second_metric_that_is_the_same(make_record):
     record = make_record(("scratch", "fine_tuned"), (0,), task="answering", n=100)
     for arm in record["arms"].values():
