@@ -51,13 +51,13 @@ def quantize(model: Any, calibration: Tokenized, test: Tokenized) -> tuple[Any, 
     """
     products, output = _products(model), vector_output(model)
     to_do = list(batches_of(calibration)), list(batches_of(test))
-    with Bars(unit="batches") as bars:
-        bars.add("calibrating int8", total=len(to_do[0]) + 2 * len(to_do[1]))
+    with Bars() as bars:
+        bars.add("calibrating int8", total=len(to_do[0]) + len(products) + 2 * len(to_do[1]))
         names = [product.inputs for product in products]
         samples = _samples(model, names, to_do[0], bars) if names else {}
         if not samples:
             raise UserError("The model has no matrix products for int8: export it without.")
-        quantized = _replaced(model, [p for p in products if p.inputs in samples], samples)
+        quantized = _replaced(model, [p for p in products if p.inputs in samples], samples, bars)
         exact, ours = (vectors_of(each, output, to_do[1], bars) for each in (model, quantized))
     return quantized, cost_of(exact, ours)
 
@@ -128,7 +128,7 @@ def _samples(model, names, batches, bars) -> dict[str, np.ndarray]:
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _replaced(model, products, samples):
+def _replaced(model, products, samples, bars):
     """The model with products in int8, without the constants that it has no use for any more."""
     from onnx import ModelProto
 
@@ -144,6 +144,7 @@ def _replaced(model, products, samples):
             new, constants = _in_int8(product, samples[product.inputs])
             nodes += new
             graph.initializer.extend(constants)
+            bars.update(advance=1)
         elif node.name not in replaced:
             nodes.append(node)
     del graph.node[:]
