@@ -60,6 +60,12 @@ def add_options(command):
         "--log", metavar="DIR", help="write TensorBoard's logs and history.csv into this folder"
     )
     command.add_argument(
+        "--devices",
+        metavar="N",
+        type=_devices,
+        help="devices of this machine that share each batch, or all (default: 1)",
+    )
+    command.add_argument(
         "--resume", action="store_true", help="go on with the interrupted training in --output"
     )
     add_reading(command, label="column of the label")
@@ -68,6 +74,15 @@ def add_options(command):
         for option, given in options.items():
             metavar = {} if {"action", "metavar", "choices"} & given.keys() else {"metavar": "N"}
             group.add_argument(option, **metavar, **given)
+
+
+def _devices(given: str) -> int | str:
+    """The value of `--devices`."""
+    if given == "all":
+        return given
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"{given!r} is no number of at least 1, nor all")
+    return int(given)
 
 
 def run(arguments):
@@ -79,7 +94,7 @@ def run(arguments):
     take_pretrained(options)
     dataset = _read(options)
     resume = options.pop("resume", False)
-    with _writing(folder, resume):
+    with _scope(options.pop("devices", 1)), _writing(folder, resume):
         is_trained = False
         try:
             model, history = _trained(options, dataset, folder)
@@ -107,6 +122,13 @@ def run(arguments):
         show(f"On the {name} split ({len(dataset.splits[name]):,} examples):\n")
         show(scores_table(values) + "\n")
     show(f"The model: {folder}\nTo use it: kerasformer predict {folder} FILE")
+
+
+def _scope(devices: int | str):
+    """The scope of all that is done on so many devices."""
+    from kerasformer.models.distribution import several_devices
+
+    return several_devices(None if devices == "all" else int(devices))
 
 
 def _read(options: dict):

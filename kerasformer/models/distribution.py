@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.formatting import listed
 from kerasformer.models.data_parallel import data_parallel
 
 
@@ -60,6 +61,42 @@ def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager[Any]
             "that it is to be trained in: make it, its encoder included, in the scope."
         )
     return strategy.scope()
+
+
+def several_devices(count: int | None) -> contextlib.AbstractContextManager[Any]:
+    """The scope in which models are made, trained and used on devices of this machine.
+
+    Args:
+        count: How many devices, of those of the kind that is preferred; None for all.
+
+    Raises:
+        UserError: There are not so many.
+
+    >>> with several_devices(1):
+    ...     replicas(keras.Sequential())
+    1
+    """
+    if on_jax := keras.backend.backend() == "jax":
+        names = keras.distribution.list_devices()
+    else:
+        import tensorflow as tf
+
+        names = [
+            device.name
+            for device in tf.config.list_logical_devices("GPU")
+            or tf.config.list_logical_devices("CPU")
+        ]
+    if count is not None and count > len(names):
+        raise UserError(
+            f"There are fewer than {count} devices on this machine, only {listed(names)}: give a "
+            "lower number, or all."
+        )
+    names = names[:count]
+    if len(names) == 1:
+        return contextlib.nullcontext()
+    if on_jax:
+        return keras.distribution.DataParallel(devices=names).scope()
+    return tf.distribute.MirroredStrategy(names).scope()
 
 
 def loss_across_replicas(

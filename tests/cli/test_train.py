@@ -1,8 +1,11 @@
 """`kerasformer train`, `evaluate` and `predict`: from a file to answers, for each task."""
 
+import dataclasses
 import io
 import json
+import os
 import signal
+import subprocess
 import sys
 
 import keras
@@ -10,6 +13,8 @@ import pytest
 
 from kerasformer.cli import main
 from kerasformer.cli.scores import scores_table
+
+from .conftest import CONFIG, WORDS
 
 # One of each task: its file, its options, rows to answer, and the keys of an answer.
 PEOPLE = [("the", "O"), ("cafe", "B-place"), ("film", "O"), (".", "O")]
@@ -268,3 +273,52 @@ def test_tables_of_scores():
         "name  f1  support",
         "x      -        3",
     ]
+
+
+# Of a process that has three devices, as Keras makes them before it computes anything.
+ON_THREE_DEVICES = """
+import os, sys
+import keras
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
+    tf.config.run_functions_eagerly(True)
+from kerasformer.cli import main
+data, model, folder = sys.argv[1:]
+given = ["train", "answering", "--data", data, "--pretrained", model, "--epochs", "1"]
+given += ["--batch-size", "4", "--max-length", "16"]
+told = [main([*given, "--output", folder + number, "--devices", number]) for number in ("1", "3")]
+print(told, main([*given, "--output", folder + "4", "--devices", "4"]))
+"""
+
+
+def test_devices_share_the_batches_of_one(tmp_path):
+    from kerasformer import BertEncoder
+    from kerasformer.text import WordPieceTokenizer
+
+    encoder = BertEncoder(dataclasses.replace(CONFIG, dropout=0.0, attention_dropout=0.0))
+    encoder.save_pretrained(tmp_path / "model", WordPieceTokenizer.from_vocabulary(WORDS))
+    (tmp_path / "squad.json").write_text(json.dumps(SQUAD))
+    places = [str(tmp_path / name) for name in ("squad.json", "model", "out")]
+    devices = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=3"
+    environment = os.environ | {"XLA_FLAGS": devices, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", ON_THREE_DEVICES, *places],
+        env=environment | {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1:] == ["[0, 0] 2"], done.stderr[-3000:]
+    assert "There are fewer than 4 devices on this machine, only " in done.stderr
+    one, three = (json.loads((tmp_path / f"out{n}/training.json").read_text()) for n in "13")
+    assert three["history"]["loss"] == pytest.approx(one["history"]["loss"], rel=1e-5)
+    assert three["metrics"]["test"]["loss"] == pytest.approx(one["metrics"]["test"]["loss"])
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two"])
+def test_a_number_of_devices_that_is_none(given, tmp_path, capsys):
+    argv = ["--data", tmp_path / "texts.csv", "--output", tmp_path / "out", "--devices", given]
+    with pytest.raises(SystemExit):
+        main(["train", "classification", *map(str, argv)])
+    assert f"{given!r} is no number of at least 1, nor all" in capsys.readouterr().err
