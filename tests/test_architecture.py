@@ -241,6 +241,7 @@ MAY_USE_TENSORFLOW = (
     "kerasformer.data",
     "kerasformer.hub",
     "kerasformer.cli.model",  # runs the SavedModels that it wrote, to compare them
+    "kerasformer.checkpoints.export.onnx_file",
     "kerasformer.checkpoints.export.saved_model",
     "kerasformer.checkpoints.export.serving",
     "kerasformer.checkpoints.export.tfhub",

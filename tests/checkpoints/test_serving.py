@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from kerasformer.checkpoints.export.serving import export_onnx, export_serving
+from kerasformer.checkpoints.export.onnx_file import export_onnx
+from kerasformer.checkpoints.export.serving import export_serving
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import TextClassifier

@@ -1,13 +1,11 @@
-"""A model written for serving: a SavedModel that takes ids or strings, or ONNX."""
+"""A model written for serving: a SavedModel that takes ids or strings."""
 
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerasformer.checkpoints.export.saved_model import check_can_write, saving_saved_models
-from kerasformer.errors import UserError, require
-from kerasformer.files import write_whole, writing
+from kerasformer.errors import UserError
 from kerasformer.models.config import INPUTS
 
 
@@ -49,8 +47,8 @@ def export_serving(model, folder, tokenizer=None, *, max_length=None) -> Path:
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    run = archive.add_endpoint("ids", _run(model), _ids_signature())
-    named = [dict(zip(INPUTS, _ids_signature(), strict=True))]
+    run = archive.add_endpoint("ids", outputs_of(model), ids_signature())
+    named = [dict(zip(INPUTS, ids_signature(), strict=True))]
     archive.add_endpoint("serve", lambda inputs: run(*(inputs[n] for n in INPUTS)), named)
     if tokenizer is not None:
         config = getattr(model, "encoder", model).config
@@ -98,53 +96,7 @@ def export_signature(model, folder, signature) -> Path:
     return folder
 
 
-def export_onnx(model, path) -> Path:
-    """Exports a model for ONNX Runtime: ids in, what `export_serving` returns out.
-
-    Args:
-        model: A Keras model that takes the dict of three inputs: `BertEncoder`, `TextClassifier`.
-        path: Output file, such as `model.onnx`.
-
-    Returns:
-        The path.
-
-    Raises:
-        UserError: tf2onnx is not installed, Keras does not run on TensorFlow, or the model has
-            an operation that ONNX lacks.
-    """
-    check_can_write()
-    import tensorflow as tf
-
-    tf2onnx = require("tf2onnx", extra="onnx")
-    import onnx  # which tf2onnx brings
-
-    signature = _ids_signature()
-    run = tf.function(_run(model), input_signature=signature, autograph=False)
-    converted, _ = tf2onnx.convert.from_function(
-        run, input_signature=signature, custom_op_handlers={"Erfc": (_erfc, [])}
-    )
-    try:
-        onnx.checker.check_model(converted)
-    except onnx.checker.ValidationError as error:
-        raise UserError(
-            f"The model cannot be written as ONNX ({str(error).splitlines()[0]}): "
-            "write a SavedModel instead."
-        ) from None
-    with writing(path, "give a place that can be written to, on a disk with room"):
-        return write_whole(path, converted.SerializeToString())
-
-
-def _erfc(graph, node, name, _):
-    """TensorFlow's erfc, of the exact GELU, as ONNX has it: 1 - erf."""
-    one = graph.make_const(f"{name}/one", np.array(1, "float32"))
-    shapes, dtypes = node.output_shapes, node.output_dtypes
-    erf = graph.make_node("Erf", node.input, shapes=shapes, dtypes=dtypes)
-    graph.remove_node(name)
-    inputs = [one.output[0], erf.output[0]]
-    graph.make_node("Sub", inputs, outputs=node.output, name=name, shapes=shapes, dtypes=dtypes)
-
-
-def _run(model):
+def outputs_of(model):
     """The model as a function of three tensors, to a dict of tensors."""
 
     def run(input_word_ids, input_mask, input_type_ids):
@@ -162,7 +114,8 @@ def _tensors(outputs):
     return {name: value for name, value in outputs.items() if keras.ops.is_tensor(value)}
 
 
-def _ids_signature():
+def ids_signature():
+    """The specs of the three inputs, of any shape."""
     import tensorflow as tf
 
     return [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS]
