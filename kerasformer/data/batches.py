@@ -144,7 +144,8 @@ class Batches(keras.utils.PyDataset):
             if self.in_order:
                 batches = _cut(np.arange(len(self.lengths)), self.batch_size)
             elif self.batch_tokens:
-                batches = token_batches(padded_length(self.lengths, self.max_length), self.batch_tokens)
+                padded = padded_length(self.lengths, self.max_length)
+                batches = token_batches(padded, self.batch_tokens)
             else:
                 batches = length_batches(self.lengths, self.batch_size, self.rng)
             self._passes.append(batches)
