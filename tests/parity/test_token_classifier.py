@@ -29,9 +29,8 @@ def both(torch, random_model):
     return theirs, TokenClassifier.from_pretrained(folder), folder
 
 
-def test_the_loss_and_its_gradients(torch, transformers, both):
-    """Their labels are -100 where a token is not the first of a word."""
-    theirs, ours, folder = both
+def their_batch(torch, transformers, folder):
+    """The inputs of transformers; only the first token of a word has a label."""
     tokenizer = transformers.BertTokenizerFast.from_pretrained(folder)
     words = [["[UNK]" if word == "\u200b" else word for word in each] for each in WORDS]
     batch = tokenizer(words, is_split_into_words=True, padding=True, return_tensors="pt")
@@ -42,7 +41,12 @@ def test_the_loss_and_its_gradients(torch, transformers, both):
             if word is not None and word != before:
                 labels[row, place] = NAMES.index(tags[word])
             before = word
-    loss = theirs(**batch, labels=labels).loss
+    return {**batch, "labels": labels}
+
+
+def test_the_loss_and_its_gradients(torch, transformers, both):
+    theirs, ours, folder = both
+    loss = theirs(**their_batch(torch, transformers, folder)).loss
     loss.backward()
     keras.Model.compile(ours, keras.optimizers.SGD(1.0), ours._loss_for(None))
     head = ours.token_classifier
@@ -56,6 +60,33 @@ def test_the_loss_and_its_gradients(torch, transformers, both):
     moved = start.detach().numpy() - table
     np.testing.assert_allclose(moved, start.grad.numpy(), atol=1e-5)
     assert np.abs(moved).max() > 1e-3
+
+
+def test_a_whole_training_by_the_recipe_is_theirs(torch, transformers, both):
+    """Warmup and decay, clipping, weight decay and AdamW, step by step."""
+    theirs, ours, folder = both
+    batch, recipe, steps = their_batch(torch, transformers, folder), ours.recipe, 20
+    plain = ("bias", "LayerNorm.weight")
+    groups = [
+        {"params": [p for n, p in theirs.named_parameters() if n.endswith(plain) == is_plain],
+         "weight_decay": 0.0 if is_plain else recipe.weight_decay}
+        for is_plain in (False, True)
+    ]  # fmt: skip
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    warmup = round(recipe.warmup_ratio * steps)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    losses = []
+    for _ in range(steps):
+        loss = theirs(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), recipe.clip_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    history = ours.fit(WORDS, TAGS, epochs=steps, batch_size=len(WORDS), verbose=0).history
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-4)
+    assert losses[-1] < 0.99 * losses[0]
 
 
 @pytest.mark.parametrize("aggregation", ["none", "simple", "first", "average", "max"])
