@@ -100,7 +100,7 @@ _LEAST_TOKENS, _MOST_TOKENS = 2**12, 2**17
 _UNKNOWN_MEMORY = 4 * 2**30
 
 
-def batch_tokens() -> int | None:
+def device_tokens() -> int | None:
     """The tokens of a batch that an accelerator is to embed; None where there is none.
 
     A power of two, by the memory that the backend may use: 64 thousand on a card of 80 GiB.
@@ -118,11 +118,11 @@ def batch_tokens() -> int | None:
 
 
 def _jax_memory() -> int | None:
-    """The bytes that JAX may use of the device that it computes on; None on a CPU."""
+    """The bytes that JAX may use of its device; None on a CPU, and with several processes."""
     import jax
 
     device = jax.local_devices()[0]
-    if device.platform == "cpu":
+    if device.platform == "cpu" or jax.process_count() > 1:  # all of which have the same batches
         return None
     return (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
 

@@ -79,11 +79,11 @@ def test_tokens_of_a_batch_follow_the_memory(gibibytes, tokens, monkeypatch):
     monkeypatch.setattr(hardware, "has_gpu", lambda: True)
     monkeypatch.setattr(hardware, "_jax_memory", memory)
     monkeypatch.setattr(hardware, "_nvidia_memory", memory)
-    assert hardware.batch_tokens() == tokens
+    assert hardware.device_tokens() == tokens
 
 
 def test_a_cpu_has_no_such_number():
-    assert hardware.batch_tokens() is None
+    assert hardware.device_tokens() is None
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,11 @@ def test_a_cpu_has_no_such_number():
 )
 def test_memory_of_a_device_of_jax(platform, told, memory, monkeypatch):
     device = types.SimpleNamespace(platform=platform, memory_stats=lambda: told)
-    fake = types.SimpleNamespace(local_devices=lambda: [device])
+    fake = types.SimpleNamespace(local_devices=lambda: [device], process_count=lambda: 1)
     monkeypatch.setitem(sys.modules, "jax", fake)
     assert hardware._jax_memory() == memory
+    fake.process_count = lambda: 2  # whose devices may have different memories
+    assert hardware._jax_memory() is None
 
 
 @pytest.mark.parametrize(("told", "memory"), [("81559\n24564\n", 18423 * 2**20), ("", 4 * 2**30)])

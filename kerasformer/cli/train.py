@@ -81,7 +81,9 @@ def _devices(given: str) -> int | str:
     if given == "all":
         return given
     if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"{given!r} is no number of at least 1, nor all")
+        raise argparse.ArgumentTypeError(
+            f"{given!r} is neither a whole number of at least 1 nor 'all'"
+        )
     return int(given)
 
 

@@ -43,7 +43,7 @@ class Settings:
             alone.
         epochs: Training epochs of the scratch and the fine-tuned arm; by default each arm's own.
         dtype: Keras dtype policy of the pretrained arms; by default `"mixed_bfloat16"` where the
-            processor is faster with it, else `"float32"`.
+            machine is faster with it, else `"float32"`.
         keep_models: Whether to save the model of the first seed of each arm that trains a
             transformer; the others have none that could be saved.
         quick: A first look: `QUICK` replaces the defaults.

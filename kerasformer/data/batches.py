@@ -225,7 +225,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class TextBatches(Batches):
-    """Batches of tokenized texts, each padded to its own longest text.
+    """Batches of tokenized texts, each padded to about its longest text.
 
     Args:
         tokenized: What `Tokenizer.tokenize` returned.

@@ -75,9 +75,9 @@ def choose_pair(
     else:
         text = named(text_column, columns, where)
         if len(text) != 2:
-            given = "1 text column" if len(text) == 1 else f"{len(text)} text columns"
+            given = "1 text column is" if len(text) == 1 else f"{len(text)} text columns are"
             raise UserError(
-                f"Pairs have two texts, and {given} ({listed(text)}) given: give two, such as "
+                f"Pairs have two texts, but {given} given ({listed(text)}): give two, such as "
                 "text_column='premise,hypothesis' (--text-column premise,hypothesis)."
             )
     if label is None:

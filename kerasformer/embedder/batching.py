@@ -37,7 +37,7 @@ def packed_batches(
     if batch_size is None:
         in_half = multiplies_in_half(encoder.compute_dtype)
         most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
-        most = hardware.batch_tokens() or most
+        most = hardware.device_tokens() or most
         tokens = most if are_few() else batch_tokens(int(padded.sum()), most, batches_at_once())
         batches = token_batches(padded, tokens, count)
     else:

@@ -14,8 +14,8 @@ def keep_programs() -> None:
     """Has JAX, if that is the backend, keep what it compiles, and find what it has compiled before.
 
     A folder that a person has given JAX, by `JAX_COMPILATION_CACHE_DIR` or its configuration, stays
-    as it is; with `JAX_ENABLE_COMPILATION_CACHE=false` nothing is kept. TensorFlow has no such
-    option of its own.
+    as it is; with `JAX_ENABLE_COMPILATION_CACHE=false` nothing is kept, and nothing in a folder
+    that others can write to. TensorFlow has no such option of its own.
     """
     import keras
 
@@ -27,10 +27,10 @@ def keep_programs() -> None:
         return
     folder = default_root() / "programs"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_own(folder.stat()):
+            return
     except OSError:
-        return
-    if not os.access(folder, os.W_OK):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     settings = {
@@ -40,3 +40,10 @@ def keep_programs() -> None:
     for name, value in settings.items():
         if name.upper() not in os.environ:
             jax.config.update(name, value)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Whether nobody but this user can write to a folder, from which JAX runs programs."""
+    if not hasattr(os, "getuid"):  # Windows, where a user's folders are the user's
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022

@@ -8,7 +8,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.hardware import batch_tokens
+from kerasformer.hardware import device_tokens
 from kerasformer.models.data_parallel import whole_batches
 from kerasformer.tasks.examples import Examples, gather, hold_strings
 from kerasformer.tasks.task import Task
@@ -49,9 +49,9 @@ class BatchMethods(Task, abc.ABC):
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         """The option of `Batches` by which a batch of inference is as large as suits the device.
 
-        None where a person has said how many examples it has, or counts on it.
+        Empty where a person has said how many examples it has, or counts on it.
         """
-        return {} if batch_size or steps else {"tokens": batch_tokens()}
+        return {} if batch_size or steps else {"tokens": device_tokens()}
 
     def _holds(self, x: Any) -> bool:
         """Whether x has examples as a person has them, and not tensors; a UserError for neither."""

@@ -183,13 +183,16 @@ class Task(Filling, ServingExport):
         callbacks = [check, collapse, *callbacks]
         told = {"epochs": recipe.epochs, "initial_epoch": initial_epoch, **options}
         told |= {} if is_first_process() else {"verbose": 0}
-        callbacks.append(Ready(self, data, validation, told.get("verbose", "auto")))
+        callbacks.append(ready := Ready(self, data, validation, told.get("verbose", "auto")))
         told["validation_data"] = validation and validation.for_backend()
-        if run:
-            told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
-            history = fit_from(self, data, run, callbacks, **told)
-        else:
-            history = fit_batches(self, data, callbacks, **told)
+        try:
+            if run:
+                told |= {"done": batches_done(self), "check": lambda: check.refuse(rate)}
+                history = fit_from(self, data, run, callbacks, **told)
+            else:
+                history = fit_batches(self, data, callbacks, **told)
+        finally:
+            ready.release()
         check.refuse(rate)
         collapse.warn(rate)
         return history

@@ -321,4 +321,4 @@ def test_a_number_of_devices_that_is_none(given, tmp_path, capsys):
     argv = ["--data", tmp_path / "texts.csv", "--output", tmp_path / "out", "--devices", given]
     with pytest.raises(SystemExit):
         main(["train", "classification", *map(str, argv)])
-    assert f"{given!r} is no number of at least 1, nor all" in capsys.readouterr().err
+    assert f"{given!r} is neither a whole number of at least 1 nor 'all'" in capsys.readouterr().err

@@ -125,7 +125,7 @@ class TestPairs:
             (
                 ["text1,text2,label", "a,b,1"],
                 {"text_column": "text1"},
-                "Pairs have two texts, and 1 text column .* given",
+                "Pairs have two texts, but 1 text column is given",
             ),
             (["text1,text2,label", "a,b,1"], {"label_column": "text1"}, "both text and label"),
             (["a,b,c,1", "d,e,f,0"], {}, "3 of its columns may be texts where a pair"),

@@ -19,7 +19,7 @@ from kerasformer.tasks import (
     TransformerClassifier,
 )
 from kerasformer.tasks.fitting import ahead
-from kerasformer.tasks.fitting.filling import fills
+from kerasformer.tasks.fitting.filling import _is_known_loss, fills
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.training.losses import metrics_for, smoothed
 
@@ -166,7 +166,11 @@ def test_what_looks_at_all_rows_gets_no_others(monkeypatch):
         model.compile("sgd", **given)
         model.fit(TEXTS, LABELS, batch_size=4, verbose=0)
         assert not fills(model)
+    losses = keras.losses
+    assert not any(map(_is_known_loss, [losses.dice, losses.Tversky(), losses.Circle()]))
+    assert all(map(_is_known_loss, [losses.mean_squared_error, losses.BinaryCrossentropy()]))
     model.compile("sgd", "mse", metrics=["accuracy"])
+    assert not fills(model)  # as its metrics are still to be made
     model.fit(TEXTS, LABELS, batch_size=4, verbose=0)
     assert fills(model)
     if keras.backend.backend() == "tensorflow":  # with no GPU, as many shapes as there are

@@ -330,3 +330,23 @@ def test_a_metric_that_computes_with_values_is_taken_in_an_eager_model(make, tex
     model = compiled(make(), metrics=[share, "accuracy"], run_eagerly=True)
     history = model.fit(texts, ids, epochs=1, **QUIET).history
     assert history["share"] == pytest.approx(history["accuracy"])
+
+
+@pytest.mark.backend("tensorflow")
+def test_such_a_training_goes_on_after_an_interruption(make, texts, ids, tmp_path):
+    def share(y_true, y_pred):
+        return np.mean(np.asarray(y_pred).argmax(axis=1) == np.asarray(y_true))
+
+    class Interrupted(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch:
+                raise KeyboardInterrupt
+
+    def fit(model, **options):
+        compiled(model, metrics=[share], run_eagerly=True)
+        return model.fit(texts, ids, epochs=2, resume=tmp_path, **QUIET, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make(), callbacks=[Interrupted()])
+    history = fit(make()).history
+    assert len(history["share"]) == 2

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import keras
 import numpy as np
 import pytest
 
@@ -51,6 +52,27 @@ def test_each_shape_is_compiled_once_before_the_first_step(compiled):
         threads = [is_other for name, is_other in compiled if step in name]
         assert 1 <= len(threads) <= shapes, step
         assert not ahead or all(threads), step
+
+
+def test_an_interrupted_training_leaves_no_programs_to_the_next():
+    """Even where somebody keeps the exception, and with it what was running."""
+    sizes = {"hidden_size": 4, "num_layers": 1, "num_heads": 2, "intermediate_size": 4}
+    config = EncoderConfig(vocab_size=len(WORDS), max_length=24, **sizes)
+    model = TextClassifier(2, BertEncoder(config), WordPieceTokenizer.from_vocabulary(WORDS))
+    texts, labels = ["fine " * size for size in range(1, 21)], [0, 1] * 10
+
+    class Interrupted(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept:
+        model.fit(texts, labels, 4, 1, learning_rate=0.1, verbose=0, callbacks=[Interrupted()])
+    before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    given = {"learning_rate": 1e-7, "restart": True, "verbose": 0}
+    model.fit(texts, labels, 4, 1, weight_decay=0.0, **given)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), old, atol=1e-5)
+    assert kept
 
 
 SCRIPT = """

@@ -56,7 +56,10 @@ def quantize(model: Any, calibration: Tokenized, test: Tokenized) -> tuple[Any, 
         names = [product.inputs for product in products]
         samples = _samples(model, names, to_do[0], bars) if names else {}
         if not samples:
-            raise UserError("The model has no matrix products for int8: export it without.")
+            raise UserError(
+                "The model has no matrix products in float32 for int8: load it with "
+                "dtype='float32', or export it without int8."
+            )
         quantized = _replaced(model, [p for p in products if p.inputs in samples], samples, bars)
         exact, ours = (vectors_of(each, output, to_do[1], bars) for each in (model, quantized))
     return quantized, cost_of(exact, ours)

@@ -94,7 +94,7 @@ def notes(findings: Findings) -> list[str]:
         sentences.append("The run was interrupted: what had finished by then is shown.")
     if record["status"] == "failed":
         arm, message = record["error"]["arm"], record["error"]["message"]
-        sentences.append(f"{arm} failed, what had finished by then is shown: {message}")
+        sentences.append(f"{arm} failed ({message}); what had finished by then is shown.")
     absent = [key for key in settings.arms if not arms.get(key, {}).get("runs")]
     if absent:
         sentences.append(f"No results of: {', '.join(absent)}.")

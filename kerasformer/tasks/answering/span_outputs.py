@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.hardware import batch_tokens
+from kerasformer.hardware import device_tokens
 from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
@@ -94,7 +94,7 @@ def token_vectors(encoder: keras.Model, data: AnswerBatches) -> np.ndarray:
         for row, its in zip(rows.tolist(), part, strict=True):
             vectors[data.tokens(row)] = its[: data.lengths[row]]
 
-    sizes = {"batch_size": 32, "tokens": batch_tokens(), "max_length": data.max_length}
+    sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": data.max_length}
     order = AnswerBatches(data.windows, **sizes)
     predict_each(encoder, order, keep, verbose=0)
     return vectors

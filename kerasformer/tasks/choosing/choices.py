@@ -153,7 +153,10 @@ class ChoiceBatches(Batches):
     def _places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the choices of examples are, int `[batch, choices]`, and which are any."""
         counts = self.counts[rows][:, None]
-        columns = np.arange(self.counts.max() if are_few() else counts.max())
+        most = counts.max()
+        if are_few():
+            most = min(1 << int(most - 1).bit_length(), self.counts.max())
+        columns = np.arange(most)
         return self._starts[rows][:, None] + np.minimum(columns, counts - 1), columns < counts
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:

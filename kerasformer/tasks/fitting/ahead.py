@@ -1,6 +1,7 @@
 """What training has ready before its first step: whole batches, and programs for their shapes."""
 
 import concurrent.futures
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,6 +55,10 @@ class Ready(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Lets go of what Keras has found by now."""
+        self.release()
+
+    def release(self) -> None:
+        """Lets go of the programs, which another training must not find."""
         self._steps = []
 
 
@@ -85,7 +90,7 @@ def _compile(jobs: list[tuple[Callable, list, Any]], verbose: Any) -> None:
     def described(array):
         return jax.ShapeDtypeStruct(array.shape, keras.backend.standardize_dtype(array.dtype))
 
-    with concurrent.futures.ThreadPoolExecutor() as threads, Bars(unit="shapes") as bars:
+    with _threads() as threads, Bars(unit="shapes") as bars:
         compiling = []
         for step, state, batch in jobs:
             # With the options of Keras.
@@ -98,3 +103,13 @@ def _compile(jobs: list[tuple[Callable, list, Any]], verbose: Any) -> None:
             done.result()
             if verbose:
                 bars.update(advance=1)
+
+
+@contextlib.contextmanager
+def _threads() -> Iterator[concurrent.futures.Executor]:
+    """Threads, of which an interruption does not wait for what they have not begun."""
+    threads = concurrent.futures.ThreadPoolExecutor()
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)

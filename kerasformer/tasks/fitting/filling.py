@@ -10,6 +10,7 @@ from kerasformer.models.distribution import replicas
 from kerasformer.private_api import get_mask, set_mask
 
 _OURS = ("keras.", "kerasformer.")
+_OF_BATCHES = ("Dice", "Tversky", "Circle")  # losses of Keras' that look at all rows at once
 
 
 class Filling(keras.Model):
@@ -77,6 +78,8 @@ def fills(task: keras.Model) -> bool:
     """
     if not are_few() or task.run_eagerly or replicas(task) > 1:
         return False
+    if not all(getattr(one, "built", True) for one in task.metrics):
+        return False  # which they are is not known yet
     losses = [keras.losses.get(one) for one in keras.tree.flatten(task.loss) if one is not None]
     metrics = [one for each in task.metrics for one in getattr(each, "metrics", [each])]
     return all(map(_is_known_loss, losses)) and all(map(_is_known_mean, metrics))
@@ -85,9 +88,9 @@ def fills(task: keras.Model) -> bool:
 def _is_known_loss(loss: Any) -> bool:
     has_mean = getattr(loss, "reduction", "mean") not in (None, "none")
     kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
-    return has_mean and all(
-        one.__module__.startswith(_OURS) for one in (kind, getattr(loss, "fn", kind))
-    )
+    kinds = (kind, getattr(loss, "fn", kind))
+    is_known = all(one.__module__.startswith(_OURS) for one in kinds)
+    return has_mean and is_known and kind.__name__.capitalize() not in _OF_BATCHES
 
 
 def _is_known_mean(metric: Any) -> bool:

@@ -182,12 +182,21 @@ def build_state(task: keras.Model, data: Batches) -> None:
     """Makes the variables of the optimizer and of the metrics, as Keras does in the first step.
 
     TensorFlow keeps a function that made variables, and all that it refers to, for as long as the
-    process lives. The metrics are computed on shapes alone, as they may be a person's own.
+    process lives. The metrics are computed on shapes alone, as they may be a person's own; of a
+    model that runs eagerly on a batch, as they may need values.
     """
     if replicas(task) > 1:
         return  # Keras makes them before the first step
     if not task.optimizer.built:
         task.optimizer.build(task.trainable_variables)
+    if task.run_eagerly:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data[0])
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        given["y_pred"] = task(x, training=False)
+        task.compute_metrics(**given)
+        task.compute_loss(**given, training=False)
+        task.reset_metrics()
+        return
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
         keras.tree.map_structure(
             lambda array: keras.KerasTensor(array.shape, str(array.dtype)), data[0]

@@ -120,7 +120,7 @@ class MaskedBatches(TextBatches):
                 return
         raise UserError(
             f"The texts to train or evaluate on have fewer than {least} tokens that could be "
-            f"guessed, of which {self._masking.rate:.0%} are: give more texts."
+            f"guessed; {self._masking.rate:.0%} of them are chosen: give more texts."
         )
 
     def columns(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.hardware import batch_tokens
+from kerasformer.hardware import device_tokens
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
@@ -75,7 +75,7 @@ class PooledTask(FrozenVectors, TextTask):
         """The vectors of texts that a frozen encoder gives, float32 `[n, hidden_size]`."""
 
         def compute():
-            sizes = {"batch_size": 32, "tokens": batch_tokens(), "max_length": self.max_length}
+            sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": self.max_length}
             data = TextBatches(tokenized, **sizes)
             return predict_rows(
                 self._vectors_model, data, self.encoder.config.hidden_size, verbose=0

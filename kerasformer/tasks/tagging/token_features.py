@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasformer.hardware import batch_tokens
+from kerasformer.hardware import device_tokens
 from kerasformer.tasks.feature_cache import new_features
 from kerasformer.tasks.prediction import predict_each
 from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
@@ -22,7 +22,7 @@ def word_features(
     """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
     sizes: dict[str, Any] = {
         "batch_size": _BATCH,
-        "tokens": batch_tokens(),
+        "tokens": device_tokens(),
         "max_length": model.max_length,
     }
     data = TokenBatches(words, **sizes)

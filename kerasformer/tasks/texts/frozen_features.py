@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasformer.data.batches import FeatureBatches, TextBatches
-from kerasformer.hardware import batch_tokens
+from kerasformer.hardware import device_tokens
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
@@ -62,7 +62,7 @@ class FrozenFeatures(StringClassifier, EncoderClassifier, FrozenVectors):
         return self._kept(cache, lambda: self._features(texts, verbose), told, **settings)
 
     def _features(self, texts: Any, verbose: str | int = "auto") -> np.ndarray:
-        sizes = {"batch_size": 32, "tokens": batch_tokens(), "max_length": self.max_length}
+        sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": self.max_length}
         data = TextBatches(self.tokenize(texts), **sizes)
         return predict_rows(self._vectors_model, data, self.feature_size, verbose)
 

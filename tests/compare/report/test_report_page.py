@@ -207,7 +207,7 @@ def test_a_run_that_failed_says_why(make_record, tmp_path):
     write_report(record, tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Failed run" in text
-    assert "&lt;Tuned&gt; failed, what had finished by then is shown: The loss is nan." in text
+    assert "&lt;Tuned&gt; failed (The loss is nan.); what had finished by then is shown." in text
     with pytest.raises(UserError, match="damaged"):
         write_report(record | {"error": "no dict"}, tmp_path)
 
