@@ -327,7 +327,7 @@ def test_what_ended_a_comparison_is_told_and_tried_again(reviews, tmp_path, monk
         assert load_record(folder)["status"] == "failed"
         for file in ("table.md", "report.html"):
             text = (folder / file).read_text()
-            assert "TF-IDF + logistic regression failed, what had finished by then" in text
+            assert "TF-IDF + logistic regression failed (" in text
             assert message in text
             assert "nterrupted" not in text
         assert f"1 finished run and a report are in {folder}; continue" in capsys.readouterr().err
