@@ -5,8 +5,9 @@
 Both sides take the same batches of texts of similar length, padded alike, with the same settings of
 AdamW, clipping and pooling; the peer has PyTorch's fused AdamW and scaled dot-product attention. In
 mixed_bfloat16 it runs under autocast, with float32 weights as Keras has them. Each side runs in
-turns of some steps, in one process group; the first turn is not counted. `tasks.py` trains to the
-end, and compares what is learnt too.
+turns of the same steps, in one process group; the first turn, in which TensorFlow traces and oneDNN
+makes code for each shape, is printed but not counted. `tasks.py` trains to the end, and compares
+what is learnt too.
 """
 
 import argparse
@@ -22,24 +23,24 @@ from kerasformer import TextClassifier, load_dataset, resolve
 from kerasformer.data.batches import TextBatches
 
 
-def turn_of(model, dataset, seed, args):
+def turn_of(model, dataset, args):
     """The batches of a turn, the same for both sides."""
     tokenized = model.tokenize(dataset.train.texts)
     batches = TextBatches(
-        tokenized, dataset.train.labels, batch_size=args.batch_size, seed=seed, max_length=512
+        tokenized, dataset.train.labels, batch_size=args.batch_size, seed=0, max_length=512
     )
     batches.batches = batches.batches[: args.steps]
     return batches
 
 
 def ours(connection, folder, dataset, dtype, args):
-    """Trains for a turn with each seed that it is sent, and sends back the seconds."""
+    """Trains for each turn that it is told of, and sends back the seconds."""
     import keras
 
     model = TextClassifier.from_pretrained(folder, dataset.class_names, dtype=dtype)
     connection.send(f"kerasformer (keras {keras.__version__}, {keras.backend.backend()})")
-    for seed in iter(connection.recv, None):
-        batches = turn_of(model, dataset, seed, args)
+    for _ in iter(connection.recv, None):
+        batches = turn_of(model, dataset, args)
         if not model.compiled:
             model.recipe.compile(model, 10**6)
         data = batches.for_backend()
@@ -91,8 +92,8 @@ def peer(connection, folder, dataset, dtype, args):
         optimizer.zero_grad()
 
     connection.send(f"transformers {transformers.__version__} (torch {torch.__version__})")
-    for seed in iter(connection.recv, None):
-        batches = turn_of(batcher, dataset, seed, args)
+    for _ in iter(connection.recv, None):
+        batches = turn_of(batcher, dataset, args)
         started = time.perf_counter()
         for index in range(len(batches)):
             step(*batches[index])
@@ -104,22 +105,21 @@ def measure(dtype, folder, dataset, args):
     counts = TextClassifier.from_pretrained(folder, dataset.class_names)
     sides = [start(side, folder, dataset, dtype, args) for side in (ours, peer)]
     rates = [[] for _ in sides]
+    batches = turn_of(counts, dataset, args)
+    examples = sum(map(len, batches.batches))
+    padded = sum(batches[i][0]["input_mask"].size for i in range(len(batches)))
+    real = sum(int(batches[i][0]["input_mask"].sum()) for i in range(len(batches)))
     for turn in range(args.turns + 1):
-        batches = turn_of(counts, dataset, turn, args)
-        examples = sum(map(len, batches.batches))
-        padded = sum(batches[i][0]["input_mask"].size for i in range(len(batches)))
-        real = sum(int(batches[i][0]["input_mask"].sum()) for i in range(len(batches)))
         for (connection, name), of_side in zip(sides, rates, strict=True):
             connection.send(turn)
             seconds = connection.recv()
-            if turn:  # the first one warms up
-                of_side.append(real / seconds)
-                print(f"{dtype}, turn {turn}: {name:<44} {examples / seconds:7.1f} examples/s, "
-                      f"tokens/s: {real / seconds:7.0f} real, {padded / seconds:7.0f} padded",
-                      flush=True)  # fmt: skip
+            of_side.append(real / seconds)
+            print(f"{dtype}, turn {turn}: {name:<44} {examples / seconds:7.1f} examples/s, "
+                  f"tokens/s: {real / seconds:7.0f} real, {padded / seconds:7.0f} padded",
+                  flush=True)  # fmt: skip
     for connection, _ in sides:
         connection.send(None)
-    ratio = np.median(rates[0]) / np.median(rates[1])
+    ratio = np.median(rates[0][1:]) / np.median(rates[1][1:])
     print(f"{dtype}: kerasformer trains {ratio:.2f} times the real tokens a second (median)")
 
 
