@@ -19,7 +19,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
-from extras import is_plain, start
+from extras import mean_classifier, parameter_groups, start
 
 from kerasformer import TextClassifier, TextEmbedder, load_dataset, resolve
 
@@ -92,29 +92,12 @@ def peer(connection, folder, dataset, args):
     )
     connection.send(None)
 
-    class MeanClassifier(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encoder = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False)
-            self.dropout = torch.nn.Dropout(0.1)
-            self.head = torch.nn.Linear(self.encoder.config.hidden_size, len(dataset.class_names))
-
-        def forward(self, ids, mask):
-            hidden = self.encoder(ids, mask).last_hidden_state
-            mask = mask.unsqueeze(-1).float()
-            mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-            return self.head(self.dropout(mean))
-
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     encoded = tokenizer(dataset.train.texts, truncation=True, max_length=512)["input_ids"]
     lengths, labels = np.array(list(map(len, encoded))), torch.tensor(dataset.train.labels).long()
-    model = MeanClassifier().to(device).train()
+    model = mean_classifier(folder, len(dataset.class_names)).to(device).train()
     recipe = TextClassifier.RECIPE
-    groups = [
-        {"params": [p for n, p in model.named_parameters() if is_plain(n) == plain],
-         "weight_decay": 0.0 if plain else recipe.weight_decay}
-        for plain in (False, True)
-    ]  # fmt: skip
+    groups = parameter_groups(model, recipe.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
     def epoch(rng):
@@ -124,7 +107,7 @@ def peer(connection, folder, dataset, args):
             batch = tokenizer.pad({"input_ids": [encoded[i] for i in rows]}, return_tensors="pt")
             batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
             with torch.autocast(device, dtype=torch.bfloat16):
-                logits = model(batch["input_ids"], batch["attention_mask"])
+                logits = model(**batch).logits
             loss = torch.nn.functional.cross_entropy(logits.float(), labels[rows].to(device))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)

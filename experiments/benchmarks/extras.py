@@ -19,6 +19,39 @@ def is_plain(name):
     return name.endswith("bias") or "LayerNorm" in name
 
 
+def parameter_groups(model, weight_decay):
+    """The parameters of a model of PyTorch as its AdamW takes them."""
+    return [
+        {"params": [p for n, p in model.named_parameters() if is_plain(n) == plain],
+         "weight_decay": 0.0 if plain else weight_decay}
+        for plain in (False, True)
+    ]  # fmt: skip
+
+
+def mean_classifier(folder, classes):
+    """A classifier of transformers and PyTorch on the mean of the tokens, as ours is."""
+    import torch
+    import transformers
+
+    class MeanClassifier(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False)
+            self.dropout = torch.nn.Dropout(0.1)
+            self.head = torch.nn.Linear(self.encoder.config.hidden_size, classes)
+            torch.nn.init.trunc_normal_(self.head.weight, std=0.02)
+            torch.nn.init.zeros_(self.head.bias)
+
+        def forward(self, labels=None, **batch):
+            hidden = self.encoder(**batch).last_hidden_state
+            mask = batch["attention_mask"].unsqueeze(-1).float()
+            logits = self.head(self.dropout((hidden * mask).sum(1) / mask.sum(1).clamp(min=1)))
+            loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
+            return transformers.modeling_outputs.SequenceClassifierOutput(loss=loss, logits=logits)
+
+    return MeanClassifier()
+
+
 def start(target, *arguments):
     """Runs one side in a process of its own; gives the pipe to it, and what it calls itself."""
     context = multiprocessing.get_context("spawn")

@@ -17,7 +17,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
-from extras import is_plain, require_extra, start
+from extras import mean_classifier, parameter_groups, require_extra, start
 
 from kerasformer import TextClassifier, load_dataset, resolve
 from kerasformer.data.batches import TextBatches
@@ -54,36 +54,20 @@ def peer(connection, folder, dataset, dtype, args):
     import torch
     import transformers
 
-    class MeanClassifier(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encoder = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False)
-            self.dropout = torch.nn.Dropout(0.1)
-            self.head = torch.nn.Linear(self.encoder.config.hidden_size, len(dataset.class_names))
-
-        def forward(self, ids, mask, segments):
-            hidden = self.encoder(ids, mask, segments).last_hidden_state
-            mask = mask.unsqueeze(-1).float()
-            mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-            return self.head(self.dropout(mean))
-
     batcher = TextClassifier.from_pretrained(folder, dataset.class_names)
     recipe = batcher.recipe
-    model = MeanClassifier().train()
-    decayed = [p for n, p in model.named_parameters() if not is_plain(n)]
-    plain = [p for n, p in model.named_parameters() if is_plain(n)]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
+    model = mean_classifier(folder, len(dataset.class_names)).train()
+    groups = parameter_groups(model, recipe.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, 10**5, 10**6)
     half = dtype == "mixed_bfloat16"
+    names = {"input_ids": "input_word_ids", "attention_mask": "input_mask"}
+    names["token_type_ids"] = "input_type_ids"
 
     def step(inputs, labels):
-        names = ("input_word_ids", "input_mask", "input_type_ids")
+        batch = {name: torch.tensor(inputs[our], dtype=torch.long) for name, our in names.items()}
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            logits = model(*(torch.tensor(inputs[name], dtype=torch.long) for name in names))
+            logits = model(**batch).logits
         labels = torch.tensor(labels, dtype=torch.long)
         torch.nn.functional.cross_entropy(logits.float(), labels).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)

@@ -17,7 +17,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import numpy as np
-from extras import is_plain, require_extra, start
+from extras import mean_classifier, parameter_groups, require_extra, start
 
 from kerasformer import load_dataset, resolve
 from kerasformer.tasks.kinds import KINDS, main_metric
@@ -59,23 +59,7 @@ def peer(connection, task, folder, dataset, args):
             )
         if task == "answering":
             return transformers.AutoModelForQuestionAnswering.from_pretrained(folder)
-        return MeanClassifier(classes)
-
-    class MeanClassifier(torch.nn.Module):
-        def __init__(self, classes):
-            super().__init__()
-            self.encoder = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False)
-            self.dropout = torch.nn.Dropout(0.1)
-            self.head = torch.nn.Linear(self.encoder.config.hidden_size, classes)
-            torch.nn.init.trunc_normal_(self.head.weight, std=0.02)
-            torch.nn.init.zeros_(self.head.bias)
-
-        def forward(self, labels=None, **batch):
-            hidden = self.encoder(**batch).last_hidden_state
-            mask = batch["attention_mask"].unsqueeze(-1).float()
-            logits = self.head(self.dropout((hidden * mask).sum(1) / mask.sum(1).clamp(min=1)))
-            loss = None if labels is None else torch.nn.functional.cross_entropy(logits, labels)
-            return transformers.modeling_outputs.SequenceClassifierOutput(loss=loss, logits=logits)
+        return mean_classifier(folder, classes)
 
     def tensors(inputs):
         names = ("input_ids", "attention_mask", "token_type_ids")
@@ -95,12 +79,7 @@ def peer(connection, task, folder, dataset, args):
         return {"labels": torch.tensor(ids, dtype=torch.long)}
 
     def optimizer_of(model, recipe, steps):
-        plain = [p for n, p in model.named_parameters() if is_plain(n)]
-        decayed = [p for n, p in model.named_parameters() if not is_plain(n)]
-        groups = [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(model, recipe.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
         warmup = round(recipe.warmup_ratio * steps)
         return optimizer, transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
