@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import logging
 import os
 import sys
 import time
@@ -141,6 +142,18 @@ def step(title: str):
         if not bars.shown:
             bars.say(f"{title} ...")
         yield
+
+
+@contextlib.contextmanager
+def errors_only(package):
+    """Has a package log nothing less than errors."""
+    log = logging.getLogger(package)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @contextlib.contextmanager

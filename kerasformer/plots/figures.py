@@ -2,10 +2,10 @@
 
 import contextlib
 import io
-import logging
 
 from kerasformer.errors import require
 from kerasformer.plots.labels import font_families
+from kerasformer.progress import errors_only
 
 WIDTH = 8.0  # inches: 800 px wide on the page
 _DPI = 180
@@ -36,14 +36,10 @@ _STYLE = {
 def plot_style():
     """The look of every plot, put on for a while and taken off again."""
     style = require("matplotlib.style", extra="compare")
-    log = logging.getLogger("matplotlib.font_manager")
-    level = log.level
-    log.setLevel(logging.ERROR)  # that a fallback font comes in one weight only is no news
-    try:
-        with style.context(["default", {**_STYLE, "font.family": list(font_families())}]):
-            yield
-    finally:
-        log.setLevel(level)
+    chosen = ["default", {**_STYLE, "font.family": list(font_families())}]
+    # That a fallback font comes in one weight only is no news.
+    with errors_only("matplotlib.font_manager"), style.context(chosen):
+        yield
 
 
 def new_figure(height: float, width: float = WIDTH, layout: str = "constrained"):

@@ -1,12 +1,9 @@
 """Searching for the hyperparameters of a task on a data set."""
 
-import contextlib
 import dataclasses
 import functools
 import json
-import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from kerasformer.data import load_dataset
 from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used
+from kerasformer.progress import errors_only
 from kerasformer.sources import resolve
 from kerasformer.tasks import FeatureCache, load
 from kerasformer.tasks.kinds import Kind, kind_of
@@ -222,7 +220,8 @@ def _search(
         return model
 
     try:
-        with Progress(budget, since) as progress, _quiet():
+        # TensorFlow warns of retraced graphs, which is what a new model for each trial takes.
+        with Progress(budget, since) as progress, errors_only("tensorflow"):
             given = known, study, folder, record["settings"]["seed"], progress
             trainer = Trainer(make, *given)
             while budget.allows(study.trials, since):
@@ -239,18 +238,6 @@ def _search(
         if record["trials"]:
             write_report(record, folder)
     shutil.rmtree(folder / FEATURES, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """TensorFlow warns of retraced graphs, which is what a new model for each trial takes."""
-    log = logging.getLogger("tensorflow")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def _note(record: dict[str, Any], study: Study, folder: Path) -> None:

@@ -1,7 +1,5 @@
 """A model written for ONNX Runtime."""
 
-import contextlib
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from kerasformer.errors import UserError, require
 from kerasformer.files import write_whole, writing
 from kerasformer.layers.kernels import Kernels, use_kernels
 from kerasformer.models.length import choose_max_length
+from kerasformer.progress import errors_only
 
 _OPSET = 17  # the first with LayerNormalization
 
@@ -100,7 +99,7 @@ def _convert(model):
         with use_kernels(_OnnxKernels()):
             return outputs(input_word_ids, input_mask, input_type_ids)
 
-    with _errors_only("tf2onnx"):  # not that TensorFlow knows no shape of a function of Python
+    with errors_only("tf2onnx"):  # not that TensorFlow knows no shape of a function of Python
         converted, _ = tf2onnx.convert.from_function(
             tf.function(run, input_signature=signature, autograph=False),
             input_signature=signature,
@@ -115,18 +114,6 @@ def _convert(model):
             "write a SavedModel instead."
         ) from None
     return converted
-
-
-@contextlib.contextmanager
-def _errors_only(name):
-    """Has a package log nothing less than errors."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 class _OnnxKernels(Kernels):
