@@ -12,6 +12,7 @@ import numpy as np
 from kerasformer.data.batches import Batches
 from kerasformer.data.shapes import filled
 from kerasformer.errors import DivergenceError
+from kerasformer.hardware import device_tokens
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import check_devices, is_first_process
@@ -28,6 +29,15 @@ def vectors_model(vectors: Callable[[dict[str, Any]], Any]) -> keras.Model:
     """
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
     return keras.Model(inputs, vectors(inputs))
+
+
+def inference_sizes(max_length: int) -> dict[str, Any]:
+    """The options of `Batches` of inference whose size nobody has said: what suits the device.
+
+    >>> inference_sizes(512)["batch_size"]
+    32
+    """
+    return {"batch_size": 32, "tokens": device_tokens(), "max_length": max_length}
 
 
 def predict_rows(

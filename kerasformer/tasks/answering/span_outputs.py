@@ -7,12 +7,11 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.hardware import device_tokens
 from kerasformer.tasks.answering.answer_batches import AnswerBatches
 from kerasformer.tasks.answering.answers import RankedAnswers, best_answers
 from kerasformer.tasks.answering.spans import SPAN
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_batch, predict_each
+from kerasformer.tasks.prediction import inference_sizes, predict_batch, predict_each
 
 # More than that of a frozen encoder's vectors are not kept, but computed in each epoch.
 MOST_FEATURES = 4 << 30  # bytes
@@ -94,8 +93,7 @@ def token_vectors(encoder: keras.Model, data: AnswerBatches) -> np.ndarray:
         for row, its in zip(rows.tolist(), part, strict=True):
             vectors[data.tokens(row)] = its[: data.lengths[row]]
 
-    sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": data.max_length}
-    order = AnswerBatches(data.windows, **sizes)
+    order = AnswerBatches(data.windows, **inference_sizes(data.max_length))
     predict_each(encoder, order, keep, verbose=0)
     return vectors
 

@@ -7,12 +7,11 @@ import numpy as np
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.hardware import device_tokens
 from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.frozen_vectors import FrozenVectors
-from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.prediction import inference_sizes, predict_rows
 from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
@@ -75,8 +74,7 @@ class PooledTask(FrozenVectors, TextTask):
         """The vectors of texts that a frozen encoder gives, float32 `[n, hidden_size]`."""
 
         def compute():
-            sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": self.max_length}
-            data = TextBatches(tokenized, **sizes)
+            data = TextBatches(tokenized, **inference_sizes(self.max_length))
             return predict_rows(
                 self._vectors_model, data, self.encoder.config.hidden_size, verbose=0
             )

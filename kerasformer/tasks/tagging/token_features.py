@@ -1,13 +1,12 @@
 """The vectors of words that a frozen encoder gives, for a head to be trained on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasformer.hardware import device_tokens
 from kerasformer.tasks.feature_cache import new_features
-from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.prediction import inference_sizes, predict_each
 from kerasformer.tasks.tagging.token_batches import TokenBatches, WordFeatureBatches, WordWindows
 
 if TYPE_CHECKING:
@@ -20,12 +19,7 @@ def word_features(
     model: "TokenClassifier", words: WordWindows, verbose: str | int = "auto"
 ) -> np.ndarray:
     """The vectors of all words of sentences, each from its first token, float32 `[words, ...]`."""
-    sizes: dict[str, Any] = {
-        "batch_size": _BATCH,
-        "tokens": device_tokens(),
-        "max_length": model.max_length,
-    }
-    data = TokenBatches(words, **sizes)
+    data = TokenBatches(words, **inference_sizes(model.max_length))
     features = new_features((len(words.columns), *model.vectors.feature_shape))
     predict_each(model._vectors_model, data, data.keeper(features), verbose)
     return features

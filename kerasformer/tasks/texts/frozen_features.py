@@ -6,12 +6,11 @@ import keras
 import numpy as np
 
 from kerasformer.data.batches import FeatureBatches, TextBatches
-from kerasformer.hardware import device_tokens
 from kerasformer.tasks.encoder_classifier import EncoderClassifier
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.frozen_vectors import FrozenVectors
-from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.prediction import inference_sizes, predict_rows
 from kerasformer.tasks.texts.reading import as_array, columns, read_texts
 from kerasformer.tasks.texts.string_classifier import StringClassifier
 from kerasformer.tasks.texts.vectors import VECTORS
@@ -62,8 +61,7 @@ class FrozenFeatures(StringClassifier, EncoderClassifier, FrozenVectors):
         return self._kept(cache, lambda: self._features(texts, verbose), told, **settings)
 
     def _features(self, texts: Any, verbose: str | int = "auto") -> np.ndarray:
-        sizes = {"batch_size": 32, "tokens": device_tokens(), "max_length": self.max_length}
-        data = TextBatches(self.tokenize(texts), **sizes)
+        data = TextBatches(self.tokenize(texts), **inference_sizes(self.max_length))
         return predict_rows(self._vectors_model, data, self.feature_size, verbose)
 
     def fit_head(
