@@ -1,11 +1,16 @@
-"""Architectures, with nothing trained: BERT's encoder and its configuration."""
+"""Architectures, with nothing trained: BERT's encoder, its configuration, and static vectors."""
 
 import importlib
 
 # Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config"}
+_LAZY = {
+    "BertEncoder": "encoder",
+    "EncoderConfig": "config",
+    "StaticVectors": "static_vectors",
+    "distil_static": "distilled_vectors",
+}
 
-__all__ = ["BertEncoder", "EncoderConfig"]
+__all__ = ["BertEncoder", "EncoderConfig", "StaticVectors", "distil_static"]
 
 
 def __getattr__(name):
