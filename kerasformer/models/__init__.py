@@ -3,9 +3,9 @@
 import importlib
 
 # Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config"}
+_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config", "shallower": "depth"}
 
-__all__ = ["BertEncoder", "EncoderConfig"]
+__all__ = ["BertEncoder", "EncoderConfig", "shallower"]
 
 
 def __getattr__(name):
