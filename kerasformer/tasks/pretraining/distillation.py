@@ -110,7 +110,8 @@ class Distillation(UnlabelledTask):
     @property
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
-        return self.RECIPE
+        small = self.encoder.config.hidden_size < 512  # which take larger steps
+        return self.RECIPE.change(learning_rate=1e-3 if small else None)
 
     @property
     def trainable_variables(self) -> list:
