@@ -110,7 +110,7 @@ class TokenCorpus:
         >>> len(TokenCorpus.write(texts, tokenizer, folder, verbose=False))
         2
         >>> TokenCorpus.open(folder)
-        TokenCorpus(2 documents, 2 sentences, 14 tokens)
+        TokenCorpus(2 documents, 2 sentences, 20 tokens)
         """
         files.write(documents, tokenizer, Path(folder), verbose)
         return cls.open(folder)
