@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "BertEncoder": "models",
+    "Distillation": "tasks",
     "EncoderConfig": "models",
     "FeatureCache": "tasks",
     "HubEncoder": "hub",

@@ -8,9 +8,10 @@ _LAZY = {
     "EncoderConfig": "config",
     "StaticVectors": "static_vectors",
     "distil_static": "distilled_vectors",
+    "shallower": "depth",
 }
 
-__all__ = ["BertEncoder", "EncoderConfig", "StaticVectors", "distil_static"]
+__all__ = ["BertEncoder", "EncoderConfig", "StaticVectors", "distil_static", "shallower"]
 
 
 def __getattr__(name):

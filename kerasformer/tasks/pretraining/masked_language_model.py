@@ -27,7 +27,7 @@ from kerasformer.tasks.pretraining.masked_batches import (
     MaskedBatches,
 )
 from kerasformer.tasks.pretraining.masked_words import MaskedWords
-from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.tasks.texts.reading import columns
@@ -36,7 +36,7 @@ from kerasformer.text.texts import check_texts
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
+class MaskedLanguageModel(UnlabelledTask, TokenLabelled, MaskedWords):
     """BERT that guesses masked words.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1. It is transformers'
@@ -109,20 +109,8 @@ class MaskedLanguageModel(TextTask, TokenLabelled, MaskedWords):
         """The shape and dtype of what a call returns."""
         return self._logits_spec(inputs)
 
-    def _read(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Examples:
-        if y is not None:
-            raise UserError(
-                "A MaskedLanguageModel takes texts without labels, which are the words that it "
-                "hides: leave y out."
-            )
-        return super()._read(x, None, *args, **kwargs)
-
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
-
-    def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
-        is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
-        return super()._split(train, (list(data),) if is_texts else data, *options)
 
     def _loss_for(self, data: Batches) -> Any:
         # The mean over the guesses alone, whose weights are not 0.

@@ -1,13 +1,15 @@
 """The classifier of bags of words: the mean of their vectors, and a logistic regression."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import keras
 
+from kerasformer.checkpoints import open_checkpoint
 from kerasformer.layers import SequencePooling
-from kerasformer.models import StaticVectors
+from kerasformer.models import BertEncoder, StaticVectors, distil_static
 from kerasformer.models.config import input_dict
+from kerasformer.models.distilled_vectors import SIF
 from kerasformer.tasks.texts.word_classifier import WordClassifier
 from kerasformer.training import Recipe
 
@@ -22,7 +24,7 @@ class StaticClassifier(WordClassifier):
     or those that `kerasformer.models.distil_static` makes of an encoder, and are trained further
     or stay; or they are learnt from the training texts alone.
 
-    `fit` trains for 10 epochs in batches of 32 at a learning rate of 1e-3, or where the vectors
+    `fit` trains for 5 epochs in batches of 32 at a learning rate of 1e-3, or where the vectors
     stay for 20 epochs in batches of 128 at 1e-2; see the property `recipe`.
 
     Args:
@@ -55,7 +57,7 @@ class StaticClassifier(WordClassifier):
     ['bad', 'good']
     """
 
-    RECIPE = Recipe(epochs=10, learning_rate=1e-3)
+    RECIPE = Recipe(epochs=5, learning_rate=1e-3)
     # A convex problem, which takes large steps.
     FROZEN_RECIPE = Recipe(epochs=20, batch_size=128, learning_rate=1e-2)
     SIZES = ("vocab_size", "hidden_size")
@@ -92,6 +94,36 @@ class StaticClassifier(WordClassifier):
         self.build()
         if token_vectors is not None:
             self.start_from(token_vectors, seed=None)
+
+    @classmethod
+    def distilled_from(
+        cls,
+        source: Any,
+        class_names: int | Iterable[str],
+        texts: Iterable[str] | None = None,
+        *,
+        width: int | None = None,
+        sif: float | None = SIF,
+        **kwargs: Any,
+    ) -> Self:
+        """A classifier of the vectors that `kerasformer.models.distil_static` makes of an encoder.
+
+        Args:
+            source: A folder or file, a preset's name or a handle; see `kerasformer.resolve`.
+            class_names: The names of the classes, in order, or their number.
+            texts, width, sif: As of `distil_static`; the texts best are those to train on.
+            **kwargs: Further arguments of the class.
+
+        Returns:
+            The classifier, to be trained.
+
+        Raises:
+            UserError: There is no such source, or it holds no encoder with its tokenizer.
+        """
+        checkpoint = open_checkpoint(source)
+        encoder, tokenizer = checkpoint.load_encoder(BertEncoder), checkpoint.read_tokenizer()
+        vectors = distil_static(encoder, tokenizer, texts, width=width, sif=sif)
+        return cls(class_names, vectors, **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all variables, whatever the input's shape."""
