@@ -112,6 +112,7 @@ SUBJECTS = {
     "float16": Subject(
         lambda: on_encoder(TextClassifier, *CLASSES, dtype="mixed_float16"), PAIR, {"epochs": 2}
     ),
+    "some steps": Subject(scratch, PAIR, {"recipe": Recipe(max_steps=7, accumulate=2)}),
     "few steps": Subject(scratch, PAIR, {"steps_per_epoch": 3, "shuffle": False}),
 }
 
