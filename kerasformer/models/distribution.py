@@ -131,16 +131,17 @@ def loss_across_replicas(
         tf.math.divide_no_nan(count * part, whole)
         for part, whole in zip(parts, wholes, strict=True)
     ]
+    per_row = tf.math.divide_no_nan(all_rows, count * rows)
     if of_rows:  # so that the losses of several outputs are told right too
         given = tf.ones(1) if sample_weight is None else sample_weight
         loss = compute(keras.tree.map_structure(lambda w: shares[0] * tf.cast(w, "float32"), given))
     elif len(shares) > 1:
-        loss = _of_each_output(model, compute, sample_weight, shares, all_rows / (count * rows))
+        loss = _of_each_output(model, compute, sample_weight, shares, per_row)
     else:
         loss = shares[0] * compute(sample_weight)
     loss = tf.reduce_sum(loss)  # without a graph Keras' loss of no rows is no scalar
     # In the mean over an epoch Keras weighs it by the replica's rows.
-    shown = loss * tf.math.divide_no_nan(all_rows, count * rows)
+    shown = loss * per_row
     return loss + tf.stop_gradient(shown - loss)
 
 

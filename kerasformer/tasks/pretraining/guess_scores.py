@@ -10,7 +10,7 @@ from keras import ops
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models.model import Model
-from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.prediction import predict_each
 
 _SUMS = 3  # of each output: of the weighted losses, the weighted hits and the weights
 
@@ -86,14 +86,18 @@ def score_guesses(scorer: GuessScorer, data: Batches, *shown: Any) -> np.ndarray
     Args:
         scorer: Of the task.
         data: Batches with labels and weights; one output's may all weigh nothing.
-        *shown: As of `predict_rows`, from `verbose` on.
+        *shown: As of `predict_each`, from `verbose` on.
 
     Raises:
         UserError: Nothing of any weight is to be guessed.
     """
-    width = _SUMS * len(keras.tree.flatten(data.columns(data.batches[0][:1])[1]))
-    rows = predict_rows(scorer, _Labelled(data), width, *shown)  # type: ignore[arg-type]
-    sums = rows.sum(axis=0, dtype="float64").reshape(-1, _SUMS)
+    parts = []
+
+    def keep(rows, part):
+        parts.append(part.sum(axis=0, dtype="float64"))
+
+    predict_each(scorer, _Labelled(data), keep, *shown)  # type: ignore[arg-type]
+    sums = np.sum(parts, axis=0).reshape(-1, _SUMS)
     if not sums[0, -1]:
         raise UserError("None of so few tokens was chosen to be guessed: give more texts.")
     return sums[:, :2] / sums[:, 2:].clip(1e-30)

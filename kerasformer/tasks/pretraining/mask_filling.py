@@ -40,9 +40,6 @@ class MaskFilling(TextTask, MaskedWords):
         """The logits of the masked-LM head among the model's outputs."""
         return outputs
 
-    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
-        return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
-
     def _masks_of(self, texts: list[str], batch_size: int, **order: Any) -> GuessBatches:
         """Batches of texts that have masks themselves."""
         tokenizer = self._known_tokenizer()

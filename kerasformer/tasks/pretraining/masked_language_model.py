@@ -3,14 +3,16 @@
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from kerasformer.data.batches import Batches
+from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.fitting.filling import fills
-from kerasformer.tasks.pretraining.guess_scores import perplexity, score_guesses
-from kerasformer.tasks.pretraining.mask_filling import MaskFilling
+from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
+from kerasformer.tasks.pretraining.corpus_task import CorpusTask
+from kerasformer.tasks.pretraining.guess_scores import perplexity
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches, MaskedBatches
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.reading import columns
@@ -18,7 +20,7 @@ from kerasformer.text.masking import TokenMasking
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class MaskedLanguageModel(MaskFilling, TokenLabelled):
+class MaskedLanguageModel(CorpusTask, TokenLabelled):
     """BERT that guesses masked words.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 3.1. It is transformers'
@@ -29,7 +31,8 @@ class MaskedLanguageModel(MaskFilling, TokenLabelled):
     epoch others, and hides these as BERT's pretraining does. The loss is the mean cross-entropy of
     the tokens chosen. `evaluate` tells their `perplexity` too; like `train_on_batch` it always
     hides the same tokens of the same text. `predict` gives for each text the logits of its masks,
-    float32 `[masks, vocab_size]`.
+    float32 `[masks, vocab_size]`. Of a `kerasformer.data.raw.TokenCorpus` the texts are full
+    sequences of sentences, as RoBERTa is pretrained with.
 
     Args:
         encoder: A `BertEncoder`.
@@ -62,7 +65,6 @@ class MaskedLanguageModel(MaskFilling, TokenLabelled):
     """
 
     HEADS = ("masked_lm",)
-    SCORES_VALIDATION = True
     FIT_METRICS: ClassVar = {"weighted_metrics": ["accuracy"]}  # what is no guess has the weight 0
 
     def __init__(
@@ -91,23 +93,10 @@ class MaskedLanguageModel(MaskFilling, TokenLabelled):
         """The shape and dtype of what a call returns."""
         return self._logits_spec(inputs)
 
-    def _read(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Examples:
-        if y is not None:
-            raise UserError(
-                "A MaskedLanguageModel takes texts without labels, which are the words that it "
-                "hides: leave y out."
-            )
-        return super()._read(x, None, *args, **kwargs)
-
-    def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
-        is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
-        return super()._split(train, (list(data),) if is_texts else data, *options)
-
-    def _loss_for(self, data: Batches) -> Any:
-        # The mean over the guesses alone, whose weights are not 0.
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        )
+    def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
+        ((loss, accuracy),) = scores.tolist()
+        metrics = {"loss": loss, "accuracy": accuracy, "perplexity": perplexity(loss)}
+        return metrics, ("loss", "accuracy")
 
     def _batches(
         self,
@@ -118,7 +107,9 @@ class MaskedLanguageModel(MaskFilling, TokenLabelled):
         loss: Any = None,
         class_weight: Any = None,
         **order: Any,
-    ) -> GuessBatches | MaskedBatches:
+    ) -> GuessBatches | MaskedBatches | SegmentBatches:
+        if isinstance(examples.texts, TokenCorpus):
+            return self._corpus_batches(examples.texts, batch_size, class_weight, **order)
         if class_weight is not None:
             raise UserError("class_weight is of classes, which texts have none of: leave it out.")
         if not labelled:
@@ -133,16 +124,6 @@ class MaskedLanguageModel(MaskFilling, TokenLabelled):
 
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         data: Any = super()._training_batches(examples, batch_size, **options)
-        data.check_trained()
+        if isinstance(data, MaskedBatches):
+            data.check_trained()
         return data
-
-    def _evaluate(
-        self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        ((loss, accuracy),) = score_guesses(self._scorer(), data, verbose, told, "test").tolist()
-        logs = {"loss": loss, "accuracy": accuracy}
-        scores = logs | {"perplexity": perplexity(loss)}
-        if self._compiled_by_hand:
-            data.fills = fills(self)
-            logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
-        return scores | logs, logs
