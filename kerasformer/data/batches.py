@@ -228,7 +228,11 @@ class Batches(keras.utils.PyDataset):
         signature = tf.nest.map_structure(self.spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        dataset = dataset.prefetch(2)
+        # Its thread, which sleeps twice as long each time, up to a minute, is waited for at the end
+        # of a pass: half of the time of a short training.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = dataset.prefetch(2).with_options(options)
         dataset.batches = self
         return dataset
 
