@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasformer.data.raw.token_corpus import TokenCorpus, spans
+from kerasformer.data.raw.encoding import spans
+from kerasformer.data.raw.token_corpus import TokenCorpus
 from kerasformer.errors import UserError
 
 # Examples are sorted by length within pools of the shuffled ones, and the runs that these are cut

@@ -7,6 +7,7 @@ LONGEST_SENTENCE = 1 << 13
 _CLOSING = "\"'”’»›)\\]」』）】〉》"
 # Marks behind which a space has to follow, and those of scripts without spaces.
 _END = re.compile(rf"[.!?…‽؟۔।॥።։]+[{_CLOSING}]*(?=\s)|[。！？｡]+[{_CLOSING}]*")
+_BLANK_LINES = re.compile(r"(?:\r\n?|\n)[^\S\r\n]*(?:\r\n?|\n)\s*")
 _INITIAL = re.compile(r"(?:^|[\s.(])[^\W\d_]\.$")
 
 
@@ -25,12 +26,23 @@ def split_sentences(text: str) -> list[str]:
     >>> split_sentences("你好。再见！")
     ['你好。', '再见！']
     """
-    text, start, sentences = " ".join(text.split()), 0, []
+    text, start = " ".join(text.split()), 0
+    sentences: list[str] = []
     for end in _END.finditer(text):
         if _ends(text, start, end.end()):
-            sentences += _bounded(text[start : end.end()].strip())
+            sentences += bounded(text[start : end.end()].strip())
             start = end.end()
-    return [*sentences, *_bounded(text[start:].strip())]
+    return [*sentences, *bounded(text[start:].strip())]
+
+
+def split_paragraphs(text: str) -> list[str]:
+    r"""The sentences of a text whose paragraphs, if it has several, have blank lines between them.
+
+    >>> split_paragraphs("A title\n\nA text. It goes\non.")
+    ['A title', 'A text.', 'It goes on.']
+    """
+    paragraphs = _BLANK_LINES.split(text)
+    return [sentence for paragraph in paragraphs for sentence in split_sentences(paragraph)]
 
 
 def ends_sentence(line: str) -> bool:
@@ -43,14 +55,8 @@ def ends_sentence(line: str) -> bool:
     return any(end.end() == len(line) for end in _END.finditer(f"{line} "))
 
 
-def _ends(text: str, start: int, end: int) -> bool:
-    """Whether a sentence ends at a mark."""
-    following = text[end : end + 2].lstrip()[:1]
-    return not (following.islower() or _INITIAL.search(text, max(start, end - 4), end))
-
-
-def _bounded(sentence: str) -> list[str]:
-    """A sentence in parts that are not too long; none where it is empty."""
+def bounded(sentence: str) -> list[str]:
+    """A sentence in parts that are not too long, cut at blanks; none where it is empty."""
     parts = []
     while len(sentence) > LONGEST_SENTENCE:
         cut = sentence.rfind(" ", 1, LONGEST_SENTENCE)
@@ -58,3 +64,9 @@ def _bounded(sentence: str) -> list[str]:
         parts.append(sentence[:cut])
         sentence = sentence[cut:].lstrip()
     return [*parts, sentence] if sentence else parts
+
+
+def _ends(text: str, start: int, end: int) -> bool:
+    """Whether a sentence ends at a mark."""
+    following = text[end : end + 2].lstrip()[:1]
+    return not (following.islower() or _INITIAL.search(text, max(start, end - 4), end))

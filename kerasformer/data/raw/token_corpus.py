@@ -2,18 +2,25 @@
 
 import functools
 import hashlib
-from array import array
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from kerasformer.data.raw.sentences import split_sentences
+from kerasformer.data.raw import corpus_files as files
+from kerasformer.data.raw.encoding import (
+    Document,
+    about_tokenizer,
+    encoded,
+    fingerprint_of,
+    no_tokens,
+    spans,
+)
 from kerasformer.errors import UserError
 from kerasformer.text import Tokenizer
-from kerasformer.text.texts import check_iterable, check_text, check_texts
-
-Document = str | list[str]  # of sentences
+from kerasformer.text.texts import check_iterable
 
 
 class TokenCorpus:
@@ -56,25 +63,66 @@ class TokenCorpus:
         """Tokenizes documents in memory.
 
         Args:
-            texts: The documents, each a text, which `split_sentences` divides, or its sentences.
+            texts: The documents, each a text, divided by its punctuation, or its sentences.
             tokenizer: The tokenizer.
 
         Raises:
             UserError: A document is neither, or none has a token.
         """
-        tokens, ends, starts = array("i"), array("q", [0]), array("q", [0])
-        for text in check_iterable(texts, "texts"):
-            for sentence in tokenizer.ids(sentences_of(text, f"texts[{len(starts) - 1}]")):
-                if sentence:
-                    tokens.extend(sentence)
-                    ends.append(len(tokens))
-            if len(ends) - 1 > starts[-1]:
-                starts.append(len(ends) - 1)
-        if not tokens:
-            raise UserError("The texts have no token: give texts with words.")
+        parts = list(encoded(check_iterable(texts, "texts"), tokenizer))
+        if not parts:
+            raise no_tokens()
         about = about_tokenizer(tokenizer)
-        ids = np.array(tokens, token_dtype(about["vocab_size"]))
-        return cls(ids, np.array(ends), spans(np.array(starts)), about)
+        tokens, *counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        sentences, documents = (np.append(0, np.cumsum(count)) for count in counts)
+        return cls(tokens, sentences, spans(documents), about)
+
+    @classmethod
+    def write(
+        cls,
+        documents: Iterable[Document],
+        tokenizer: Tokenizer,
+        folder: str | os.PathLike,
+        *,
+        verbose: bool = True,
+    ) -> Self:
+        """Tokenizes documents into a folder, as they are read, in bounded memory.
+
+        The folder is whole or, after an error or an interruption, holds nothing.
+
+        Args:
+            documents: As `texts` of `of`, such as `kerasformer.data.raw.Documents`.
+            tokenizer: The tokenizer.
+            folder: A new folder.
+            verbose: Whether to show how many tokens there are so far, and how fast.
+
+        Returns:
+            The corpus, opened.
+
+        Raises:
+            UserError: As of `of`, or the folder is not empty or cannot be written to.
+
+        Example:
+
+        >>> from kerasformer.text import WordPieceTokenizer
+        >>> texts, folder = ["The film is good.", "It is bad."], getfixture("tmp_path") / "corpus"
+        >>> tokenizer = WordPieceTokenizer.train(texts)
+        >>> len(TokenCorpus.write(texts, tokenizer, folder, verbose=False))
+        2
+        >>> TokenCorpus.open(folder)
+        TokenCorpus(2 documents, 2 sentences, 20 tokens)
+        """
+        files.write(documents, tokenizer, Path(folder), verbose)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> Self:
+        """Opens a folder that `write` wrote; its arrays stay on the disk.
+
+        Raises:
+            UserError: It holds no corpus, or files of it are damaged.
+        """
+        return cls(*files.read(Path(folder)))
 
     def __len__(self):
         return len(self.documents)
@@ -142,36 +190,3 @@ class TokenCorpus:
                 "The corpus was tokenized with another vocabulary than the model's: tokenize the "
                 "texts again, or give the tokenizer that it was made with."
             )
-
-
-def sentences_of(document: Any, name: str) -> list[str]:
-    """The sentences of a document, which is a text or has them already."""
-    if isinstance(document, str):
-        return split_sentences(check_text(document, name))
-    return check_texts(document, name)
-
-
-def token_dtype(vocab_size: int) -> str:
-    """The smallest type that holds all ids."""
-    return "uint16" if vocab_size <= 1 << 16 else "int32"
-
-
-def spans(starts: np.ndarray) -> np.ndarray:
-    """Where each part begins and ends, int64 `[parts, 2]`, of where each begins."""
-    return np.stack([starts[:-1], starts[1:]], axis=1)
-
-
-def about_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
-    """What a corpus knows about its tokenizer."""
-    roles = tokenizer.special_tokens
-    end = next((roles[role] for role in ("eos_token", "sep_token") if role in roles), None)
-    return {
-        "tokenizer": fingerprint_of(tokenizer),
-        "vocab_size": tokenizer.vocab_size,
-        "end_id": None if end is None else tokenizer.backend.token_to_id(end),
-    }
-
-
-def fingerprint_of(tokenizer: Tokenizer) -> str:
-    """The sha256 of all that a tokenizer's ids follow from."""
-    return hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
