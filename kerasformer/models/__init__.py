@@ -1,11 +1,17 @@
-"""Architectures, with nothing trained: BERT's encoder and its configuration."""
+"""Architectures, with nothing trained: BERT's encoder, its configuration, and static vectors."""
 
 import importlib
 
 # Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config", "shallower": "depth"}
+_LAZY = {
+    "BertEncoder": "encoder",
+    "EncoderConfig": "config",
+    "StaticVectors": "static_vectors",
+    "distil_static": "distilled_vectors",
+    "shallower": "depth",
+}
 
-__all__ = ["BertEncoder", "EncoderConfig", "shallower"]
+__all__ = ["BertEncoder", "EncoderConfig", "StaticVectors", "distil_static", "shallower"]
 
 
 def __getattr__(name):

@@ -12,6 +12,8 @@ from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
 from kerasformer.tasks.tagging.entities import Entity
 from kerasformer.tasks.tagging.token_classifier import TokenClassifier
+from kerasformer.tasks.texts.recurrent_classifier import RecurrentClassifier
+from kerasformer.tasks.texts.static_classifier import StaticClassifier
 from kerasformer.tasks.texts.text_classifier import TextClassifier
 from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
 
@@ -27,6 +29,8 @@ __all__ = [
     "NextSentencePredictor",
     "PretrainingModel",
     "QuestionAnswerer",
+    "RecurrentClassifier",
+    "StaticClassifier",
     "TextClassifier",
     "TokenClassifier",
     "TransformerClassifier",
