@@ -1,11 +1,16 @@
-"""Architectures, with nothing trained: BERT's encoder and its configuration."""
+"""Architectures, with nothing trained: BERT's encoder, GPT's decoder, their configurations."""
 
 import importlib
 
 # Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config"}
+_LAZY = {
+    "BertEncoder": "encoder",
+    "CausalDecoder": "decoder",
+    "DecoderConfig": "config",
+    "EncoderConfig": "config",
+}
 
-__all__ = ["BertEncoder", "EncoderConfig"]
+__all__ = ["BertEncoder", "CausalDecoder", "DecoderConfig", "EncoderConfig"]
 
 
 def __getattr__(name):
