@@ -125,10 +125,20 @@ class CorpusBatches(Batches):
         number = int(rows[0]) >> _PASS_BITS
         return number, rows & ((1 << _PASS_BITS) - 1), self._plan(number)
 
+    @property
+    def count(self) -> int:
+        """How many examples the first pass has."""
+        self._steps(0)
+        return self._counts[0]
+
+    def lengths_of(self, rows: np.ndarray) -> np.ndarray:
+        """The number of tokens of some examples, int `[n]`."""
+        _, places, plan = self._of(rows)
+        return plan.lengths[places]
+
     def width(self, rows: np.ndarray) -> int:
         """The length that some examples are padded to."""
-        _, places, plan = self._of(rows)
-        return self._padded(plan.lengths[places].max())
+        return self._padded(self.lengths_of(rows).max())
 
     def _padded(self, length):
         return int(padded_length(length, self.max_length))
