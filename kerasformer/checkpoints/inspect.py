@@ -180,7 +180,8 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
     None where there is none; a UserError where it is not sound.
     """
     is_file = path.suffix == ".txt" or path.name == "tokenizer.json"
-    files = [path] if is_file else [path / "tokenizer.json", path / "vocab.txt"]
+    names = ("tokenizer.json", "vocab.txt", "vocab.json")
+    files = [path] if is_file else [path / name for name in names]
     return Tokenizer.from_pretrained(path) if any(file.is_file() for file in files) else None
 
 

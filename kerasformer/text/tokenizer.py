@@ -26,8 +26,8 @@ from kerasformer.transaction import saving
 class Tokenizer:
     """Texts to token ids, by a `tokenizers.Tokenizer` of Hugging Face.
 
-    The base of `WordPieceTokenizer` and `WordTokenizer`; `Tokenizer.from_pretrained` gives
-    whichever of the two a source holds.
+    The base of `WordPieceTokenizer`, `ByteLevelTokenizer` and `WordTokenizer`;
+    `Tokenizer.from_pretrained` gives whichever of these a source holds.
 
     Args:
         backend: The `tokenizers.Tokenizer`, also an attribute. Its own truncation and padding are
@@ -244,13 +244,13 @@ class Tokenizer:
 
         Args:
             source: A folder, a preset's name such as `"all-MiniLM-L6-v2"` or `hf://owner/name`,
-                see `kerasformer.resolve`, with `tokenizer.json` or `vocab.txt`; or one of these
-                files. Whether a `vocab.txt` by itself is lowercase is said by a folder named as
-                Google's releases, or guessed from its Latin words, with a warning.
+                see `kerasformer.resolve`, with `tokenizer.json`, `vocab.txt`, or `vocab.json` and
+                `merges.txt`; or one of the first three. Whether a `vocab.txt` alone is lowercase is
+                said by a folder named as Google's releases, or guessed, with a warning.
 
         Returns:
-            A `WordPieceTokenizer` or a `WordTokenizer`, whichever the source holds, without the
-            truncation and padding of its `tokenizer.json`.
+            A `WordPieceTokenizer`, `ByteLevelTokenizer` or `WordTokenizer`, whichever the source
+            holds, without the truncation and padding of its `tokenizer.json`.
 
         Raises:
             UserError: There is no such source, or it has no valid tokenizer of this class; those
@@ -258,9 +258,9 @@ class Tokenizer:
         """
         path = resolve(source)
         file = files.find_tokenizer_file(path)
-        if file.suffix == ".json":
+        if file.suffix == ".json" and file.name != "vocab.json":
             return cls._from_saved(read_json(file), files.read_config(file.parent), file)
-        kind: Any = cls._kind("WordPiece", file)
+        kind: Any = cls._kind("BPE" if file.suffix == ".json" else "WordPiece", file)
         return kind._from_vocabulary_file(file, is_alone=file == path)
 
     @classmethod
