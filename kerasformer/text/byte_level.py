@@ -97,7 +97,7 @@ def _prefix_space(saved: Mapping[str, Any], source: object) -> bool:
     Raises:
         UserError: It describes another splitting, or tokens around a text.
     """
-    values = saved.get("pre_tokenizer")
+    values: Any = saved.get("pre_tokenizer")
     if not _is_byte_level(values) or values.get("use_regex") is False:
         raise unknown_part("pre_tokenizer", values, source)
     if saved.get("normalizer") is not None:
