@@ -1,4 +1,4 @@
-"""Architectures, with nothing trained: BERT's encoder, GPT's decoder, their configurations."""
+"""Architectures, with nothing trained: BERT's encoder, GPT's decoder, static vectors."""
 
 import importlib
 
@@ -8,9 +8,20 @@ _LAZY = {
     "CausalDecoder": "decoder",
     "DecoderConfig": "config",
     "EncoderConfig": "config",
+    "StaticVectors": "static_vectors",
+    "distil_static": "distilled_vectors",
+    "shallower": "depth",
 }
 
-__all__ = ["BertEncoder", "CausalDecoder", "DecoderConfig", "EncoderConfig"]
+__all__ = [
+    "BertEncoder",
+    "CausalDecoder",
+    "DecoderConfig",
+    "EncoderConfig",
+    "StaticVectors",
+    "distil_static",
+    "shallower",
+]
 
 
 def __getattr__(name):

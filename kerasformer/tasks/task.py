@@ -28,6 +28,7 @@ from kerasformer.tasks.fitting.loop import (
 from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.budget import Budget
 from kerasformer.training.callbacks import BestEpoch, LastGroup
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
@@ -161,7 +162,7 @@ class Task(Filling, ServingExport):
         Where there is a run, its checkpoints are written, and training goes on from the last one.
         """
         self._check_trainable()
-        callbacks = as_callbacks(callbacks)
+        callbacks, recipe = as_callbacks(callbacks), recipe.planned(len(data), initial_epoch)
         seed_dropout(self, seed)
         if not self._compiled_by_hand:
             callbacks = self._follow(recipe, len(data), validation, callbacks)
@@ -220,7 +221,10 @@ class Task(Filling, ServingExport):
         set_remat(self, recipe.remat)
         # The metric of the best epoch may be one that another callback gives.
         last = [BestEpoch(recipe)] if recipe.monitor else []
-        return [*([LastGroup(batches)] if recipe.accumulate > 1 else []), *callbacks, *last]
+        first: list = [LastGroup(batches)] if recipe.accumulate > 1 else []
+        if recipe.has_budget:
+            first.append(Budget(recipe, sets_rate=not any(map(sets_rate, callbacks))))
+        return [*first, *callbacks, *last]
 
     def same_answers(self, data: Batches, which: str, least: int, batches: int) -> str:
         """Says that the answers to all examples are one and the same, of a task without classes.

@@ -1,0 +1,137 @@
+"""What the models share that are pretrained on a corpus of raw text."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.data.batches import Batches
+from kerasformer.data.raw import TokenCorpus
+from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import is_first_process
+from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.fitting.filling import fills
+from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
+from kerasformer.tasks.pretraining.corpus_progress import CorpusProgress
+from kerasformer.tasks.pretraining.guess_scores import score_guesses
+from kerasformer.tasks.pretraining.mask_filling import MaskFilling
+from kerasformer.tasks.pretraining.masked_batches import GuessBatches
+from kerasformer.tasks.task import as_callbacks
+from kerasformer.training import Recipe
+from kerasformer.training.budget import Budget
+
+
+class CorpusExamples(Examples):
+    """The documents of a `TokenCorpus`, as `texts`."""
+
+    def split(self, share: float) -> tuple["CorpusExamples", "CorpusExamples"]:
+        """All documents but a share of them, and these, chosen at random."""
+        train, held = self.texts.divided(share)  # type: ignore[attr-defined]
+        return CorpusExamples(train), CorpusExamples(held)
+
+    def part(self, rows: slice) -> "CorpusExamples":
+        """Some of the documents."""
+        corpus: Any = self.texts
+        return CorpusExamples(corpus.take(np.arange(len(corpus))[rows]))
+
+
+class CorpusTask(MaskFilling):
+    """An encoder's task that `fit` pretrains on a `kerasformer.data.raw.TokenCorpus`.
+
+    A child has `NEXT_SENTENCE`, and tells by `_logs_of` what its scores are called.
+    """
+
+    NEXT_SENTENCE = False  # whether examples are pairs of segments
+    SCORES_VALIDATION = True
+
+    def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
+        """All metrics, and the names of those that Keras' `evaluate` would return of them.
+
+        Args:
+            scores: The loss and the share of hits of each output, `[outputs, 2]`.
+        """
+        raise NotImplementedError
+
+    @property
+    def recipe(self) -> Recipe:
+        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        is_new = self.encoder.origin is None and not self.encoder_is_frozen
+        return self.SCRATCH_RECIPE if is_new else super().recipe
+
+    def _holds(self, x: Any) -> bool:
+        return isinstance(x, TokenCorpus) or super()._holds(x)
+
+    def _read(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any
+    ) -> Examples:
+        if y is not None or not isinstance(x, TokenCorpus):
+            return super()._read(x, y, sample_weight, *args, **kwargs)
+        if sample_weight is not None:
+            raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
+        return CorpusExamples(x)
+
+    def _prepare(self, examples: Examples) -> None:
+        if self.tokenizer is None and isinstance(examples.texts, TokenCorpus):
+            raise UserError(
+                f"This {type(self).__name__} has no tokenizer: make it with the one of the corpus."
+            )
+        super()._prepare(examples)
+
+    def _masks_of(self, texts: Any, batch_size: int, **order: Any) -> GuessBatches:
+        if isinstance(texts, TokenCorpus):
+            raise UserError(
+                "A TokenCorpus is to train or evaluate on, and a corpus of token ids has no masks "
+                "to fill: give predict texts with masks."
+            )
+        return super()._masks_of(texts, batch_size, **order)
+
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
+
+    def _corpus_batches(
+        self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any
+    ) -> SegmentBatches:
+        if class_weight is not None:
+            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+        tokenizer, rows = self._known_tokenizer(), self.encoder.config.vocab_size
+        if tokenizer.vocab_size > rows:
+            raise UserError(
+                f"The vocabulary has {tokenizer.vocab_size:,} tokens and the encoder embeddings "
+                f"for {rows:,}: give an encoder with vocab_size={tokenizer.vocab_size}, or the "
+                "vocabulary that it was made for."
+            )
+        given = corpus, tokenizer, batch_size, self.max_length
+        return SegmentBatches(*given, next_sentence=self.NEXT_SENTENCE, **order)
+
+    def _loss_for(self, data: Batches) -> Any:
+        # The mean over the guesses alone, whose weights are not 0.
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        )
+
+    def _train(
+        self, data: Batches, validation: Batches | None, recipe: Recipe, **options: Any
+    ) -> keras.callbacks.History:
+        is_shown = options.get("verbose", "auto") != 0 and is_first_process()
+        if isinstance(data, SegmentBatches) and not self._compiled_by_hand and is_shown:
+            callbacks = as_callbacks(options["callbacks"])
+            options |= {"callbacks": [*callbacks, CorpusProgress(data, recipe)], "verbose": 0}
+        return super()._train(data, validation, recipe, **options)
+
+    def _follow(self, *args: Any) -> list[keras.callbacks.Callback]:
+        callbacks = super()._follow(*args)
+        budget = next((one for one in callbacks if isinstance(one, Budget)), None)
+        for one in callbacks:
+            if isinstance(one, CorpusProgress):
+                one.budget = budget
+        return callbacks
+
+    def _evaluate(
+        self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        scores, names = self._logs_of(score_guesses(self._scorer(), data, verbose, told, "test"))
+        logs = {name: scores[name] for name in names}
+        if self._compiled_by_hand:
+            data.fills = fills(self)
+            logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
+        return scores | logs, logs
