@@ -37,8 +37,13 @@ class ByteLevelTokenizer(Tokenizer):
 
     @property
     def eos_id(self) -> int:
-        """The id of the token that ends a text, and stands before one."""
+        """The id of the token that ends a text."""
         return self._id("eos_token")
+
+    @property
+    def bos_id(self) -> int:
+        """The id of the token before a text, the same."""
+        return self.eos_id
 
     @property
     def unk_id(self) -> int:

@@ -66,8 +66,8 @@ class Tokenizer:
         self.backend = backend
         self.max_length = max_length
         # The ids before a text, and after it and its pair.
-        self._before: list[int] = []
-        self._after: list[int] = []
+        self.before: list[int] = []
+        self.after: list[int] = []
         self._set_up(source)
 
     def _set_up(self, source: str | Path):
@@ -136,12 +136,12 @@ class Tokenizer:
                 raise UserError(
                     f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
                 )
-        special = len(self._before) + len(self._after) * (1 if pairs is None else 2)
+        special = len(self.before) + len(self.after) * (1 if pairs is None else 2)
         least = max(1, special)
         if max_length is not None and max_length < least:
             raise UserError(f"max_length is {max_length}, but must be at least {least}.")
         room = None if max_length is None else max_length - special
-        before, after, unknown = self._before, self._after, [self.unk_id]
+        before, after, unknown = self.before, self.after, [self.unk_id]
         if pairs is None:
             given = ((before + ids[:room] + after) or unknown for ids in self.ids(texts))
             return Tokenized(given, pad_id=self.pad_id)

@@ -116,8 +116,10 @@ def save_pretrained(
         values[key] = dropout
     if problem_type not in (None, SINGLE_LABEL):
         values["problem_type"] = problem_type
-    if class_names and tokenizer is not None and values.get("pad_token_id") is None:
-        values["pad_token_id"] = tokenizer.pad_id  # by which GPT-2's finds the last token
+    if layout.kind.is_decoder and tokenizer is not None:  # which transformers has here
+        values |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        if class_names and config.pad_token_id is None:
+            values["pad_token_id"] = tokenizer.pad_id  # by which it finds the last token
     if class_names:
         values["id2label"] = {str(i): name for i, name in enumerate(class_names)}
         values["label2id"] = {name: i for i, name in enumerate(class_names)}
