@@ -112,8 +112,8 @@ class Transformer(ServingExport):
     ) -> None:
         """Saves the model in the Hugging Face layout, which transformers reads.
 
-        An encoder is a `BertModel` there, a decoder a `GPT2LMHeadModel` or, where it is post-LN, an
-        `OpenAIGPTLMHeadModel`.
+        An encoder is a `BertModel` there, a decoder a `GPT2Model` or, where it is post-LN, an
+        `OpenAIGPTModel`.
 
         What LoRA trained is merged into the weights, as by `save`, which also keeps quantization.
 
