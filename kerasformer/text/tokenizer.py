@@ -280,8 +280,8 @@ class Tokenizer:
     def _kind(cls, model_kind: str, source) -> type[Self]:
         kinds = {kind.model_class.__name__: kind for kind in cls.__subclasses__() or [cls]}
         if model_kind not in kinds:
-            known = " and ".join(kinds)
-            raise UserError(f"{source} holds a {model_kind} model, but only {known} can be read.")
+            known = f"only {' and '.join(kinds)} can be read here"
+            raise UserError(f"{source} holds a {model_kind} model, but {known}.")
         return kinds[model_kind]
 
     @classmethod
