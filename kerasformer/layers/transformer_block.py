@@ -167,12 +167,10 @@ class TransformerBlock(BaseLayer):
             padding_mask = inputs_mask if mask is None else mask
         allowed = _combine(padding_mask, attention_mask)
         if cache is not None:
-            x, _, states = self._compute(inputs, allowed, training, cache)
-            return x, states
+            return self._compute(inputs, allowed, False, training, cache)
 
         def compute(inputs):
-            x, scores = self._compute(inputs, allowed, training)
-            return [x, scores] if return_attention_scores else [x]
+            return self._compute(inputs, allowed, return_attention_scores, training)
 
         if self.remat and training:
             x, *scores = rematerialized(self, compute, inputs)
@@ -182,16 +180,18 @@ class TransformerBlock(BaseLayer):
             set_mask(x, ops.cast(padding_mask, "bool"))
         return (x, *scores) if return_attention_scores else x
 
-    def _compute(self, inputs, allowed, training, cache=None):
+    def _compute(self, inputs, allowed, scores, training, cache=None):
+        """The block's output, and the scores where asked for, and the new states of a cache."""
         x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
-        x, *more = self.self_attention(
+        attended = self.self_attention(
             x,
             attention_mask=allowed,
-            return_attention_scores=True,
+            return_attention_scores=scores,
             use_causal_mask=self.causal,
             training=training,
             cache=cache,
         )
+        x, *more = attended if isinstance(attended, tuple) else [attended]
         x = inputs + self.dropout_layer(x, training=training)
         if not self.norm_first:
             x = self.self_attention_layer_norm(x)

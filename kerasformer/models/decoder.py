@@ -92,7 +92,7 @@ class CausalDecoder(Transformer):
         x = self.embedding(inputs["input_word_ids"], training=mode)
         if mask is not None:
             set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
-        result = self._through_blocks(x, mask, training, frozen_blocks)
+        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
         return {name: result[name] for name in wanted}
 
     def extend(

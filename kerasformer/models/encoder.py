@@ -105,7 +105,7 @@ class BertEncoder(Transformer):
         set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
         if self.embedding_projection:
             x = self.embedding_projection(x)
-        result = self._through_blocks(x, mask, training, frozen_blocks)
+        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
         if "pooled_output" in wanted or "default" in wanted:
             pooled = self.pooler(result["sequence_output"][:, 0])
             result["pooled_output"] = result["default"] = pooled

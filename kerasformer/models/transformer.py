@@ -192,20 +192,26 @@ class Transformer(ServingExport):
             self.pooler.build((None, self.config.hidden_size))
         self._restore_quantized()
 
-    def _through_blocks(self, x, mask, training, frozen_blocks) -> dict[str, Any]:
-        """All outputs but the pooler's, of the embeddings `[batch, seq, hidden_size]`."""
+    def _through_blocks(self, x, mask, wanted, training, frozen_blocks) -> dict[str, Any]:
+        """All outputs but the pooler's, of the embeddings `[batch, seq, hidden_size]`.
+
+        Scores only where wanted: outside of graphs they would be in memory, a matrix a head.
+        """
         if frozen_blocks is not None:
             x = constant(x)
         result: dict[str, Any] = {"embedding_output": x}
         result |= {"encoder_outputs": [], "attention_scores": []}
         for number, block in enumerate(self.blocks):
             is_frozen = number < (frozen_blocks or 0)
-            mode = {"return_attention_scores": True, "training": training and not is_frozen}
-            x, scores = block(x, padding_mask=mask, **mode)
+            mode = {"padding_mask": mask, "training": training and not is_frozen}
+            if "attention_scores" in wanted:
+                x, scores = block(x, return_attention_scores=True, **mode)
+                result["attention_scores"].append(constant(scores) if is_frozen else scores)
+            else:
+                x = block(x, **mode)
             if is_frozen:
-                x, scores = constant(x), constant(scores)
+                x = constant(x)
             result["encoder_outputs"].append(x)
-            result["attention_scores"].append(scores)
         if self.final_layer_norm:
             x = result["encoder_outputs"][-1] = self.final_layer_norm(x)
         return {"sequence_output": x, **result}
