@@ -90,6 +90,11 @@ class Documents:
     def __repr__(self):
         return f"Documents({list(self.sources)})"
 
+    def __getstate__(self):
+        """For a process in another folder."""
+        files = {source: [p.absolute() for p in paths] for source, paths in self._files.items()}
+        return {**self.__dict__, "_files": files}
+
     def __iter__(self) -> Iterator[list[str]]:
         for source in self.sources:
             if source in self._files:
