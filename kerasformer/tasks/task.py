@@ -28,7 +28,7 @@ from kerasformer.tasks.fitting.loop import (
 from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.budget import Budget
+from kerasformer.training.budget import Budget, BudgetFollower
 from kerasformer.training.callbacks import BestEpoch, LastGroup
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
@@ -223,7 +223,10 @@ class Task(Filling, ServingExport):
         last = [BestEpoch(recipe)] if recipe.monitor else []
         first: list = [LastGroup(batches)] if recipe.accumulate > 1 else []
         if recipe.has_budget:
-            first.append(Budget(recipe, sets_rate=not any(map(sets_rate, callbacks))))
+            first.append(budget := Budget(recipe, not any(map(sets_rate, callbacks))))
+            for one in callbacks:
+                if isinstance(one, BudgetFollower):
+                    one.budget = budget
         return [*first, *callbacks, *last]
 
     def same_answers(self, data: Batches, which: str, least: int, batches: int) -> str:

@@ -121,9 +121,7 @@ def test_what_is_refused(model):
     other = WordPieceTokenizer.from_vocabulary([*WORDS, "a"])
     with pytest.raises(UserError, match="tokenized with another vocabulary than the model's"):
         make(tokenizer=other).fit(CORPUS)
-    with pytest.raises(
-        UserError, match="vocabulary has 12 tokens and the encoder emb"
-    ):
+    with pytest.raises(UserError, match="vocabulary has 12 tokens and the encoder emb"):
         make(vocab_size=9).fit(CORPUS)
     with pytest.raises(UserError, match="no vocabulary yet"):
         make(tokenizer=None).evaluate(CORPUS)
