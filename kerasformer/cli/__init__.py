@@ -20,7 +20,7 @@ from kerasformer.progress import say
 
 _COMMANDS = (
     *("compare", "train", "tune", "evaluate", "predict", "inspect", "convert", "tokenize"),
-    *("embed", "similar", "plot", "layers", "attention", "context"),
+    *("embed", "similar", "plot", "layers", "attention", "context", "vocab"),
 )
 
 

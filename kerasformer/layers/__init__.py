@@ -2,6 +2,7 @@
 
 from kerasformer.layers.activations import get_activation
 from kerasformer.layers.attention import SelfAttention
+from kerasformer.layers.attention_pooling import AdditiveAttentionPooling
 from kerasformer.layers.embedding import BertEmbedding, TokenAndPositionEmbedding
 from kerasformer.layers.heads import MaskedLMHead
 from kerasformer.layers.layer_pooling import NAMED_LAYERS, LayerPooling
@@ -10,6 +11,7 @@ from kerasformer.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "NAMED_LAYERS",
+    "AdditiveAttentionPooling",
     "BertEmbedding",
     "LayerPooling",
     "MaskedLMHead",

@@ -15,7 +15,7 @@ from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
 from kerasformer.tasks.tagging.token_classifier import TokenClassifier
 from kerasformer.tasks.task import Task
 from kerasformer.tasks.texts.text_classifier import TextClassifier
-from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
+from kerasformer.tasks.texts.word_classifier import WordClassifier
 
 # The task of the heads that a model has; the first whose heads it all has is taken.
 _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {
@@ -53,8 +53,9 @@ def load(source: Any, **kwargs: Any) -> Task:
         **kwargs: Arguments of the task's `from_pretrained`, such as `dtype`.
 
     Returns:
-        A `TransformerClassifier`, `TextClassifier`, `TokenClassifier`, `QuestionAnswerer`,
-        `MultipleChoice`, `MaskedLanguageModel`, `NextSentencePredictor` or `PretrainingModel`.
+        A `TransformerClassifier`, `RecurrentClassifier`, `StaticClassifier`, `TextClassifier`,
+        `TokenClassifier`, `QuestionAnswerer`, `MultipleChoice`, `MaskedLanguageModel`,
+        `NextSentencePredictor` or `PretrainingModel`.
 
     Raises:
         UserError: There is no such source, or it has no head.
@@ -65,8 +66,8 @@ def load(source: Any, **kwargs: Any) -> Task:
     <MaskedLanguageModel name=masked_language_model, built=True>
     """
     folder = resolve(source)
-    if TransformerClassifier.is_here(folder):
-        return TransformerClassifier.from_pretrained(folder, **kwargs)
+    if WordClassifier.is_here(folder):
+        return WordClassifier.from_pretrained(folder, **kwargs)
     checkpoint = open_checkpoint(folder)
     task, _ = task_of(checkpoint.heads)
     if task is None:

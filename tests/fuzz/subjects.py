@@ -379,6 +379,36 @@ def read_examples(task, suffix):
     return read
 
 
+def write_vectors(format):
+    """A writer of a file of word vectors."""
+
+    def write(folder):
+        folder.mkdir()
+        words = [f"né{i}" for i in range(12)]
+        vectors = np.linspace(-1, 1, 36, dtype="<f4").reshape(12, 3)
+        if format == "npy":
+            np.save(folder / "vectors.npy", vectors)
+            (folder / "words.txt").write_text("\n".join(words))
+            return
+        rows = zip(words, vectors, strict=True)
+        if format == "binary":
+            content = b"".join(w.encode() + b" " + v.tobytes() + b"\n" for w, v in rows)
+        else:
+            content = "".join(f"{w} {' '.join(map(str, v))}\n" for w, v in rows).encode()
+        header = b"" if format == "glove" else b"12 3\n"
+        (folder / "vectors.txt").write_bytes(header + content)
+
+    return write
+
+
+def read_vectors(folder):
+    from kerasformer.models import StaticVectors
+
+    is_array = (folder / "words.txt").exists()
+    name, words = ("vectors.npy", folder / "words.txt") if is_array else ("vectors.txt", None)
+    StaticVectors.load(folder / name, words)
+
+
 def write_lines(folder):
     folder.mkdir()
     (folder / "train.txt").write_text("\n".join(["fine", "né 体 🙂", "", "dull"] * 8))
@@ -552,6 +582,10 @@ SUBJECTS = {
     "jsonl": Subject(write_table(".jsonl"), read_table),
     "parquet": Subject(write_table(".parquet"), read_table),
     "lines": Subject(write_lines, read_lines),
+    "glove": Subject(write_vectors("glove"), read_vectors),
+    "word2vec": Subject(write_vectors("binary"), read_vectors),
+    "word2vec-text": Subject(write_vectors("text"), read_vectors),
+    "npy-vectors": Subject(write_vectors("npy"), read_vectors),
     "pairs": of_examples("pairs", ".jsonl", "pairs"),
     "several": of_examples("several", ".jsonl", "classification"),
     "several-parquet": of_examples("several", ".parquet", "classification"),

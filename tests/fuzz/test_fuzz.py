@@ -22,6 +22,7 @@ GROUPS = {
         "static",
     ),
     "texts": ("tokenizer", "vocabulary", "csv", "csv.gz", "tsv", "jsonl", "parquet", "lines"),
+    "vectors": ("glove", "word2vec", "word2vec-text", "npy-vectors"),
     "examples": (
         *("pairs", "several", "several-parquet", "numbers", "conll", "conll.gz", "words"),
         *("words-parquet", "spans", "spans-parquet", "squad", "questions", "questions-parquet"),

@@ -75,14 +75,8 @@ class CorpusTask(MaskFilling):
     def _read(
         self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any
     ) -> Examples:
-        kind = type(self).__name__
-        if y is not None:
-            raise UserError(
-                f"A {kind} takes texts without labels, which are the words that it hides: leave y "
-                "out."
-            )
-        if not isinstance(x, TokenCorpus):
-            return super()._read(x, None, sample_weight, *args, **kwargs)
+        if y is not None or not isinstance(x, TokenCorpus):
+            return super()._read(x, y, sample_weight, *args, **kwargs)
         if sample_weight is not None:
             raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
         return CorpusExamples(x)
@@ -104,10 +98,6 @@ class CorpusTask(MaskFilling):
 
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
-
-    def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
-        is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
-        return super()._split(train, (list(data),) if is_texts else data, *options)
 
     def _corpus_batches(
         self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any

@@ -19,13 +19,13 @@ from kerasformer.tasks.pretraining.guess_scores import GuessScorer
 from kerasformer.tasks.pretraining.likelihood import score_tokens
 from kerasformer.tasks.pretraining.masked_batches import EachTokenBatches, GuessBatches
 from kerasformer.tasks.pretraining.masked_words import MaskedWords
-from kerasformer.tasks.pretraining.text_task import TextTask
+from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.problems import warn_untrained
 from kerasformer.text.masking import mask_id_of
 from kerasformer.text.texts import check_texts
 
 
-class MaskFilling(TextTask, MaskedWords):
+class MaskFilling(UnlabelledTask, MaskedWords):
     """An encoder's task with a masked-LM head that fills masks, and tells how natural texts are."""
 
     _hidden_scorer: "_Hidden | None" = None

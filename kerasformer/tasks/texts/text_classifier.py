@@ -1,7 +1,7 @@
 """A classification head on a pretrained encoder."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import keras
 
@@ -9,7 +9,7 @@ from kerasformer.checkpoints import Checkpoint
 from kerasformer.errors import UserError
 from kerasformer.formatting import listed
 from kerasformer.layers import SequencePooling
-from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import BertEncoder, EncoderConfig, StaticVectors
 from kerasformer.models.length import choose_max_length
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.tasks.examples import check_counts
@@ -128,6 +128,23 @@ class TextClassifier(FrozenFeatures):
         self.build()
 
     @classmethod
+    def from_scratch(
+        cls, *args: Any, token_vectors: StaticVectors | None = None, **kwargs: Any
+    ) -> Self:
+        """A model whose encoder is new, and whose `fit` learns a vocabulary from its examples.
+
+        Args:
+            *args: `class_names`.
+            token_vectors: Static vectors, as wide as the encoder's embeddings, from which those of
+                tokens start that have one; see `start_from`.
+            **kwargs: As of `EncoderTask.from_scratch`.
+        """
+        model = super().from_scratch(*args, **kwargs)
+        if token_vectors is not None:
+            model.start_from(token_vectors)
+        return model
+
+    @classmethod
     def _heads_to_read(
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
@@ -151,6 +168,11 @@ class TextClassifier(FrozenFeatures):
     def heads(self) -> dict[str, keras.layers.Layer]:
         """The head, by its name in the tables of `checkpoints`."""
         return {"classifier": self.head}
+
+    @property
+    def word_embeddings(self) -> keras.layers.Embedding:
+        """The layer with a vector for each token."""
+        return self.encoder.embedding.word_embeddings
 
     @property
     def uses_pooler(self) -> bool:
