@@ -40,7 +40,8 @@ class Budget(keras.callbacks.Callback):
         self.steps = 0
         self.sets_rate = sets_rate and recipe.minutes is not None
         self._recipe = recipe
-        self._before, self._since, self._place = 0.0, None, -1
+        self._before, self._place = 0.0, -1
+        self._since: float | None = None
         warmup = round(recipe.warmup_ratio * _FINENESS)
         self._rate = WarmupDecay(recipe.learning_rate, _FINENESS, warmup, recipe.schedule)
 
@@ -120,3 +121,24 @@ class Milestones(BudgetFollower):
             self.model.jax_state_sync()
         for share in passed:
             self._reach(share)
+
+
+def with_budget(
+    recipe: Recipe, callbacks: list[keras.callbacks.Callback]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks of a training, and before them what ends it, if its recipe has a budget."""
+    if not recipe.has_budget:
+        return callbacks
+    budget = Budget(recipe, sets_rate=not any(map(sets_rate, callbacks)))
+    for one in callbacks:
+        if isinstance(one, BudgetFollower):
+            one.budget = budget
+    return [budget, *callbacks]
+
+
+def sets_rate(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback sets the learning rate, which then follows no schedule of ours."""
+    if isinstance(callback, Budget):
+        return callback.sets_rate
+    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    return isinstance(callback, setters)

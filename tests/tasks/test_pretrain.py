@@ -11,7 +11,8 @@ from kerasformer import TextClassifier
 from kerasformer.errors import UserError
 from kerasformer.tasks import MaskedLanguageModel, PretrainingModel
 from kerasformer.tasks.pretraining import pretrain as module
-from kerasformer.tasks.pretraining.pretrain import is_begun, pretrain
+from kerasformer.tasks.pretraining.pretrain import pretrain
+from kerasformer.tasks.pretraining.pretraining_folder import is_begun
 from kerasformer.training import resume
 
 pytestmark = pytest.mark.usefixtures("eager")

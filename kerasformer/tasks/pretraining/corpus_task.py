@@ -26,13 +26,12 @@ class CorpusExamples(Examples):
 
     def split(self, share: float) -> tuple["CorpusExamples", "CorpusExamples"]:
         """All documents but a share of them, and these, chosen at random."""
-        train, held = self.texts.divided(share)  # type: ignore[attr-defined]
+        train, held = self.texts.divided(share)
         return CorpusExamples(train), CorpusExamples(held)
 
     def part(self, rows: slice) -> "CorpusExamples":
         """Some of the documents."""
-        corpus: Any = self.texts
-        return CorpusExamples(corpus.take(np.arange(len(corpus))[rows]))
+        return CorpusExamples(self.texts.take(np.arange(len(self.texts))[rows]))
 
 
 class CorpusTask(MaskFilling):

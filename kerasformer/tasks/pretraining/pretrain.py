@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,27 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
-from kerasformer.files import only_writer, read_json, refuse_used, write_whole, writing
+from kerasformer.files import read_json, write_whole
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import BertEncoder, EncoderConfig
-from kerasformer.progress import say, step
+from kerasformer.progress import say
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.model import PretrainingModel
-from kerasformer.text import Tokenizer, WordPieceTokenizer
+from kerasformer.tasks.pretraining.pretraining_folder import (
+    CHECKPOINTS,
+    WORK,
+    SourceText,
+    plain,
+    tokenized,
+    writing_model,
+)
+from kerasformer.text import Tokenizer
+from kerasformer.training import Recipe
 from kerasformer.training.budget import Milestones
 
 OBJECTIVES: dict[str, type[CorpusTask]] = {"bert": PretrainingModel, "masked": MaskedLanguageModel}
 RECORD = "training.json"
-_WORK = ".pretraining"  # the folder of what is needed to go on
 _EPOCH = 500  # steps, after which the loss is noted
 _MOST_HELD = 1000  # documents to evaluate on
 _QUARTERS = (0.25, 0.5, 0.75)
@@ -109,35 +116,26 @@ def pretrain(
     >>> sorted(made.scores)[:2]
     ['loss', 'masked_lm_accuracy']
     """
-    if minutes is None and steps is None:
-        raise UserError("Pretraining has no end: give minutes or steps.")
+    changes = _changes(minutes, steps, recipe or {})
     folder, documents = Path(folder).expanduser(), _listed(documents)
-    text = _Text(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
-    with _writing(folder, resume):
-        work = folder / _WORK
+    text = SourceText(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
+    with writing_model(folder, resume):
+        work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
-        corpus, tokenizer = _corpus(documents, text, checkpoint, work, resume, verbose != 0)
+        corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(size, checkpoint, tokenizer, objective, max_length, dtype)
         train, held = _divided(corpus, held_out, seed)
         reached = _Reached(model, held, work / "milestones.json", at_milestone, verbose != 0)
-        changes = {"minutes": minutes, "max_steps": steps, **(recipe or {})}
-        try:
-            history = model.fit(
-                train,
-                recipe=model.recipe.change(**changes),
-                steps_per_epoch=min(_EPOCH, steps or _EPOCH),
-                callbacks=[*callbacks, Milestones(_QUARTERS, reached)],
-                seed=seed,
-                resume=work / "checkpoints",
-                verbose=verbose,
-            )
-        except UserError:
-            if not resume:  # what is given next is something else to begin with
-                shutil.rmtree(work / "checkpoints", ignore_errors=True)
-            raise
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"the training so far is in {folder}") from None
+        history = model.fit(
+            train,
+            recipe=model.recipe.change(**changes),
+            steps_per_epoch=min(_EPOCH, steps or _EPOCH),
+            callbacks=[*callbacks, Milestones(_QUARTERS, reached)],
+            seed=seed,
+            resume=work / CHECKPOINTS,
+            verbose=verbose,
+        )
         scores = {} if held is None else model.evaluate(held, verbose=0, return_dict=True)
     model.save_pretrained(folder)  # which holds the folder itself
     made = Pretrained(model, history, scores, reached.seen)
@@ -147,41 +145,16 @@ def pretrain(
     return made
 
 
-def is_begun(folder: str | os.PathLike) -> bool:
-    """Whether a folder has a pretraining that can go on.
-
-    >>> is_begun("no-such-folder")
-    False
-    """
-    return Path(folder, _WORK, "corpus", "corpus.json").exists()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Text:
-    """What the token ids of a corpus follow from."""
-
-    sources: Any
-    pretrained: Any
-    vocabulary: Any
-    vocab_size: int
-
-    def __post_init__(self):
-        if self.pretrained is not None and self.vocabulary is not None:
-            raise UserError(
-                "A published model has its own vocabulary: leave the other one out, or train a "
-                "new model."
-            )
-
-    def to_json(self) -> str:
-        """As JSON."""
-        values = dataclasses.asdict(self)
-        return json.dumps({name: _plain(value) for name, value in values.items()})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return list(map(_plain, value))
-    return value if value is None or isinstance(value, int) else str(value)
+def _changes(minutes: Any, steps: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a recipe, looked at before anything is read."""
+    if minutes is None and steps is None:
+        raise UserError("Pretraining has no end: give minutes or steps.")
+    changes = {"minutes": minutes, "max_steps": steps, **recipe}
+    try:
+        Recipe().change(**changes)
+    except (TypeError, ValueError) as error:
+        raise UserError(str(error)) from None
+    return changes
 
 
 def _listed(documents: Any) -> Any:
@@ -189,58 +162,6 @@ def _listed(documents: Any) -> Any:
     if isinstance(documents, str | os.PathLike):
         raise UserError("Expected documents, got one string: give Documents([path]) for a file.")
     return list(documents) if isinstance(documents, Iterator) else documents
-
-
-@contextmanager
-def _writing(folder: Path, resume: bool):
-    """Holds the folder, new or with what was interrupted."""
-    begun = is_begun(folder)
-    if resume and not begun:
-        raise UserError(f"{folder} has no interrupted pretraining: leave resume out.")
-    if not resume:
-        remedy = ", or resume the pretraining in it" * begun
-        refuse_used(folder, remedy, leftovers=[] if begun else [_WORK])
-    with only_writer(folder, "pretraining"):
-        yield
-
-
-def _corpus(
-    documents: Any,
-    text: _Text,
-    checkpoint: Checkpoint | None,
-    work: Path,
-    resume: bool,
-    verbose: bool,
-) -> tuple[TokenCorpus, Tokenizer]:
-    """The token ids of the documents, and the tokenizer that made them."""
-    about, words = work / "text.json", work / "tokenizer"
-    if resume:
-        if read_json(about) != json.loads(text.to_json()):
-            raise UserError(
-                f"{work.parent} holds a pretraining on other text, or with another vocabulary: "
-                "give the same, or another folder."
-            )
-        return TokenCorpus.open(work / "corpus"), Tokenizer.from_pretrained(words)
-    shutil.rmtree(work, ignore_errors=True)
-    tokenizer = _tokenizer(documents, text, checkpoint, verbose)
-    with writing(work):
-        words.mkdir(parents=True)
-        write_whole(about, text.to_json())
-    tokenizer.save_pretrained(words)
-    return TokenCorpus.write(documents, tokenizer, work / "corpus", verbose=verbose), tokenizer
-
-
-def _tokenizer(
-    documents: Any, text: _Text, checkpoint: Checkpoint | None, verbose: bool
-) -> Tokenizer:
-    if checkpoint is not None:
-        return checkpoint.read_tokenizer()
-    if text.vocabulary is not None:
-        return WordPieceTokenizer.from_pretrained(text.vocabulary)
-    if not verbose:
-        return WordPieceTokenizer.train(documents, text.vocab_size)
-    with step("Learning the vocabulary"):
-        return WordPieceTokenizer.train(documents, text.vocab_size)
 
 
 def _new_model(
@@ -316,7 +237,7 @@ def _write_record(
 ) -> None:
     """All that led to the model, and what it is worth."""
     record = {
-        "settings": {name: _plain(value) for name, value in settings.items()},
+        "settings": {name: plain(value) for name, value in settings.items()},
         "corpus": {"documents": len(corpus), "tokens": corpus.token_count},
         "versions": versions(),
         "hardware": describe_hardware(),
