@@ -12,6 +12,10 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "BertEncoder": "models",
+    "CausalDecoder": "models",
+    "CausalLanguageModel": "tasks",
+    "DecoderConfig": "models",
+    "Distillation": "tasks",
     "EncoderConfig": "models",
     "FeatureCache": "tasks",
     "HubEncoder": "hub",
@@ -22,11 +26,15 @@ _EXPORTS = {
     "PRESETS": "sources",
     "PretrainingModel": "tasks",
     "QuestionAnswerer": "tasks",
+    "RecurrentClassifier": "tasks",
+    "StaticClassifier": "tasks",
+    "StaticVectors": "models",
     "TextClassifier": "tasks",
     "TextEmbedder": "embedder",
     "TokenClassifier": "tasks",
     "TransformerClassifier": "tasks",
     "UserError": "errors",
+    "distil_static": "models",
     "load_dataset": "data",
     "resolve": "sources",
 }

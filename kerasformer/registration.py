@@ -8,7 +8,9 @@ import importlib
 import sys
 from typing import Any
 
-_REGISTERING = ("hub", "layers", "models.encoder", "models.static", "tasks", "training")
+_REGISTERING = (
+    *("hub", "layers", "models.decoder", "models.encoder", "models.static", "tasks", "training"),
+)
 
 
 def import_all() -> None:

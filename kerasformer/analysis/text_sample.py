@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasformer.corpus.embedded import EmbeddedCorpus
-from kerasformer.corpus.input import list_files, open_table
 from kerasformer.corpus.manifest import MANIFEST
 from kerasformer.corpus.neighbours import directions
 from kerasformer.data.cells import is_missing, join_texts, label_in
 from kerasformer.data.columns import Columns, choose_text, named, usual_label, usual_text
+from kerasformer.data.input_files import list_files, open_table
 from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.data.text_file import Dialect

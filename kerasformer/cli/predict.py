@@ -13,8 +13,8 @@ from pathlib import Path
 
 from kerasformer.cli.options import add_reading, output_file, take_reading
 from kerasformer.cli.text import show
-from kerasformer.corpus.input import list_files, open_table
 from kerasformer.data.columns import choose_text, named
+from kerasformer.data.input_files import list_files, open_table
 from kerasformer.data.tables import Table
 from kerasformer.data.text_file import Dialect, Place
 from kerasformer.errors import UserError

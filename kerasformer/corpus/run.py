@@ -9,12 +9,13 @@ from pathlib import Path
 from kerasformer.corpus import ray_engine
 from kerasformer.corpus.embedded import EmbeddedCorpus
 from kerasformer.corpus.embedding import ConfiguredEmbedder, EmbeddingConfig
-from kerasformer.corpus.input import CorpusInput, choose_columns, list_files
+from kerasformer.corpus.input import CorpusInput, choose_columns
 from kerasformer.corpus.manifest import MANIFEST, Job, Manifest, ShardRecord
 from kerasformer.corpus.shard_plan import ShardReader, plan_shards
 from kerasformer.corpus.shards import Shard, write_files
 from kerasformer.corpus.stdin_spool import SPOOLED, STDIN, find_spooled, spool_stdin
 from kerasformer.data.columns import say_joined
+from kerasformer.data.input_files import list_files
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError, require
 from kerasformer.files import only_writer, refuse_used

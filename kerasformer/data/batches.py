@@ -155,9 +155,18 @@ class Batches(keras.utils.PyDataset):
         """The length that some examples are padded to."""
         return int(padded_length(self.lengths[rows].max(), self.max_length))
 
+    @property
+    def count(self):
+        """How many examples a pass has."""
+        return len(self.lengths)
+
+    def lengths_of(self, rows):
+        """The number of tokens of some examples, int `[n]`."""
+        return self.lengths[rows]
+
     def full(self, rows):
         """How many rows a full batch of inference has that some examples are in."""
-        count = len(self.lengths)
+        count = self.count
         if self.batch_tokens and not self.in_order:
             return rows_within(self.batch_tokens, self.width(rows), count)
         return full_rows(self.batch_size, count)
@@ -178,7 +187,7 @@ class Batches(keras.utils.PyDataset):
         rows = self.batches[index]
         if not self.fills:
             return self.columns(rows)
-        order = filled(rows, min(self.batch_size, len(self.lengths)))
+        order = filled(rows, min(self.batch_size, self.count))
         x, y, *weights = self.columns(order)
         return x, y, row_weights(weights[0] if weights else None, len(rows), len(order))
 
@@ -219,7 +228,11 @@ class Batches(keras.utils.PyDataset):
         signature = tf.nest.map_structure(self.spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        dataset = dataset.prefetch(2)
+        # Its thread, which sleeps twice as long each time, up to a minute, is waited for at the end
+        # of a pass: half of the time of a short training.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = dataset.prefetch(2).with_options(options)
         dataset.batches = self
         return dataset
 

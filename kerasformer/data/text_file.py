@@ -106,7 +106,8 @@ class TextLines:
     r"""The lines of a text file, also compressed by gzip, with their ends as they are.
 
     A line ends with `\n`, `\r\n` or `\r`. A byte-order mark is not part of the first one. `here` is
-    the place of the line that was read last, `next` that of the line after it.
+    the place of the line that was read last, `next` that of the line after it. With `most`
+    characters, a longer line comes in parts of so many, and else is refused.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.txt")
@@ -118,8 +119,14 @@ class TextLines:
     ['b\n']
     """
 
-    def __init__(self, path: Path, start: Place = BEGINNING, encoding: str | None = None):
-        self._path, self._encoding = path, encoding
+    def __init__(
+        self,
+        path: Path,
+        start: Place = BEGINNING,
+        encoding: str | None = None,
+        most: int | None = None,
+    ):
+        self._path, self._encoding, self._most = path, encoding, most
         self.here = self.next = start
 
     def __iter__(self) -> Iterator[str]:
@@ -130,7 +137,7 @@ class TextLines:
             offset = offset or mark
             stream.seek(offset)
             try:
-                for line in _lines(stream, encoding):
+                for line in _lines(stream, encoding, self._most):
                     where = f"{self._path}, line {number}"
                     if "\0" in line:
                         raise UserError(
@@ -138,7 +145,7 @@ class TextLines:
                             "such as utf-16, or save it as UTF-8 text."
                         )
                     self.here = self.next
-                    number += 1
+                    number += self._most is None or line.endswith(("\r", "\n"))
                     is_bytes = encoding == "utf-8" and line.isascii()
                     offset += len(line if is_bytes else line.encode(encoding))
                     if offset - self.here.offset > LONGEST_ROW:
@@ -151,10 +158,10 @@ class TextLines:
                 raise _undecodable(self._path, encoding, error) from None
 
 
-def _lines(stream, encoding, **options) -> Iterator[str]:
-    """The lines of a stream; of one that is too long no more than shows it."""
+def _lines(stream, encoding, most=None, **options) -> Iterator[str]:
+    """The lines of a stream; of one that is too long, `most` characters or what shows it."""
     text = io.TextIOWrapper(stream, encoding, newline="", **options)
-    return iter(lambda: text.readline(LONGEST_ROW + 1), "")
+    return iter(lambda: text.readline(most or LONGEST_ROW + 1), "")
 
 
 def most_unpacked(path: Path) -> int:

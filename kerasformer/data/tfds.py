@@ -57,6 +57,15 @@ class TfdsSource(Source):
             text_column = usual_text(strings) or others or None
         return text_column, label_column
 
+    def tables_to_learn_from(self) -> list[Table]:
+        """The splits without a label too, such as "unsupervised", but for those to evaluate on."""
+        tfds = require("tensorflow_datasets", extra="tfds")
+        splits = [
+            (name, split_name(name) or split_within(name)) for name in self.builder.info.splits
+        ]
+        names = [name for name, split in splits if split in (None, "train")]
+        return [_table(tfds, self.builder, name) for name in names]
+
     def classes(self, label_columns: Sequence[str]) -> tuple[str, ...] | None:
         """The names of a `ClassLabel`."""
         (first, *others), features = label_columns, self.builder.info.features

@@ -9,7 +9,7 @@ from keras import ops
 from kerasformer.layers.arguments import check_rank, check_rates, check_sizes
 from kerasformer.layers.kernels import is_plain, kernels
 from kerasformer.layers.quantization import HoldsQuantized
-from kerasformer.layers.typing import Initializer, Shape, Tensor
+from kerasformer.layers.typing import Cache, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -41,10 +41,14 @@ class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
         return_attention_scores: Whether to return the probabilities too.
         use_causal_mask: Whether a position attends only to itself and those before it.
         training: Whether dropout is on.
+        cache: Keys and values of `columns` positions, each `[batch, heads, columns, key_dim]`, and
+            the column of the input, an int32. Those of the input take their places there, and it
+            attends to all columns. Either the input is one token, or its column is 0.
 
     Returns:
         `[batch, seq, hidden]`; with `return_attention_scores`, also the probabilities
-        `[batch, heads, seq, seq]`, before dropout.
+        `[batch, heads, seq, seq]`, before dropout; with `cache` (where `seq` of the mask and of the
+        probabilities' last axis is `columns`) also its keys and values, with those of the inputs.
 
     Raises:
         ValueError: A size that is not a positive integer, a dropout outside [0, 1), a further
@@ -120,17 +124,22 @@ class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
         use_causal_mask: bool = False,
         training: bool | None = None,
         mask: Tensor | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+        cache: Cache | None = None,
+    ) -> Any:
         """See the class; `mask` is Keras' implicit mask."""
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
-        if attention_mask is None and mask is not None:
+        if attention_mask is None and mask is not None and cache is None:
             attention_mask = ops.expand_dims(mask, axis=1)
-        if attention_mask is not None:
-            _check_positions(attention_mask.shape[-1], inputs.shape[1])
         query, key, value = self._project(inputs)
+        start: Any = 0
+        if cache is not None:
+            *states, start = cache
+            key, value = (_put(*each, start) for each in zip((key, value), states, strict=True))
+        if attention_mask is not None:
+            _check_positions(attention_mask.shape[-1], key.shape[2])
         query = ops.multiply(query, ops.cast(1.0 / math.sqrt(self.key_dim), query.dtype))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        allowed = self._allowed(attention_mask, use_causal_mask, ops.shape(inputs)[1])
+        allowed = self._allowed(attention_mask, use_causal_mask, start, scores)
         probabilities = kernels().attention_probabilities(scores, allowed)
         probabilities = ops.cast(probabilities, self.compute_dtype)
         # Keras' attention makes its dropout itself, and has no public name for it.
@@ -138,31 +147,43 @@ class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
         is_on = training and dropout.rate > 0
         dropped = kernels().dropout(dropout, probabilities) if is_on else probabilities
         output = self._merge(ops.matmul(dropped, value), inputs)
-        return (output, probabilities) if return_attention_scores else output
+        more = [*([probabilities] if return_attention_scores else [])]
+        more += [] if cache is None else [(key, value)]
+        return (output, *more) if more else output
 
     @staticmethod
-    def _allowed(attention_mask, use_causal_mask, length):
-        """Which positions each attends to, boolean, broadcast to `[batch, heads, seq, seq]`."""
+    def _allowed(attention_mask, use_causal_mask, start, scores):
+        """Which positions each attends to, boolean, broadcast to `[batch, heads, seq, seq]`.
+
+        `start` is the position of the first query.
+        """
         allowed = None
         if attention_mask is not None:
             allowed = ops.cast(ops.expand_dims(attention_mask, axis=-3), "bool")
         if use_causal_mask:
-            position = ops.arange(length)
-            past = ops.expand_dims(position, 0) <= ops.expand_dims(position, 1)
+            length, columns = ops.shape(scores)[2:]
+            past = ops.arange(columns)[None] <= start + ops.arange(length)[:, None]
             allowed = past if allowed is None else ops.logical_and(past, allowed)
         return allowed
 
     def _project(self, inputs):
-        """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product."""
+        """Query, key and value, each `[batch, heads, seq, key_dim]`, from one matrix product.
+
+        Of one token, as in generation, from three: joining the matrices would take longer.
+        """
         batch, length, hidden = ops.shape(inputs)
         denses = (self.query_dense, self.key_dense, self.value_dense)
         if not all(map(_can_be_fused, denses)):
             unmasked = ops.reshape(inputs, ops.shape(inputs))  # Keras' dense layers take no mask
             return [ops.transpose(dense(unmasked), (0, 2, 1, 3)) for dense in denses]
         width = self.num_heads * self.key_dim
-        kernel = ops.concatenate([ops.reshape(d.kernel, (hidden, width)) for d in denses], axis=1)
-        bias = ops.concatenate([ops.reshape(d.bias, (width,)) for d in denses], axis=0)
-        fused = ops.matmul(ops.reshape(inputs, (-1, hidden)), kernel) + bias
+        kernels = [ops.reshape(dense.kernel, (hidden, width)) for dense in denses]
+        biases = [ops.reshape(dense.bias, (width,)) for dense in denses]
+        flat = ops.reshape(inputs, (-1, hidden))
+        if inputs.shape[1] == 1:
+            each = [ops.matmul(flat, k) + bias for k, bias in zip(kernels, biases, strict=True)]
+            return [ops.reshape(x, (batch, self.num_heads, 1, self.key_dim)) for x in each]
+        fused = ops.matmul(flat, ops.concatenate(kernels, axis=1)) + ops.concatenate(biases, axis=0)
         fused = ops.reshape(fused, (batch, length, 3, self.num_heads, self.key_dim))
         return ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)), 3, axis=0)
 
@@ -202,6 +223,18 @@ class SelfAttention(HoldsQuantized, keras.layers.MultiHeadAttention):
 def _can_be_fused(dense):
     """Whether a projection's call is the product with its kernel, plus its bias."""
     return type(dense) is keras.layers.EinsumDense and is_plain(dense)
+
+
+def _put(new, old, start):
+    """Keys or values `[batch, heads, columns, key_dim]`, new ones in their places.
+
+    Either one of them, or the first ones. Not by `ops.slice_update`, for which TensorFlow has no
+    kernel on processors and compiles one.
+    """
+    new = ops.cast(new, old.dtype)
+    if new.shape[2] == 1:
+        return ops.where(ops.arange(ops.shape(old)[2])[:, None] == start, new, old)
+    return ops.concatenate([new, old[:, :, ops.shape(new)[2] :]], axis=2)
 
 
 def _check_positions(masked, length):

@@ -109,6 +109,7 @@ class TokenAndPositionEmbedding(_Embedding):
     Call arguments:
         inputs: Integer ids `[batch, seq]`, with `seq <= max_length`.
         training: Whether dropout is on.
+        positions: Integer positions of the ids, `[batch, seq]`; by default 0, 1, 2...
 
     Returns:
         `[batch, seq, hidden_size]`.
@@ -148,11 +149,17 @@ class TokenAndPositionEmbedding(_Embedding):
         self.position_embedding.build(input_shape)
         self._restore_quantized()
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+    def call(
+        self, inputs: Tensor, training: bool | None = None, positions: Tensor | None = None
+    ) -> Tensor:
         """See the class."""
         check_rank("inputs", inputs, "[batch, seq]")
         self.check_inputs(inputs)
-        x = self.word_embeddings(inputs) + self._positions(inputs)
+        if positions is None:
+            places = self._positions(inputs)
+        else:
+            places = self.position_embedding(positions)
+        x = self.word_embeddings(inputs) + places
         return self.dropout_layer(x, training=training)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:

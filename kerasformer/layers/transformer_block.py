@@ -17,7 +17,7 @@ from kerasformer.layers.arguments import (
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.kernels import Dropout
 from kerasformer.layers.remat import rematerialized
-from kerasformer.layers.typing import Initializer, Shape, Tensor
+from kerasformer.layers.typing import Cache, Initializer, Shape, Tensor
 from kerasformer.private_api import set_mask
 
 
@@ -55,9 +55,11 @@ class TransformerBlock(BaseLayer):
             axis) each position attends to, beside `padding_mask` and `causal`.
         return_attention_scores: Whether to return the attention probabilities too.
         training: Whether dropout is on.
+        cache: As of `SelfAttention`; `padding_mask` is then of its columns.
 
     Returns:
-        `[batch, seq, hidden_size]`; where asked for, the scores too, `[batch, heads, seq, seq]`.
+        `[batch, seq, hidden_size]`; where asked for, the scores too, `[batch, heads, seq, seq]`;
+        with `cache` not the scores, but its keys and values.
 
     Raises:
         ValueError: A size that is not a positive integer, a rate outside [0, 1), a `hidden_size`
@@ -155,7 +157,8 @@ class TransformerBlock(BaseLayer):
         training: bool | None = None,
         mask: Tensor | None = None,
         inputs_mask: Tensor | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+        cache: Cache | None = None,
+    ) -> Any:
         """See the class; `mask` is Keras' implicit mask, `inputs_mask` beside an attention mask."""
         check_rank("padding_mask", padding_mask, "[batch, seq]")
         check_rank("attention_mask", attention_mask, "[batch, seq, seq]", "[seq, seq]")
@@ -163,10 +166,11 @@ class TransformerBlock(BaseLayer):
             # Keras' name for the implicit mask where a call has more than one tensor.
             padding_mask = inputs_mask if mask is None else mask
         allowed = _combine(padding_mask, attention_mask)
+        if cache is not None:
+            return self._compute(inputs, allowed, False, training, cache)
 
         def compute(inputs):
-            x, scores = self._compute(inputs, allowed, training)
-            return [x, scores] if return_attention_scores else [x]
+            return self._compute(inputs, allowed, return_attention_scores, training)
 
         if self.remat and training:
             x, *scores = rematerialized(self, compute, inputs)
@@ -176,15 +180,18 @@ class TransformerBlock(BaseLayer):
             set_mask(x, ops.cast(padding_mask, "bool"))
         return (x, *scores) if return_attention_scores else x
 
-    def _compute(self, inputs, allowed, training):
+    def _compute(self, inputs, allowed, scores, training, cache=None):
+        """The block's output, and the scores where asked for, and the new states of a cache."""
         x = self.self_attention_layer_norm(inputs) if self.norm_first else inputs
-        x, scores = self.self_attention(
+        attended = self.self_attention(
             x,
             attention_mask=allowed,
-            return_attention_scores=True,
+            return_attention_scores=scores,
             use_causal_mask=self.causal,
             training=training,
+            cache=cache,
         )
+        x, *more = attended if isinstance(attended, tuple) else [attended]
         x = inputs + self.dropout_layer(x, training=training)
         if not self.norm_first:
             x = self.self_attention_layer_norm(x)
@@ -193,7 +200,7 @@ class TransformerBlock(BaseLayer):
         x = self._add_feed_forward(x, normal, training)
         if not self.norm_first:
             x = self.output_layer_norm(x)
-        return x, scores
+        return x, *more
 
     def _add_feed_forward(self, residual, x, training):
         # On [batch * seq, hidden] each layer is one plain matrix product, the sum a part of it.

@@ -1,11 +1,27 @@
-"""Architectures, with nothing trained: BERT's encoder and its configuration."""
+"""Architectures, with nothing trained: BERT's encoder, GPT's decoder, static vectors."""
 
 import importlib
 
 # Imported when first used: a checkpoint is described by an `EncoderConfig`, without Keras.
-_LAZY = {"BertEncoder": "encoder", "EncoderConfig": "config"}
+_LAZY = {
+    "BertEncoder": "encoder",
+    "CausalDecoder": "decoder",
+    "DecoderConfig": "config",
+    "EncoderConfig": "config",
+    "StaticVectors": "static_vectors",
+    "distil_static": "distilled_vectors",
+    "shallower": "depth",
+}
 
-__all__ = ["BertEncoder", "EncoderConfig"]
+__all__ = [
+    "BertEncoder",
+    "CausalDecoder",
+    "DecoderConfig",
+    "EncoderConfig",
+    "StaticVectors",
+    "distil_static",
+    "shallower",
+]
 
 
 def __getattr__(name):

@@ -1,12 +1,14 @@
-"""The sizes and constants of a BERT encoder."""
+"""The sizes and constants of a BERT encoder, and of a GPT decoder."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 _SIZES = (
     *("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"),
     *("max_length", "type_vocab_size", "embedding_size"),
 )
+_DECODER_SIZES = _SIZES[:6]  # it has neither segments nor embeddings of another width
 # The layers' own checks need Keras, which takes seconds to import; reading a checkpoint's
 # configuration does not. Those of these names that checkpoints have are known without it.
 ACTIVATIONS = (
@@ -95,33 +97,9 @@ class EncoderConfig:
         """Checks every value."""
         if self.embedding_size is None:
             object.__setattr__(self, "embedding_size", self.hidden_size)  # frozen
-        for name in _SIZES:
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
-                raise ValueError(f"{name}={size!r} is not a positive integer.")
-        if self.hidden_size % self.num_heads:
-            raise ValueError(
-                f"hidden_size={self.hidden_size} is not a multiple of num_heads={self.num_heads}: "
-                "every head has hidden_size / num_heads dimensions."
-            )
-        for name in ("dropout", "attention_dropout"):
-            self._check_number(name, "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
-        self._check_number("layer_norm_epsilon", "above 0", lambda x: x > 0)
-        self._check_number("initializer_range", "of 0 or above", lambda x: x >= 0)
-        if self.pad_token_id not in range(self.vocab_size):
-            raise ValueError(
-                f"pad_token_id={self.pad_token_id!r} is not one of the vocab_size="
-                f"{self.vocab_size} token ids."
-            )
+        check_config(self, _SIZES)
         for activation in {self.activation, self.pooler_activation} - {*ACTIVATIONS}:
-            from kerasformer.layers.activations import get_activation
-
-            get_activation(activation)
-
-    def _check_number(self, name, bounds, is_within):
-        number = getattr(self, name)
-        if isinstance(number, bool) or not isinstance(number, int | float) or not is_within(number):
-            raise ValueError(f"{name}={number!r} is not a number {bounds}.")
+            _check_activation(activation)
 
     @classmethod
     def bert(cls, size: str = "base", **changes: Any) -> "EncoderConfig":
@@ -155,3 +133,120 @@ _PUBLISHED = {
     "base": (12, 768, 12),
     "large": (24, 1024, 16),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderConfig:
+    """What defines a decoder-only transformer; the defaults are those of GPT-2's smallest.
+
+    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3. The
+    OpenAI transformer, Radford et al., "Improving Language Understanding by Generative
+    Pre-Training", 2018, section 4.1, has `vocab_size=40478`, `max_length=512` and
+    `norm_first=False`.
+
+    Attributes:
+        vocab_size, hidden_size, num_layers, num_heads, intermediate_size: As of `EncoderConfig`.
+        max_length: Number of positions, the longest input in tokens.
+        activation: Feed-forward activation.
+        dropout: Dropout of each block's two outputs.
+        embedding_dropout: Dropout of the embeddings, `dropout` where None.
+        attention_dropout: Dropout of the attention probabilities.
+        layer_norm_epsilon: Added to the variance in LayerNorm.
+        initializer_range: Standard deviation of the normal distribution that weights start from; 0
+            for zeros, where they are to be overwritten.
+        norm_first: Whether LayerNorm comes before each part of a block, and once more after the
+            last one (pre-LN), or after the residuals alone (post-LN).
+        pad_token_id: The id that is padding where no mask is given; None where all are tokens.
+        eos_token_id: The id of the token that ends a text, None where there is none.
+
+    Raises:
+        ValueError: As of `EncoderConfig`.
+
+    Example:
+
+    >>> DecoderConfig(num_layers=24, hidden_size=1024, num_heads=16).intermediate_size
+    4096
+    """
+
+    vocab_size: int = 50257
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int | None = None
+    max_length: int = 1024
+    activation: str = "gelu_new"
+    dropout: float = 0.1
+    embedding_dropout: float | None = None
+    attention_dropout: float = 0.1
+    layer_norm_epsilon: float = 1e-5
+    initializer_range: float = 0.02
+    norm_first: bool = True
+    pad_token_id: int | None = None
+    eos_token_id: int | None = None
+
+    def __post_init__(self):
+        """Checks every value."""
+        if self.intermediate_size is None:
+            object.__setattr__(self, "intermediate_size", 4 * self.hidden_size)  # frozen
+        if self.embedding_dropout is None:
+            object.__setattr__(self, "embedding_dropout", self.dropout)
+        check_config(self, _DECODER_SIZES, ("dropout", "attention_dropout", "embedding_dropout"))
+        if self.activation not in ACTIVATIONS:
+            _check_activation(self.activation)
+
+    @property
+    def embedding_size(self) -> int:
+        """The width of the embeddings, `hidden_size`."""
+        return self.hidden_size
+
+    @property
+    def pooler(self) -> bool:
+        """Whether there is a dense layer over the first token: never."""
+        return False
+
+
+AnyConfig = EncoderConfig | DecoderConfig
+
+
+def check_config(
+    config: Any, sizes: Iterable[str], rates: Iterable[str] = ("dropout", "attention_dropout")
+) -> None:
+    """Raises a ValueError for the first value of a configuration that it cannot have.
+
+    Args:
+        config: The configuration.
+        sizes: The names of its sizes.
+        rates: The names of its dropout rates.
+    """
+    for name in sizes:
+        size = getattr(config, name)
+        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
+            raise ValueError(f"{name}={size!r} is not a positive integer.")
+    if config.hidden_size % config.num_heads:
+        raise ValueError(
+            f"hidden_size={config.hidden_size} is not a multiple of num_heads={config.num_heads}: "
+            "every head has hidden_size / num_heads dimensions."
+        )
+    for name in rates:
+        _check_number(config, name, "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+    _check_number(config, "layer_norm_epsilon", "above 0", lambda x: x > 0)
+    _check_number(config, "initializer_range", "of 0 or above", lambda x: x >= 0)
+    for name in ("pad_token_id", "eos_token_id"):
+        token_id = getattr(config, name, None)
+        is_missing = token_id is None and isinstance(config, DecoderConfig)
+        if hasattr(config, name) and not is_missing and token_id not in range(config.vocab_size):
+            raise ValueError(
+                f"{name}={token_id!r} is not one of the vocab_size={config.vocab_size} token ids."
+            )
+
+
+def _check_number(config, name, bounds, is_within):
+    number = getattr(config, name)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not is_within(number):
+        raise ValueError(f"{name}={number!r} is not a number {bounds}.")
+
+
+def _check_activation(name):
+    from kerasformer.layers.activations import get_activation
+
+    get_activation(name)

@@ -123,21 +123,56 @@ def loss_across_replicas(
         return compute(sample_weight)
     if replica is None:  # in the scope, but of all rows
         return count * compute(sample_weight)
-    rows = part = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], "float32")
-    if not of_rows and sample_weight is not None:
-        part = tf.reduce_sum(tf.cast(sample_weight, "float32"))
-    all_rows, whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, [rows, part])
-    share = tf.math.divide_no_nan(count * part, whole)
+    rows = tf.cast(tf.shape(keras.tree.flatten(outputs)[0])[0], "float32")
+    weights = [] if of_rows else keras.tree.flatten(sample_weight)
+    parts = [tf.reduce_sum(tf.cast(one, "float32")) for one in weights if one is not None] or [rows]
+    all_rows, *wholes = replica.all_reduce(tf.distribute.ReduceOp.SUM, [rows, *parts])
+    shares = [
+        tf.math.divide_no_nan(count * part, whole)
+        for part, whole in zip(parts, wholes, strict=True)
+    ]
+    per_row = tf.math.divide_no_nan(all_rows, count * rows)
     if of_rows:  # so that the losses of several outputs are told right too
-        weights = tf.ones(1) if sample_weight is None else sample_weight
-        weights = keras.tree.map_structure(lambda one: share * tf.cast(one, "float32"), weights)
-        loss = compute(weights)
+        given = tf.ones(1) if sample_weight is None else sample_weight
+        loss = compute(keras.tree.map_structure(lambda w: shares[0] * tf.cast(w, "float32"), given))
+    elif len(shares) > 1:
+        loss = _of_each_output(model, compute, sample_weight, shares, per_row)
     else:
-        loss = share * compute(sample_weight)
+        loss = shares[0] * compute(sample_weight)
     loss = tf.reduce_sum(loss)  # without a graph Keras' loss of no rows is no scalar
     # In the mean over an epoch Keras weighs it by the replica's rows.
-    shown = loss * tf.math.divide_no_nan(all_rows, count * rows)
+    shown = loss * per_row
     return loss + tf.stop_gradient(shown - loss)
+
+
+def _of_each_output(
+    model: keras.Model,
+    compute: Callable[[Any], Any],
+    sample_weight: Any,
+    shares: list[Any],
+    per_row: Any,
+) -> Any:
+    """The sum of the losses of several outputs, each times a share of its own.
+
+    Keras gives the sum alone: it is asked once for each output, while the others weigh nothing.
+
+    Args:
+        model, compute, sample_weight: As of `loss_across_replicas`.
+        shares: Of the outputs.
+        per_row: What shares are multiplied by in Keras' mean of an output's losses over an epoch.
+    """
+    weights = keras.tree.flatten(sample_weight)
+    means = [one for one in model.metrics if type(one) is keras.metrics.Mean and one.name != "loss"]
+    loss, counts = 0.0, [one.count + 0.0 for one in means]
+    for number, share in enumerate(shares):
+        alone = [w if k == number else keras.ops.zeros_like(w) for k, w in enumerate(weights)]
+        totals = [one.total + 0.0 for one in means]
+        loss += share * compute(keras.tree.pack_sequence_as(sample_weight, alone))
+        for mean, total in zip(means, totals, strict=True):  # the others' are as they were
+            mean.total.assign(total + share * per_row * (mean.total - total))
+    for mean, count in zip(means, counts, strict=True):  # which was raised as often
+        mean.count.assign(count + (mean.count - count) / len(shares))
+    return loss
 
 
 _OF_ROWS, _OF_WEIGHTS = {"sum_over_batch_size", "mean"}, {"mean_with_sample_weight"}

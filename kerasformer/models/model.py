@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasformer.errors import UserError
+from kerasformer.layers.embedding import check_ids
 from kerasformer.layers.kernels import use_kernels
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
@@ -104,5 +105,9 @@ class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
         inputs = x if isinstance(x, dict) else {"input_word_ids": x}
         ids = {name: inputs[name] for name in (INPUTS[0], INPUTS[2]) if name in inputs}
         embedding = getattr(getattr(self, "encoder", self), "embedding", None)
-        if embedding is not None and ids and all(hasattr(each, "shape") for each in ids.values()):
+        if embedding is None or not ids or not all(hasattr(one, "shape") for one in ids.values()):
+            return
+        if isinstance(embedding, keras.layers.Embedding):  # of words, whatever their number
+            check_ids(INPUTS[0], ids[INPUTS[0]], embedding.input_dim)
+        else:
             embedding.check_inputs(**ids)

@@ -88,5 +88,5 @@ class TrainingKernels(Kernels):
         seed = tf.cast(layer.seed_generator.next(), tf.int32)
         bits = tf.random.stateless_uniform([(size + 1) // 2], seed, None, None, tf.int32)
         drawn = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:size], shape)
-        scale = tf.constant(2**16 / (2**16 - dropped), inputs.dtype)
-        return inputs * tf.where(drawn >= dropped - 2**15, scale, tf.zeros([], inputs.dtype))
+        scale = tf.constant(min(2**16 / (2**16 - dropped), inputs.dtype.max), inputs.dtype)
+        return inputs * (tf.cast(drawn >= dropped - 2**15, inputs.dtype) * scale)

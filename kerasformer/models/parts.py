@@ -1,11 +1,11 @@
-"""The layers that an encoder consists of."""
+"""The layers that an encoder or a decoder consists of."""
 
 from typing import Any
 
 import keras
 
 from kerasformer.layers import BertEmbedding, TransformerBlock, get_activation
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import AnyConfig, EncoderConfig
 
 
 class EncoderParts:
@@ -23,8 +23,7 @@ class EncoderParts:
     """
 
     def __init__(self, config: EncoderConfig, dtype: Any):
-        stddev = config.initializer_range
-        initializer = keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
+        initializer = initializer_of(config)
 
         def dense(name, activation="linear"):
             return keras.layers.Dense(
@@ -49,27 +48,39 @@ class EncoderParts:
         self.embedding_projection: Any = None
         if config.embedding_size != config.hidden_size:
             self.embedding_projection = dense("embedding_projection")
-        self.blocks = [
-            TransformerBlock(
-                config.hidden_size,
-                config.num_heads,
-                config.intermediate_size,
-                dropout=config.dropout,
-                attention_dropout=config.attention_dropout,
-                activation=config.activation,
-                layer_norm_epsilon=config.layer_norm_epsilon,
-                kernel_initializer=initializer,
-                dtype=dtype,
-                name=f"layer_{i}",
-            )
-            for i in range(config.num_layers)
-        ]
+        self.blocks = new_blocks(config, dtype)
         self.pooler: Any = None
         if config.pooler:
             self.pooler = dense("pooler_transform", config.pooler_activation)
 
 
-def output_specs(config: EncoderConfig, shape: Any, dtype: str) -> dict[str, Any]:
+def initializer_of(config: AnyConfig) -> Any:
+    """What the weights of a model start from."""
+    stddev = config.initializer_range
+    return keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
+
+
+def new_blocks(config: AnyConfig, dtype: Any, **kind: Any) -> list[TransformerBlock]:
+    """The blocks of a model; `kind` is `norm_first` and `causal` of theirs."""
+    return [
+        TransformerBlock(
+            config.hidden_size,
+            config.num_heads,
+            config.intermediate_size or 0,
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+            activation=config.activation,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            kernel_initializer=initializer_of(config),
+            dtype=dtype,
+            name=f"layer_{i}",
+            **kind,
+        )
+        for i in range(config.num_layers)
+    ]
+
+
+def output_specs(config: AnyConfig, shape: Any, dtype: str) -> dict[str, Any]:
     """The shapes and dtypes of all outputs of an encoder for ids of a shape `[batch, seq]`."""
     batch, length = shape
 

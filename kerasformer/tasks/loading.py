@@ -9,13 +9,14 @@ from kerasformer.sources import resolve
 from kerasformer.tasks.answering.question_answerer import QuestionAnswerer
 from kerasformer.tasks.choosing.multiple_choice import MultipleChoice
 from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
 from kerasformer.tasks.tagging.token_classifier import TokenClassifier
 from kerasformer.tasks.task import Task
 from kerasformer.tasks.texts.text_classifier import TextClassifier
-from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
+from kerasformer.tasks.texts.word_classifier import WordClassifier
 
 # The task of the heads that a model has; the first whose heads it all has is taken.
 _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {
@@ -26,6 +27,7 @@ _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {
     ("token_classifier",): TokenClassifier,
     ("span",): QuestionAnswerer,
     ("multiple_choice",): MultipleChoice,
+    ("causal_lm",): CausalLanguageModel,  # which every decoder is, whatever else it is
 }
 
 
@@ -53,8 +55,9 @@ def load(source: Any, **kwargs: Any) -> Task:
         **kwargs: Arguments of the task's `from_pretrained`, such as `dtype`.
 
     Returns:
-        A `TransformerClassifier`, `TextClassifier`, `TokenClassifier`, `QuestionAnswerer`,
-        `MultipleChoice`, `MaskedLanguageModel`, `NextSentencePredictor` or `PretrainingModel`.
+        A `TransformerClassifier`, `RecurrentClassifier`, `StaticClassifier`, `TextClassifier`,
+        `TokenClassifier`, `QuestionAnswerer`, `MultipleChoice`, `MaskedLanguageModel`,
+        `NextSentencePredictor` or `PretrainingModel`.
 
     Raises:
         UserError: There is no such source, or it has no head.
@@ -65,8 +68,8 @@ def load(source: Any, **kwargs: Any) -> Task:
     <MaskedLanguageModel name=masked_language_model, built=True>
     """
     folder = resolve(source)
-    if TransformerClassifier.is_here(folder):
-        return TransformerClassifier.from_pretrained(folder, **kwargs)
+    if WordClassifier.is_here(folder):
+        return WordClassifier.from_pretrained(folder, **kwargs)
     checkpoint = open_checkpoint(folder)
     task, _ = task_of(checkpoint.heads)
     if task is None:

@@ -23,11 +23,11 @@ from kerasformer.tasks.fitting.loop import (
     fit_batches,
     fit_from,
     rewind,
-    sets_rate,
 )
 from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.budget import sets_rate, with_budget
 from kerasformer.training.callbacks import BestEpoch, LastGroup
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
@@ -161,7 +161,7 @@ class Task(Filling, ServingExport):
         Where there is a run, its checkpoints are written, and training goes on from the last one.
         """
         self._check_trainable()
-        callbacks = as_callbacks(callbacks)
+        callbacks, recipe = as_callbacks(callbacks), recipe.planned(len(data), initial_epoch)
         seed_dropout(self, seed)
         if not self._compiled_by_hand:
             callbacks = self._follow(recipe, len(data), validation, callbacks)
@@ -220,7 +220,8 @@ class Task(Filling, ServingExport):
         set_remat(self, recipe.remat)
         # The metric of the best epoch may be one that another callback gives.
         last = [BestEpoch(recipe)] if recipe.monitor else []
-        return [*([LastGroup(batches)] if recipe.accumulate > 1 else []), *callbacks, *last]
+        first = [LastGroup(batches)] if recipe.accumulate > 1 else []
+        return with_budget(recipe, [*first, *callbacks, *last])
 
     def same_answers(self, data: Batches, which: str, least: int, batches: int) -> str:
         """Says that the answers to all examples are one and the same, of a task without classes.

@@ -10,6 +10,7 @@ from kerasformer.errors import UserError
 from kerasformer.text.texts import check_texts
 from kerasformer.text.tokenizer import Tokenizer
 from kerasformer.text.tokenizer_json import WORD_PATTERN
+from kerasformer.text.vocabulary import number_tokens
 
 
 class WordTokenizer(Tokenizer):
@@ -54,19 +55,7 @@ class WordTokenizer(Tokenizer):
             raise UserError(f"vocab_size is {vocab_size}, but must be at least 3.")
         texts = check_texts(texts)
         roles = cls._roles({}, "")
-        backend = Backend(models.WordLevel(unk_token=roles["unk_token"]))
-        backend.normalizer = normalizers.Sequence(
-            [
-                # First of all, control characters go, and every space becomes a plain one.
-                normalizers.BertNormalizer(
-                    handle_chinese_chars=False, strip_accents=False, lowercase=False
-                ),
-                normalizers.NFKC(),
-                normalizers.Lowercase(),
-                normalizers.Replace("’", "'"),
-            ]
-        )
-        backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), "removed", invert=True)
+        backend = _backend(models.WordLevel(unk_token=roles["unk_token"]), lowercase=True)
         trainer = trainers.WordLevelTrainer(
             vocab_size=vocab_size, special_tokens=list(roles.values()), show_progress=False
         )
@@ -74,3 +63,40 @@ class WordTokenizer(Tokenizer):
         if backend.get_vocab_size() == len(roles):
             raise UserError("The texts hold no word to learn: give texts with words.")
         return cls(backend, roles)
+
+    @classmethod
+    def from_vocabulary(cls, words: Iterable[str], lowercase: bool = True) -> Self:
+        """Makes the tokenizer of a list of words, such as those that there are vectors of.
+
+        Args:
+            words: The words, all different, in the order of their ids, which begin at 2.
+            lowercase: Whether to lower-case texts: `False` for words with capitals.
+
+        Raises:
+            UserError: There is no word, or one is no str or there twice.
+
+        Example:
+
+        >>> WordTokenizer.from_vocabulary(["film", "a"]).tokenize(["A film, a film"]).ids
+        [[3, 2, 1, 3, 2]]
+        """
+        roles = cls._roles({}, "")
+        ids = number_tokens([*roles.values(), *words], "the vocabulary")
+        model = models.WordLevel(ids, unk_token=roles["unk_token"])
+        return cls(_backend(model, lowercase), roles)
+
+
+def _backend(model, lowercase):
+    backend = Backend(model)
+    lower = [normalizers.Lowercase()] if lowercase else []
+    backend.normalizer = normalizers.Sequence(
+        [
+            # First of all, control characters go, and every space becomes a plain one.
+            normalizers.BertNormalizer(
+                handle_chinese_chars=False, strip_accents=False, lowercase=False
+            ),
+            *(normalizers.NFKC(), *lower, normalizers.Replace("’", "'")),
+        ]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_PATTERN), "removed", invert=True)
+    return backend

@@ -12,6 +12,7 @@ from kerasformer.training.losses import cross_entropy, metrics_for, smoothed
 from kerasformer.training.optimizer import adamw
 from kerasformer.training.schedule import WarmupDecay, check_decay
 
+_MOST_EPOCHS = 10**6  # where time alone says when training ends
 # A change of one of these makes a new optimizer or loss.
 _STEP = ("clip_norm", "layer_decay", "accumulate", "label_smoothing")
 
@@ -40,11 +41,16 @@ class Recipe:
         monitor: A metric, such as `"val_accuracy"` or `"val_f1"`: the weights of the epoch in which
             it was best are kept. The lowest is best of a loss or an error, else the highest.
         patience: Training ends after so many epochs without a better one; None to train them all.
+        max_steps: Training ends after so many steps, and goes over the examples as often as that
+            takes, in place of `epochs`.
+        minutes: Training ends after so many minutes likewise, or after `max_steps`, if that is
+            sooner; the learning rate rises and falls with the time.
         remat: Whether blocks are computed again in the backward pass (gradient checkpointing,
             https://arxiv.org/abs/1604.06174): a third more work, and the memory of one block.
 
     Raises:
-        ValueError: A value that is out of range, or `patience` without `monitor`.
+        ValueError: A value that is out of range, `patience` without `monitor`, or `head_epochs`
+            with `max_steps` or `minutes`.
 
     Example:
 
@@ -66,11 +72,15 @@ class Recipe:
     monitor: str | None = None
     patience: int | None = None
     remat: bool = False
+    max_steps: int | None = None
+    minutes: float | None = None
 
     def __post_init__(self):
         counts = {"epochs": 0, "batch_size": 1, "accumulate": 1, "head_epochs": 0}
         if self.patience is not None:
             counts["patience"] = 0
+        if self.max_steps is not None:
+            counts["max_steps"] = 1
         for name, least in counts.items():
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or value < least:
@@ -85,7 +95,14 @@ class Recipe:
         self._check("warmup_ratio", "from 0 to 1", lambda x: 0 <= x <= 1)
         self._check("layer_decay", "above 0 and up to 1", lambda x: 0 < x <= 1)
         self._check("label_smoothing", "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+        if self.minutes is not None:
+            self._check("minutes", "above 0", lambda x: 0 < x < math.inf)
         check_decay(self.schedule)
+        if self.head_epochs and self.has_budget:
+            raise ValueError(
+                f"head_epochs={self.head_epochs} counts epochs: leave it at 0 with max_steps or "
+                "minutes."
+            )
         if self.patience is not None and self.monitor is None:
             raise ValueError(
                 f"patience={self.patience} waits for a better epoch: name the metric that says "
@@ -97,6 +114,11 @@ class Recipe:
         if not isinstance(value, numbers.Real) or not is_within(value):
             raise ValueError(f"{name}={value!r} is not a number {bounds}.")
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether `max_steps` or `minutes`, and not `epochs`, say when training ends."""
+        return self.max_steps is not None or self.minutes is not None
+
     def change(self, **changes) -> "Recipe":
         """A copy with the given attributes; None leaves one as it is."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
@@ -107,7 +129,21 @@ class Recipe:
         >>> Recipe(accumulate=4).steps(batches=10, epochs=2)
         6
         """
-        return -(-batches // self.accumulate) * epochs
+        steps = -(-batches // self.accumulate) * epochs
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
+    def planned(self, batches: int, initial_epoch: int = 0) -> "Recipe":
+        """The recipe with as many epochs, of so many batches, as its budget takes, if it has one.
+
+        >>> Recipe(max_steps=25).planned(batches=10).epochs
+        3
+        """
+        if not self.has_budget:
+            return self
+        most = _MOST_EPOCHS
+        if self.max_steps is not None:
+            most = -(-self.max_steps // -(-batches // self.accumulate))
+        return dataclasses.replace(self, epochs=initial_epoch + most)
 
     def goes_on(self, before: "Recipe") -> bool:
         """Whether an optimizer that the recipe of before made can go on by this one."""

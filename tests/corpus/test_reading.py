@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasformer.corpus import shard_plan
-from kerasformer.corpus.input import CorpusInput, InputFile, list_files
+from kerasformer.corpus.input import CorpusInput, InputFile
 from kerasformer.corpus.shard_plan import ShardReader, plan_shards
+from kerasformer.data.input_files import list_files
 from kerasformer.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasformer.data import load_dataset
+from kerasformer.data.raw import Documents
 from kerasformer.errors import UserError
 
 pytest.importorskip("importlib_resources")  # 4.9 needs it to prepare a set, and does not say so
@@ -99,6 +100,17 @@ def test_ag_news_subset(data_dir):
     assert dataset.provenance["tfds"] == "ag_news_subset/1.0.0"
     assert dataset.provenance["columns"] == {"text": ["title", "description"], "label": "label"}
     assert dataset.provenance["rules"] == ["Splits: train, test as the source gives them."]
+
+
+def test_raw_text_is_of_all_splits_but_those_to_evaluate_on(data_dir):
+    documents = Documents(["tfds:imdb_reviews"], data_dir=data_dir)
+    texts = [sentence for document in documents for sentence in document]
+    assert sorted({text.rpartition(" ")[0] for text in texts}) == [
+        *("train neg", "train pos", "train unsup")
+    ]
+    assert len(texts) == 9
+    titles = Documents(["tfds:ag_news_subset"], "title", data_dir=data_dir)
+    assert sorted(titles) == sorted([f"Title {i}"] for i in range(12))
 
 
 def test_the_features_of_the_text_can_be_named(data_dir):

@@ -379,6 +379,36 @@ def read_examples(task, suffix):
     return read
 
 
+def write_vectors(format):
+    """A writer of a file of word vectors."""
+
+    def write(folder):
+        folder.mkdir()
+        words = [f"né{i}" for i in range(12)]
+        vectors = np.linspace(-1, 1, 36, dtype="<f4").reshape(12, 3)
+        if format == "npy":
+            np.save(folder / "vectors.npy", vectors)
+            (folder / "words.txt").write_text("\n".join(words))
+            return
+        rows = zip(words, vectors, strict=True)
+        if format == "binary":
+            content = b"".join(w.encode() + b" " + v.tobytes() + b"\n" for w, v in rows)
+        else:
+            content = "".join(f"{w} {' '.join(map(str, v))}\n" for w, v in rows).encode()
+        header = b"" if format == "glove" else b"12 3\n"
+        (folder / "vectors.txt").write_bytes(header + content)
+
+    return write
+
+
+def read_vectors(folder):
+    from kerasformer.models import StaticVectors
+
+    is_array = (folder / "words.txt").exists()
+    name, words = ("vectors.npy", folder / "words.txt") if is_array else ("vectors.txt", None)
+    StaticVectors.load(folder / name, words)
+
+
 def write_lines(folder):
     folder.mkdir()
     (folder / "train.txt").write_text("\n".join(["fine", "né 体 🙂", "", "dull"] * 8))
@@ -388,6 +418,41 @@ def read_lines(folder):
     from kerasformer.corpus.input import CorpusInput
 
     sum(1 for _ in CorpusInput.of([folder / "train.txt"]).rows())
+
+
+def read_documents(folder):
+    from kerasformer.data.raw import Documents
+
+    sum(1 for _ in Documents([folder / "train.txt"]))
+
+
+def write_token_corpus(folder):
+    from kerasformer.data.raw import TokenCorpus
+    from kerasformer.text import WordPieceTokenizer
+
+    texts = ["It rains. né", "Rome is old."] * 6
+    TokenCorpus.write(texts, WordPieceTokenizer.train(texts), folder, verbose=False)
+
+
+def read_token_corpus(folder):
+    """Also where somebody has made the manifest fit to files that are damaged."""
+    from kerasformer.data.raw import TokenCorpus, corpus_files
+
+    try:
+        repr(TokenCorpus.open(folder))
+    finally:
+        hashed, corpus_files.sha256_of = corpus_files.sha256_of, lambda path: None
+        known, corpus_files.read_json = corpus_files.read_json, lambda path: _unhashed(known(path))
+        try:
+            corpus = TokenCorpus.open(folder)
+        finally:
+            corpus_files.sha256_of, corpus_files.read_json = hashed, known
+        corpus.divided(0.5)
+
+
+def _unhashed(manifest):
+    files = manifest.get("files")
+    return manifest | {"files": dict.fromkeys(files) if isinstance(files, dict) else files}
 
 
 def write_corpus(format):
@@ -552,6 +617,11 @@ SUBJECTS = {
     "jsonl": Subject(write_table(".jsonl"), read_table),
     "parquet": Subject(write_table(".parquet"), read_table),
     "lines": Subject(write_lines, read_lines),
+    "documents": Subject(write_lines, read_documents),
+    "glove": Subject(write_vectors("glove"), read_vectors),
+    "word2vec": Subject(write_vectors("binary"), read_vectors),
+    "word2vec-text": Subject(write_vectors("text"), read_vectors),
+    "npy-vectors": Subject(write_vectors("npy"), read_vectors),
     "pairs": of_examples("pairs", ".jsonl", "pairs"),
     "several": of_examples("several", ".jsonl", "classification"),
     "several-parquet": of_examples("several", ".parquet", "classification"),
@@ -565,6 +635,7 @@ SUBJECTS = {
     "squad": Subject(write_squad, read_examples("answering", ".json")),
     "questions": of_examples("questions", ".jsonl", "answering"),
     "questions-parquet": of_examples("questions", ".parquet", "answering"),
+    "token-corpus": Subject(write_token_corpus, read_token_corpus),
     "npy-corpus": Subject(write_corpus("npy"), read_corpus),
     "parquet-corpus": Subject(write_corpus("parquet"), read_corpus),
     "record": Subject(write_record, read_record),

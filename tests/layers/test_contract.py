@@ -77,6 +77,7 @@ CASES = {
     ),
     "pooling_mean": (layers.SequencePooling, {"pooling": "mean"}, VECTORS, 0),
     "pooling_max": (layers.SequencePooling, {"pooling": "max"}, VECTORS, 0),
+    "pooling_attention": (layers.AdditiveAttentionPooling, {"units": 3}, VECTORS, 3),
     "pooling_cls": (layers.SequencePooling, {"pooling": "cls"}, VECTORS, 0),
 }
 

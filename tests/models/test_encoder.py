@@ -1,6 +1,7 @@
 """BertEncoder: the contract of its inputs and outputs, on any backend."""
 
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from kerasformer.layers import SelfAttention
 from kerasformer.models.config import EncoderConfig
 from kerasformer.models.encoder import BertEncoder
 
@@ -427,3 +429,39 @@ def test_a_graph_of_unknown_rank_is_refused_in_a_sentence(encoder):
     run = tf.function(encoder, input_signature=[tf.TensorSpec(None, tf.int32)])
     with pytest.raises(ValueError, match=r"of shape \[batch, seq\], got a tensor of unknown rank"):
         run(WORD_IDS)
+
+
+def test_tf32_changes_vectors_little(monkeypatch):
+    """Of a GPU's products in TF32, which have 10 bits of a factor's mantissa, on any machine."""
+    keras.utils.set_random_seed(2)
+    encoder = BertEncoder(changed(num_layers=2, initializer_range=0.2))
+    exact = array(encoder(INPUTS)["sequence_output"])
+    matmul = ops.matmul
+
+    def rounded(x):  # Dekker's splitting
+        scaled = x * (2**13 + 1)
+        return scaled - (scaled - x)
+
+    def in_tf32(x1, x2):
+        return matmul(rounded(x1), rounded(x2))
+
+    for module in (ops, sys.modules["keras.src.ops"]):  # for our layers, and for Keras' own
+        monkeypatch.setattr(module, "matmul", in_tf32)
+    ours = array(encoder(INPUTS)["sequence_output"])
+    assert 1e-5 < np.abs(ours - exact).max() < 5e-3
+    norms = np.linalg.norm(ours, axis=-1) * np.linalg.norm(exact, axis=-1)
+    assert ((ours * exact).sum(axis=-1) / norms).min() > 0.99999
+
+
+def test_scores_are_computed_only_where_asked_for(encoder, monkeypatch):
+    asked = []
+    attend = SelfAttention.call
+
+    def call(self, *args, return_attention_scores=False, **kwargs):
+        asked.append(return_attention_scores)
+        return attend(self, *args, return_attention_scores=return_attention_scores, **kwargs)
+
+    monkeypatch.setattr(SelfAttention, "call", call)
+    encoder(INPUTS)
+    encoder(INPUTS, outputs=["attention_scores"])
+    assert asked == [False] * 3 + [True] * 3

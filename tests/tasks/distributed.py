@@ -19,6 +19,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import (
     MaskedLanguageModel,
+    PretrainingModel,
     QuestionAnswerer,
     TextClassifier,
     TokenClassifier,
@@ -45,6 +46,7 @@ EXAMPLES: dict[str, tuple] = {
     "tags": (SENTENCES, TAGS),
     "answers": (QUESTIONS, ANSWERS),
     "masked": (TEXTS,),
+    "both": ([f"{text}. {text} so. a {text}." for text in TEXTS],),
 }
 
 
@@ -58,8 +60,9 @@ def make(subject, dropout=0.0):
         return TokenClassifier(["O", "B"], encoder, **given, dropout=0.0)
     if subject == "answers":
         return QuestionAnswerer(encoder, **given)
-    if subject == "masked":
-        return MaskedLanguageModel(encoder, **given)
+    if subject in ("masked", "both"):
+        task = MaskedLanguageModel if subject == "masked" else PretrainingModel
+        return task(encoder, **given)
     frozen = {"freeze_encoder": subject == "frozen"}
     return TextClassifier(["bad", "good"], encoder, **given, dropout=0.0, **frozen)
 
@@ -118,7 +121,7 @@ def numbers(model, subject, **options):
         found["outputs"] = flat(
             [outputs[name] - outputs[name].max(axis=1)[:, None] for name in SPAN]
         )
-    elif subject != "masked":
+    elif subject not in ("masked", "both"):
         found["outputs"] = flat(model.predict(examples[0][:4], batch_size=4))
         found["outputs of one batch"] = flat(model.predict_on_batch(examples[0][:4]))
     weights = [  # but those that have no gradient, of which AdamW follows the rounding

@@ -24,6 +24,7 @@ from kerasformer.tasks import (
     MaskedLanguageModel,
     MultipleChoice,
     NextSentencePredictor,
+    PretrainingModel,
     QuestionAnswerer,
     TextClassifier,
     TokenClassifier,
@@ -39,6 +40,7 @@ SENTENCES = [text.split() for text in TEXTS]
 TAGS = [["B" if word in ("film", "acting") else "O" for word in words] for words in SENTENCES]
 QUESTIONS = [("fine film", text) for text in TEXTS]
 ANSWERS = [(text.split()[-1], text.rindex(text.split()[-1])) for text in TEXTS]
+DOCUMENTS = [f"{text}. {text} so. a {text}." for text in TEXTS]
 CHOICES = [(text, ["film", "dull"]) for text in TEXTS]
 FIT: dict[str, Any] = {"epochs": 3, "verbose": 0, "seed": 5}
 
@@ -96,6 +98,9 @@ SUBJECTS = {
     "answers": Subject(lambda: on_encoder(QuestionAnswerer), (QUESTIONS, ANSWERS)),
     "choices": Subject(lambda: on_encoder(MultipleChoice), (CHOICES, LABELS)),
     "masked": Subject(lambda: on_encoder(MaskedLanguageModel), (TEXTS,)),
+    "pretraining": Subject(
+        lambda: on_encoder(PretrainingModel), (DOCUMENTS,), {"recipe": Recipe(max_steps=14)}
+    ),
     "next": Subject(lambda: on_encoder(NextSentencePredictor), (QUESTIONS, LABELS)),
     "accumulated": Subject(scratch, PAIR, {"recipe": Recipe(accumulate=2)}),
     "stopped early": Subject(scratch, PAIR, {"epochs": 5}, stopping),
@@ -112,6 +117,7 @@ SUBJECTS = {
     "float16": Subject(
         lambda: on_encoder(TextClassifier, *CLASSES, dtype="mixed_float16"), PAIR, {"epochs": 2}
     ),
+    "some steps": Subject(scratch, PAIR, {"recipe": Recipe(max_steps=7, accumulate=2)}),
     "few steps": Subject(scratch, PAIR, {"steps_per_epoch": 3, "shuffle": False}),
 }
 

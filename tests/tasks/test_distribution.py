@@ -19,7 +19,9 @@ from kerasformer.models.distribution import strategy_scope
 SCRIPT = Path(__file__).with_name("distributed.py")
 ON_JAX = keras.backend.backend() == "jax"
 # Compiling those of other tasks takes minutes there; how rows are divided is the same for all.
-SUBJECTS = ("texts",) if ON_JAX else ("texts", "frozen", "pairs", "tags", "answers", "masked")
+SUBJECTS = (
+    ("texts",) if ON_JAX else ("texts", "frozen", "pairs", "tags", "answers", "masked", "both")
+)
 REDUCTIONS = ("sum_over_batch_size", "mean")
 
 # With graphs, and with the collectives that tf.distribute adds by where it is not told otherwise.
@@ -126,7 +128,7 @@ def assert_equal(found, expected):
     assert found.keys() == expected.keys()
     # How many rows a device has is another number; and without graphs Keras weighs the losses of
     # several outputs, in the mean over an epoch, by the rows of each device.
-    others = {"shares", "start_logits_loss", "end_logits_loss"}
+    others = {"shares", "start_logits_loss", "end_logits_loss", "next_sentence_loss"}
     for name in found.keys() - others:
         assert found[name] == pytest.approx(expected[name], rel=1e-5, abs=1e-5), name
 

@@ -13,6 +13,7 @@ from kerasformer.tasks import (
     MaskedLanguageModel,
     MultipleChoice,
     NextSentencePredictor,
+    PretrainingModel,
     QuestionAnswerer,
     TextClassifier,
     TokenClassifier,
@@ -47,6 +48,7 @@ EXAMPLES = {
         [(text.split()[-1], text.index(text.split()[-1])) for text in TEXTS],
     ),
     "masked words": (TEXTS,),
+    "both": ([f"{text}. {text}. so {text}." for text in TEXTS],),
     "next sentence": ([(text, "so dull") for text in TEXTS], LABELS),
     "choices": (list(zip(TEXTS, CHOICES, strict=True)), LABELS),
 }
@@ -65,7 +67,11 @@ def make(subject):
     if subject == "tags":
         return TokenClassifier(["O", "B"], **given)
     kinds = {"answers": QuestionAnswerer, "masked words": MaskedLanguageModel}
-    kinds |= {"next sentence": NextSentencePredictor, "choices": MultipleChoice}
+    kinds |= {
+        "both": PretrainingModel,
+        "next sentence": NextSentencePredictor,
+        "choices": MultipleChoice,
+    }
     if subject in kinds:
         return kinds[subject](**given)
     options = {
@@ -93,7 +99,7 @@ def compare(monkeypatch):
             keep = model.compute_metrics
 
             def noted(x, y, y_pred, sample_weight=None, keep=keep):
-                seen.append(isinstance(sample_weight, dict))
+                seen.append(isinstance(sample_weight, dict) and "is_example" in sample_weight)
                 return keep(x, y, y_pred, sample_weight)
 
             model.compute_metrics = noted
@@ -126,7 +132,8 @@ def by_hand(model, subject, weights=None, *, smoothing=0.0, accumulate=None, **o
 
 @pytest.mark.parametrize("subject", EXAMPLES)
 def test_loss_gradients_and_metrics_are_those_of_the_examples(subject, compare):
-    compare(subject, lambda model: by_hand(model, subject, WEIGHTS))
+    weights = None if subject == "both" else WEIGHTS  # documents all weigh alike
+    compare(subject, lambda model: by_hand(model, subject, weights))
 
 
 @pytest.mark.parametrize("subject", ["classes", "several labels"])

@@ -72,7 +72,7 @@ def shapes_of(data: Batches) -> Iterator[Any]:
     [2, 1]
     """
     sizes = {
-        (len(rows), int(data.lengths[rows].max())): number
+        (len(rows), int(data.lengths_of(rows).max())): number
         for number, rows in reversed(list(enumerate(data.batches)))
     }
     seen = set()

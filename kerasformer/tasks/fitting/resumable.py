@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from kerasformer import __version__
+from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.models.data_parallel import all_agree, is_first_process, wait_for_all
 from kerasformer.models.distribution import devices
@@ -155,6 +156,8 @@ def _add(value, found):
         found.update(b"l%d:" % len(value))
         for part in value:
             _add(part, found)
+    elif isinstance(value, TokenCorpus):
+        _add(value.fingerprint, found)
     elif value is None or isinstance(value, bool | int | float | bytes):
         _add(repr(value), found)
     else:

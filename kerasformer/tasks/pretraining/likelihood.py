@@ -1,6 +1,7 @@
 """How probable a masked language model takes the tokens of texts to be."""
 
-import keras
+from typing import Any
+
 import numpy as np
 
 from kerasformer.tasks.prediction import predict_each
@@ -8,21 +9,22 @@ from kerasformer.tasks.pretraining.masked_batches import EachTokenBatches
 
 
 def score_tokens(
-    model: keras.Model, data: EachTokenBatches, verbose: str | int = "auto"
+    model: Any, data: EachTokenBatches, verbose: str | int = "auto"
 ) -> list[np.ndarray]:
     """The log-probability of each token of each text, where it alone is hidden: float32 `[tokens]`.
 
     Salazar et al., https://arxiv.org/abs/1910.14659, section 2.1.
 
     Args:
-        model: A `MaskedLanguageModel`.
+        model: With a masked-LM head, as `MaskedLanguageModel`.
         data: The texts.
         verbose: As of `predict_rows`.
     """
     scores = np.zeros(len(data.targets), "float32")
 
-    def keep(rows, logits):
-        scores[rows] = log_probabilities(logits[:, 0], data.targets[rows])
+    def keep(rows, outputs):
+        logits = model.mlm_logits(outputs)[:, 0]
+        scores[rows] = log_probabilities(logits, data.targets[rows])
 
     predict_each(model, data, keep, verbose)
     return np.split(scores, np.cumsum(data.counts)[:-1]) if len(data.counts) else []

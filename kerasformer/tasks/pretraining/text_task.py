@@ -7,9 +7,10 @@ import numpy as np
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
+from kerasformer.models.transformer import Transformer
 from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.prediction import inference_sizes, predict_rows
 from kerasformer.tasks.settings import read_settings, settings_of
@@ -23,7 +24,7 @@ class TextTask(Trainable, EncoderTask):
     """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
 
     Args:
-        encoder: A `BertEncoder`.
+        encoder: A `BertEncoder`, or of what `ENCODERS` has.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, its `to_json()`, or None.
         max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
@@ -31,7 +32,7 @@ class TextTask(Trainable, EncoderTask):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Transformer,
         tokenizer: Any = None,
         max_length: int | None = None,
         **kwargs: Any,
@@ -60,6 +61,22 @@ class TextTask(Trainable, EncoderTask):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "max_length": self.max_length}
+
+
+class UnlabelledTask(TextTask):
+    """A task that learns from texts alone."""
+
+    def _read(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Examples:
+        if y is not None:
+            raise UserError(
+                f"A {type(self).__name__} takes texts without labels, from which alone it learns: "
+                "leave y out."
+            )
+        return super()._read(x, None, *args, **kwargs)
+
+    def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
+        is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
+        return super()._split(train, (list(data),) if is_texts else data, *options)
 
 
 class PooledTask(FrozenVectors, TextTask):

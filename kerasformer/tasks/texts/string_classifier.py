@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasformer.data import LabeledDataset, Split
@@ -10,6 +11,7 @@ from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
+from kerasformer.models import StaticVectors
 from kerasformer.models.problems import REGRESSION, SINGLE_LABEL
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
@@ -18,6 +20,8 @@ from kerasformer.tasks.texts.problems import Problem, kind_of, warn_untrained
 from kerasformer.tasks.texts.reading import columns, read_texts
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
+
+NO_VOCABULARY = "The model has no vocabulary yet: train it with fit on texts first."
 
 
 class StringClassifier(Trainable):
@@ -45,6 +49,59 @@ class StringClassifier(Trainable):
         self.class_names = check_class_names(class_names, kind_of(problem_type).least_outputs)
         self.max_length = max_length
         self.problem_type = problem_type
+        self._first_vectors: tuple[StaticVectors, int | None] | None = (
+            None  # until there is a vocabulary
+        )
+
+    @property
+    def word_embeddings(self) -> keras.layers.Embedding:
+        """The layer with a vector for each token."""
+        raise NotImplementedError
+
+    def start_from(self, vectors: StaticVectors, seed: int | None = 0) -> None:
+        """Has the embeddings of tokens start from static vectors, and be trained from there.
+
+        Those of tokens that have no vector are random ones of the same size. Where `fit` learns the
+        vocabulary, this is done once it has.
+
+        Args:
+            vectors: The static vectors.
+            seed: Of the random ones; None for zeros instead.
+
+        Raises:
+            UserError: No token has a vector.
+            ValueError: The vectors are not as wide as the embeddings.
+
+        Example:
+
+        >>> from kerasformer.tasks import TransformerClassifier
+        >>> vectors = StaticVectors(["fine", "dull"], np.eye(2))
+        >>> model = TransformerClassifier(2, 9, 4, hidden_size=2, tokenizer=vectors.tokenizer)
+        >>> model.start_from(vectors)
+        >>> rows = keras.ops.convert_to_numpy(model.word_embeddings.embeddings)
+        >>> rows[2:4].tolist()  # after [PAD] and [UNK]
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        table = self.word_embeddings
+        if vectors.width != (width := table.output_dim):
+            fewer = f", or give vectors.reduced({width})" * (vectors.width > width)
+            raise ValueError(
+                f"The static vectors are {vectors.width} wide and the embeddings {width}: make the "
+                f"model with hidden_size={vectors.width}{fewer}."
+            )
+        if self.tokenizer is None:
+            self._first_vectors = vectors, seed
+            return
+        self._first_vectors = None
+        rows = vectors.table(self.tokenizer.vocabulary(), seed)
+        whole = np.array(keras.ops.convert_to_numpy(keras.ops.cast(table.embeddings, "float32")))
+        whole[: len(rows)] = rows
+        table.embeddings.assign(whole)
+
+    def _prepare(self, examples: Examples) -> None:
+        super()._prepare(examples)
+        if self._first_vectors is not None:
+            self.start_from(*self._first_vectors)
 
     @property
     def _problem(self) -> Problem:
@@ -60,7 +117,7 @@ class StringClassifier(Trainable):
             UserError: A text is no string, or the model has no tokenizer yet.
         """
         if self.tokenizer is None:
-            raise UserError("The model has no vocabulary yet: train it with fit on texts first.")
+            raise UserError(NO_VOCABULARY)
         return self.tokenizer.tokenize(*columns(read_texts(texts)), max_length=self.max_length)
 
     def _in_own_classes(self, dataset: Dataset, split: DataExamples) -> DataExamples:

@@ -1,36 +1,19 @@
 """The small transformer classifier that is trained from scratch."""
 
-import hashlib
-import json
-import pathlib
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 import keras
 
-from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
-from kerasformer.errors import UserError
-from kerasformer.files import read_json, sha256_of, write_whole
 from kerasformer.layers import SequencePooling, TokenAndPositionEmbedding, TransformerBlock
+from kerasformer.models import StaticVectors
 from kerasformer.models.config import input_dict
-from kerasformer.models.finite import refuse_to_save
-from kerasformer.private_api import weights_as_h5
-from kerasformer.sources import resolve
-from kerasformer.tasks.examples import Examples
-from kerasformer.tasks.texts.reading import columns
-from kerasformer.tasks.texts.string_classifier import StringClassifier
-from kerasformer.text import Tokenizer, WordTokenizer
+from kerasformer.tasks.texts.word_classifier import WordClassifier
 from kerasformer.training import Recipe
-from kerasformer.transaction import saving
-
-_CONFIG, _WEIGHTS = "classifier.json", "classifier.weights.h5"
-_DIGEST = "weights_sha256"  # in the configuration
-# By which a folder holds a model of another kind.
-_OTHER_MODELS = ("config.json", "model.safetensors", "model.safetensors.index.json", "modules.json")
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TransformerClassifier(StringClassifier):
+class TransformerClassifier(WordClassifier):
     """A text classifier of transformer blocks, trained from scratch on strings.
 
     The model of keras.io's "Text classification with Transformer": token and position embeddings,
@@ -49,6 +32,8 @@ class TransformerClassifier(StringClassifier):
         dropout: Share dropped from the embeddings, in the blocks and before the dense layer.
         activation: Feed-forward activation.
         tokenizer: A `kerasformer.text.Tokenizer` to use instead of learning the vocabulary.
+        token_vectors: Static vectors, as wide as `hidden_size`, from which the embeddings of those
+            tokens start that have one; see `start_from`.
 
     Call arguments:
         inputs: Integer ids `[batch, seq]` with 0 as padding, or the dict of
@@ -68,6 +53,8 @@ class TransformerClassifier(StringClassifier):
     """
 
     RECIPE = Recipe(epochs=4, learning_rate=1e-3)
+    SIZES = ("vocab_size", "max_length", "hidden_size", "num_layers", "intermediate_size")
+    OPTIONS = ("num_heads", "dropout", "activation")
 
     def __init__(
         self,
@@ -81,6 +68,7 @@ class TransformerClassifier(StringClassifier):
         dropout: float = 0.3,
         activation: str = "relu",
         tokenizer: Any = None,
+        token_vectors: StaticVectors | None = None,
         **kwargs: Any,
     ):
         super().__init__(class_names, max_length, tokenizer=tokenizer, **kwargs)
@@ -116,19 +104,8 @@ class TransformerClassifier(StringClassifier):
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.head = keras.layers.Dense(len(self.class_names), dtype="float32", name="head")
         self.build()
-
-    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
-        return WordTokenizer.train(texts, vocab_size=self.vocab_size)
-
-    def _read(self, *args: Any, **kwargs: Any) -> Examples:
-        examples = super()._read(*args, **kwargs)
-        can_be_pairs = self.tokenizer is not None and self.tokenizer.takes_pairs
-        if not can_be_pairs and columns(examples.texts)[1] is not None:
-            raise UserError(
-                f"A {type(self).__name__} reads single texts, as nothing separates two among its "
-                "words: for pairs take TextClassifier.from_scratch."
-            )
-        return examples
+        if token_vectors is not None:
+            self.start_from(token_vectors)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all variables, whatever the input's shape."""
@@ -150,96 +127,11 @@ class TransformerClassifier(StringClassifier):
         return self.head(self.dropout_layer(x, training=training))
 
     @property
+    def word_embeddings(self) -> keras.layers.Embedding:
+        """The layer with a vector for each token."""
+        return self.embedding.word_embeddings
+
+    @property
     def stages(self) -> list[list[keras.layers.Layer]]:
         """The layers below the head, from the embeddings up."""
         return [[self.embedding], *([block] for block in self.blocks)]
-
-    def save_pretrained(self, folder: Any) -> None:
-        """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
-
-        Args:
-            folder: Output folder, created if missing.
-
-        Raises:
-            UserError: The folder cannot be written to, or a weight is not finite.
-        """
-        refuse_to_save(self)
-        weights = weights_as_h5(self)
-        config = self.get_config() | {_DIGEST: hashlib.sha256(weights).hexdigest()}
-        with saving(folder, _CONFIG, _OTHER_MODELS) as new:
-            write_whole(new / _WEIGHTS, weights)
-            write_whole(new / _CONFIG, json.dumps(config, indent=1))
-
-    @staticmethod
-    def is_here(folder: pathlib.Path) -> bool:
-        """Whether a folder is one that `save_pretrained` wrote."""
-        return (folder / _CONFIG).is_file()
-
-    @classmethod
-    def from_pretrained(cls, source: Any, **kwargs: Any) -> Self:
-        """Reads what `save_pretrained` wrote.
-
-        Args:
-            source: The folder, or a handle of it; see `kerasformer.resolve`.
-            **kwargs: Keras arguments of the model, such as `dtype` or `name`.
-
-        Returns:
-            The classifier.
-
-        Raises:
-            UserError: The folder holds no such classifier, or a damaged one.
-        """
-        folder = resolve(source)
-        if not cls.is_here(folder):
-            raise UserError(
-                f"{folder} has no {_CONFIG}; give a folder that {cls.__name__}.save_pretrained "
-                "wrote."
-            )
-        config = read_json(folder / _CONFIG)
-        tensors = _check_weights(folder / _WEIGHTS, config)
-        config.pop(_DIGEST, None)
-        try:
-            model = cls.from_config({**config, **kwargs})
-        except (TypeError, ValueError) as error:
-            raise UserError(
-                f"{folder / _CONFIG} makes no {cls.__name__} ({str(error).splitlines()[0]}); write "
-                "it anew."
-            ) from None
-        try:
-            model.load_weights(folder / _WEIGHTS)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise UserError(
-                f"{folder / _WEIGHTS} cannot be read ({str(error).splitlines()[0]}); save the "
-                "classifier anew."
-            ) from None
-        tensors[next(iter(tensors))]  # refused where the file was replaced since it was checked
-        return model
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ["vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size"]
-        names += ["dropout", "activation"]
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
-
-def _check_weights(path: pathlib.Path, config: dict) -> H5Tensors:
-    """Refuses weights that are damaged, or too few for the sizes of the configuration.
-
-    Before Keras makes as many layers as it says, and HDF5's library waits at what is damaged.
-    """
-    if path.is_file() and config.get(_DIGEST) not in (None, sha256_of(path)):
-        raise UserError(
-            f"{path} cannot be read (it is damaged, or of another save than the configuration); "
-            "save the classifier anew."
-        )
-    tensors = open_h5(path)
-    if config.get(_DIGEST) not in (None, sha256_of(path)):  # replaced since
-        raise UserError(f"{path} has changed while it was read: load the model again.")
-    largest = max([len(tensors), *(size for name in tensors for size in tensors.shape(name))])
-    for name in ("vocab_size", "max_length", "hidden_size", "num_layers", "intermediate_size"):
-        if isinstance(size := config.get(name), int | float) and size > largest:
-            raise UserError(
-                f"{path} cannot be read (it has no tensors for the {name} of {size:,} in {_CONFIG})"
-                "; save the classifier anew."
-            )
-    return tensors

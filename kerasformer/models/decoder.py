@@ -1,0 +1,133 @@
+"""A decoder-only transformer, GPT-2 or the OpenAI transformer, in the layers of the encoder."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasformer.layers import TokenAndPositionEmbedding
+from kerasformer.layers.kernels import LayerNormalization
+from kerasformer.models.config import DecoderConfig, input_dict
+from kerasformer.models.parts import initializer_of, new_blocks
+from kerasformer.models.transformer import Transformer
+from kerasformer.private_api import set_mask
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class CausalDecoder(Transformer):
+    """A decoder-only transformer: each token's vectors follow from it and those before it.
+
+    GPT-2, Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; with
+    `norm_first=False` the OpenAI transformer that BERT started from, Radford et al., "Improving
+    Language Understanding by Generative Pre-Training", 2018. Its blocks are those of `BertEncoder`,
+    with a causal mask.
+
+    Args:
+        config: A `DecoderConfig`, or the dict of its attributes.
+
+    Call arguments:
+        inputs: As of `BertEncoder`. There are no segments: `input_type_ids` are not looked at.
+            By default all ids are real tokens, or those that are not `pad_token_id`.
+        outputs: Names of the outputs wanted; by default the first two.
+        training: Whether dropout is on.
+        frozen_blocks: As of `BertEncoder`.
+
+    Returns:
+        A dict of what `outputs` names:
+
+        - `sequence_output`: `[batch, seq, hidden_size]`, the last block's output, with pre-LN
+          through the final LayerNorm;
+        - `encoder_outputs`: a list of `[batch, seq, hidden_size]`, one for each block, the last of
+          which is `sequence_output`;
+        - `embedding_output`: `[batch, seq, hidden_size]`;
+        - `attention_scores`: a list of `[batch, num_heads, seq, seq]`, one for each block.
+
+    Raises:
+        ValueError: As of `BertEncoder`.
+
+    Example:
+
+    >>> config = DecoderConfig(vocab_size=100, hidden_size=32, num_layers=2, num_heads=2)
+    >>> outputs = CausalDecoder(config)(np.array([[2, 17, 54, 3]]))
+    >>> tuple(outputs["sequence_output"].shape), len(outputs["encoder_outputs"])
+    ((1, 4, 32), 2)
+    """
+
+    config_class = DecoderConfig
+    config: DecoderConfig
+
+    def __init__(self, config: DecoderConfig | dict[str, Any] | None = None, **kwargs: Any):
+        super().__init__(config, **kwargs)
+        config, dtype = self.config, self.dtype_policy
+        self.embedding = TokenAndPositionEmbedding(
+            config.vocab_size,
+            config.max_length,
+            config.hidden_size,
+            mask_zero=False,
+            dropout=config.embedding_dropout or 0.0,
+            embeddings_initializer=initializer_of(config),
+            dtype=dtype,
+            name="embeddings",
+        )
+        self.blocks = new_blocks(config, dtype, norm_first=config.norm_first, causal=True)
+        if config.norm_first:
+            self.final_layer_norm = LayerNormalization(
+                epsilon=config.layer_norm_epsilon, dtype=dtype, name="final_layer_norm"
+            )
+        self.build()
+
+    def call(
+        self,
+        inputs: Any,
+        outputs: Sequence[str] | None = None,
+        training: bool | None = None,
+        frozen_blocks: int | None = None,
+    ) -> dict[str, Any]:
+        """See the class."""
+        wanted = self._check_outputs(outputs)
+        inputs = input_dict(inputs, "CausalDecoder")
+        mask = self.padding_mask(inputs)
+        mode = training and frozen_blocks is None
+        x = self.embedding(inputs["input_word_ids"], training=mode)
+        if mask is not None:
+            set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
+        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
+        return {name: result[name] for name in wanted}
+
+    def extend(
+        self, ids: Any, positions: Any, padding_mask: Any, cache: Sequence[Any], start: Any
+    ) -> tuple[Any, list[Any]]:
+        """The vectors of further tokens, whose predecessors' keys and values are at hand.
+
+        Args:
+            ids: Int `[batch, seq]`, the tokens: one in each row, or the first ones.
+            positions: Int `[batch, seq]`, their positions in their texts.
+            padding_mask: 0/1 `[batch, columns]`; 1 is a real token, or the place of one to come.
+            cache: For each block the pair of keys and values, as `empty_cache` makes them.
+            start: The column of the first of the tokens, an int.
+
+        Returns:
+            The `sequence_output` of the tokens, and the cache with them in it.
+        """
+        x, extended = self.embedding(ids, positions=positions), []
+        start = ops.convert_to_tensor(start, "int32")  # Keras has no numbers among tensors
+        for block, (keys, values) in zip(self.blocks, cache, strict=True):
+            x, states = block(x, padding_mask=padding_mask, cache=(keys, values, start))
+            extended.append(states)
+        return self.final_layer_norm(x) if self.final_layer_norm else x, extended
+
+    def empty_cache(self, padding_mask: Any) -> list[Any]:
+        """A cache for `extend`, of the shape of a mask `[batch, columns]`."""
+        heads, size = self.config.num_heads, self.config.hidden_size // self.config.num_heads
+        batch, columns = ops.shape(padding_mask)
+        empty = ops.zeros((batch, heads, columns, size), self.compute_dtype)
+        return [(empty, empty) for _ in self.blocks]
+
+    def padding_mask(self, inputs: Any) -> Any:
+        """The mask that a call works with, `[batch, seq]`, or None where all are real tokens."""
+        inputs = input_dict(inputs, "CausalDecoder")
+        mask, padding_id = inputs.get("input_mask"), self.config.pad_token_id
+        if mask is not None or padding_id is None:
+            return mask
+        return ops.not_equal(inputs["input_word_ids"], padding_id)

@@ -1,0 +1,165 @@
+"""What the models share that are pretrained on a corpus of raw text."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasformer.checkpoints import Checkpoint
+from kerasformer.data.batches import Batches
+from kerasformer.data.raw import TokenCorpus
+from kerasformer.errors import UserError
+from kerasformer.models.data_parallel import is_first_process
+from kerasformer.tasks.examples import Examples
+from kerasformer.tasks.fitting.filling import fills
+from kerasformer.tasks.pretraining.corpus_batches import CorpusBatches, SegmentBatches
+from kerasformer.tasks.pretraining.corpus_progress import CorpusProgress
+from kerasformer.tasks.pretraining.guess_scores import GuessScorer, score_guesses
+from kerasformer.tasks.pretraining.mask_filling import MaskFilling
+from kerasformer.tasks.pretraining.masked_batches import GuessBatches
+from kerasformer.tasks.pretraining.text_task import UnlabelledTask
+from kerasformer.tasks.task import as_callbacks
+from kerasformer.training import Recipe
+
+
+class CorpusExamples(Examples):
+    """The documents of a `TokenCorpus`, as `texts`."""
+
+    def split(self, share: float) -> tuple["CorpusExamples", "CorpusExamples"]:
+        """All documents but a share of them, and these, chosen at random."""
+        train, held = self.texts.divided(share)
+        return CorpusExamples(train), CorpusExamples(held)
+
+    def part(self, rows: slice) -> "CorpusExamples":
+        """Some of the documents."""
+        return CorpusExamples(self.texts.take(np.arange(len(self.texts))[rows]))
+
+
+class CorpusTrained(UnlabelledTask):
+    """A task that `fit` trains on a `kerasformer.data.raw.TokenCorpus`.
+
+    A child tells by `_logs_of` what its scores are called.
+    """
+
+    SCORES_VALIDATION = True
+
+    _hidden_scorer: "_Hidden | None" = None
+
+    def _scorer(self) -> GuessScorer:
+        """The model that scores guesses, the same each time, so that it is traced once."""
+        if self._hidden_scorer is None:
+            self._hidden_scorer = _Hidden(GuessScorer(self))
+        return self._hidden_scorer.model
+
+    def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
+        """All metrics, and the names of those that Keras' `evaluate` would return of them.
+
+        Args:
+            scores: The loss and the share of hits of each output, `[outputs, 2]`.
+        """
+        raise NotImplementedError
+
+    @property
+    def recipe(self) -> Recipe:
+        """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
+        is_new = self.encoder.origin is None and not self.encoder_is_frozen
+        return self.SCRATCH_RECIPE if is_new else super().recipe
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        """Its heads; or with `new_heads` those that the source has, the others being new."""
+        new_heads = kwargs.pop("new_heads", False)
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        if new_heads:
+            heads = {name: classes for name, classes in heads.items() if name in checkpoint.heads}
+        return heads, settings
+
+    def _holds(self, x: Any) -> bool:
+        return isinstance(x, TokenCorpus) or super()._holds(x)
+
+    def _read(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any
+    ) -> Examples:
+        if y is not None or not isinstance(x, TokenCorpus):
+            return super()._read(x, y, sample_weight, *args, **kwargs)
+        if sample_weight is not None:
+            raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
+        return CorpusExamples(x)
+
+    def _prepare(self, examples: Examples) -> None:
+        if self.tokenizer is None and isinstance(examples.texts, TokenCorpus):
+            raise UserError(
+                f"This {type(self).__name__} has no tokenizer: make it with the one of the corpus."
+            )
+        super()._prepare(examples)
+
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
+
+    def _fitting_tokenizer(self, class_weight: Any) -> Any:
+        """The tokenizer, whose tokens all have embeddings."""
+        if class_weight is not None:
+            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+        tokenizer, rows = self._known_tokenizer(), self.encoder.config.vocab_size
+        if tokenizer.vocab_size > rows:
+            raise UserError(
+                f"The vocabulary has {tokenizer.vocab_size:,} tokens and the encoder embeddings "
+                f"for {rows:,}: give an encoder with vocab_size={tokenizer.vocab_size}, or the "
+                "vocabulary that it was made for."
+            )
+        return tokenizer
+
+    def _loss_for(self, data: Batches) -> Any:
+        # The mean over the guesses alone, whose weights are not 0.
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        )
+
+    def _train(
+        self, data: Batches, validation: Batches | None, recipe: Recipe, **options: Any
+    ) -> keras.callbacks.History:
+        is_shown = options.get("verbose", "auto") != 0 and is_first_process()
+        if isinstance(data, CorpusBatches) and not self._compiled_by_hand and is_shown:
+            callbacks = as_callbacks(options["callbacks"])
+            options |= {"callbacks": [*callbacks, CorpusProgress(data, recipe)], "verbose": 0}
+        return super()._train(data, validation, recipe, **options)
+
+    def _evaluate(
+        self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        scores, names = self._logs_of(score_guesses(self._scorer(), data, verbose, told, "test"))
+        logs = {name: scores[name] for name in names}
+        if self._compiled_by_hand:
+            data.fills = fills(self)
+            logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
+        return scores | logs, logs
+
+
+class CorpusTask(MaskFilling, CorpusTrained):
+    """An encoder's task that guesses hidden tokens of a corpus; a child has `NEXT_SENTENCE`."""
+
+    NEXT_SENTENCE = False  # whether examples are pairs of segments
+
+    def _masks_of(self, texts: Any, batch_size: int, **order: Any) -> GuessBatches:
+        if isinstance(texts, TokenCorpus):
+            raise UserError(
+                "A TokenCorpus is to train or evaluate on, and a corpus of token ids has no masks "
+                "to fill: give predict texts with masks."
+            )
+        return super()._masks_of(texts, batch_size, **order)
+
+    def _corpus_batches(
+        self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any
+    ) -> SegmentBatches:
+        given = corpus, self._fitting_tokenizer(class_weight), batch_size, self.max_length
+        return SegmentBatches(*given, next_sentence=self.NEXT_SENTENCE, **order)
+
+
+@dataclasses.dataclass
+class _Hidden:
+    """A model in what Keras does not take for a layer of the task, which is a layer of it."""
+
+    model: GuessScorer

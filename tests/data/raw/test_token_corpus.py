@@ -1,0 +1,193 @@
+"""A corpus of token ids: in memory and in a folder the same, and whole or not there."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kerasformer.data.raw import TokenCorpus
+from kerasformer.data.raw import encoding as module
+from kerasformer.errors import UserError
+from kerasformer.text import WordPieceTokenizer
+
+TEXTS = ["It rains. The street is wet. So it goes.", "", "Rome is old.", "Wet. Old! Rain?"] * 30
+TOKENIZER = WordPieceTokenizer.train(TEXTS)
+
+
+def documents_of(corpus):
+    """The ids of each sentence of each document."""
+    starts = corpus.sentence_starts
+    return [
+        [corpus.tokens[starts[i] : starts[i + 1]].tolist() for i in range(*span)]
+        for span in corpus.documents
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus") / "made"
+    TokenCorpus.write(iter(TEXTS), TOKENIZER, folder, verbose=False)
+    return folder
+
+
+def test_the_ids_are_the_tokenizers(folder, monkeypatch):
+    expected = [
+        [TOKENIZER.tokenize([s]).ids[0][1:-1] for s in sentences]
+        for sentences in (
+            ["It rains.", "The street is wet.", "So it goes."],
+            ["Rome is old."],
+            ["Wet.", "Old!", "Rain?"],
+        )
+    ] * 30
+    corpus = TokenCorpus.of(TEXTS, TOKENIZER)
+    assert documents_of(corpus) == documents_of(TokenCorpus.open(folder)) == expected
+    monkeypatch.setattr(module, "_CHARACTERS", 50)  # in many parts
+    again = TokenCorpus.of(TEXTS, TOKENIZER)
+    assert documents_of(again) == expected
+    assert again.fingerprint == corpus.fingerprint == TokenCorpus.open(folder).fingerprint
+    assert (len(corpus), corpus.sentence_count) == (90, 210)
+    assert corpus.token_count == corpus.lengths.sum() == len(corpus.tokens)
+    sentences = [["It rains.", "The street is wet.", "So it goes."]]
+    assert documents_of(TokenCorpus.of(sentences, TOKENIZER)) == expected[:1]
+
+
+def test_arrays_stay_on_the_disk(folder):
+    corpus = TokenCorpus.open(folder)
+    assert isinstance(corpus.tokens, np.memmap)
+    assert isinstance(corpus.sentence_starts, np.memmap)
+    assert corpus.tokens.dtype == "uint16"
+    for name in ("tokens", "sentence_starts", "document_starts"):
+        assert np.load(folder / f"{name}.npy").ndim == 1
+
+
+def test_documents_are_divided():
+    corpus = TokenCorpus.of(TEXTS, TOKENIZER)
+    train, held = corpus.divided(0.2, seed=1)
+    assert (len(train), len(held)) == (72, 18)
+    together = sorted(map(tuple, np.concatenate([train.documents, held.documents]).tolist()))
+    assert together == sorted(map(tuple, corpus.documents.tolist()))
+    again, other = corpus.divided(0.2, seed=1)[1], corpus.divided(0.2, seed=2)[1]
+    np.testing.assert_array_equal(held.documents, again.documents)
+    assert held.fingerprint == again.fingerprint != other.fingerprint
+    assert len(corpus.divided(1e-6)[1]) == 1
+    with pytest.raises(UserError, match="is one document"):
+        corpus.take([0]).divided(0.5)
+    with pytest.raises(UserError, match=r"share to hold out is 1\.5"):
+        corpus.divided(1.5)
+
+
+def test_the_tokenizer_has_to_fit(folder, tmp_path):
+    corpus = TokenCorpus.open(folder)
+    corpus.check(TOKENIZER)
+    TOKENIZER.save_pretrained(tmp_path)
+    corpus.check(WordPieceTokenizer.from_pretrained(tmp_path))
+    other = WordPieceTokenizer.from_vocabulary(TOKENIZER.vocabulary(), lowercase=False)
+    with pytest.raises(UserError, match="another vocabulary than the model's"):
+        corpus.check(other)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UserError("a.txt changed.")])
+def test_what_ends_early_leaves_nothing(tmp_path, error):
+    def texts():
+        yield from TEXTS
+        raise error
+
+    with pytest.raises(type(error)):
+        TokenCorpus.write(texts(), TOKENIZER, tmp_path / "new", verbose=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_killed_run_can_be_begun_again(tmp_path, folder):
+    code = """
+import os, sys
+from kerasformer.data.raw import TokenCorpus, encoding
+from kerasformer.text import WordPieceTokenizer
+encoding._CHARACTERS = 10
+def texts():
+    for _ in range(9):
+        yield "It rains."
+    os.kill(os.getpid(), 9)
+tokenizer = WordPieceTokenizer.train(["it rains"])
+TokenCorpus.write(texts(), tokenizer, sys.argv[1], verbose=False)
+"""
+    new = tmp_path / "new"
+    done = subprocess.run([sys.executable, "-c", code, str(new)], capture_output=True)
+    assert done.returncode == -9
+    with pytest.raises(UserError, match="holds no tokenized corpus"):
+        TokenCorpus.open(new)
+    corpus = TokenCorpus.write(TEXTS, TOKENIZER, new, verbose=False)
+    assert corpus.fingerprint == TokenCorpus.open(folder).fingerprint
+    names = {"tokens.npy", "sentence_starts.npy", "document_starts.npy", "corpus.json"}
+    assert {path.name for path in new.iterdir()} == names
+
+
+def copied(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["tokens.npy", "sentence_starts.npy", "document_starts.npy"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove", "grow"])
+def test_a_damaged_folder(folder, tmp_path, name, damage):
+    path = copied(folder, tmp_path) / name
+    content = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        flipped = content[:-1] + bytes([content[-1] ^ 1])
+        path.write_bytes({"cut": content[:-3], "flip": flipped, "grow": content + b"\0"}[damage])
+    with pytest.raises(UserError, match=r"is damaged \(.*\): tokenize the texts again"):
+        TokenCorpus.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"vocab_size": "9"},
+        {"files": []},
+        {"end_id": "x"},
+        {"vocab_size": 3},  # smaller than the ids
+    ],
+)
+def test_a_manifest_is_data(folder, tmp_path, change):
+    path = copied(folder, tmp_path) / "corpus.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="tokenize the texts again"):
+        TokenCorpus.open(tmp_path)
+
+
+def test_arrays_that_do_not_belong_together(folder, tmp_path):
+    from kerasformer.files import sha256_of
+
+    path = copied(folder, tmp_path) / "sentence_starts.npy"
+    starts = np.load(path)
+    starts[3] = starts[2]
+    np.save(path, starts)
+    manifest = json.loads((tmp_path / "corpus.json").read_text())
+    manifest["files"][path.name] = sha256_of(path)
+    (tmp_path / "corpus.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="do not belong together"):
+        TokenCorpus.open(tmp_path)
+
+
+def test_mistakes(folder, tmp_path):
+    with pytest.raises(UserError, match="is not empty"):
+        TokenCorpus.write(TEXTS, TOKENIZER, folder, verbose=False)
+    with pytest.raises(UserError, match="have no token"):
+        TokenCorpus.write(["", " "], TOKENIZER, tmp_path / "a", verbose=False)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(UserError, match="have no token"):
+        TokenCorpus.of([], TOKENIZER)
+    with pytest.raises(UserError, match=r"texts\[1\]"):
+        TokenCorpus.of(["fine", 3], TOKENIZER)
+    with pytest.raises(UserError, match="holds no tokenized corpus"):
+        TokenCorpus.open(tmp_path)
+
+
+def test_progress_says_how_fast(tmp_path, capsys):
+    TokenCorpus.write(TEXTS, TOKENIZER, tmp_path / "new")
+    assert "tokens/s" in capsys.readouterr().err
