@@ -54,7 +54,7 @@ class StaticClassifier(WordClassifier):
 
     >>> vectors = StaticVectors(["fine", "dull", "film"], [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     >>> classifier = StaticClassifier(["bad", "good"], vectors, trainable_vectors=False)
-    >>> history = classifier.fit(["fine film", "dull film"] * 9, ["good", "bad"] * 9, verbose=0)
+    >>> history = classifier.fit(["fine film", "dull film"], ["good", "bad"], epochs=99, verbose=0)
     >>> classifier.classify(["a dull one", "fine, fine!"])
     ['bad', 'good']
     """
