@@ -22,6 +22,8 @@ from kerasformer.private_api import set_initializer
 if TYPE_CHECKING:
     import keras  # imported for weights alone: it takes seconds, and looking at a file needs none
 
+    from kerasformer.text import Tokenizer
+
 # The table that a format may do without: zeros in it change nothing.
 _SEGMENTS = "embeddings/type_embeddings/embeddings"
 
@@ -143,6 +145,15 @@ class Checkpoint:
             if "num_classes" in weight.shape and len(shape) == len(weight.shape):
                 return shape[weight.shape.index("num_classes")]
         return None
+
+    def check_vocabulary(self, tokenizer: Tokenizer | None) -> None:
+        """Raises a UserError for a tokenizer with more tokens than the encoder has embeddings."""
+        rows = self.config.vocab_size
+        if tokenizer is not None and tokenizer.vocab_size > rows:
+            raise UserError(
+                f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder of "
+                f"{self.path} embeddings for {rows:,}: they do not belong together."
+            )
 
     def check_head(self, head: str, num_classes: int = 2) -> list[Weight]:
         """Compares a head's names and shapes with its table; no tensor is read.

@@ -19,8 +19,8 @@ from kerasformer.formatting import readable
 from kerasformer.progress import say
 
 _COMMANDS = (
-    *("compare", "train", "tune", "evaluate", "predict", "inspect", "convert", "tokenize"),
-    *("embed", "similar", "plot", "layers", "attention", "context"),
+    *("compare", "pretrain", "train", "tune", "evaluate", "predict", "inspect", "convert"),
+    *("tokenize", "embed", "similar", "plot", "layers", "attention", "context", "vocab"),
 )
 
 

@@ -91,6 +91,33 @@ def add_encoding(command):
     )
 
 
+def add_raw_text(command):
+    """Adds the text to learn from, and how it is read."""
+    command.add_argument(
+        "text",
+        metavar="TEXT",
+        nargs="+",
+        help="text to learn from: .txt (a blank line between documents), .jsonl, .csv, .tsv "
+        "(each also with .gz) or .parquet files, folders of these, tfds:NAME, imdb, or - for "
+        "standard input",
+    )
+    add_reading(command)
+    command.add_argument(
+        "--stdin-format",
+        metavar="FORMAT",
+        default="txt",
+        help="what standard input is: txt, jsonl, csv or tsv (default: txt)",
+    )
+
+
+def read_raw_text(arguments):
+    """The `kerasformer.data.raw.Documents` of the options of `add_raw_text`."""
+    from kerasformer.data.raw import Documents
+
+    options = take_reading(dict(vars(arguments)))
+    return Documents(arguments.text, stdin_format=arguments.stdin_format, **options)
+
+
 def take_reading(options: dict, *columns: str) -> dict:
     """Takes out of the options of a command those of `add_reading` that were given."""
     names = (*columns, "text_column", "header", "delimiter", "encoding")

@@ -20,9 +20,10 @@ from kerasformer.cli.options import (
     take_pretrained,
     take_reading,
 )
+from kerasformer.cli.running import add_running, logs, on_devices
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
-from kerasformer.errors import DivergenceError, UserError, require
+from kerasformer.errors import DivergenceError, UserError
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
@@ -56,35 +57,13 @@ def add_options(command):
     command.add_argument("--seed", type=int, default=0, help="of order, dropout and head")
     command.add_argument("--limit", metavar="N", type=int, help="use about N examples")
     command.add_argument("--class-weight", choices=("balanced",), help="weigh rare classes more")
-    command.add_argument(
-        "--log", metavar="DIR", help="write TensorBoard's logs and history.csv into this folder"
-    )
-    command.add_argument(
-        "--devices",
-        metavar="N",
-        type=_devices,
-        help="devices of this machine that share each batch, or all (default: 1)",
-    )
-    command.add_argument(
-        "--resume", action="store_true", help="go on with the interrupted training in --output"
-    )
+    add_running(command, "go on with the interrupted training in --output")
     add_reading(command, label="column of the label")
     for title, options in (("model", NEW_MODEL | _TRAINED), ("training", _RECIPE)):
         group = command.add_argument_group(title)
         for option, given in options.items():
             metavar = {} if {"action", "metavar", "choices"} & given.keys() else {"metavar": "N"}
             group.add_argument(option, **metavar, **given)
-
-
-def _devices(given: str) -> int | str:
-    """The value of `--devices`."""
-    if given == "all":
-        return given
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(
-            f"{given!r} is neither a whole number of at least 1 nor 'all'"
-        )
-    return int(given)
 
 
 def run(arguments):
@@ -96,7 +75,7 @@ def run(arguments):
     take_pretrained(options)
     dataset = _read(options)
     resume = options.pop("resume", False)
-    with _scope(options.pop("devices", 1)), _writing(folder, resume):
+    with on_devices(options.pop("devices", 1)), _writing(folder, resume):
         is_trained = False
         try:
             model, history = _trained(options, dataset, folder)
@@ -124,13 +103,6 @@ def run(arguments):
         show(f"On the {name} split ({len(dataset.splits[name]):,} examples):\n")
         show(scores_table(values) + "\n")
     show(f"The model: {folder}\nTo use it: kerasformer predict {folder} FILE")
-
-
-def _scope(devices: int | str):
-    """The scope of all that is done on so many devices."""
-    from kerasformer.models.distribution import several_devices
-
-    return several_devices(None if devices == "all" else int(devices))
 
 
 def _read(options: dict):
@@ -173,7 +145,7 @@ def _trained(options: dict, dataset, folder: Path):
 
     kind, seed = kind_of(options.pop("task")), options.pop("seed")
     recipe = {n: options.pop(n) for n in map(_name, _RECIPE) if n in options}
-    logs, class_weight = _logs(options.pop("log", None)), options.pop("class_weight", None)
+    callbacks, class_weight = logs(options.pop("log", None)), options.pop("class_weight", None)
     rank = options.pop("lora", None)
     pretrained = options.pop("pretrained", "all-MiniLM-L6-v2")
     keras.utils.set_random_seed(seed)  # of the head's first weights
@@ -185,7 +157,7 @@ def _trained(options: dict, dataset, folder: Path):
         dataset,
         recipe=model.recipe.change(**recipe),
         class_weight=class_weight,
-        callbacks=logs,
+        callbacks=callbacks,
         seed=seed,
         resume=folder / _CHECKPOINTS,
         verbose="auto" if sys.stdout.isatty() else 2,
@@ -195,18 +167,6 @@ def _trained(options: dict, dataset, folder: Path):
 
 def _name(option: str) -> str:
     return option.removeprefix("--").replace("-", "_")
-
-
-def _logs(folder: str | None) -> list:
-    """Keras' callbacks that write logs into a folder."""
-    if folder is None:
-        return []
-    require("tensorflow", what="--log")
-    import keras
-
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    board = keras.callbacks.TensorBoard(folder)
-    return [board, keras.callbacks.CSVLogger(Path(folder, "history.csv"), append=True)]
 
 
 def _write_record(folder: Path, settings: dict, dataset, history, scores: dict):

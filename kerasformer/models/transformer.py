@@ -244,3 +244,8 @@ class Transformer(ServingExport):
     def get_config(self) -> dict[str, Any]:
         """The model's configuration as a dict."""
         return {**super().get_config(), "config": dataclasses.asdict(self.config)}
+
+
+def kind_for(config: AnyConfig, kinds: Sequence[type[Transformer]]) -> type[Transformer]:
+    """Which of some classes of models has such a configuration; the first where none has."""
+    return next((kind for kind in kinds if isinstance(config, kind.config_class)), kinds[0])

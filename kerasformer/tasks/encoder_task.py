@@ -12,7 +12,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import AnyConfig
 from kerasformer.models.partial import constant
-from kerasformer.models.transformer import Transformer
+from kerasformer.models.transformer import Transformer, kind_for
 from kerasformer.tasks.fitting.freezing import (
     check_trained_blocks,
     frozen_blocks,
@@ -151,7 +151,7 @@ class EncoderTask(Task):
             The model, to be trained.
         """
         config = config or cls._scratch_config()
-        kwargs |= {"encoder": _kind_for(cls, config)(config, dtype=dtype), "dtype": dtype}
+        kwargs |= {"encoder": kind_for(config, cls.ENCODERS)(config, dtype=dtype), "dtype": dtype}
         return cls(*args, **{"tokenizer": None, **kwargs})
 
     @classmethod
@@ -188,9 +188,10 @@ class EncoderTask(Task):
             if "tokenizer" not in kwargs:
                 has_one = cls.NEEDS_TOKENIZER or checkpoint.has_tokenizer
                 kwargs["tokenizer"] = checkpoint.read_tokenizer() if has_one else None
-            _check_vocabulary(kwargs["tokenizer"], checkpoint)
-            kind = _kind_for(cls, checkpoint.config)
-            encoder = checkpoint.load_encoder(kind, dtype=dtype)
+            checkpoint.check_vocabulary(kwargs["tokenizer"])
+            encoder = checkpoint.load_encoder(
+                kind_for(checkpoint.config, cls.ENCODERS), dtype=dtype
+            )
             model = cls(encoder=encoder, dtype=dtype, **kwargs)
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
@@ -297,18 +298,3 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-def _kind_for(task: type[EncoderTask], config: AnyConfig) -> type[Transformer]:
-    """The class of models with such a configuration; the task's default where it takes none."""
-    kinds = (kind for kind in task.ENCODERS if isinstance(config, kind.config_class))
-    return next(kinds, task.ENCODERS[0])
-
-
-def _check_vocabulary(tokenizer: Any, checkpoint: Checkpoint) -> None:
-    rows = checkpoint.config.vocab_size
-    if tokenizer is not None and tokenizer.vocab_size > rows:
-        raise UserError(
-            f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder of "
-            f"{checkpoint.path} embeddings for {rows:,}: they do not belong together."
-        )

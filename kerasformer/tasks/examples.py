@@ -18,13 +18,14 @@ class Examples(NamedTuple):
     """Texts, and what is known of each.
 
     Attributes:
-        texts: The texts, or what else a task is given: pairs of texts as tuples, lists of words.
+        texts: The texts, or what else a task is given: pairs of texts as tuples, lists of words,
+            a corpus.
         labels: Names or indices of classes `[n]`, or numbers `[n, classes]`; or None.
         sample_weight: float `[n]`, or None.
         batch_size: How many a batch of the data set holds that they come from, if they do.
     """
 
-    texts: list[Any]
+    texts: Any
     labels: Any = None
     sample_weight: Any = None
     batch_size: int | None = None

@@ -23,12 +23,11 @@ from kerasformer.tasks.fitting.loop import (
     fit_batches,
     fit_from,
     rewind,
-    sets_rate,
 )
 from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
-from kerasformer.training.budget import Budget
+from kerasformer.training.budget import sets_rate, with_budget
 from kerasformer.training.callbacks import BestEpoch, LastGroup
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
@@ -221,10 +220,8 @@ class Task(Filling, ServingExport):
         set_remat(self, recipe.remat)
         # The metric of the best epoch may be one that another callback gives.
         last = [BestEpoch(recipe)] if recipe.monitor else []
-        first: list = [LastGroup(batches)] if recipe.accumulate > 1 else []
-        if recipe.has_budget:
-            first.append(Budget(recipe, sets_rate=not any(map(sets_rate, callbacks))))
-        return [*first, *callbacks, *last]
+        first = [LastGroup(batches)] if recipe.accumulate > 1 else []
+        return with_budget(recipe, [*first, *callbacks, *last])
 
     def same_answers(self, data: Batches, which: str, least: int, batches: int) -> str:
         """Says that the answers to all examples are one and the same, of a task without classes.

@@ -222,21 +222,23 @@ class Tokenizer:
         config.pop("tokenizer_class", None)  # the JSON has all that the tokenizer does
         return cls._from_saved(saved.get("tokenizer"), config, source)
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
+    def save_pretrained(self, folder: str | os.PathLike, *, vocab_txt: bool = False) -> None:
         """Writes `tokenizer.json` and `tokenizer_config.json`, which transformers reads too.
 
         The folder is created if missing, and the files are replaced in one step; a UserError where
-        the folder cannot be written to.
+        the folder cannot be written to. With `vocab_txt` there is one too, which TF Text reads.
         """
         # With the added tokens, older files of the folder do not count.
         added = sorted(self.backend.get_added_tokens_decoder().items())
         config = self._config() | {"added_tokens_decoder": {i: t.__getstate__() for i, t in added}}
         if self.max_length is not None:
             config["model_max_length"] = self.max_length
-        text = json.dumps(config, ensure_ascii=False, indent=2)
+        text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+        contents = {"tokenizer_config.json": text, "tokenizer.json": self.backend.to_str()}
+        contents |= {"vocab.txt": "\n".join([*self.vocabulary(), ""])} if vocab_txt else {}
         with saving(folder, "tokenizer.json", files.REPLACED_FILES) as new:
-            write_whole(new / "tokenizer_config.json", text + "\n")
-            write_whole(new / "tokenizer.json", self.backend.to_str())
+            for name in contents:
+                write_whole(new / name, contents[name])
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike) -> Self:
@@ -277,11 +279,10 @@ class Tokenizer:
     @classmethod
     def _kind(cls, model_kind: str, source) -> type[Self]:
         kinds = {kind.model_class.__name__: kind for kind in cls.__subclasses__() or [cls]}
-        if model_kind in kinds:
-            return kinds[model_kind]
-        raise UserError(
-            f"{source} holds a {model_kind} model, but only {' and '.join(kinds)} can be read here."
-        )
+        if model_kind not in kinds:
+            known = f"only {' and '.join(kinds)} can be read here"
+            raise UserError(f"{source} holds a {model_kind} model, but {known}.")
+        return kinds[model_kind]
 
     @classmethod
     def _read_backend(cls, saved, model: VocabularyModel, config, source) -> tokenizers.Tokenizer:

@@ -14,7 +14,7 @@ from kerasformer.text.texts import check_texts
 from kerasformer.text.tokenizer import Tokenizer
 from kerasformer.text.tokenizer_json import VocabularyModel, frames
 from kerasformer.text.vocabulary import number_tokens, read_vocabulary
-from kerasformer.text.wordpiece_training import learn_pieces
+from kerasformer.text.wordpiece_training import LEAST_FREQUENCY, MOST_CHARACTERS, learn_pieces
 
 # What a tokenizer_config.json calls the settings of tokenizers' BertNormalizer.
 _NORMALIZER_SETTINGS = {
@@ -142,7 +142,17 @@ class WordPieceTokenizer(Tokenizer):
         return cls._from_ids(ids, config, source)
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int = 30_522, lowercase: bool = True) -> Self:
+    def train(
+        cls,
+        texts: Iterable[str | list[str]],
+        vocab_size: int = 30_522,
+        lowercase: bool = True,
+        *,
+        strip_accents: bool | None = None,
+        min_frequency: int = LEAST_FREQUENCY,
+        characters: int = MOST_CHARACTERS,
+        special_tokens: Iterable[str] = (),
+    ) -> Self:
         """Learns the vocabulary from texts, which should be of the training split only.
 
         As Hugging Face's `BertWordPieceTokenizer.train`, but for the same texts always the same:
@@ -150,13 +160,21 @@ class WordPieceTokenizer(Tokenizer):
         twice at least.
 
         Args:
-            texts: The texts: a list, a tuple, an array or another iterable of str.
+            texts: The texts: a list, a tuple, an array or another iterable of str; or documents,
+                lists of sentences. What gives them again and again, such as
+                `kerasformer.data.raw.Documents`, may be larger than the memory.
             vocab_size: The most tokens to keep, the special tokens included.
-            lowercase: Whether the text is lower-cased, and its accents are stripped.
+            lowercase: Whether the text is lower-cased.
+            strip_accents: Whether its accents are stripped; by default if it is lower-cased.
+            min_frequency: How often a piece of several characters occurs at least.
+            characters: The most different characters to keep, the most frequent ones: more than
+                1,000 are for Chinese and Japanese.
+            special_tokens: Further special tokens, such as `"[SPEAKER]"`, which texts have typed
+                out; their ids follow those of BERT's.
 
         Raises:
-            UserError: A text is not a str, there is no word in the texts, or `vocab_size` has no
-                room for one.
+            UserError: A text is not a str, there is no word in the texts, `vocab_size` has no room
+                for one, or a special token cannot be one.
 
         Example:
 
@@ -164,15 +182,13 @@ class WordPieceTokenizer(Tokenizer):
         >>> tokenizer.vocabulary()[5:]
         ['e', 'f', 'h', 'i', 'l', 'm', 's', 't', '##e', '##h', '##i', '##l', '##m', '##s', 'fi']
         """
-        special_tokens = cls._roles({}, "").values()
-        if vocab_size < (least := len(special_tokens) + 2):  # a character, and it within words
-            raise UserError(f"vocab_size is {vocab_size}, but must be at least {least}.")
-        texts = check_texts(texts)
-        normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-        pieces = learn_pieces(texts, vocab_size, special_tokens, normalizer)
-        if len(pieces) == len(special_tokens):
-            raise UserError("The texts hold no word to learn: give texts with words.")
-        return cls.from_vocabulary(pieces, lowercase)
+        more = check_texts(special_tokens, "special_tokens")
+        first = [*cls._roles({}, "").values(), *more]
+        normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+        pieces = learn_pieces(texts, vocab_size, first, normalizer, min_frequency, characters)
+        config: dict[str, Any] = {"do_lower_case": lowercase, "strip_accents": strip_accents}
+        config |= {"tokenize_chinese_chars": True, "extra_special_tokens": more}
+        return cls._from_ids(number_tokens(pieces, "the vocabulary"), config, "the vocabulary")
 
     @classmethod
     def _from_vocabulary_file(cls, file, is_alone):

@@ -1,21 +1,27 @@
 """Learning a vocabulary of word pieces from texts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
+from kerasformer.errors import UserError
+from kerasformer.text.texts import check_iterable, check_text
+
 _PREFIX = "##"
-_MOST_CHARACTERS = 1000  # of these and of the frequency below, tokenizers' values for BERT
-_LEAST_FREQUENCY = 2
+# tokenizers' values for BERT
+MOST_CHARACTERS = 1000
+LEAST_FREQUENCY = 2
 
 
 def learn_pieces(
-    texts: Sequence[str],
+    texts: Iterable[str | list[str]],
     vocab_size: int,
     special_tokens: Iterable[str],
     normalizer: normalizers.Normalizer,
+    min_frequency: int = LEAST_FREQUENCY,
+    characters: int = MOST_CHARACTERS,
 ) -> list[str]:
     """The most useful word pieces of texts, as Hugging Face's `BertWordPieceTokenizer.train`.
 
@@ -24,41 +30,55 @@ def learn_pieces(
     `vocab_size` pieces where there are more characters. Here characters are chosen and sorted
     beforehand, so that the same texts in any order give the same pieces, and no more than that.
 
+    The texts are read three times. What is kept of them is each different word, once.
+
     Args:
-        texts: The texts.
+        texts: The texts, or documents as lists of sentences, to be read again and again.
         vocab_size: The most tokens, special tokens included.
         special_tokens: The first tokens.
         normalizer: What texts go through before they are split into words.
+        min_frequency: How often a longer piece occurs at least.
+        characters: The most different characters, the most frequent ones.
 
     Returns:
         The special tokens, single characters, those within words, and longer pieces in the order in
-        which they were merged; no more than the special tokens where there is no word.
+        which they were merged.
+
+    Raises:
+        UserError: There is no word in the texts, or no room for one, or an argument cannot be.
     """
     special_tokens = list(special_tokens)
+    _check(
+        special_tokens, vocab_size=vocab_size, min_frequency=min_frequency, characters=characters
+    )
+    if isinstance(texts, Iterator):  # which cannot be read again
+        texts = list(texts)
     counts: Counter[str] = Counter()
-    for text in texts:
+    for text in _each(texts):
         counts.update(normalizer.normalize_str(text))
     del counts[" "]  # what the normalizer makes of every space
 
-    def train(size, first, characters):
+    def train(size, first, alphabet):
         backend = Backend(models.WordPiece(unk_token=special_tokens[1]))
         backend.normalizer = normalizer
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         trainer = trainers.WordPieceTrainer(
             vocab_size=size,
-            min_frequency=_LEAST_FREQUENCY,
+            min_frequency=min_frequency,
             show_progress=False,
             special_tokens=first,
-            limit_alphabet=len(characters),
-            initial_alphabet=characters,
+            limit_alphabet=len(alphabet),
+            initial_alphabet=alphabet,
             continuing_subword_prefix=_PREFIX,
         )
-        backend.train_from_iterator(texts, trainer)
+        backend.train_from_iterator(_each(texts), trainer)
         ids = backend.get_vocab()
         return sorted(ids, key=ids.__getitem__)
 
+    if not counts:
+        raise UserError("The texts hold no word to learn: give texts with words.")
     ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    ranked = ranked[:_MOST_CHARACTERS]
+    ranked = ranked[:characters]
     within = set(train(0, special_tokens, ranked)[len(special_tokens) :]).difference(ranked)
     chosen, room = [], vocab_size - len(special_tokens)
     for character in ranked:
@@ -68,3 +88,24 @@ def learn_pieces(
         chosen.append(character)
     singles = [*sorted(chosen), *sorted(within.intersection(_PREFIX + c for c in chosen))]
     return train(vocab_size, [*special_tokens, *singles], chosen)
+
+
+def _check(special_tokens: list[str], **numbers: int) -> None:
+    for token in special_tokens:
+        if special_tokens.count(token) > 1 or token.split() != [token]:
+            raise UserError(
+                f"The special token {token!r} cannot be one: name each once, without spaces, and "
+                "none of BERT's own."
+            )
+    room = len(special_tokens) + 2  # a character, and it within words
+    for name, least in (("vocab_size", room), ("min_frequency", 1), ("characters", 1)):
+        if numbers[name] < least:
+            raise UserError(f"{name} is {numbers[name]}, but must be at least {least}.")
+
+
+def _each(texts: Iterable[str | list[str]]) -> Iterator[str]:
+    """The texts, those of documents one by one."""
+    for number, text in enumerate(check_iterable(texts, "texts")):
+        name = f"texts[{number}]"
+        for part in text if isinstance(text, list) else [text]:
+            yield check_text(part, name)

@@ -1,6 +1,7 @@
 """Training that takes so many minutes or steps, and a learning rate that ends with it."""
 
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -39,7 +40,8 @@ class Budget(keras.callbacks.Callback):
         self.steps = 0
         self.sets_rate = sets_rate and recipe.minutes is not None
         self._recipe = recipe
-        self._before, self._since, self._place = 0.0, None, -1
+        self._before, self._place = 0.0, -1
+        self._since: float | None = None
         warmup = round(recipe.warmup_ratio * _FINENESS)
         self._rate = WarmupDecay(recipe.learning_rate, _FINENESS, warmup, recipe.schedule)
 
@@ -80,3 +82,63 @@ class Budget(keras.callbacks.Callback):
         self.steps += is_last or done % self._recipe.accumulate == 0
         if self.share >= 1:
             self.model.stop_training = True
+
+
+class BudgetFollower(keras.callbacks.Callback):
+    """A callback that is told which `Budget` ends its training, if one does.
+
+    Attributes:
+        budget: The budget.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.budget: Budget | None = None
+
+
+class Milestones(BudgetFollower):
+    """Calls a function when shares of a budget are used.
+
+    Args:
+        shares: The shares, above 0.
+        reach: Called after the step that reaches one, with that share.
+    """
+
+    def __init__(self, shares: Iterable[float], reach: Callable[[float], object]):
+        super().__init__()
+        self._shares, self._reach = sorted(shares), reach
+        self._before = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Notes where it is."""
+        self._before = self.budget.share if self.budget else 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Calls the function, if this step has reached one."""
+        now = self.budget.share if self.budget else 0.0
+        passed = [share for share in self._shares if self._before < share <= now]
+        if passed and keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+        for share in passed:
+            self._reach(share)
+
+
+def with_budget(
+    recipe: Recipe, callbacks: list[keras.callbacks.Callback]
+) -> list[keras.callbacks.Callback]:
+    """The callbacks of a training, and before them what ends it, if its recipe has a budget."""
+    if not recipe.has_budget:
+        return callbacks
+    budget = Budget(recipe, sets_rate=not any(map(sets_rate, callbacks)))
+    for one in callbacks:
+        if isinstance(one, BudgetFollower):
+            one.budget = budget
+    return [budget, *callbacks]
+
+
+def sets_rate(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback sets the learning rate, which then follows no schedule of ours."""
+    if isinstance(callback, Budget):
+        return callback.sets_rate
+    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    return isinstance(callback, setters)

@@ -240,7 +240,7 @@ def test_ctrl_c_says_what_there_is_to_go_on_with(hook, said, run, model, tmp_pat
     given += ["--batch-size", "4"]
     with monkeypatch.context() as patched:
         callback = keras.callbacks.LambdaCallback(**{hook: press})
-        patched.setattr(train, "_logs", lambda _: [callback])
+        patched.setattr(train, "logs", lambda _: [callback])
         status, _, err = run("train", "classification", *given)
     assert status == 130
     assert said.format(folder) in err

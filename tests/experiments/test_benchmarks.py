@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
-ARGUMENTS = {"tasks": ["tagging", "--data", "words.conll"]}
+ARGUMENTS = {
+    "tasks": ["tagging", "--data", "words.conll"],
+    "preparing": ["text.txt", "--vocabulary", "folder"],
+}
 
 
 @pytest.mark.parametrize(
-    "name", ["embedding", "fine_tuning", "tasks", "tfhub_encoder", "tokenizing"]
+    "name", ["embedding", "fine_tuning", "preparing", "tasks", "tfhub_encoder", "tokenizing"]
 )
 def test_a_missing_extra_is_one_sentence(name, monkeypatch):
     find_spec, peers = importlib.util.find_spec, ("torch", "transformers", "official")

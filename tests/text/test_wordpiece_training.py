@@ -77,3 +77,40 @@ def test_what_cannot_be_learnt_from():
         WordPieceTokenizer.train(["a"], 6)
     with pytest.raises(UserError, match="texts is a str"):
         WordPieceTokenizer.train("a text")
+
+
+class Stream:
+    """Texts that are made anew each time, and never all there."""
+
+    def __init__(self, texts):
+        self.texts, self.reads = texts, 0
+
+    def __iter__(self):
+        self.reads += 1
+        yield from self.texts
+
+
+def test_texts_are_read_again_and_not_kept():
+    texts = make_texts()
+    stream = Stream(texts)
+    learnt = WordPieceTokenizer.train(stream, 60)
+    assert learnt.vocabulary() == WordPieceTokenizer.train(texts, 60).vocabulary()
+    assert stream.reads > 1
+    documents = [texts[:3], texts[3:5], *texts[5:]]
+    assert WordPieceTokenizer.train(documents, 60).vocabulary() == learnt.vocabulary()
+
+
+def test_how_often_a_piece_occurs_and_how_many_characters():
+    texts = ["aab aab aab", "cd cd", "é"]
+    pieces = WordPieceTokenizer.train(texts, min_frequency=3).vocabulary()[5:]
+    assert "aab" in pieces
+    assert "cd" not in pieces
+    pieces = WordPieceTokenizer.train(texts, characters=2).vocabulary()[5:]
+    assert {piece.removeprefix("##") for piece in pieces if len(piece) in (1, 3)} >= {"a", "b"}
+    assert "c" not in pieces
+
+
+@pytest.mark.parametrize("special", [["[PAD]"], ["a", "a"], [""], ["a b"]])
+def test_special_tokens_that_cannot_be(special):
+    with pytest.raises(UserError, match="cannot be one"):
+        WordPieceTokenizer.train(["a b"], special_tokens=special)

@@ -74,12 +74,6 @@ def rewind(task: Any, run: Run | None) -> bool:
     return False
 
 
-def sets_rate(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback sets the learning rate, which then follows no schedule of ours."""
-    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
-    return isinstance(callback, setters) or getattr(callback, "sets_rate", False) is True
-
-
 def fit_batches(
     task: Any,
     data: Batches,

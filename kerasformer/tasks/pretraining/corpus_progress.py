@@ -3,30 +3,24 @@
 import time
 from typing import Any
 
-import keras
-
 from kerasformer.progress import Bars
 from kerasformer.training import Recipe
-from kerasformer.training.budget import Budget
+from kerasformer.training.budget import BudgetFollower
 
 _SECONDS = 0.5  # between two looks at the clock
 
 
-class CorpusProgress(keras.callbacks.Callback):
+class CorpusProgress(BudgetFollower):
     """Shows the loss of late, tokens per second and the time that is left.
 
     Args:
         data: The batches of the first epoch.
         recipe: How the model is trained.
-
-    Attributes:
-        budget: What ends training, if that are not the epochs.
     """
 
     def __init__(self, data: Any, recipe: Recipe):
         super().__init__()
         self._data, self._recipe = data, recipe
-        self.budget: Budget | None = None
         self._bars: Bars | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:

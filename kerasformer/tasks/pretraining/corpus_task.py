@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
@@ -20,7 +21,6 @@ from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.training import Recipe
-from kerasformer.training.budget import Budget
 
 
 class CorpusExamples(Examples):
@@ -28,13 +28,12 @@ class CorpusExamples(Examples):
 
     def split(self, share: float) -> tuple["CorpusExamples", "CorpusExamples"]:
         """All documents but a share of them, and these, chosen at random."""
-        train, held = self.texts.divided(share)  # type: ignore[attr-defined]
+        train, held = self.texts.divided(share)
         return CorpusExamples(train), CorpusExamples(held)
 
     def part(self, rows: slice) -> "CorpusExamples":
         """Some of the documents."""
-        corpus: Any = self.texts
-        return CorpusExamples(corpus.take(np.arange(len(corpus))[rows]))
+        return CorpusExamples(self.texts.take(np.arange(len(self.texts))[rows]))
 
 
 class CorpusTrained(UnlabelledTask):
@@ -66,6 +65,17 @@ class CorpusTrained(UnlabelledTask):
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
         is_new = self.encoder.origin is None and not self.encoder_is_frozen
         return self.SCRATCH_RECIPE if is_new else super().recipe
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        """Its heads; or with `new_heads` those that the source has, the others being new."""
+        new_heads = kwargs.pop("new_heads", False)
+        heads, settings = super()._heads_to_read(checkpoint, kwargs)
+        if new_heads:
+            heads = {name: classes for name, classes in heads.items() if name in checkpoint.heads}
+        return heads, settings
 
     def _holds(self, x: Any) -> bool:
         return isinstance(x, TokenCorpus) or super()._holds(x)
@@ -116,14 +126,6 @@ class CorpusTrained(UnlabelledTask):
             callbacks = as_callbacks(options["callbacks"])
             options |= {"callbacks": [*callbacks, CorpusProgress(data, recipe)], "verbose": 0}
         return super()._train(data, validation, recipe, **options)
-
-    def _follow(self, *args: Any) -> list[keras.callbacks.Callback]:
-        callbacks = super()._follow(*args)
-        budget = next((one for one in callbacks if isinstance(one, Budget)), None)
-        for one in callbacks:
-            if isinstance(one, CorpusProgress):
-                one.budget = budget
-        return callbacks
 
     def _evaluate(
         self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None

@@ -1,0 +1,127 @@
+"""Pretrain a model on raw text, as BERT was, within minutes or steps.
+
+Learns a vocabulary from the text, unless --vocab has one, and a new model of a published size; or
+goes on from a published model (--from), on your own text. Measures it on documents held out, and
+writes the model, a record and its metrics into --output, in the Hugging Face layout. Interrupted
+pretraining goes on with --resume.
+"""
+
+from pathlib import Path
+
+from kerasformer.cli.options import add_raw_text, read_raw_text
+from kerasformer.cli.running import add_running, logs, on_devices
+from kerasformer.cli.scores import scores_table
+from kerasformer.cli.text import show
+
+_TEXT: dict[str, dict] = {
+    "--vocab": {
+        "metavar": "PATH",
+        "dest": "vocabulary",
+        "help": "folder or vocab.txt of a vocabulary, such as kerasformer vocab writes (default: "
+        "learnt from the text)",
+    },
+    "--vocab-size": {
+        "metavar": "N",
+        "type": int,
+        "default": 8000,
+        "help": "the most tokens to learn (default: 8000)",
+    },
+    "--held-out": {
+        "metavar": "SHARE",
+        "type": float,
+        "default": 0.02,
+        "help": "share of the documents to measure on (default: 0.02)",
+    },
+}
+_MODEL: dict[str, dict] = {
+    "--size": {
+        "metavar": "NAME",
+        "default": "mini",
+        "help": "tiny, mini, small, medium, base or large (default: mini)",
+    },
+    "--from": {
+        "metavar": "SOURCE",
+        "dest": "pretrained",
+        "help": "go on from a published model, with its vocabulary: a folder, hf://owner/name, or "
+        "a preset",
+    },
+    "--objective": {
+        "metavar": "NAME",
+        "help": "bert, hidden words and the next sentence, or masked, hidden words alone (default: "
+        "bert, or what the model of --from has heads for)",
+    },
+    "--max-length": {
+        "metavar": "N",
+        "type": int,
+        "default": 128,
+        "help": "tokens of an example, and positions of a new model (default: 128)",
+    },
+    "--dtype": {
+        "metavar": "POLICY",
+        "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
+    },
+}
+_RECIPE: dict[str, dict] = {
+    "--batch-size": {"type": int, "metavar": "N", "help": "examples in a batch"},
+    "--learning-rate": {"type": float, "metavar": "N", "help": "the highest learning rate"},
+    "--weight-decay": {"type": float, "metavar": "N", "help": "of AdamW"},
+    "--warmup-ratio": {
+        "type": float,
+        "metavar": "N",
+        "help": "part of the budget in which the rate rises",
+    },
+    "--schedule": {"choices": ("linear", "cosine", "constant"), "help": "how the rate falls"},
+    "--accumulate": {"type": int, "metavar": "N", "help": "batches whose gradients make one step"},
+}
+
+
+def add_options(command):
+    """Adds the options to the parser of the command."""
+    add_raw_text(command)
+    command.add_argument("--output", metavar="DIR", required=True, help="folder of the model")
+    command.add_argument(
+        "--minutes", metavar="M", type=float, help="train for so long; the learning rate follows"
+    )
+    command.add_argument("--steps", metavar="N", type=int, help="train for so many steps")
+    command.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    add_running(command, "go on with the interrupted pretraining in --output")
+    for title, options in (("text", _TEXT), ("model", _MODEL), ("training", _RECIPE)):
+        group = command.add_argument_group(title)
+        for option, given in options.items():
+            group.add_argument(option, **given)
+
+
+def run(arguments):
+    """Runs the command."""
+    from kerasformer.tasks.pretraining.pretrain import pretrain
+    from kerasformer.tasks.pretraining.pretraining_folder import is_begun
+
+    options = vars(arguments)
+    recipe = {name: options[name] for name in map(_name, _RECIPE) if options[name] is not None}
+    given = {option.get("dest", _name(name)) for name, option in (_TEXT | _MODEL).items()}
+    given |= {"minutes", "steps", "seed"}
+    folder = Path(arguments.output).expanduser()
+    try:
+        with on_devices(arguments.devices or 1):
+            made = pretrain(
+                read_raw_text(arguments),
+                folder,
+                recipe=recipe,
+                resume=arguments.resume,
+                callbacks=logs(arguments.log),
+                **{name: options[name] for name in given},
+            )
+    except KeyboardInterrupt:
+        if not is_begun(folder):
+            raise KeyboardInterrupt("training had not begun") from None
+        raise KeyboardInterrupt(
+            f"the training so far is in {folder}: to go on, add --resume to the command"
+        ) from None
+    if made.scores:
+        show(f"On the documents held out:\n\n{scores_table(made.scores)}\n")
+    show(f"The model: {folder}\nTo train it on labels: kerasformer train classification "
+         f"--pretrained {folder} --data FILE --output DIR")  # fmt: skip
+
+
+def _name(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")

@@ -1,0 +1,248 @@
+"""From raw text to a pretrained model in a folder, in one call that can be interrupted."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasformer.checkpoints import Checkpoint, open_checkpoint
+from kerasformer.data.raw import TokenCorpus
+from kerasformer.errors import UserError
+from kerasformer.files import read_json, write_whole
+from kerasformer.hardware import describe_hardware, versions
+from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.progress import say
+from kerasformer.tasks.pretraining.corpus_task import CorpusTask
+from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
+from kerasformer.tasks.pretraining.model import PretrainingModel
+from kerasformer.tasks.pretraining.pretraining_folder import (
+    CHECKPOINTS,
+    WORK,
+    SourceText,
+    plain,
+    tokenized,
+    writing_model,
+)
+from kerasformer.text import Tokenizer
+from kerasformer.training import Recipe
+from kerasformer.training.budget import Milestones
+
+OBJECTIVES: dict[str, type[CorpusTask]] = {"bert": PretrainingModel, "masked": MaskedLanguageModel}
+RECORD = "training.json"
+_EPOCH = 500  # steps, after which the loss is noted
+_MOST_HELD = 1000  # documents to evaluate on
+_QUARTERS = (0.25, 0.5, 0.75)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """What `pretrain` has made.
+
+    Attributes:
+        model: The model, which is also in the folder.
+        history: The `keras.callbacks.History`, an epoch every 500 steps.
+        scores: The metrics on the documents held out; empty where there are none.
+        milestones: These metrics, and the `share` of the budget, at quarters of it.
+    """
+
+    model: CorpusTask
+    history: keras.callbacks.History
+    scores: dict[str, Any]
+    milestones: list[dict[str, Any]]
+
+
+def pretrain(
+    documents: Iterable[str | list[str]],
+    folder: str | os.PathLike,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    size: str = "mini",
+    pretrained: Any = None,
+    vocabulary: str | os.PathLike | None = None,
+    vocab_size: int = 8000,
+    objective: str | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    max_length: int = 128,
+    held_out: float = 0.02,
+    dtype: Any = None,
+    seed: int = 0,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    at_milestone: Callable[[float, CorpusTask], object] | None = None,
+    verbose: str | int = "auto",
+) -> Pretrained:
+    """Pretrains a model on raw text, and saves it in the Hugging Face layout with its tokenizer.
+
+    The learning rate rises and falls within the budget. Interrupted, even killed, it goes on in the
+    same call with `resume=True`; of a number of steps to the same weights, bit for bit, and of
+    minutes with those that are left. Text is read and tokenized before, and counts for neither.
+
+    Args:
+        documents: The texts, such as `kerasformer.data.raw.Documents`: a text each, or its
+            sentences.
+        folder: An empty folder, created if missing.
+        minutes, steps: The budget; of both, what ends first.
+        size: The name of a published size, as of `EncoderConfig.bert`.
+        pretrained: A published model to go on from, with its own tokenizer; a new one if None.
+        vocabulary: The folder or the vocab.txt of a vocabulary; by default one is learnt.
+        vocab_size: The most tokens to learn.
+        objective: `"bert"`, hidden words and the next sentence, or `"masked"`, hidden words alone;
+            by default what the published model has heads for, and of a new one `"bert"`.
+        recipe: Changes of the model's recipe, such as `{"batch_size": 64}`.
+        max_length: The tokens of an example, and the positions of a new model.
+        held_out: The share of the documents that are evaluated on; 0 for none.
+        dtype: Keras dtype policy, such as `"mixed_bfloat16"`.
+        seed: Of all that is drawn.
+        resume: Whether to go on with what was interrupted.
+        callbacks: Keras callbacks.
+        at_milestone: Called at each quarter of the budget, but the last, with the share and the
+            model.
+        verbose: 0 for no progress.
+
+    Raises:
+        UserError: There is no budget, an argument cannot be used, or the folder is not empty, or
+            not of such a training.
+
+    Example:
+
+    >>> texts = ["The cat sat. It slept. It ran.", "The dog ran. It sat. It slept."] * 4
+    >>> made = pretrain(texts, getfixture("tmp_path") / "model", steps=2, size="tiny", verbose=0)
+    >>> sorted(made.scores)[:2]
+    ['loss', 'masked_lm_accuracy']
+    """
+    changes = _changes(minutes, steps, recipe or {})
+    folder, documents = Path(folder).expanduser(), _listed(documents)
+    text = SourceText(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
+    with writing_model(folder, resume):
+        work = folder / WORK
+        checkpoint = None if pretrained is None else open_checkpoint(pretrained)
+        corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
+        keras.utils.set_random_seed(seed)  # of the first weights
+        model = _new_model(size, checkpoint, tokenizer, objective, max_length, dtype)
+        train, held = _divided(corpus, held_out, seed)
+        reached = _Reached(model, held, work / "milestones.json", at_milestone, verbose != 0)
+        history = model.fit(
+            train,
+            recipe=model.recipe.change(**changes),
+            steps_per_epoch=min(_EPOCH, steps or _EPOCH),
+            callbacks=[*callbacks, Milestones(_QUARTERS, reached)],
+            seed=seed,
+            resume=work / CHECKPOINTS,
+            verbose=verbose,
+        )
+        scores = {} if held is None else model.evaluate(held, verbose=0, return_dict=True)
+    model.save_pretrained(folder)  # which holds the folder itself
+    made = Pretrained(model, history, scores, reached.seen)
+    settings = dataclasses.asdict(text) | {"minutes": minutes, "steps": steps, "seed": seed}
+    _write_record(folder, made, settings, corpus)
+    shutil.rmtree(work, ignore_errors=True)
+    return made
+
+
+def _changes(minutes: Any, steps: Any, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a recipe, looked at before anything is read."""
+    if minutes is None and steps is None:
+        raise UserError("Pretraining has no end: give minutes or steps.")
+    changes = {"minutes": minutes, "max_steps": steps, **recipe}
+    try:
+        Recipe().change(**changes)
+    except (TypeError, ValueError) as error:
+        raise UserError(str(error)) from None
+    return changes
+
+
+def _listed(documents: Any) -> Any:
+    """An iterator, which can be read once alone, as a list."""
+    if isinstance(documents, str | os.PathLike):
+        raise UserError("Expected documents, got one string: give Documents([path]) for a file.")
+    return list(documents) if isinstance(documents, Iterator) else documents
+
+
+def _new_model(
+    size: str,
+    checkpoint: Checkpoint | None,
+    tokenizer: Tokenizer,
+    objective: str | None,
+    max_length: int,
+    dtype: Any,
+) -> CorpusTask:
+    if objective is None:
+        is_whole = checkpoint is None or set(PretrainingModel.HEADS) <= set(checkpoint.heads)
+        objective = "bert" if is_whole else "masked"
+    if objective not in OBJECTIVES:
+        raise UserError(f"There is no objective {objective!r}: give {' or '.join(OBJECTIVES)}.")
+    task = OBJECTIVES[objective]
+    if checkpoint is None:
+        try:
+            config = EncoderConfig.bert(
+                size, vocab_size=tokenizer.vocab_size, max_length=max_length
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        return task(BertEncoder(config, dtype=dtype), tokenizer, dtype=dtype)
+    most = min(max_length, checkpoint.config.max_length)
+    given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True}
+    return task.from_checkpoint(checkpoint, dtype=dtype, **given)
+
+
+def _divided(
+    corpus: TokenCorpus, held_out: float, seed: int
+) -> tuple[TokenCorpus, TokenCorpus | None]:
+    """The documents to train on, and some to evaluate on."""
+    if not held_out:
+        return corpus, None
+    least = min(2 / len(corpus), 0.5)  # a pair is of two documents
+    train, held = corpus.divided(max(held_out, least) if held_out > 0 else held_out, seed)
+    return train, held.take(range(min(len(held), _MOST_HELD)))
+
+
+class _Reached:
+    """What is done at a milestone: the model is evaluated, and its metrics noted in a file."""
+
+    def __init__(
+        self,
+        model: CorpusTask,
+        held: TokenCorpus | None,
+        path: Path,
+        then: Callable[[float, CorpusTask], object] | None,
+        verbose: bool,
+    ):
+        self._model, self._held, self._path = model, held, path
+        self._then, self._verbose = then, verbose
+        self.seen: list[dict[str, Any]] = read_json(path, list) if path.exists() else []
+
+    def __call__(self, share: float) -> None:
+        if self._then is not None:
+            self._then(share, self._model)
+        if self._held is None:
+            return
+        scores = self._model.evaluate(self._held, verbose=0, return_dict=True)
+        # What was killed since may come here again.
+        self.seen = [one for one in self.seen if one["share"] < share]
+        self.seen.append({"share": share, **scores})
+        write_whole(self._path, json.dumps(self.seen))
+        if self._verbose:
+            values = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+            say(f"At {share:.0%}, held out: {values}.")
+
+
+def _write_record(
+    folder: Path, made: Pretrained, settings: dict[str, Any], corpus: TokenCorpus
+) -> None:
+    """All that led to the model, and what it is worth."""
+    record = {
+        "settings": {name: plain(value) for name, value in settings.items()},
+        "corpus": {"documents": len(corpus), "tokens": corpus.token_count},
+        "versions": versions(),
+        "hardware": describe_hardware(),
+        "history": {k: [float(v) for v in values] for k, values in made.history.history.items()},
+        "milestones": made.milestones,
+        "metrics": made.scores,
+    }
+    write_whole(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False))

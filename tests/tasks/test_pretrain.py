@@ -1,0 +1,149 @@
+"""From raw text to a folder, with interruptions; tests/cli/test_pretrain.py has the command."""
+
+import json
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from kerasformer import TextClassifier
+from kerasformer.errors import UserError
+from kerasformer.tasks import MaskedLanguageModel, PretrainingModel
+from kerasformer.tasks.pretraining import pretrain as module
+from kerasformer.tasks.pretraining.pretrain import pretrain
+from kerasformer.tasks.pretraining.pretraining_folder import is_begun
+from kerasformer.training import resume
+
+pytestmark = pytest.mark.usefixtures("eager")
+
+TEXTS = [
+    f"The {animal} sat on the mat. It {verb} there. Then the {animal} {verb} again."
+    for animal in ("cat", "dog", "cow")
+    for verb in ("slept", "ran", "ate", "sang")
+] * 2
+GIVEN = {
+    "size": "tiny",
+    "max_length": 24,
+    "vocab_size": 60,
+    "recipe": {"batch_size": 4, "learning_rate": 3e-3},
+    "verbose": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A size in which a step takes little."""
+    monkeypatch.setitem(module.EncoderConfig.bert.__globals__["_PUBLISHED"], "tiny", (1, 8, 2))
+
+
+def weights(model):
+    return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+
+
+class Press(keras.callbacks.Callback):
+    """Ctrl-C after so many batches."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.left = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, without_graphs):
+    """A pretraining without an interruption, and its folder."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(module.EncoderConfig.bert.__globals__["_PUBLISHED"], "tiny", (1, 8, 2))
+        patched.setattr(module, "_EPOCH", 4)
+        return pretrain(TEXTS, folder, steps=10, **GIVEN), folder
+
+
+def test_a_folder_has_the_model_and_what_led_to_it(whole):
+    made, folder = whole
+    assert len(made.history.epoch) == 3  # of 4, 4 and 2 steps
+    assert [one["share"] for one in made.milestones] == [0.25, 0.5, 0.75]
+    record = json.loads((folder / "training.json").read_text())
+    assert record["metrics"] == made.scores
+    assert record["milestones"] == made.milestones
+    assert not is_begun(folder)
+    read = PretrainingModel.from_pretrained(folder)
+    assert read.max_length == 24
+    for one, other in zip(weights(read), weights(made.model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert read.tokenizer.tokenize(TEXTS).ids == made.model.tokenizer.tokenize(TEXTS).ids
+    TextClassifier.from_pretrained(folder, ["bad", "good"])
+
+
+def test_interrupted_it_ends_with_the_same_weights(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_EPOCH", 4)
+    monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: True)
+    folder, options = tmp_path / "model", GIVEN
+    for batches in (3, 3):
+        with pytest.raises(KeyboardInterrupt, match=f"the training so far is in {folder}"):
+            pretrain(TEXTS, folder, steps=10, callbacks=[Press(batches)], **options)
+        assert is_begun(folder)
+        options = GIVEN | {"resume": True}
+    with pytest.raises(UserError, match="is not empty; give another, or resume"):
+        pretrain(TEXTS, folder, steps=10, **GIVEN)
+    made = pretrain(TEXTS, folder, steps=10, **options)
+    for one, other in zip(weights(made.model), weights(whole[0].model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.history.history == whole[0].history.history
+    assert made.milestones == whole[0].milestones
+    assert made.scores == whole[0].scores
+
+
+def test_it_goes_on_from_a_published_model(whole, tmp_path):
+    made = pretrain(TEXTS, tmp_path / "a", steps=1, pretrained=whole[1], **GIVEN)
+    assert isinstance(made.model, PretrainingModel)
+    before = PretrainingModel.from_pretrained(whole[1])
+    difference = [
+        np.abs(a - b).max() for a, b in zip(*map(weights, (made.model, before)), strict=True)
+    ]
+    assert max(difference) < 0.05
+    made.model.encoder.save_pretrained(tmp_path / "encoder", made.model.tokenizer)
+    other = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "encoder", **GIVEN)
+    assert isinstance(other.model, MaskedLanguageModel)  # there is no head for more
+
+
+def test_a_vocabulary_that_is_given(whole, tmp_path):
+    given = GIVEN | {"vocabulary": whole[1], "objective": "masked", "held_out": 0}
+    made = pretrain(TEXTS, tmp_path / "a", steps=1, **given)
+    assert made.model.tokenizer.to_json() == whole[0].model.tokenizer.to_json()
+    assert made.scores == {}
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n")
+    made = pretrain(
+        TEXTS, tmp_path / "b", steps=1, **(given | {"vocabulary": tmp_path / "vocab.txt"})
+    )
+    assert made.model.encoder.config.vocab_size == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Pretraining has no end: give minutes or steps"),
+        ({"steps": 1, "size": "huge"}, "'huge' is not one of the sizes tiny, mini"),
+        ({"steps": 1, "objective": "all"}, "no objective 'all': give bert or masked"),
+        ({"steps": 1, "held_out": 2}, "The share to hold out is 2"),
+        ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
+        ({"steps": 1, "resume": True}, "has no interrupted pretraining"),
+        ({"steps": 1, "vocabulary": "no-such-folder"}, "no-such-folder"),
+    ],
+)
+def test_what_is_refused(options, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        pretrain(TEXTS, tmp_path / "model", **(GIVEN | options))
+
+
+def test_other_text_is_refused_when_it_goes_on(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TEXTS, tmp_path, steps=2, callbacks=[Press(1)], **GIVEN)
+    given = GIVEN | {"resume": True, "vocab_size": 50}
+    with pytest.raises(UserError, match="holds a pretraining on other text, or with another"):
+        pretrain(TEXTS, tmp_path, steps=2, **given)
