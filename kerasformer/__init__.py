@@ -12,6 +12,9 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "BertEncoder": "models",
+    "CausalDecoder": "models",
+    "CausalLanguageModel": "tasks",
+    "DecoderConfig": "models",
     "Distillation": "tasks",
     "EncoderConfig": "models",
     "FeatureCache": "tasks",

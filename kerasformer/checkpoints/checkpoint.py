@@ -16,11 +16,13 @@ from kerasformer.checkpoints.load_report import LoadReport
 from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import AnyConfig, EncoderConfig
 from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
     import keras  # imported for weights alone: it takes seconds, and looking at a file needs none
+
+    from kerasformer.text import Tokenizer
 
 # The table that a format may do without: zeros in it change nothing.
 _SEGMENTS = "embeddings/type_embeddings/embeddings"
@@ -28,7 +30,7 @@ _SEGMENTS = "embeddings/type_embeddings/embeddings"
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A published BERT, opened by `open_checkpoint`: no tensor is read yet.
+    """A published BERT or GPT, opened by `open_checkpoint`: no tensor is read yet.
 
     Attributes:
         path: The folder, or the file.
@@ -52,7 +54,7 @@ class Checkpoint:
     path: Path
     format: str
     architecture: str
-    config: EncoderConfig
+    config: AnyConfig
     table: NameTable
     tensors: Tensors
     names: dict[str, str]
@@ -95,7 +97,7 @@ class Checkpoint:
         for weight in weights:
             name = self.names.get(weight.theirs)
             if name is None:
-                missing.append(prefix + weight.theirs)
+                missing += [] if weight.part else [prefix + weight.theirs]  # one of parts is enough
             elif self.tensors.shape(name) != weight.shape:
                 misshapen[name] = (self.tensors.shape(name), weight.shape)
         return missing, misshapen
@@ -108,16 +110,23 @@ class Checkpoint:
         """Makes an encoder and reads its weights; see `BertEncoder.from_pretrained`.
 
         Args:
-            encoder_class: `BertEncoder`, or a child of it; it cannot be imported here, as it
-                imports this module to load itself.
+            encoder_class: `BertEncoder` or `CausalDecoder`; they cannot be imported here, as they
+                import this module to load themselves.
             strict: As of `BertEncoder.from_pretrained`, as are the result and the errors.
             **kwargs: Keras arguments of the encoder.
         """
         from kerasformer.models.fingerprint import rows_fingerprint  # with it comes Keras
 
-        report = self.report()
+        report, kind = self.report(), encoder_class.config_class
+        if not isinstance(self.config, kind):
+            raise UserError(
+                f"{self.path} holds a {self.architecture}, whose configuration is a "
+                f"{type(self.config).__name__}, but a {encoder_class.__name__} needs a "
+                f"{kind.__name__}: give another model, or load it as what it is."
+            )
         if strict and report.problems():
-            raise UserError(self._refusal(report.problems(), "the BERT encoder"))
+            what = "BERT encoder" if kind is EncoderConfig else "decoder"
+            raise UserError(self._refusal(report.problems(), f"the {what}"))
         self._check_size()
         weights = {
             weight.ours: weight
@@ -136,6 +145,15 @@ class Checkpoint:
             if "num_classes" in weight.shape and len(shape) == len(weight.shape):
                 return shape[weight.shape.index("num_classes")]
         return None
+
+    def check_vocabulary(self, tokenizer: Tokenizer | None) -> None:
+        """Raises a UserError for a tokenizer with more tokens than the encoder has embeddings."""
+        rows = self.config.vocab_size
+        if tokenizer is not None and tokenizer.vocab_size > rows:
+            raise UserError(
+                f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder of "
+                f"{self.path} embeddings for {rows:,}: they do not belong together."
+            )
 
     def check_head(self, head: str, num_classes: int = 2) -> list[Weight]:
         """Compares a head's names and shapes with its table; no tensor is read.
@@ -157,7 +175,7 @@ class Checkpoint:
         if head not in self.table.heads:
             raise UserError(f"{self.path} is a {self.format}, which has no {_words(head)} head.")
         weights = list(self.table.head_weights(head, self.config, num_classes))
-        if not any(weight.theirs in self.names for weight in weights):
+        if weights and not any(weight.theirs in self.names for weight in weights):
             raise UserError(
                 f"{self.path} holds a {self.architecture} without a {_words(head)} head: give a "
                 "model that has one."
@@ -188,7 +206,7 @@ class Checkpoint:
     def _check_size(self):
         """Refuses to make an encoder that is mostly random, and could be of any size."""
         weights = self.table.encoder_weights(self.config)
-        described = sum(math.prod(weight.shape) for weight in weights)
+        described = sum(weight.size for weight in weights)
         held = sum(math.prod(self.tensors.shape(name)) for name in self.tensors)
         if described > 2 * held:
             raise UserError(

@@ -32,12 +32,12 @@ def inspect(source: str | os.PathLike) -> dict:
         What JSON can hold. Always there: `source`, `path`, `format`, `problems` (what is wrong
         with it, as sentences), `files` (each with `name`, `size` in bytes, `sha256`), `licence`
         and `tokenizer`, or None for either. Of a model that can be opened also `architecture`,
-        `config` (the attributes of `EncoderConfig`), `defaults` (the keys that the configuration's
-        file leaves out, with the values taken), `parameters` (their numbers by part), `types` (the
-        number of tensors of each type), `heads`, `refused_heads` (those that cannot be read,
-        with the reason), `class_names`, and `loading`: the `missing`, `misshapen`, `unexpected`
-        and `ignored` of a `LoadReport`. Of a sentence-transformers folder also `modules`. Of a
-        data set `description`.
+        `config` (its attributes), `defaults` (the keys that the configuration's file leaves out,
+        with the values taken), `parameters` (their numbers by part), `types` (the number of tensors
+        of each type), `heads`, `refused_heads` (those that cannot be read, with the reason),
+        `class_names`, and `loading`: the `missing`, `misshapen`, `unexpected` and `ignored` of a
+        `LoadReport`. Of a sentence-transformers folder also `modules`. Of a data set
+        `description`.
 
     Raises:
         UserError: There is no such source, or nothing is known of what it holds.
@@ -158,6 +158,7 @@ def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
     for weight in checkpoint.table.encoder_weights(checkpoint.config):
         layer = weight.ours.partition("/")[0]
         names = {"pooler_transform": "pooler", "embedding_projection": "embeddings"}
+        names["final_layer_norm"] = "blocks"
         part = "blocks" if layer.startswith("layer_") else names.get(layer, layer)
         counts[part] += _size(checkpoint, weight)
     for head in checkpoint.heads:
@@ -168,6 +169,8 @@ def count_parameters(checkpoint: Checkpoint) -> dict[str, int]:
 
 def _size(checkpoint, weight) -> int:
     name = checkpoint.names.get(weight.theirs)
+    if weight.part:  # all of the tensor is counted with its first part
+        return 0
     return 0 if name is None else math.prod(checkpoint.tensors.shape(name))
 
 
@@ -177,7 +180,8 @@ def find_tokenizer(path: Path) -> Tokenizer | None:
     None where there is none; a UserError where it is not sound.
     """
     is_file = path.suffix == ".txt" or path.name == "tokenizer.json"
-    files = [path] if is_file else [path / "tokenizer.json", path / "vocab.txt"]
+    names = ("tokenizer.json", "vocab.txt", "vocab.json")
+    files = [path] if is_file else [path / name for name in names]
     return Tokenizer.from_pretrained(path) if any(file.is_file() for file in files) else None
 
 

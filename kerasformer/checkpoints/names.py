@@ -1,14 +1,18 @@
 """Tables of names: which weight of ours is which tensor of a format, read in both directions."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import AnyConfig
 
 HIDDEN, INNER, EMBEDDING = "hidden_size", "intermediate_size", "embedding_size"
+FUSED = "fused_size"  # of queries, keys and values side by side
+_PARTS = 3
 
 
 class Weight(NamedTuple):
@@ -19,19 +23,31 @@ class Weight(NamedTuple):
         theirs: The tensor's name in the format.
         shape: The tensor's shape in the format; in a table, the names of sizes.
         transposed: Whether the format's matrix is `[outputs, inputs]`, torch's order.
+        part: Which third of the tensor's last axis it is, of one with queries, keys and values side
+            by side; None for all of it.
     """
 
     ours: str
     theirs: str
     shape: tuple
     transposed: bool = False
+    part: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of its values, once the shape has numbers."""
+        return math.prod(self.shape) // (1 if self.part is None else _PARTS)
 
     def to_keras(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The format's tensor as the variable of this shape, heads on an axis of their own."""
+        if self.part is not None:
+            tensor = np.split(tensor, _PARTS, axis=-1)[self.part]
         return (tensor.T if self.transposed else tensor).reshape(shape)
 
     def from_keras(self, value: np.ndarray) -> np.ndarray:
-        """The variable's value as the format's tensor, the inverse of `to_keras`."""
+        """The variable's value as the format's tensor, or its part: the inverse of `to_keras`."""
+        if self.part is not None:
+            return value.reshape((*self.shape[:-1], -1))
         return value.reshape(self.shape[::-1]).T if self.transposed else value.reshape(self.shape)
 
     def within(self, ours: str, theirs: str) -> "Weight":
@@ -74,6 +90,17 @@ class Convention:
             Weight(f"{ours}/kernel".lstrip("/"), theirs + self.kernel, shape, self.transposed),
             Weight(f"{ours}/bias".lstrip("/"), theirs + self.bias, outputs),
         )
+
+    def fused(self, ours: Iterable[str], theirs: str) -> Weights:
+        """The lines of the three dense layers that are one in the format."""
+        lines = (
+            (
+                Weight(f"{name}/kernel", theirs + self.kernel, (HIDDEN, FUSED), part=part),
+                Weight(f"{name}/bias", theirs + self.bias, (FUSED,), part=part),
+            )
+            for part, name in enumerate(ours)
+        )
+        return tuple(itertools.chain.from_iterable(lines))
 
     def layer_norm(self, ours: str, theirs: str, width: str = HIDDEN) -> Weights:
         """The two lines of a LayerNorm."""
@@ -124,12 +151,13 @@ class Convention:
 class NameTable:
     """A format's whole table of names.
 
-    Sizes are those of `EncoderConfig`, `head_size`, and for a head `num_classes`.
+    Sizes are those of the configuration, `head_size`, `FUSED`, and for a head `num_classes`.
 
     Attributes:
         embeddings: The lines of the embeddings.
         block: The lines of one block, below `block_name`.
         block_name: What is before a block's names, `{}` standing for its number.
+        last: The lines of the LayerNorm after the last block, of a model that has one.
         pooler: The lines of the pooler; none where the format has no pooler.
         projection: The lines of the dense layer between embeddings of another width and the
             blocks; none where the format knows no such embeddings.
@@ -140,11 +168,12 @@ class NameTable:
     embeddings: Weights
     block: Weights
     block_name: str
+    last: Weights = ()
     pooler: Weights = ()
     projection: Weights = ()
     heads: Mapping[str, Weights] = dataclasses.field(default_factory=dict)
 
-    def encoder_weights(self, config: EncoderConfig) -> Iterator[Weight]:
+    def encoder_weights(self, config: AnyConfig) -> Iterator[Weight]:
         """Yields a `Weight`, its sizes filled in, for each variable that the format has."""
         sizes = _sizes(config)
         yield from (weight.sized(sizes) for weight in self.embeddings)
@@ -153,12 +182,11 @@ class NameTable:
         for i in range(config.num_layers):
             for weight in self.block:
                 yield weight.within(f"layer_{i}/", self.block_name.format(i)).sized(sizes)
+        yield from (weight.sized(sizes) for weight in self.last)
         if config.pooler:
             yield from (weight.sized(sizes) for weight in self.pooler)
 
-    def head_weights(
-        self, head: str, config: EncoderConfig, num_classes: int = 2
-    ) -> Iterator[Weight]:
+    def head_weights(self, head: str, config: AnyConfig, num_classes: int = 2) -> Iterator[Weight]:
         """Yields a `Weight`, its sizes filled in, for each variable of a head's layer.
 
         Args:
@@ -170,5 +198,6 @@ class NameTable:
         yield from (weight.sized(sizes) for weight in self.heads[head])
 
 
-def _sizes(config: EncoderConfig) -> dict[str, int]:
-    return {**vars(config), "head_size": config.hidden_size // config.num_heads}
+def _sizes(config: AnyConfig) -> dict[str, int]:
+    hidden, heads = config.hidden_size, config.num_heads
+    return {**vars(config), "head_size": hidden // heads, FUSED: _PARTS * hidden}

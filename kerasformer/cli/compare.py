@@ -3,8 +3,10 @@
 Trains and compares models of one task on one labelled data set: a transformer from scratch, a
 linear head on frozen pretrained features, a fine-tuned pretrained model, and what they must beat:
 the majority class and TF-IDF + logistic regression for classes of texts and of pairs, the most
-frequent tag of each word for tagging, a sliding window of words for answering. Writes a record, a
-table, plots and an HTML report.
+frequent tag of each word for tagging, a sliding window of words for answering. For classes of
+texts also what there was before transformers: the mean of static vectors, here those that the
+pretrained model gives of each token alone, and an LSTM with attention. Writes a record, a table,
+plots and an HTML report.
 """
 
 import argparse
@@ -55,6 +57,13 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
         "N",
         "test on at most about N examples; --limit then counts the others",
         {"type": int},
+    ),
+    (
+        "--label-curve",
+        "N",
+        "train every arm with N training labels too, for each N, and plot how quality grows with "
+        "labels up to all of them; such as 100 300 1000 all",
+        {"nargs": "+"},
     ),
     ("--epochs", "N", "training epochs of the scratch and the fine-tuned arm", {"type": int}),
     (

@@ -48,7 +48,9 @@ def _format(found):
     sections = {
         "Source": _source(found),
         "Sizes": [
-            [name, found["config"][key]] for key, name in _SIZES.items() if "config" in found
+            [name, found["config"][key]]
+            for key, name in _SIZES.items()
+            if key in found.get("config", {})
         ],
         "Parameters": [
             [part.replace("_", " "), f"{number:,}", f"{count(number)}"]

@@ -53,11 +53,21 @@ def _transformers(scratch: str, frozen: str, fine_tuned: str) -> tuple[Arm, ...]
 
 
 _OF_CLASSES = "classification:Frozen", "classification:FineTuned"
+_STATIC = Arm(*("static", "Static {pretrained}", "words:Static", "#56B4E9", "P"), pretrained=True)
+_RECURRENT = Arm(
+    *("lstm", "LSTM with attention", "words:Recurrent", "#CC79A7", "v"), has_epochs=True
+)
+
+
+def _of_texts() -> tuple[Arm, ...]:
+    """From the bag of words over its vectors to what reads a text as a whole."""
+    scratch, *pretrained = _transformers("words:Scratch", *_OF_CLASSES)
+    return _MAJORITY, _TFIDF, _STATIC, _RECURRENT, scratch, *pretrained
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.
 _ROWS: dict[str, tuple[Arm, ...]] = {
-    "classification": (_MAJORITY, _TFIDF, *_transformers("classification:Scratch", *_OF_CLASSES)),
+    "classification": _of_texts(),
     "pairs": (
         _MAJORITY,
         replace(_TFIDF, method="classification:TfidfOfPairs"),

@@ -15,10 +15,10 @@ class Progress(Bars):
         self.total, self.done, self.quality = total, done, quality
         self.add("starting")
 
-    def start(self, title, seed):
+    def start(self, title, job):
         """A run begins."""
         self.title = title
-        self.run = f"[{self.done + 1}/{self.total}] {title}, seed {seed}"
+        self.run = f"[{self.done + 1}/{self.total}] {title}, {job}"
         self.restart(f"{self.run}: starting")
 
     def phase(self, name):
@@ -50,4 +50,4 @@ class Progress(Bars):
     def leave_out(self, count):
         """Some further runs of an arm would take too long."""
         self.total -= count
-        self.say(f"{self.title}: {count} more seeds would take too long; --seeds has them run.")
+        self.say(f"{self.title}: {count} more runs would take too long; --seeds has them run.")

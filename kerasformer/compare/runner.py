@@ -15,6 +15,7 @@ from pathlib import Path
 from kerasformer.child_process import deaf_to_interruption
 from kerasformer.compare.arms import arms_of
 from kerasformer.compare.inputs import changed_files, identify_model, load_data
+from kerasformer.compare.label_curve import done_jobs, jobs_of, label_counts
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.quality import quality_of
 from kerasformer.compare.report import Findings, load_record, validate_record, write_findings
@@ -37,7 +38,7 @@ from kerasformer.progress import say
 
 
 def compare(output=None, resume=False, **settings) -> Path:
-    """Compares models of a task: a floor, from scratch, on frozen features, and fine-tuned.
+    """Compares models of a task: floors, from scratch, on frozen features, and fine-tuned.
 
     Each arm runs in a process of its own. The record is written after every run, so that an
     interruption loses no finished one.
@@ -113,22 +114,19 @@ def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findi
 
 def _run_arms(record, dataset, settings, folder):
     deadline = math.inf if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-    done = {key: {run["seed"] for run in arm["runs"]} for key, arm in record["arms"].items()}
-    rows, seeds = arms_of(settings.task), settings.seeds
-    wanted = {arm: seeds[:1] if rows[arm].deterministic else seeds for arm in settings.arms}
-    todo = {
-        arm: [seed for seed in own if seed not in done.get(arm, ())] for arm, own in wanted.items()
-    }
+    done, rows, counts = done_jobs(record), arms_of(settings.task), label_counts(settings, dataset)
+    wanted = {arm: jobs_of(rows[arm], settings.seeds, counts) for arm in settings.arms}
+    todo = {arm: [job for job in own if (arm, job) not in done] for arm, own in wanted.items()}
     total = sum(map(len, wanted.values()))
     record["status"] = "interrupted"  # until the last run is done
     record.pop("error", None)
     try:
         quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
         with Progress(total, total - sum(map(len, todo.values())), quality) as progress:
-            for arm, seeds in todo.items():
-                if seeds:
+            for arm, jobs in todo.items():
+                if jobs:
                     with _noting_errors(record, _title(arm, settings)):
-                        _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline)
+                        _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline)
                     shutil.rmtree(folder / KEPT, ignore_errors=True)
         shutil.rmtree(folder / KEPT, ignore_errors=True)  # of an arm that was killed at its end
         record["status"] = "complete"
@@ -163,7 +161,7 @@ def _title(arm, settings):
 
 
 def _how_to_continue(record, folder):
-    runs = sum(len(arm["runs"]) for arm in record["arms"].values())
+    runs = len(done_jobs(record))
     if not runs:
         return "no run had finished"
     command = shlex.join(["kerasformer", "compare", "--resume", "--output", str(folder)])
@@ -172,21 +170,21 @@ def _how_to_continue(record, folder):
     )
 
 
-def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
+def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
     """Runs an arm's process and records its runs as they come.
 
-    After the first run, a further one is begun only if it will end before the deadline.
+    After those of the first seed, a further one is begun only if it will end before the deadline.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     title = _title(arm, settings)
-    progress.start(title, seeds[0])
-    arguments = (sender, arm, dataset, settings, seeds, folder)
+    progress.start(title, jobs[0])
+    arguments = (sender, arm, dataset, settings, jobs, folder)
     process = context.Process(target=work, args=arguments)
     with deaf_to_interruption():
         process.start()
     sender.close()
-    left, begun = len(seeds), time.monotonic()
+    left, begun = len(jobs), time.monotonic()
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -197,7 +195,8 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
                     progress.finish(content["run"])
                     left -= 1
                     begun, taken = time.monotonic(), time.monotonic() - begun
-                    if left and begun + taken > deadline:
+                    is_further = left and jobs[-left].seed != settings.seeds[0]
+                    if is_further and begun + taken > deadline:
                         progress.leave_out(left)
                         return
                 elif kind == "start":
@@ -219,8 +218,12 @@ def _run_arm(arm, seeds, record, dataset, settings, folder, progress, deadline):
         raise UserError(f"The process of the arm {arm} died with status {code}, {told}.")
 
 
-def _add_run(record, arm, title, settings, run, peak_memory_mib):
-    entry = record["arms"].setdefault(arm, {"runs": [], "title": title})
+def _add_run(record, arm, title, job, settings, run, peak_memory_mib):
+    arms = record["arms"]
+    if job.labels is not None:  # of which the report shows no curves and errors
+        arms = record.setdefault("label_curve", {}).setdefault(str(job.labels), {})
+        run = run | {"history": [], "errors": []}
+    entry = arms.setdefault(arm, {"runs": [], "title": title})
     peaks = [entry.get("peak_memory_mib"), peak_memory_mib]
     entry["settings"] = settings
     entry["peak_memory_mib"] = max((peak for peak in peaks if peak is not None), default=None)
@@ -242,6 +245,7 @@ def _new_record(settings, dataset, model):
         "test_groups": [groups.setdefault(group, len(groups)) for group in alike] or None,
         "model": model,
         "arms": {},
+        "label_curve": {},
     }
 
 

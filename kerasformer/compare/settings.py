@@ -42,6 +42,8 @@ class Settings:
         test_limit: About how many test examples to use, if `limit` is to count the other splits
             alone.
         epochs: Training epochs of the scratch and the fine-tuned arm; by default each arm's own.
+        label_curve: Numbers of training labels, with each of which every arm is trained too, beside
+            all of them, which `"all"` may stand for: how quality grows with labels.
         dtype: Keras dtype policy of the pretrained arms; by default `"mixed_bfloat16"` where the
             machine is faster with it, else `"float32"`.
         keep_models: Whether to save the model of the first seed of each arm that trains a
@@ -72,6 +74,7 @@ class Settings:
     limit: int | None = None
     test_limit: int | None = None
     epochs: int | None = None
+    label_curve: tuple[int, ...] | None = None
     dtype: str | None = None
     keep_models: bool = False
     quick: bool = False
@@ -96,6 +99,8 @@ class Settings:
                 "splits, as well."
             )
         object.__setattr__(self, "seeds", _as_seeds(self.seeds))
+        if self.label_curve is not None:
+            object.__setattr__(self, "label_curve", _as_counts(self.label_curve))
 
     def _fill_in(self):
         """What follows from the task where it is not given."""
@@ -181,6 +186,21 @@ def _as_seeds(seeds: Any) -> tuple[int, ...]:
             f"seeds is {seeds!r}; expected a number of at least 1, or a list of seeds from 0 on."
         )
     return found
+
+
+def _as_counts(given: Any) -> tuple[int, ...]:
+    """Numbers of labels, rising; "all" stands for what a comparison trains on in any case.
+
+    >>> _as_counts(["300", 100, "all"])
+    (100, 300)
+    """
+    given = given if isinstance(given, list | tuple | range) else [given]
+    counts = [int(n) if isinstance(n, str) and n.isdecimal() else n for n in given if n != "all"]
+    if wrong := [n for n in counts if not _is_whole(n, 1)]:
+        raise UserError(
+            f'label_curve has {wrong[0]!r}; expected whole numbers of at least 1, or "all".'
+        )
+    return tuple(sorted(set(counts)))
 
 
 def _as_source(name: str, source: Any) -> str:

@@ -10,6 +10,7 @@ import traceback
 
 from kerasformer.child_process import end_with_parent
 from kerasformer.compare.arms import arms_of
+from kerasformer.compare.label_curve import chosen_rows
 from kerasformer.compare.settings import MODELS
 from kerasformer.errors import UserError, needing_backend
 from kerasformer.progress import stderr_to_nowhere
@@ -76,8 +77,8 @@ class Events:
         return Progress()
 
 
-def work(connection, arm, dataset, settings, seeds, folder):
-    """Runs one arm for some seeds; the main function of the process.
+def work(connection, arm, dataset, settings, jobs, folder):
+    """Runs one arm for some jobs; the main function of the process.
 
     In `folder`, that of the comparison, `KEPT` holds what later processes of the arm can reuse.
     """
@@ -95,14 +96,16 @@ def work(connection, arm, dataset, settings, seeds, folder):
         # TensorFlow warns of retraced graphs, which is what batches of several lengths take.
         for name in ("tensorflow", "absl"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        for seed in seeds:
-            events.send("start", seed=seed)
-            run = {"seed": seed, **running.run(seed)}
-            saved = settings.keep_models and hasattr(running, "task")
-            if saved and seed == settings.seeds[0]:
+        for job in jobs:
+            events.send("start", job=job)
+            few = job.labels is not None
+            running.learn_from(chosen_rows(dataset.train, *job[::-1]) if few else None)
+            run = {"seed": job.seed, **running.run(job.seed)}
+            saved = settings.keep_models and hasattr(running, "task") and not few
+            if saved and job.seed == settings.seeds[0]:
                 running.model.save_pretrained(folder / MODELS / arm)
-            peak = peak_memory_mib()
-            events.send("run", settings=running.settings, run=run, peak_memory_mib=peak)
+            content = {"settings": running.settings, "peak_memory_mib": peak_memory_mib()}
+            events.send("run", job=job, run=run, **content)
     except UserError as error:
         events.send("error", message=str(error), expected=True)
     except Exception:

@@ -43,7 +43,7 @@ def run(
     """
     ray = require("ray", extra="ray")
     require("ray.data", extra="ray")
-    with _connection(ray), _told_in_a_sentence(ray):
+    with connection(ray), told_in_a_sentence(ray, "make a shard", ", then continue with --resume"):
         for shard in _embedded_shards(ray, job, planned).iter_rows():
             rows = ShardRows(shard["ids"], shard["texts"])
             vectors = np.frombuffer(shard["vectors"], shard["dtype"]).reshape(len(rows.ids), -1)
@@ -57,8 +57,7 @@ def _embedded_shards(ray, job, planned):
     actors = min(len(planned), sum(int(count // cpus) for count in nodes))
     attempts = ray.remote(num_cpus=0)(_Attempts).remote()
     variables = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    shards = ray.data.read_datasource(_source(ray, job, planned), num_cpus=0, override_num_blocks=1)
-    shards = shards.map_batches(
+    shards = read_here(ray, _reader(ray, job, planned)).map_batches(
         _Actor,
         fn_constructor_args=(_anywhere(job.config), kerasformer.__version__, attempts),
         batch_size=None,
@@ -67,20 +66,22 @@ def _embedded_shards(ray, job, planned):
         compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=max(actors, 1)),
         runtime_env={"env_vars": variables | {"TF_NUM_INTRAOP_THREADS": str(cpus)}},
     )
-    settings = shards.context
-    settings.enable_progress_bars = False
-    settings.target_max_block_size = 1  # byte: each row, a shard, is a block and a task of its own
-    settings.execution_no_progress_timeout_s = -1  # a shard of long texts may take an hour
-    settings.max_consecutive_actor_init_deaths = _MOST_ATTEMPTS
-    settings.raise_original_map_exception = True
+    set_up(shards)
     return shards
 
 
-def _source(ray, job, planned):
-    """What reads the input: one task, on the node of this process."""
-    from ray.data.block import BlockMetadata
-    from ray.data.datasource import Datasource, ReadTask
+def set_up(rows):
+    """Sets that each row of a dataset is a task of its own, that may take long, or fail."""
+    settings = rows.context
+    settings.enable_progress_bars = False
+    settings.target_max_block_size = 1  # byte: each row, a shard, is a block
+    settings.execution_no_progress_timeout_s = -1  # a shard of long texts may take an hour
+    settings.max_consecutive_actor_init_deaths = _MOST_ATTEMPTS
+    settings.raise_original_map_exception = True
 
+
+def _reader(ray, job, planned):
+    """What reads the input."""
     files = [dataclasses.replace(file, path=os.path.abspath(file.path)) for file in job.input.files]
     source = dataclasses.replace(job.input, files=tuple(files))
     shared = ray.put(planned)
@@ -93,7 +94,15 @@ def _source(ray, job, planned):
             rows = reader.read(shard)
             yield pyarrow.table({"index": [shard.index], "ids": [rows.ids], "texts": [rows.texts]})
 
-    class Shards(Datasource):
+    return read
+
+
+def read_here(ray, read):
+    """The dataset of the tables that a function yields: one task, on the node of this process."""
+    from ray.data.block import BlockMetadata
+    from ray.data.datasource import Datasource, ReadTask
+
+    class Rows(Datasource):
         supports_distributed_reads = False
 
         def estimate_inmemory_data_size(self):
@@ -102,7 +111,7 @@ def _source(ray, job, planned):
         def get_read_tasks(self, *_, **__):
             return [ReadTask(read, BlockMetadata(None, None, None, None))]
 
-    return Shards()
+    return ray.data.read_datasource(Rows(), num_cpus=0, override_num_blocks=1)
 
 
 class _Actor:
@@ -137,16 +146,20 @@ class _Actor:
         return pyarrow.table(dict(zip(shard.column_names, shard.columns, strict=True)) | made)
 
     def _loaded(self):
-        node = socket.gethostname()
-        if kerasformer.__version__ != self._version:
-            raise UserError(
-                f"The node {node} has kerasformer {kerasformer.__version__}, and the command is of "
-                f"{self._version}: install the same one on every node."
-            )
+        check_version(self._version)
         try:
             return ConfiguredEmbedder(self._config)
         except UserError as error:
-            raise UserError(f"On the node {node}: {error}") from None
+            raise UserError(f"On the node {socket.gethostname()}: {error}") from None
+
+
+def check_version(version: str):
+    """Raises a UserError where this node has another kerasformer."""
+    if kerasformer.__version__ != version:
+        raise UserError(
+            f"The node {socket.gethostname()} has kerasformer {kerasformer.__version__}, and the "
+            f"command is of {version}: install the same one on every node."
+        )
 
 
 class _Attempts:
@@ -168,7 +181,7 @@ def _anywhere(config):
 
 
 @contextlib.contextmanager
-def _connection(ray):
+def connection(ray):
     """A connection to the cluster, which ends with the block if it began with it."""
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):  # its log files stay
@@ -219,8 +232,14 @@ def _check_answer(address):
 
 
 @contextlib.contextmanager
-def _told_in_a_sentence(ray):
-    """What goes wrong in the cluster as the `UserError` that it is there, or would be."""
+def told_in_a_sentence(ray, what: str, remedy: str = ""):
+    """What goes wrong in the cluster as the `UserError` that it is there, or would be.
+
+    Args:
+        ray: The module.
+        what: What the cluster is to do.
+        remedy: What to do beside looking after its nodes.
+    """
     try:
         yield
     except ray.exceptions.RayTaskError as error:
@@ -229,8 +248,8 @@ def _told_in_a_sentence(ray):
         raise
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"The Ray cluster could not make a shard ({_first_line(error)}): see that its nodes "
-            "have enough memory and the same kerasformer[ray], then continue with --resume."
+            f"The Ray cluster could not {what} ({_first_line(error)}): see that its nodes have "
+            f"enough memory and the same kerasformer[ray]{remedy}."
         ) from None
 
 

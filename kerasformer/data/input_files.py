@@ -43,9 +43,14 @@ def open_table(path: Path, dialect: Dialect = DETECTED) -> Table:
         dialect = Dialect(encoding=dialect.encoding)
     if suffix:
         return read_table(path, DETECTED if suffix == ".parquet" else dialect)
+    refuse_json(path)
+    return read_lines(path, dialect.encoding)
+
+
+def refuse_json(path: Path):
+    """Refuses JSON in other layouts than JSONL, which is no text either."""
     if path.suffix.lower() in _REFUSED:
         raise UserError(f"{path} is not JSONL: write one object a line into a .jsonl file.")
-    return read_lines(path, dialect.encoding)
 
 
 def _is_data(path):

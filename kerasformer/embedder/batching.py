@@ -1,7 +1,7 @@
 """The batches of an embedding job: how many tokens each has, and in which shapes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -18,22 +18,22 @@ _BATCH_TOKENS, _HALF_BATCH_TOKENS = 2048, 4096
 _LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 
 
-def packed_batches(
-    tokenized: Tokenized, encoder: BertEncoder, batch_size: int | None, begun: int = 0
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Batches of rows of similar lengths: their indices, some perhaps repeated, and the inputs.
+def planned_batches(
+    lengths: np.ndarray, encoder: BertEncoder, batch_size: int | None, begun: int = 0
+) -> list[tuple[np.ndarray, int]]:
+    """Batches of rows of similar lengths: their indices, some perhaps repeated, and their width.
 
     Without a `batch_size` they have about the same number of tokens. A call with a single batch
     gets its own shape where shapes are many: there is no other to share.
 
     Args:
-        tokenized: The rows.
+        lengths: The tokens of each row, int `[rows]`.
         encoder: The model that they are for.
         batch_size: How many of them are a batch, if that is said.
         begun: The rows of the same work that were done before these.
     """
-    count = begun + len(tokenized)
-    padded = padded_length(tokenized.lengths, encoder.config.max_length)
+    count = begun + len(lengths)
+    padded = padded_length(lengths, encoder.config.max_length)
     if batch_size is None:
         in_half = multiplies_in_half(encoder.compute_dtype)
         most = _HALF_BATCH_TOKENS if in_half else _BATCH_TOKENS
@@ -42,11 +42,21 @@ def packed_batches(
         batches = token_batches(padded, tokens, count)
     else:
         batches = length_batches(padded, batch_size)
+    planned = []
     for number, batch in enumerate(batches):
         width = int(padded[batch].max())
         if number or are_few():
             full = full_rows(batch_size, count) if batch_size else rows_within(tokens, width, count)
             batch = filled(batch, full)
+        planned.append((batch, width))
+    return planned
+
+
+def packed_batches(
+    tokenized: Tokenized, planned: Iterable[tuple[np.ndarray, int]]
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The indices and the inputs of each batch."""
+    for batch, width in planned:
         yield batch, pack(tokenized, batch, pad_to=width)
 
 

@@ -1,6 +1,7 @@
 """The model from token ids to vectors, as one graph for all shapes with prepared weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,7 +11,9 @@ from kerasformer.hardware import has_gpu, has_quick_bfloat16
 from kerasformer.layers import LayerPooling, SequencePooling
 from kerasformer.layers.kernels import is_plain, use_kernels
 from kerasformer.models import BertEncoder
+from kerasformer.models.ahead import Show
 from kerasformer.models.config import INPUTS
+from kerasformer.models.forward import begin, compile_ahead
 from kerasformer.models.model import Model
 from kerasformer.models.onednn import inference_kernels
 from kerasformer.models.structure import Structure
@@ -56,6 +59,8 @@ class FeatureExtractor(Model):
         if not self.layer_pooling.built:
             state = (None, None, config.hidden_size)
             self.layer_pooling.build([state] * (config.num_layers + 1))
+        for layer in self.pooling_layers.values():
+            layer.built = True  # without variables
         self.built = True
 
     def call(self, inputs):
@@ -118,7 +123,10 @@ class CompiledModel:
         self._structure: Structure | None = None
 
     def for_tokens(self, count: int) -> Callable:
-        """The function of int32 arrays `[batch, seq]`, a dict, for a job of so many tokens."""
+        """The function of int32 arrays `[batch, seq]`, a dict, for a job of so many tokens.
+
+        It gives the backend's tensors, which an accelerator may still be computing.
+        """
         now = Structure(self._model)
         if now != self._structure:
             self._trace()
@@ -137,9 +145,17 @@ class CompiledModel:
             return self._prepare(matrices, lambda: _traced(self._model, matrices))
         return self._live
 
+    def compile_ahead(self, shapes: Iterable[tuple[int, int]], show: Show | None) -> None:
+        """Compiles for batches of these shapes, where each has a program, as `compile_ahead`."""
+        names = _inputs(self._model)
+        batches = ({name: keras.KerasTensor(shape, "int32") for name in names} for shape in shapes)
+        compile_ahead(self._model, batches, show)
+
     def _trace(self):
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        self._live = _traced(self._model) if on_tensorflow else self._model.predict_on_batch
+        if not on_tensorflow:
+            self._model.build()
+        self._live = _traced(self._model) if on_tensorflow else partial(begin, self._model)
         self._prepared, self._prepared_weights = None, None
 
     def _prepare(self, weights, trace):
@@ -155,12 +171,15 @@ def _on_onednn():
     return keras.backend.backend() == "tensorflow" and not has_gpu()
 
 
+def _inputs(model):
+    return (*INPUTS, "pooling_mask") if model.poolings else INPUTS
+
+
 def _traced(model, frozen=()):
     """The graph of a model, some of whose weights are constants in it."""
     import tensorflow as tf
 
-    names = (*INPUTS, "pooling_mask") if model.poolings else INPUTS
-    signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in names}
+    signature = {name: tf.TensorSpec([None, None], tf.int32, name) for name in _inputs(model)}
     values = [(weight, ops.convert_to_numpy(weight)) for weight in frozen]
 
     def run(inputs):
@@ -168,8 +187,7 @@ def _traced(model, frozen=()):
         with keras.StatelessScope(constants), use_kernels(inference_kernels()):
             return model(inputs, training=False)
 
-    graph = tf.function(run, [signature], autograph=False).get_concrete_function()
-    return lambda inputs: graph(inputs).numpy()
+    return tf.function(run, [signature], autograph=False).get_concrete_function()
 
 
 def _in_float32(model):

@@ -1,10 +1,7 @@
 """From a pool of texts to their vectors: tokens, windows, batches, the model, and back."""
 
-import contextlib
 import dataclasses
 import functools
-import sys
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,10 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasformer.embedder.batching import packed_batches
+from kerasformer.data.shapes import are_few
+from kerasformer.embedder.batching import packed_batches, planned_batches
 from kerasformer.embedder.documents import Document, TextOrWords, documents, pools, token_ids
 from kerasformer.embedder.graph import CompiledModel, FeatureExtractor
 from kerasformer.embedder.options import EncodeOptions
+from kerasformer.embedder.progress import Progress, shown
 from kerasformer.embedder.results import (
     TokenVectors,
     TruncationWarning,
@@ -27,9 +26,8 @@ from kerasformer.embedder.results import (
 from kerasformer.embedder.windows import merge_windows, pooling_mask
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.models.inference import batches_at_once, in_order
+from kerasformer.models.inference import batches_at_once, in_order, one_ahead
 from kerasformer.models.process import check_process
-from kerasformer.progress import Bars
 from kerasformer.text import WordPieceTokenizer
 from kerasformer.text.windows import Windowing, Windows
 
@@ -38,7 +36,6 @@ _POOL_TEXTS = 10_000
 _POOL_CHARACTERS = 5_000_000
 # Of outputs with vectors for each token, as there may be a token for each character.
 _POOL_BYTES = 2**30
-_MANY_TEXTS = 500  # fewer have no progress bar by default
 
 
 @dataclasses.dataclass
@@ -101,31 +98,30 @@ class Pipeline:
             token_bytes = 4 * int(np.prod(self.shape(options)))
             most = min(most, _POOL_BYTES // token_bytes)
         begun = texts = tokens = 0
+        # An accelerator leaves a processor free for the tokens of the next pool.
+        ahead: Any = one_ahead if are_few() else map
+        read = ahead(
+            functools.partial(self.read_pool, options=options), pools(items, _POOL_TEXTS, most)
+        )
         try:
-            with _progress(total, show_progress_bar) as advance:
-                for pool in pools(items, _POOL_TEXTS, most):
-                    results, cut = self.run_pool(pool, options, advance, begun)
-                    begun += len(pool)
+            with shown(total, show_progress_bar) as progress:
+                for pool in read:
+                    results, cut = self.run_pool(pool, options, progress, begun)
+                    begun += len(cut)
                     texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
                     yield results
         finally:
+            if are_few():
+                read.close()
             if texts:
                 is_window = options.long == "window"
                 warning = TruncationWarning(texts, tokens, self.max_length, is_window)
                 warnings.warn(warning, stacklevel=3)
 
-    def run_pool(
-        self,
-        pool: Sequence[tuple[TextOrWords, TextOrWords | None]],
-        options: EncodeOptions,
-        advance: Callable[[int], object],
-        begun: int = 0,
-    ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
-        """The results of a pool of texts, and the number of tokens cut off each, int `[texts]`.
-
-        `advance` is called with the number of texts done since its last call; `begun` is the
-        number of texts in earlier pools.
-        """
+    def read_pool(
+        self, pool: Sequence[tuple[TextOrWords, TextOrWords | None]], options: EncodeOptions
+    ) -> Any:
+        """A pool of texts as windows of tokens, and for outputs of these as `Document`s, too."""
         windowing = Windowing(
             self.tokenizer,
             self.max_length,
@@ -134,41 +130,55 @@ class Pipeline:
             prompt=self.prompt_tokens(options.prompt),
         )
         if options.output == "sentence":
-            windows = windowing.windows(token_ids(self.tokenizer, pool, options.prompt))
-            vectors = self._sentences(windows, options, advance, begun)
-            return self._finish(vectors, options, begun), windows.cut
+            return windowing.windows(token_ids(self.tokenizer, pool, options.prompt)), []
         found = documents(self.tokenizer, pool, options.prompt)
         windows = windowing.windows(
             (each.one.ids, None if each.two is None else each.two.ids) for each in found
         )
-        results = self._tokens(found, windows, options, advance, begun)
+        return windows, found
+
+    def run_pool(
+        self, pool: Any, options: EncodeOptions, progress: Progress, begun: int = 0
+    ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
+        """The results of a pool of texts, and the number of tokens cut off each, int `[texts]`.
+
+        Args:
+            pool: What `read_pool` gave.
+            options: What is asked for.
+            progress: What is told of the texts that are done.
+            begun: The number of texts in earlier pools.
+        """
+        windows, found = pool
+        if options.output == "sentence":
+            vectors = self._sentences(windows, options, progress, begun)
+            return self._finish(vectors, options, begun), windows.cut
+        results = self._tokens(found, windows, options, progress, begun)
         return [
             dataclasses.replace(each, vectors=self._finish(each.vectors[None], options, row)[0])
             for row, each in enumerate(results, begun)
         ], windows.cut
 
-    def _sentences(self, windows: Windows, options, advance, begun: int) -> np.ndarray:
+    def _sentences(self, windows: Windows, options, progress, begun: int) -> np.ndarray:
         """The vectors of texts, `[texts, ...]`."""
         left_out = 0
         if options.prompt and not self.include_prompt:
             left_out = 1 + self.prompt_tokens(options.prompt)
         cls_position = left_out if "cls" in options.pooling else 0
-        model = self._model(windows, options.layers, options.pooling, cls_position)
+        model = self._model(options.layers, options.pooling, cls_position)
         vectors, counts = None, np.zeros(len(windows.texts), np.int64)
 
-        def batches():
-            sizes = options.batch_size, begun
-            for rows, inputs in packed_batches(windows.tokenized, self.encoder, *sizes):
+        def with_mask(batches):
+            for rows, inputs in batches:
                 width = inputs["input_mask"].shape[1]
                 mask = pooling_mask(windows, rows, width, options.special_tokens, left_out)
                 counts[rows] = mask.sum(axis=1)
                 yield rows, {**inputs, "pooling_mask": mask.astype(np.int32)}
 
-        for rows, part in model(batches()):
+        for rows, part in self._computed(model, windows, options, progress, begun, with_mask):
             if vectors is None:
                 vectors = np.zeros((len(windows.texts), part.shape[1]), "float32")
             vectors[rows] = part
-            advance(_texts_begun(windows, rows))
+            progress.advance(_texts_begun(windows, rows))
         if vectors is None:
             return np.zeros((0, *self.shape(options)), "float32")
         vectors = merge_windows(vectors, counts, windows.texts, options.pooling)
@@ -205,18 +215,17 @@ class Pipeline:
         return vectors
 
     def _tokens(
-        self, found: Sequence[Document], windows: Windows, options, advance, begun: int
+        self, found: Sequence[Document], windows: Windows, options, progress, begun: int
     ) -> list[TokenVectors | WordVectors]:
         """The vectors of texts' tokens or words."""
-        model = self._model(windows, options.layers)
+        model = self._model(options.layers)
         pieces: list[Any] = [None] * len(windows.texts)
         shape = self.shape(options)
-        batches = packed_batches(windows.tokenized, self.encoder, options.batch_size, begun)
-        for rows, vectors in model(batches):
+        for rows, vectors in self._computed(model, windows, options, progress, begun):
             for row, vector in zip(rows.tolist(), vectors, strict=True):
                 own = vector[windows.start[row] : windows.stop[row]]
                 pieces[row] = own.reshape(len(own), *shape).copy()
-            advance(_texts_begun(windows, rows))
+            progress.advance(_texts_begun(windows, rows))
         results, start = [], 0
         ends = np.searchsorted(windows.texts, np.arange(len(found)), side="right")
         for document, keep, end in zip(found, windows.kept, ends.tolist(), strict=True):
@@ -231,8 +240,18 @@ class Pipeline:
             return word_vectors(document, keep, vectors, options)
         return token_vectors(document, keep, vectors, options, self.tokenizer, self.include_prompt)
 
-    def _model(self, windows: Windows, layers, poolings=(), cls_position=0) -> Callable:
-        """The model of some settings: from pairs of anything and a batch to it and the output."""
+    def _computed(
+        self, model: CompiledModel, windows: Windows, options, progress, begun: int, completed=iter
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The rows and outputs of each batch of windows, whose inputs a function completes."""
+        tokenized = windows.tokenized
+        run = model.for_tokens(int(tokenized.lengths.sum()))
+        planned = planned_batches(tokenized.lengths, self.encoder, options.batch_size, begun)
+        model.compile_ahead(((len(rows), width) for rows, width in planned), progress.compiling)
+        return in_order(run, completed(packed_batches(tokenized, planned)), batches_at_once())
+
+    def _model(self, layers, poolings=(), cls_position=0) -> CompiledModel:
+        """The model of some settings."""
         # A scalar mix is known by its weights, others by their settings.
         mix = layers if layers.combine == "scalar_mix" else (layers.chosen, layers.combine)
         key = (mix, poolings, cls_position)
@@ -242,8 +261,7 @@ class Pipeline:
             self._models[key] = model
             if len(self._models) > _KEPT_MODELS:
                 del self._models[next(iter(self._models))]
-        run = model.for_tokens(int(windows.tokenized.lengths.sum()))
-        return functools.partial(in_order, run, at_once=batches_at_once())
+        return model
 
 
 def _shape_after(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -266,34 +284,3 @@ def _quantize(vectors, options):
 def _texts_begun(windows, rows):
     """How many texts have their first window in a batch."""
     return int((windows.start[np.unique(rows)] == 0).sum())
-
-
-@contextlib.contextmanager
-def _progress(
-    total: int | None, show: bool | Callable[[int], object] | None
-) -> Iterator[Callable[[int], object]]:
-    """Shows how many texts are done; yields what to call with the number since the last call.
-
-    `show` is the `show_progress_bar` of `TextEmbedder.encode`; an unknown total is None.
-    """
-    if callable(show):
-        yield show
-        return
-    if show is None:
-        show = sys.stderr.isatty() and (total is None or total >= _MANY_TEXTS)
-    if not show:
-        yield lambda count: None
-        return
-    done, started = 0, time.monotonic()
-    with Bars(unit="texts") as bars:
-        bars.add("embedding", total=total)
-
-        def advance(count):
-            nonlocal done
-            done += count
-            bars.update(advance=count)
-
-        yield advance
-        if not bars.shown:
-            rate = done / max(time.monotonic() - started, 1e-3)
-            bars.say(f"embedding: {done}/{total or done} texts, {rate:,.0f} texts/s")

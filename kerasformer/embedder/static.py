@@ -40,15 +40,18 @@ class StaticPipeline(Pipeline):
             raise UserError("A static model has no layers: leave layers and combine out.")
         return super().shape(options)
 
-    def run_pool(self, pool, options, advance, begun=0):
-        """See `Pipeline.run_pool`."""
+    def read_pool(self, pool, options):
+        """The ids of each text."""
         if pool and pool[0][1] is not None:
             raise UserError("A static model takes no pairs: join the two texts.")
-        ids = [one for one, _ in token_ids(self.tokenizer, pool, options.prompt)]
-        cut = np.array([max(len(one) - self.max_length, 0) for one in ids], np.int64)
-        means = self._means([one[: self.max_length] for one in ids])
+        return [one for one, _ in token_ids(self.tokenizer, pool, options.prompt)]
+
+    def run_pool(self, pool, options, progress, begun=0):
+        """See `Pipeline.run_pool`."""
+        cut = np.array([max(len(one) - self.max_length, 0) for one in pool], np.int64)
+        means = self._means([one[: self.max_length] for one in pool])
         vectors = self._finish(self._last_layers(means, options), options, begun)
-        advance(len(pool))
+        progress.advance(len(pool))
         return vectors, cut
 
     def _means(self, ids: Sequence[Sequence[int]]) -> np.ndarray:

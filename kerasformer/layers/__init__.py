@@ -4,7 +4,7 @@ from kerasformer.layers.activations import get_activation
 from kerasformer.layers.attention import SelfAttention
 from kerasformer.layers.attention_pooling import AdditiveAttentionPooling
 from kerasformer.layers.embedding import BertEmbedding, TokenAndPositionEmbedding
-from kerasformer.layers.heads import MaskedLMHead
+from kerasformer.layers.heads import CausalLMHead, MaskedLMHead
 from kerasformer.layers.layer_pooling import NAMED_LAYERS, LayerPooling
 from kerasformer.layers.pooling import SequencePooling
 from kerasformer.layers.transformer_block import TransformerBlock
@@ -13,6 +13,7 @@ __all__ = [
     "NAMED_LAYERS",
     "AdditiveAttentionPooling",
     "BertEmbedding",
+    "CausalLMHead",
     "LayerPooling",
     "MaskedLMHead",
     "SelfAttention",

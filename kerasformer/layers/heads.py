@@ -1,4 +1,4 @@
-"""BERT's pretraining head over the vocabulary."""
+"""The heads over the vocabulary: BERT's and GPT's."""
 
 from typing import Any
 
@@ -115,3 +115,59 @@ class MaskedLMHead(BaseLayer):
         """`[batch, seq or predictions, vocab_size]`."""
         batch, length = (positions_shape or inputs_shape)[:2]
         return (batch, length, self.vocab_size)
+
+
+@keras.saving.register_keras_serializable(package="kerasformer")
+class CausalLMHead(BaseLayer):
+    """Scores of every token of the vocabulary to be the next one, from a decoder's vectors.
+
+    Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018, equation 2:
+    the product with the decoder's own token embeddings, passed in by the caller. It has no weights.
+
+    Call arguments:
+        inputs: A decoder's `sequence_output`, `[batch, seq, hidden]`.
+        embedding_table: The decoder's token embeddings, `[vocab_size, hidden]`.
+
+    Returns:
+        Logits, float32 `[batch, seq, vocab_size]`.
+
+    Raises:
+        ValueError: An input with another number of axes.
+
+    Example:
+
+    >>> tuple(CausalLMHead()(np.ones((2, 5, 8)), np.ones((100, 8), "float32")).shape)
+    (2, 5, 100)
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, inputs_shape: Shape, embedding_table_shape: Shape | None = None) -> None:
+        """There is nothing to create."""
+
+    def call(
+        self, inputs: Tensor, embedding_table: Tensor, inputs_mask: Tensor | None = None
+    ) -> Tensor:
+        """See the class; `inputs_mask` is Keras' implicit mask."""
+        check_rank("inputs", inputs, "[batch, seq, hidden]")
+        batch, length, hidden = ops.shape(inputs)
+        table = ops.transpose(ops.cast(embedding_table, inputs.dtype))
+        logits = ops.matmul(ops.reshape(inputs, (-1, hidden)), table)
+        # Softmax over a vocabulary is a loss: its scores are float32 whatever the policy.
+        logits = ops.reshape(ops.cast(logits, "float32"), (batch, length, table.shape[1]))
+        if inputs_mask is not None:
+            set_mask(logits, inputs_mask)
+        return logits
+
+    def compute_mask(self, *_: Any) -> None:
+        """None, as a call passes on the implicit mask itself."""
+        return
+
+    def compute_output_shape(
+        self, inputs_shape: Shape, embedding_table_shape: Shape | None = None
+    ) -> Shape:
+        """`[batch, seq, vocab_size]`."""
+        rows = (embedding_table_shape or (None,))[0]
+        return (*inputs_shape[:2], rows)

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from kerasformer.layers import TokenAndPositionEmbedding
-from kerasformer.layers.kernels import LayerNormalization, embedding_table
+from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.models.config import DecoderConfig, input_dict
 from kerasformer.models.parts import initializer_of, new_blocks
 from kerasformer.models.transformer import Transformer
@@ -123,17 +123,6 @@ class CausalDecoder(Transformer):
         batch, columns = ops.shape(padding_mask)
         empty = ops.zeros((batch, heads, columns, size), self.compute_dtype)
         return [(empty, empty) for _ in self.blocks]
-
-    def next_token_logits(self, sequence_output: Any) -> Any:
-        """The scores of all tokens to be the next one, float32 `[..., vocab_size]`.
-
-        The product with the word embeddings: one weight, and one gradient.
-        """
-        table = embedding_table(self.embedding.word_embeddings)
-        x, shape = sequence_output, ops.shape(sequence_output)
-        flat = ops.reshape(x, (-1, self.config.hidden_size))
-        logits = ops.matmul(flat, ops.transpose(ops.cast(table, x.dtype)))
-        return ops.cast(ops.reshape(logits, (*shape[:-1], self.config.vocab_size)), "float32")
 
     def padding_mask(self, inputs: Any) -> Any:
         """The mask that a call works with, `[batch, seq]`, or None where all are real tokens."""

@@ -2,12 +2,15 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import contextvars
+import functools
 import itertools
 
 import keras
 
 from kerasformer.hardware import cores, has_gpu
+from kerasformer.models.forward import fetched
 
 _MOST_AT_ONCE = 4  # each batch in work has its own memory
 
@@ -24,15 +27,18 @@ def batches_at_once():
 
 
 def in_order(run, batches, at_once):
-    """Computes batches side by side, in threads.
+    """Computes batches side by side, in threads; or one after another, where a device does it.
+
+    The device has the next batch already when the results of the one before are waited for.
 
     Args:
-        run: A function of a batch, called in several threads, in the caller's context.
+        run: A function of a batch, called in several threads, in the caller's context; what it
+            gives may still be computed, as that of `kerasformer.models.forward.begin`.
         batches: An iterable of pairs `(key, batch)`, taken as work goes on.
-        at_once: How many batches are in work.
+        at_once: How many batches are in work in threads.
 
     Yields:
-        Pairs `(key, output)`, in the order of the batches.
+        Pairs `(key, output)`, in the order of the batches, tensors as arrays.
 
     Example:
 
@@ -43,7 +49,7 @@ def in_order(run, batches, at_once):
     head = list(itertools.islice(batches, 2))
     batches = itertools.chain(head, batches)
     if at_once == 1 or len(head) < 2:  # a thread takes as long to start as a short text
-        yield from ((key, run(batch)) for key, batch in batches)
+        yield from _one_behind(run, batches)
         return
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(at_once) as threads:
@@ -53,6 +59,67 @@ def in_order(run, batches, at_once):
                 first, output = waiting.popleft()
                 yield first, output.result()
             context = contextvars.copy_context()
-            waiting.append((key, threads.submit(context.run, run, batch)))
+            waiting.append((key, threads.submit(context.run, _fetch, run, batch)))
         for first, output in waiting:
             yield first, output.result()
+
+
+def _fetch(run, batch):
+    return fetched(run(batch))
+
+
+def _one_behind(run, batches):
+    """Fetches the results of a batch when the next one has begun."""
+    begun = []
+    for key, batch in batches:
+        begun.append((key, run(batch)))
+        if len(begun) == 2:
+            first, output = begun.pop(0)
+            yield first, fetched(output)
+    for last, output in begun:
+        yield last, fetched(output)
+
+
+def one_ahead(run, items):
+    """Calls a function of items, of each in a thread while the caller is at work on the one before.
+
+    An error of the items is raised behind the results of those before it.
+
+    Args:
+        run: The function.
+        items: The items, read in the caller's thread, one more than the caller has got.
+
+    Yields:
+        What the function gave, in the order of the items.
+
+    Example:
+
+    >>> list(one_ahead(str.upper, ["a", "b", "c"]))
+    ['A', 'B', 'C']
+    """
+    before = None
+    with contextlib.ExitStack() as stack:
+        threads = None
+        for item, error in _with_error(items):
+            if before is None and error is None:  # nothing to do beside it
+                before = functools.partial(run, item)
+                continue
+            if error is None:
+                threads = threads or stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+                begun = threads.submit(run, item).result
+            if before is not None:
+                yield before()
+            if error is not None:
+                raise error
+            before = begun
+        if before is not None:
+            yield before()
+
+
+def _with_error(items):
+    """Pairs of an item and None, and in the end of None and the error of reading them, if any."""
+    try:
+        for item in items:
+            yield item, None
+    except Exception as error:
+        yield None, error

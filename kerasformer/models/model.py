@@ -1,8 +1,6 @@
 """What every model has beyond Keras' own."""
 
-import contextlib
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,15 +12,11 @@ from kerasformer.layers.kernels import use_kernels
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import SpreadRows, check_devices
-from kerasformer.models.distribution import replicas
+from kerasformer.models.forward import begin, fetched
 from kerasformer.models.onednn import training_kernels
 from kerasformer.models.process import check_process
 from kerasformer.models.structure import Structure
 from kerasformer.private_api import UnevenReplicas, unknown_variables
-
-# On JAX Keras gives the weights' buffers away to each step, and takes them back after it: another
-# thread, whose model may share the encoder, would meanwhile find them deleted.
-_ONE_AT_A_TIME = threading.RLock()
 
 
 def _checked(method: Callable) -> Any:
@@ -30,9 +24,7 @@ def _checked(method: Callable) -> Any:
 
     @functools.wraps(method)
     def checked(self, *args, **kwargs):
-        check_process()
-        check_devices(self)
-        self._check_ids(args[0] if args else kwargs.get("x"))
+        self.check_batch(args[0] if args else kwargs.get("x"))
         return method(self, *args, **kwargs)
 
     return checked
@@ -99,18 +91,17 @@ class Model(HoldsQuantized, UnevenReplicas, SpreadRows):
 
     def predict_on_batch(self, x: Any) -> Any:
         """As in Keras, with arrays of ids checked, and safe in threads on JAX too."""
+        return fetched(begin(self, x))
+
+    def check_batch(self, x: Any) -> None:
+        """Raises an error where the model cannot compute a batch here.
+
+        Raises:
+            UserError: This is a forked process, or Keras' distribution is another one.
+            ValueError: The batch has ids that the model's embedding has no vectors for.
+        """
         check_process()
         check_devices(self)
-        self._check_ids(x)
-        with _ONE_AT_A_TIME if keras.backend.backend() == "jax" else contextlib.nullcontext():
-            outputs = super().predict_on_batch(x)
-        if replicas(self) == 1:
-            return outputs
-        rows = len(keras.tree.flatten(x)[0])  # each replica has computed all of them
-        return keras.tree.map_structure(lambda each: each[:rows], outputs)
-
-    def _check_ids(self, x):
-        """Raises a ValueError for arrays of ids that the model's embedding has no vectors for."""
         inputs = x if isinstance(x, dict) else {"input_word_ids": x}
         ids = {name: inputs[name] for name in (INPUTS[0], INPUTS[2]) if name in inputs}
         embedding = getattr(getattr(self, "encoder", self), "embedding", None)

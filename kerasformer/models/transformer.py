@@ -112,8 +112,8 @@ class Transformer(ServingExport):
     ) -> None:
         """Saves the model in the Hugging Face layout, which transformers reads.
 
-        An encoder is a `BertModel` there, a decoder a `GPT2LMHeadModel` or, where it is post-LN, an
-        `OpenAIGPTLMHeadModel`.
+        An encoder is a `BertModel` there, a decoder a `GPT2Model` or, where it is post-LN, an
+        `OpenAIGPTModel`.
 
         What LoRA trained is merged into the weights, as by `save`, which also keeps quantization.
 
@@ -244,3 +244,8 @@ class Transformer(ServingExport):
     def get_config(self) -> dict[str, Any]:
         """The model's configuration as a dict."""
         return {**super().get_config(), "config": dataclasses.asdict(self.config)}
+
+
+def kind_for(config: AnyConfig, kinds: Sequence[type[Transformer]]) -> type[Transformer]:
+    """Which of some classes of models has such a configuration; the first where none has."""
+    return next((kind for kind in kinds if isinstance(config, kind.config_class)), kinds[0])

@@ -5,6 +5,7 @@ from kerasformer.tasks.answering.question_answerer import QuestionAnswerer
 from kerasformer.tasks.choosing.multiple_choice import Choice, MultipleChoice
 from kerasformer.tasks.feature_cache import FeatureCache
 from kerasformer.tasks.loading import load
+from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
 from kerasformer.tasks.pretraining.distillation import Distillation
 from kerasformer.tasks.pretraining.fill_mask import FilledMask
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
@@ -19,6 +20,7 @@ from kerasformer.tasks.texts.transformer_classifier import TransformerClassifier
 
 __all__ = [
     "Answer",
+    "CausalLanguageModel",
     "Choice",
     "Distillation",
     "Entity",

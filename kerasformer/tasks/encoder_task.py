@@ -10,7 +10,9 @@ from kerasformer.checkpoints.export.huggingface import save_pretrained
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models.config import AnyConfig
 from kerasformer.models.partial import constant
+from kerasformer.models.transformer import Transformer, kind_for
 from kerasformer.tasks.fitting.freezing import (
     check_trained_blocks,
     frozen_blocks,
@@ -26,13 +28,14 @@ _FREEZING = {"freeze_encoder", "trained_blocks"}
 
 
 class EncoderTask(Task):
-    """A BERT encoder with heads, on token ids.
+    """An encoder or decoder with heads, on token ids.
 
     A child names its heads by the keys of `checkpoints`' tables, and has a layer for each under
     that name or in the property `heads`.
 
     Args:
-        encoder: A `BertEncoder`. The task leaves it as it is: several may share one.
+        encoder: A `BertEncoder`, or of what `ENCODERS` has. The task leaves it as it is: several
+            may share one.
         freeze_encoder: Whether the task trains its heads alone. Which of the encoder's weights are
             trained otherwise is the encoder's own `trainable`.
         trained_blocks: Of the encoder, only so many blocks, the last ones, are trained, and the
@@ -42,6 +45,7 @@ class EncoderTask(Task):
     """
 
     HEADS: tuple[str, ...] = ()
+    ENCODERS: tuple[type[Transformer], ...] = (BertEncoder,)  # the first is the default
     NEEDS_POOLER = NEEDS_TOKENIZER = False
     # Of an encoder that knows nothing yet: more to learn, and nothing that large steps could ruin.
     SCRATCH_RECIPE = Recipe(epochs=5, learning_rate=1e-3)
@@ -50,15 +54,16 @@ class EncoderTask(Task):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Transformer,
         *,
         freeze_encoder: bool = False,
         trained_blocks: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if not isinstance(encoder, BertEncoder):
-            raise ValueError(f"Expected encoder to be a BertEncoder, got {encoder!r}.")
+        if not isinstance(encoder, self.ENCODERS):
+            names = " or ".join(kind.__name__ for kind in self.ENCODERS)
+            raise ValueError(f"Expected encoder to be a {names}, got {encoder!r}.")
         if self.NEEDS_POOLER and encoder.pooler is None:
             raise ValueError(
                 f"{type(self).__name__} needs a pooler, which this encoder lacks: give one with "
@@ -132,7 +137,7 @@ class EncoderTask(Task):
 
     @classmethod
     def from_scratch(
-        cls, *args: Any, config: EncoderConfig | None = None, dtype: Any = None, **kwargs: Any
+        cls, *args: Any, config: AnyConfig | None = None, dtype: Any = None, **kwargs: Any
     ) -> Self:
         """A model whose encoder is new, and whose `fit` learns a vocabulary from its examples.
 
@@ -145,9 +150,13 @@ class EncoderTask(Task):
         Returns:
             The model, to be trained.
         """
-        config = config or EncoderConfig.bert("tiny", vocab_size=8000)
-        kwargs |= {"encoder": BertEncoder(config, dtype=dtype), "dtype": dtype}
+        config = config or cls._scratch_config()
+        kwargs |= {"encoder": kind_for(config, cls.ENCODERS)(config, dtype=dtype), "dtype": dtype}
         return cls(*args, **{"tokenizer": None, **kwargs})
+
+    @classmethod
+    def _scratch_config(cls) -> AnyConfig:
+        return EncoderConfig.bert("tiny", vocab_size=8000)
 
     @classmethod
     def from_pretrained(cls, source: Any, *, dtype: Any = None, **kwargs: Any) -> Self:
@@ -179,8 +188,10 @@ class EncoderTask(Task):
             if "tokenizer" not in kwargs:
                 has_one = cls.NEEDS_TOKENIZER or checkpoint.has_tokenizer
                 kwargs["tokenizer"] = checkpoint.read_tokenizer() if has_one else None
-            _check_vocabulary(kwargs["tokenizer"], checkpoint)
-            encoder = checkpoint.load_encoder(BertEncoder, dtype=dtype)
+            checkpoint.check_vocabulary(kwargs["tokenizer"])
+            encoder = checkpoint.load_encoder(
+                kind_for(checkpoint.config, cls.ENCODERS), dtype=dtype
+            )
             model = cls(encoder=encoder, dtype=dtype, **kwargs)
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
@@ -287,12 +298,3 @@ class EncoderTask(Task):
         """Makes the model, its encoder included, from `get_config`'s dict."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-def _check_vocabulary(tokenizer: Any, checkpoint: Checkpoint) -> None:
-    rows = checkpoint.config.vocab_size
-    if tokenizer is not None and tokenizer.vocab_size > rows:
-        raise UserError(
-            f"The tokenizer has {tokenizer.vocab_size:,} tokens and the encoder of "
-            f"{checkpoint.path} embeddings for {rows:,}: they do not belong together."
-        )

@@ -9,6 +9,7 @@ from kerasformer.sources import resolve
 from kerasformer.tasks.answering.question_answerer import QuestionAnswerer
 from kerasformer.tasks.choosing.multiple_choice import MultipleChoice
 from kerasformer.tasks.encoder_task import EncoderTask
+from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.next_sentence import NextSentencePredictor
@@ -26,6 +27,7 @@ _TASKS: dict[tuple[str, ...], type[EncoderTask]] = {
     ("token_classifier",): TokenClassifier,
     ("span",): QuestionAnswerer,
     ("multiple_choice",): MultipleChoice,
+    ("causal_lm",): CausalLanguageModel,  # which every decoder is, whatever else it is
 }
 
 

@@ -3,7 +3,7 @@
 import functools
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -14,9 +14,11 @@ from kerasformer.data.shapes import filled
 from kerasformer.errors import DivergenceError
 from kerasformer.hardware import device_tokens
 from kerasformer.layers.kernels import use_kernels
+from kerasformer.models.ahead import compiling_shown
 from kerasformer.models.config import INPUTS
 from kerasformer.models.data_parallel import check_devices, is_first_process
 from kerasformer.models.distribution import replicas
+from kerasformer.models.forward import begin, compile_ahead, fetched
 from kerasformer.models.inference import batches_at_once, in_order
 from kerasformer.models.onednn import inference_kernels
 
@@ -79,6 +81,7 @@ def predict_each(
     The other arguments are those of `predict_rows`.
     """
     check_devices(model)  # here, as Keras' distribution is not known in other threads
+    is_shown = verbose != 0 and is_first_process()
     if verbose == "auto":
         verbose = len(data) >= 100 and sys.stdout.isatty()
     shown = verbose and is_first_process()
@@ -90,9 +93,11 @@ def predict_each(
         if replicas(model) > 1:
             computed = _across_replicas(model, data)
         else:
+            with compiling_shown(is_shown) as show:
+                compile_ahead(model, _shapes_of(data), show)
             batches = ((rows, rows) for rows in data.batches)
-            run = functools.partial(predict_batch, model, data)
-            computed = in_order(run, batches, batches_at_once())
+            run = functools.partial(_begin_batch, model, data)
+            computed = _without_filling(in_order(run, batches, batches_at_once()))
         for step, (rows, part) in enumerate(computed):
             keep(rows, part)
             if callbacks:
@@ -107,9 +112,27 @@ def predict_batch(model: keras.Model, data: Batches, rows: np.ndarray) -> Any:
 
     Not by keras.Model.predict, whose data pipeline takes longer than the model for one text.
     """
+    outputs = fetched(_begin_batch(model, data, rows))
+    return next(_without_filling([(rows, outputs)]))[1]
+
+
+def _begin_batch(model: keras.Model, data: Batches, rows: np.ndarray) -> Any:
     # Filled: oneDNN and XLA keep code for each shape, so that memory would grow with every number.
-    outputs = model.predict_on_batch(data.inputs(filled(rows, data.full(rows))))
-    return keras.tree.map_structure(operator.itemgetter(slice(len(rows))), outputs)
+    return begin(model, data.inputs(filled(rows, data.full(rows))))
+
+
+def _without_filling(
+    computed: Iterable[tuple[np.ndarray, Any]],
+) -> Iterator[tuple[np.ndarray, Any]]:
+    for rows, outputs in computed:
+        yield rows, keras.tree.map_structure(operator.itemgetter(slice(len(rows))), outputs)
+
+
+def _shapes_of(data: Batches) -> Iterator[Any]:
+    """Inputs of each shape that batches of inference have."""
+    rows = {(data.full(rows), int(data.lengths[rows].max())): rows for rows in data.batches}
+    for one in rows.values():
+        yield data.inputs(filled(one, data.full(one)))
 
 
 def _make_predict_function(model: keras.Model, data: Batches) -> None:

@@ -1,8 +1,16 @@
 """Strings to tensors: tokenizers, and the packing of their ids into the encoders' inputs."""
 
+from kerasformer.text.byte_level import ByteLevelTokenizer
 from kerasformer.text.tokenized import Tokenized, pack
 from kerasformer.text.tokenizer import Tokenizer
 from kerasformer.text.word import WordTokenizer
 from kerasformer.text.wordpiece import WordPieceTokenizer
 
-__all__ = ["Tokenized", "Tokenizer", "WordPieceTokenizer", "WordTokenizer", "pack"]
+__all__ = [
+    "ByteLevelTokenizer",
+    "Tokenized",
+    "Tokenizer",
+    "WordPieceTokenizer",
+    "WordTokenizer",
+    "pack",
+]

@@ -12,6 +12,8 @@ from kerasformer.text.vocabulary import usual_token
 # The classes of transformers that are its BertTokenizer, which takes of a tokenizer.json the
 # vocabulary and the added tokens alone.
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+# Those that are GPT-2's, of which all but the vocabulary is known.
+GPT_CLASSES = ("GPT2Tokenizer",)
 # Those that take the whole tokenizer.json as it is.
 GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 # Model types whose tokenizer is a BertTokenizer where no file names another.
@@ -21,7 +23,10 @@ _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpie
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
 
 # What another program writes of a tokenizer, and reads beside or in place of `tokenizer.json`.
-REPLACED_FILES = ("vocab.txt", "special_tokens_map.json", "added_tokens.json")
+REPLACED_FILES = (
+    *("vocab.txt", "vocab.json", "merges.txt"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -56,6 +61,11 @@ def is_berts(config: Mapping[str, Any]) -> bool | None:
     """Whether the tokenizer is transformers' BertTokenizer; None where no file says so."""
     made_for = config.get("tokenizer_class")
     return None if made_for is None else _base(made_for) in BERT_CLASSES
+
+
+def is_gpts(config: Mapping[str, Any]) -> bool:
+    """Whether the tokenizer is transformers' GPT2Tokenizer."""
+    return _base(config.get("tokenizer_class")) in GPT_CLASSES
 
 
 def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
@@ -96,8 +106,9 @@ def read_roles(config: Mapping[str, Any], names: Iterable[str], source: object) 
 
 
 def find_tokenizer_file(path: Path) -> Path:
-    """The `tokenizer.json`, or else the `vocab.txt`, of a folder; or the path, if it is a file."""
-    files = [path / "tokenizer.json", path / "vocab.txt"] if path.is_dir() else [path]
+    """The `tokenizer.json`, or else the vocabulary, of a folder; or the path, if it is a file."""
+    names = ("tokenizer.json", "vocab.txt", "vocab.json")
+    files = [path / name for name in names] if path.is_dir() else [path]
     for file in files:
         if file.suffix in (".json", ".txt") and (file.is_file() or file.is_symlink()):
             return file
@@ -109,11 +120,12 @@ def find_tokenizer_file(path: Path) -> Path:
 
 def _check_class(config, folder: Path):
     made_for = config.get("tokenizer_class")
-    known = (None, *BERT_CLASSES, *GENERIC_CLASSES)
+    known = (None, *BERT_CLASSES, *GPT_CLASSES, *GENERIC_CLASSES)
     if (made_for if made_for is None else _base(made_for)) not in known:
         raise UserError(
             f"The tokenizer in {folder} is for {printable(str(made_for)[:80])}, which may split "
-            f"words in another way than BERT: expected one of {', '.join(BERT_CLASSES)}."
+            "words in another way than BERT: expected one of "
+            f"{', '.join((*BERT_CLASSES, *GPT_CLASSES))}."
         )
     for key, expected in _SPLITTERS.items():
         if config.get(key) not in (None, expected):

@@ -56,4 +56,8 @@ class StaticTokenizer(Tokenizer):
 
     @classmethod
     def _kind(cls, model_kind, source):
+        if model_kind == "BPE":
+            raise UserError(
+                f"{source} holds a BPE model, but only WordPiece and WordLevel can be read here."
+            )
         return cls

@@ -26,8 +26,8 @@ from kerasformer.transaction import saving
 class Tokenizer:
     """Texts to token ids, by a `tokenizers.Tokenizer` of Hugging Face.
 
-    The base of `WordPieceTokenizer` and `WordTokenizer`; `Tokenizer.from_pretrained` gives
-    whichever of the two a source holds.
+    The base of `WordPieceTokenizer`, `ByteLevelTokenizer` and `WordTokenizer`;
+    `Tokenizer.from_pretrained` gives whichever of these a source holds.
 
     Args:
         backend: The `tokenizers.Tokenizer`, also an attribute. Its own truncation and padding are
@@ -66,8 +66,8 @@ class Tokenizer:
         self.backend = backend
         self.max_length = max_length
         # The ids before a text, and after it and its pair.
-        self._before: list[int] = []
-        self._after: list[int] = []
+        self.before: list[int] = []
+        self.after: list[int] = []
         self._set_up(source)
 
     def _set_up(self, source: str | Path):
@@ -136,12 +136,12 @@ class Tokenizer:
                 raise UserError(
                     f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
                 )
-        special = len(self._before) + len(self._after) * (1 if pairs is None else 2)
+        special = len(self.before) + len(self.after) * (1 if pairs is None else 2)
         least = max(1, special)
         if max_length is not None and max_length < least:
             raise UserError(f"max_length is {max_length}, but must be at least {least}.")
         room = None if max_length is None else max_length - special
-        before, after, unknown = self._before, self._after, [self.unk_id]
+        before, after, unknown = self.before, self.after, [self.unk_id]
         if pairs is None:
             given = ((before + ids[:room] + after) or unknown for ids in self.ids(texts))
             return Tokenized(given, pad_id=self.pad_id)
@@ -246,13 +246,13 @@ class Tokenizer:
 
         Args:
             source: A folder, a preset's name such as `"all-MiniLM-L6-v2"` or `hf://owner/name`,
-                see `kerasformer.resolve`, with `tokenizer.json` or `vocab.txt`; or one of these
-                files. Whether a `vocab.txt` by itself is lowercase is said by a folder named as
-                Google's releases, or guessed from its Latin words, with a warning.
+                see `kerasformer.resolve`, with `tokenizer.json`, `vocab.txt`, or `vocab.json` and
+                `merges.txt`; or one of the first three. Whether a `vocab.txt` alone is lowercase is
+                said by a folder named as Google's releases, or guessed, with a warning.
 
         Returns:
-            A `WordPieceTokenizer` or a `WordTokenizer`, whichever the source holds, without the
-            truncation and padding of its `tokenizer.json`.
+            A `WordPieceTokenizer`, `ByteLevelTokenizer` or `WordTokenizer`, whichever the source
+            holds, without the truncation and padding of its `tokenizer.json`.
 
         Raises:
             UserError: There is no such source, or it has no valid tokenizer of this class; those
@@ -260,9 +260,9 @@ class Tokenizer:
         """
         path = resolve(source)
         file = files.find_tokenizer_file(path)
-        if file.suffix == ".json":
+        if file.suffix == ".json" and file.name != "vocab.json":
             return cls._from_saved(read_json(file), files.read_config(file.parent), file)
-        kind: Any = cls._kind("WordPiece", file)
+        kind: Any = cls._kind("BPE" if file.suffix == ".json" else "WordPiece", file)
         return kind._from_vocabulary_file(file, is_alone=file == path)
 
     @classmethod

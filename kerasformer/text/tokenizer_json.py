@@ -5,7 +5,7 @@ ends. Each part that is known here is checked, and made by the library's own con
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tokenizers
@@ -47,11 +47,12 @@ class VocabularyModel:
     """The model of a `tokenizer.json`, or of a vocabulary.
 
     Attributes:
-        kind: Its name in the library: `"WordPiece"` or `"WordLevel"`.
+        kind: Its name in the library: `"WordPiece"`, `"WordLevel"` or `"BPE"`.
         ids: The id of each token, 0, 1, 2...
         unk_token: The token for what the vocabulary lacks.
         prefix: How a piece within a word begins.
         most_characters: The length of the longest word that is split into pieces.
+        merges: Of BPE the pairs of tokens that become one, in the order of their ranks.
     """
 
     kind: str
@@ -59,11 +60,14 @@ class VocabularyModel:
     unk_token: str = "[UNK]"
     prefix: str = "##"
     most_characters: int = 100
+    merges: tuple[tuple[str, str], ...] = ()
 
     def backend(self) -> tokenizers.Tokenizer:
         """A backend with this model and nothing else."""
         if self.kind == "WordLevel":
             return tokenizers.Tokenizer(models.WordLevel(self.ids, unk_token=self.unk_token))
+        if self.kind == "BPE":
+            return tokenizers.Tokenizer(models.BPE(self.ids, list(self.merges)))
         model = models.WordPiece(
             self.ids,
             unk_token=self.unk_token,
@@ -86,16 +90,18 @@ def read_model(saved: Mapping[str, Any], source: object) -> VocabularyModel:
     """
     values = _object(saved.get("model"), "model", source)
     kind = _model_kind(values)
-    if kind not in ("WordPiece", "WordLevel"):
+    if kind not in ("WordPiece", "WordLevel", "BPE"):
         raise UserError(
-            f"{source} holds a {printable(kind[:80])} model, but only WordLevel and WordPiece can "
-            "be read here."
+            f"{source} holds a {printable(kind[:80])} model, but only WordLevel, WordPiece and BPE "
+            "can be read here."
         )
     ids = _object(values.get("vocab"), "vocab", source)
     for token, number in ids.items():
         _text(token, "token", source, least=0, most=2**20)
         if not _is_int(number, 0, _MOST_ID):
             raise _damaged(source, f"the token {token!r} has the id {number!r}")
+    if kind == "BPE":
+        return VocabularyModel(kind, dict(ids), merges=tuple(_merges(values, ids, source)))
     read = VocabularyModel(kind, dict(ids), _text(values.get("unk_token"), "unk_token", source))
     if kind == "WordLevel":
         return read
@@ -107,6 +113,23 @@ def read_model(saved: Mapping[str, Any], source: object) -> VocabularyModel:
             f"to {_MOST_CHARACTERS}."
         )
     return dataclasses.replace(read, prefix=prefix, most_characters=most)
+
+
+def _merges(values: Mapping[str, Any], ids: Mapping[str, int], source) -> Iterator[tuple[str, str]]:
+    """The merges of a BPE model of bytes, as GPT-2's."""
+    others = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback")
+    for key in (*others, "ignore_merges"):
+        if values.get(key):
+            raise unknown_part("model", f"BPE with {key}", source)
+    merges = values.get("merges")
+    if not isinstance(merges, list):
+        raise _damaged(source, "its merges are no list")
+    for merge in merges:
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        is_pair = isinstance(pair, list) and len(pair) == 2 and all(type(p) is str for p in pair)
+        if not is_pair or not {*pair, "".join(pair)} <= ids.keys():
+            raise _damaged(source, f"its merge {str(merge)[:80]!r} is not of two of its tokens")
+        yield pair[0], pair[1]
 
 
 def read_backend(
@@ -152,7 +175,7 @@ def frames(saved: Mapping[str, Any], source: object) -> tuple[list, list] | None
     if kind == "TemplateProcessing":
         return tuple(_template(values.get(name), source) for name in ("single", "pair"))  # type: ignore[return-value]
     if kind not in ("BertProcessing", "RobertaProcessing"):
-        raise _unknown("post_processor", kind, source)
+        raise unknown_part("post_processor", kind, source)
     try:
         cls, sep = values["cls"][0], values["sep"][0]
     except (KeyError, IndexError, TypeError):
@@ -200,7 +223,7 @@ def _normalizer(values, source, depth: int = 2) -> Any:
             pattern, _text(values.get("content"), "content", source, least=0)
         )
     if not isinstance(kind, str) or kind not in _PLAIN:
-        raise _unknown("normalizer", kind, source)
+        raise unknown_part("normalizer", kind, source)
     return _PLAIN[kind]()
 
 
@@ -224,7 +247,7 @@ def _pre_tokenizer(values, source) -> Any:
     if values == own | {"invert": True}:
         return pre_tokenizers.Split(tokenizers.Regex(WORD_PATTERN), "removed", invert=True)
     if not isinstance(kind, str) or kind not in _SPLITTERS:
-        raise _unknown("pre_tokenizer", kind, source)
+        raise unknown_part("pre_tokenizer", kind, source)
     make: Callable[[], Any] = _SPLITTERS[kind]
     return make()
 
@@ -249,10 +272,11 @@ def _is_int(value, lowest: int, highest: int) -> bool:
     return type(value) is int and lowest <= value <= highest
 
 
-def _unknown(part: str, kind, source) -> UserError:
+def unknown_part(part: str, kind: object, source: object) -> UserError:
+    """The error of a part of a `tokenizer.json` that is of a kind that is not known here."""
     return UserError(
         f"{source} has a {part} of the type {str(kind)[:80]!r}, which cannot be read here: "
-        "expected a tokenizer of BERT's kind, or one that kerasformer saved."
+        "expected a tokenizer of BERT's or GPT-2's kind, or one that kerasformer saved."
     )
 
 

@@ -106,7 +106,9 @@ def check_vocabulary(
                 f"{source} lacks the {role} {token!r}: give a complete vocabulary, or the "
                 "name that this token has in it."
             )
-    unknown, expected = backend.model.unk_token, tokens["unk_token"]
+    unknown, expected = backend.model.unk_token, tokens.get("unk_token")
+    if expected is None:  # of a model of bytes, which knows them all
+        return ids
     if unknown != expected or backend.model.token_to_id(unknown) is None:
         raise UserError(
             f"{source} has a model with the unk_token {unknown!r}, but it must be {expected!r}, in "

@@ -55,7 +55,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def _set_up(self, source):
         backend = self.backend
-        self._before, self._after = [self.cls_id], [self.sep_id]
+        self.before, self.after = [self.cls_id], [self.sep_id]
         if backend.post_processor is None:
             cls, sep = self.special_tokens["cls_token"], self.special_tokens["sep_token"]
             backend.post_processor = processors.BertProcessing(
@@ -82,6 +82,16 @@ class WordPieceTokenizer(Tokenizer):
     def sep_id(self) -> int:
         """The id of the token that ends each text."""
         return self._id("sep_token")
+
+    @property
+    def bos_id(self) -> int:
+        """What a language model takes for the beginning of a text: `cls_id`."""
+        return self.cls_id
+
+    @property
+    def eos_id(self) -> int:
+        """What a language model takes for the end of a text: `sep_id`."""
+        return self.sep_id
 
     @property
     def mask_id(self) -> int | None:

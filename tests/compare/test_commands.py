@@ -211,7 +211,16 @@ def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():
         for arm in arms_of(task).values():
             method = arm.load()
             assert hasattr(method, "code") is hasattr(method, "imports") is arm.learns
-            assert hasattr(method, "task") is (arm.key in ("scratch", "frozen", "fine_tuned"))
+            networks = ("static", "lstm", "scratch", "frozen", "fine_tuned")
+            assert hasattr(method, "task") is (arm.key in networks)
+
+
+def test_the_arms_of_a_task_look_different():
+    """In colour, which is of Okabe and Ito, and without."""
+    for task in TASKS:
+        arms = arms_of(task).values()
+        for looks in ("color", "marker", "title"):
+            assert len({getattr(arm, looks) for arm in arms}) == len(arms)
 
 
 def test_quick_with_too_many_classes_speaks_of_itself(tmp_path):

@@ -20,7 +20,13 @@ from kerasformer.compare.report import Findings, load_record, usage
 from kerasformer.compare.settings import MODELS
 from kerasformer.data import load_dataset
 from kerasformer.errors import UserError
-from kerasformer.tasks import TextClassifier, TokenClassifier, TransformerClassifier
+from kerasformer.tasks import (
+    RecurrentClassifier,
+    StaticClassifier,
+    TextClassifier,
+    TokenClassifier,
+    TransformerClassifier,
+)
 
 from ..kills import in_a_child
 
@@ -57,7 +63,7 @@ def test_it_leaves_the_record_the_table_the_plots_and_the_page(whole):
     folder, out, err = whole
     assert {file.name for file in folder.iterdir()} == FILES | {MODELS}
     assert "The report:" in out
-    assert "[5/5]" in err
+    assert "[7/7]" in err
     assert "Traceback" not in err
     assert "retracing" not in err
     assert "To use the best arm, in Python:" in out
@@ -77,7 +83,7 @@ def test_the_record_holds_every_arm_with_its_costs(whole, reviews):
         assert run["train_seconds"] > 0
         assert run["latency_ms"] > 0
         assert arm["peak_memory_mib"] > 50
-        assert bool(run["history"]) is (name in ("scratch", "frozen", "fine_tuned"))
+        assert bool(run["history"]) is (name not in ("majority", "tfidf"))
     frozen, tuned = record["arms"]["frozen"]["runs"][0], record["arms"]["fine_tuned"]["runs"][0]
     assert frozen["parameters"]["trainable"] == 2 * (2 * 16 + 1)
     assert tuned["parameters"]["trainable"] > frozen["parameters"]["trainable"]
@@ -124,6 +130,7 @@ def with_best(record, best):
     [
         *(("tfidf", False), ("scratch", True), ("scratch", False)),
         *(("frozen", True), ("frozen", False), ("fine_tuned", True)),
+        *(("static", True), ("static", False), ("lstm", True), ("lstm", False)),
     ],
 )
 def test_the_program_for_the_best_arm_runs(whole, arm, with_model, tmp_path, monkeypatch, capsys):
@@ -138,9 +145,11 @@ def test_the_program_for_the_best_arm_runs(whole, arm, with_model, tmp_path, mon
 def test_the_models_that_are_kept_are_those_that_were_measured(whole, reviews):
     record, test = load_record(whole[0]), load_dataset(reviews).test
     assert sorted(path.name for path in (whole[0] / MODELS).iterdir()) == [
-        "fine_tuned", "frozen", "scratch",
+        "fine_tuned", "frozen", "lstm", "scratch", "static",
     ]  # fmt: skip
-    for arm, task in (("scratch", TransformerClassifier), ("frozen", TextClassifier)):
+    kinds = {"scratch": TransformerClassifier, "frozen": TextClassifier}
+    kinds |= {"static": StaticClassifier, "lstm": RecurrentClassifier}
+    for arm, task in kinds.items():
         (run,) = record["arms"][arm]["runs"]
         model = task.from_pretrained(whole[0] / MODELS / arm)
         metrics = model.evaluate(test.texts, test.labels, return_dict=True)

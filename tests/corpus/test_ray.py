@@ -17,11 +17,13 @@ from safetensors.numpy import save_file
 
 import kerasformer
 from kerasformer.checkpoints.formats.huggingface_names import BERT
-from kerasformer.corpus import embed_corpus, ray_engine
+from kerasformer.corpus import embed_corpus, encoded_on_ray, ray_engine
 from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.manifest import Manifest
+from kerasformer.data.raw import Documents, TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.models import EncoderConfig
+from kerasformer.text import WordPieceTokenizer
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -250,9 +252,9 @@ def test_a_model_is_named_in_a_way_that_holds_anywhere(model, monkeypatch):
 
 def test_without_an_address_it_works_on_this_machine(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with ray_engine._connection(ray):
+    with ray_engine.connection(ray):
         assert len(ray.nodes()) == 1
-        with ray_engine._connection(ray):  # of the program's own
+        with ray_engine.connection(ray):  # of the program's own
             pass
         assert ray.is_initialized()
     assert not ray.is_initialized()
@@ -269,3 +271,20 @@ def test_no_cluster_at_the_address(local, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
     with pytest.raises(UserError, match="The Ray cluster nowhere cannot be used"):
         list(ray_engine.run(manifest.job, manifest.planned, None))
+
+
+def test_raw_text_is_tokenized_as_on_one_machine(on_cluster, tmp_path, monkeypatch):
+    rng = np.random.default_rng(2)
+    text = ". ".join(word.title() for word in rng.choice(WORDS, 400_000))
+    (tmp_path / "text.txt").write_text(text.replace("Bank. Boat.", "Bank.\n\nBoat."))
+    monkeypatch.chdir(tmp_path)  # where no worker is
+    tokenizer = WordPieceTokenizer.train(WORDS)
+    here = TokenCorpus.write(Documents(["text.txt"]), tokenizer, "here", verbose=False)
+    there = TokenCorpus.write(
+        Documents(["text.txt"]), tokenizer, "there", verbose=False, encode=encoded_on_ray
+    )
+    assert here.fingerprint == there.fingerprint
+    (tmp_path / "binary.txt").write_bytes(b"a\0b")
+    with pytest.raises(UserError, match=r"binary\.txt, line 1, holds a NUL byte"):
+        TokenCorpus.write(Documents(["binary.txt"]), tokenizer, "gone", encode=encoded_on_ray)
+    assert not (tmp_path / "gone").exists()

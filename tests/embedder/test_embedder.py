@@ -1,6 +1,7 @@
 """TextEmbedder: what it gives for texts, whatever their order, batch, number and kind."""
 
 import itertools
+import threading
 import warnings
 
 import keras
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasformer import BertEncoder, EncoderConfig, TextEmbedder
+from kerasformer import BertEncoder, EncoderConfig, TextEmbedder, hardware
+from kerasformer.data.shapes import are_few
 from kerasformer.embedder import TruncationWarning, batching, pipeline
+from kerasformer.embedder.progress import Progress
 from kerasformer.errors import UserError
 from kerasformer.layers import LayerPooling
 from kerasformer.text import WordPieceTokenizer, pack
@@ -232,7 +235,8 @@ def test_long_work_has_few_shapes_and_each_text_is_told_once(parts, output, monk
     options = embedder._options(output=output)
     for count in range(40, 60):
         items = [("good " * (i % 7), None) for i in range(count)]
-        results, _ = embedder._pipeline.run_pool(items, options, done.append)
+        pool = embedder._pipeline.read_pool(items, options)
+        results, _ = embedder._pipeline.run_pool(pool, options, Progress(done.append))
         assert len(results) == sum(done) == count
         done.clear()
     widths = {width for _, width in shapes}
@@ -259,7 +263,8 @@ def test_an_endless_stream_is_read_in_pools(embedder, monkeypatch):
     endless = (read.append(i) or "the film" for i in itertools.count())
     vectors = list(itertools.islice(embedder.stream(endless), 7))
     assert len(vectors) == 7
-    assert len(read) <= 11  # two pools, and the text that shows that the second one is full
+    # Two pools, and the text that shows that the second one is full; for accelerators a third one.
+    assert len(read) <= (16 if are_few() else 11)
 
 
 def test_pools_of_long_texts_hold_fewer(embedder, monkeypatch):
@@ -268,8 +273,57 @@ def test_pools_of_long_texts_hold_fewer(embedder, monkeypatch):
     texts = (read.append(i) or "bad " * 20 for i in range(9))
     stream = embedder.stream(texts)
     next(stream)
-    assert len(read) == 2
+    assert len(read) == (3 if are_few() else 2)
     assert len(list(stream)) == 8
+
+
+@pytest.fixture
+def on_accelerator(monkeypatch):
+    """Pools of two texts, on an accelerator."""
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    monkeypatch.setattr(pipeline, "_POOL_TEXTS", 2)
+    assert are_few()
+
+
+def test_an_accelerator_has_the_next_pool_tokenized_meanwhile(
+    embedder, on_accelerator, monkeypatch
+):
+    expected, here = embedder.encode(TEXTS), threading.current_thread()
+    found, plain = [], embedder._pipeline.read_pool
+
+    def read_pool(pool, options):
+        found.append((pool[0][0], threading.current_thread() is here))
+        return plain(pool, options)
+
+    monkeypatch.setattr(embedder._pipeline, "read_pool", read_pool)
+    stream = embedder.stream(iter(TEXTS))
+    np.testing.assert_allclose(next(stream), expected[0], atol=1e-6)
+    assert sorted(found) == sorted([(TEXTS[0], True), (TEXTS[2], False)])
+    np.testing.assert_allclose(list(stream), expected[1:], atol=1e-6)
+    assert len(found) == -(-len(TEXTS) // 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "options", "said"),
+    [(5, {}, r"^texts\[5\] is 5, a int"), ("bad " * 99, {"overlap": 99}, "^overlap is 99, and a")],
+)
+def test_there_errors_come_behind_the_texts_before(embedder, on_accelerator, wrong, options, said):
+    """That of reading a text, and that of its tokens, which the other thread makes."""
+    threads = threading.active_count()
+    stream = embedder.stream(iter(["good"] * 5 + [wrong]), long="window", **options)
+    assert len([next(stream) for _ in range(4)]) == 4
+    with pytest.raises(UserError, match=said):
+        next(stream)
+    assert threading.active_count() == threads
+
+
+def test_no_thread_stays_behind_a_stream_that_is_left(embedder, on_accelerator):
+    threads = threading.active_count()
+    stream = embedder.stream("the film" for _ in itertools.count())
+    assert len(list(itertools.islice(stream, 3))) == 3
+    assert threading.active_count() == threads + 1
+    stream.close()
+    assert threading.active_count() == threads
 
 
 def test_the_warning_of_a_cut(embedder):

@@ -420,6 +420,41 @@ def read_lines(folder):
     sum(1 for _ in CorpusInput.of([folder / "train.txt"]).rows())
 
 
+def read_documents(folder):
+    from kerasformer.data.raw import Documents
+
+    sum(1 for _ in Documents([folder / "train.txt"]))
+
+
+def write_token_corpus(folder):
+    from kerasformer.data.raw import TokenCorpus
+    from kerasformer.text import WordPieceTokenizer
+
+    texts = ["It rains. né", "Rome is old."] * 6
+    TokenCorpus.write(texts, WordPieceTokenizer.train(texts), folder, verbose=False)
+
+
+def read_token_corpus(folder):
+    """Also where somebody has made the manifest fit to files that are damaged."""
+    from kerasformer.data.raw import TokenCorpus, corpus_files
+
+    try:
+        repr(TokenCorpus.open(folder))
+    finally:
+        hashed, corpus_files.sha256_of = corpus_files.sha256_of, lambda path: None
+        known, corpus_files.read_json = corpus_files.read_json, lambda path: _unhashed(known(path))
+        try:
+            corpus = TokenCorpus.open(folder)
+        finally:
+            corpus_files.sha256_of, corpus_files.read_json = hashed, known
+        corpus.divided(0.5)
+
+
+def _unhashed(manifest):
+    files = manifest.get("files")
+    return manifest | {"files": dict.fromkeys(files) if isinstance(files, dict) else files}
+
+
 def write_corpus(format):
     def write(folder):
         from stand_in import StandIn
@@ -582,6 +617,7 @@ SUBJECTS = {
     "jsonl": Subject(write_table(".jsonl"), read_table),
     "parquet": Subject(write_table(".parquet"), read_table),
     "lines": Subject(write_lines, read_lines),
+    "documents": Subject(write_lines, read_documents),
     "glove": Subject(write_vectors("glove"), read_vectors),
     "word2vec": Subject(write_vectors("binary"), read_vectors),
     "word2vec-text": Subject(write_vectors("text"), read_vectors),
@@ -599,6 +635,7 @@ SUBJECTS = {
     "squad": Subject(write_squad, read_examples("answering", ".json")),
     "questions": of_examples("questions", ".jsonl", "answering"),
     "questions-parquet": of_examples("questions", ".parquet", "answering"),
+    "token-corpus": Subject(write_token_corpus, read_token_corpus),
     "npy-corpus": Subject(write_corpus("npy"), read_corpus),
     "parquet-corpus": Subject(write_corpus("parquet"), read_corpus),
     "record": Subject(write_record, read_record),

@@ -1,6 +1,9 @@
 """Random models of transformers, of awkward sizes, and what they compute."""
 
+import json
+
 import numpy as np
+import tokenizers
 
 AWKWARD = {
     "vocab_size": 977,
@@ -21,7 +24,11 @@ _DISTILBERT = {
     "hidden_dim": 52,
     "max_position_embeddings": 41,
 }
+_GPT = {"vocab_size": 318, "n_embd": 36, "n_layer": 3, "n_head": 3, "n_positions": 41}
+_GPT |= {"bos_token_id": 0, "eos_token_id": 0}
 SIZES = {
+    "GPT2": {**_GPT, "n_inner": 52},
+    "OpenAIGPT": _GPT,
     "Bert": AWKWARD,
     "DistilBert": _DISTILBERT,
     "Electra": {**AWKWARD, "embedding_size": 20},
@@ -31,7 +38,8 @@ INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 
 def make_model(torch, transformers, folder, name, arguments=None, **config):
     """Makes a random model by its class's name and saves it; `config` changes the sizes."""
-    kind = next(kind for kind in ("DistilBert", "Electra", "Bert") if name.startswith(kind))
+    kinds = ("DistilBert", "Electra", "Bert", "GPT2", "OpenAIGPT")
+    kind = next(kind for kind in kinds if name.startswith(kind))
     torch.manual_seed(11)
     config = getattr(transformers, f"{kind}Config")(**{**SIZES[kind], **config})
     model = getattr(transformers, name)(config, **(arguments or {})).eval()
@@ -81,3 +89,21 @@ def write_tokenizer(folder):
     """Puts a small vocabulary beside a model."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##a", "##b"]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+
+
+def write_byte_level_tokenizer(folder, texts, vocab_size=318):
+    """Puts GPT-2's two files beside a model, learnt from texts, with `<|endoftext|>` as id 0."""
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
+    splitting = tokenizers.pre_tokenizers.ByteLevel
+    backend.pre_tokenizer = splitting(add_prefix_space=False)
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=sorted(splitting.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    model = json.loads(backend.to_str())["model"]
+    merges = [one if isinstance(one, str) else " ".join(one) for one in model["merges"]]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))

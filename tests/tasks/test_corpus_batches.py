@@ -1,12 +1,14 @@
 """The examples of pretraining: their laws, and what follows from the seed alone."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kerasformer import hardware
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.tasks.pretraining.causal_batches import CausalBatches
@@ -169,6 +171,26 @@ def test_an_epoch_begins_at_any_step(next_sentence):
     assert len(again) == 13
     for mine, its in zip(again, whole_epoch[20:], strict=True):
         np.testing.assert_array_equal(mine[0]["input_word_ids"], its)
+
+
+@pytest.mark.parametrize("make", [batches, lambda: CausalBatches(CORPUS, 16, 32, seed=0)])
+def test_any_number_of_workers_makes_the_same_batches(make):
+    expected = [x["input_word_ids"] for x, *_ in make()]
+    data = make()  # whose batches are asked for by several threads, in any order
+    order = np.random.default_rng(0).permutation(len(data))
+    with ThreadPoolExecutor(4) as workers:
+        found = dict(zip(order, workers.map(data.__getitem__, order), strict=True))
+    for number, ids in enumerate(expected):
+        np.testing.assert_array_equal(found[number][0]["input_word_ids"], ids)
+
+
+def test_where_shapes_are_few_there_are_eight(monkeypatch):
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    data = batches(random_corpus(2000), batch_size=32, max_length=128)
+    shapes = {x["masked_lm_positions"].shape[1:] + x["input_mask"].shape[1:] for x, *_ in data}
+    assert len(shapes) <= 8
+    real = sum(x["input_mask"].sum() for x, *_ in data)
+    assert real / sum(x["input_mask"].size for x, *_ in data) > 0.85
 
 
 def test_each_epoch_has_other_pairs_and_masks_and_evaluation_the_same():

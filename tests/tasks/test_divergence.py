@@ -1,12 +1,15 @@
 """Training that diverges, and models that did."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
 
 from kerasformer.embedder import TextEmbedder
-from kerasformer.errors import UserError
+from kerasformer.errors import DivergenceError, UserError
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.tasks.fitting.divergence import DivergenceCheck
 from kerasformer.text import WordPieceTokenizer
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -28,6 +31,31 @@ def test_fit_says_that_training_diverged(make, texts, ids):
     assert "\n" not in str(error.value)
     assert seen == ["end"]
     assert len(model.history.epoch) < 50
+
+
+def test_the_first_batch_is_named_whichever_is_seen_first():
+    check = DivergenceCheck()
+    check.set_model(keras.Sequential())
+    for batch in (6, 4, 5):
+        check.on_train_batch_end(batch, {"loss": np.nan})
+    assert check.model.stop_training
+    with pytest.raises(DivergenceError, match="the loss is nan at batch 5 of epoch 1"):
+        check.refuse(0.1)
+
+
+@pytest.mark.backend("jax")
+def test_no_step_is_waited_for_before_the_next_begins(make, texts, ids, monkeypatch):
+    """Keras has the loss of each fetched in threads, as no callback of ours needs it sooner."""
+    threads, check = set(), DivergenceCheck.on_train_batch_end
+
+    def noted(self, batch, logs=None):
+        threads.add(threading.current_thread())
+        check(self, batch, logs)
+
+    monkeypatch.setattr(DivergenceCheck, "on_train_batch_end", noted)
+    make().fit(texts, ids, epochs=1, batch_size=2, verbose=0)
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_weights_that_were_lost_in_the_last_batch_are_seen(make, texts, ids):

@@ -1,5 +1,6 @@
-"""What JAX compiles: one program for each shape of batches, before the first step, and kept."""
+"""What is compiled: 8 programs at most, on JAX before the first step, and kept."""
 
+import collections
 import os
 import subprocess
 import sys
@@ -9,12 +10,14 @@ import keras
 import numpy as np
 import pytest
 
+from kerasformer import hardware
 from kerasformer.data.shapes import grid
+from kerasformer.embedder import TextEmbedder, batching
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import TextClassifier
 from kerasformer.text import WordPieceTokenizer
 
-pytestmark = pytest.mark.backend("jax")
+on_jax = pytest.mark.backend("jax")
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fine", "dull"]
 
@@ -35,30 +38,93 @@ def compiled():
     monitoring.unregister_event_duration_listener(note)
 
 
-def test_each_shape_is_compiled_once_before_the_first_step(compiled):
+def make(max_length):
     sizes = {"hidden_size": 4, "num_layers": 1, "num_heads": 2, "intermediate_size": 4}
-    config = EncoderConfig(vocab_size=len(WORDS), max_length=24, **sizes)
-    tokenizer = WordPieceTokenizer.from_vocabulary(WORDS)
-    model = TextClassifier(2, BertEncoder(config), tokenizer)
+    sizes |= {"vocab_size": len(WORDS), "max_length": max_length}
+    encoder = BertEncoder(EncoderConfig(dropout=0.0, attention_dropout=0.0, **sizes))
+    return TextClassifier(2, encoder, WordPieceTokenizer.from_vocabulary(WORDS), dropout=0.0)
+
+
+def texts_of(count, longest):
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS[5:], size)) for size in rng.integers(1, 30, 51)]
-    labels = rng.integers(2, size=51)
+    return [" ".join(["fine"] * size) for size in rng.integers(1, longest + 1, count)]
+
+
+@on_jax
+def test_each_shape_is_compiled_once_before_the_first_step(compiled):
+    model, texts, labels = make(24), texts_of(51, 29), [0, 1, 1] * 17
     model.fit(texts[:30], labels[:30], batch_size=4, epochs=2, verbose=0, validation_split=0.2)
     for size in (51, 30):  # also of another number of texts
         model.predict(texts[:size], batch_size=4)
     shapes = len(grid(24))
     assert shapes == 2
-    for step, ahead in (("train_step", True), ("test_step", True), ("predict_step", False)):
+    for step in ("train_step", "test_step", "predict_step"):
         threads = [is_other for name, is_other in compiled if step in name]
         assert 1 <= len(threads) <= shapes, step
-        assert not ahead or all(threads), step
+        assert all(threads), step
 
 
+@pytest.fixture(scope="module")
+def work():
+    """A classifier and 2,000 texts to train it on in one epoch, of 1 to 250 words."""
+    plain, texts = make(256), texts_of(2000, 250)
+    for layer in plain.encoder.layers[:-1]:  # the program of a step is smaller without them
+        layer.trainable = False
+    model = TextClassifier(2, plain.encoder, plain.tokenizer, pooling="pooled", dropout=0.0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    given = {"sample_weight": np.ones(2000), "verbose": 0}
+    return model, texts, lambda: model.fit(texts, [0, 1] * 1000, **given)
+
+
+@on_jax
+def test_2000_texts_have_8_programs_in_training_and_8_in_inference(work, compiled):
+    model, texts, fit = work
+    fit()
+    of_training = count(compiled, "train_step")
+    for size in (2000, 1900):  # another number of texts needs no others
+        model.predict(texts[:size], verbose=0)
+    of_task = count(compiled, "predict_step")
+    TextEmbedder(model.encoder, model.tokenizer).encode(texts)
+    of_embedder = count(compiled, "predict_step") - of_task
+    assert all(4 <= each <= 8 for each in (of_training, of_task, of_embedder))
+
+
+@pytest.mark.backend("tensorflow")
+def test_so_have_they_on_a_gpu_by_tensorflow(work, eager, monkeypatch):
+    """XLA compiles a program for each shape."""
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    model, texts, fit = work
+    call, pack, shapes = type(model).call, batching.pack, collections.defaultdict(set)
+
+    def noted(self, inputs, training=None):
+        shapes["training" if training else "task"].add(tuple(inputs["input_word_ids"].shape))
+        return call(self, inputs, training)
+
+    def packed(*given, **options):
+        inputs = pack(*given, **options)
+        shapes["embedder"].add(inputs["input_word_ids"].shape)
+        return inputs
+
+    monkeypatch.setattr(type(model), "call", noted)
+    monkeypatch.setattr(batching, "pack", packed)
+    fit()
+    model.predict(texts, verbose=0)
+    TextEmbedder(model.encoder, model.tokenizer).encode(texts)
+    assert len(shapes) == 3
+    assert all(4 <= len(each) <= 8 for each in shapes.values())
+
+
+def count(compiled, step):
+    """How many programs a step has, all of them made in threads."""
+    threads = [is_other for name, is_other in compiled if step in name]
+    assert all(threads)
+    return len(threads)
+
+
+@on_jax
 def test_an_interrupted_training_leaves_no_programs_to_the_next():
     """Even where somebody keeps the exception, and with it what was running."""
-    sizes = {"hidden_size": 4, "num_layers": 1, "num_heads": 2, "intermediate_size": 4}
-    config = EncoderConfig(vocab_size=len(WORDS), max_length=24, **sizes)
-    model = TextClassifier(2, BertEncoder(config), WordPieceTokenizer.from_vocabulary(WORDS))
+    model = make(24)
     texts, labels = ["fine " * size for size in range(1, 21)], [0, 1] * 10
 
     class Interrupted(keras.callbacks.Callback):
@@ -89,6 +155,7 @@ print(jax.config.jax_compilation_cache_dir, events.count("cache_misses"), "cache
 """
 
 
+@on_jax
 def test_another_process_compiles_nothing_anew(tmp_path):
     def run(**variables):
         environment = os.environ | {

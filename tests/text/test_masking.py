@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kerasformer.errors import UserError
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
@@ -48,3 +50,78 @@ def test_a_vocabulary_without_a_mask():
     for tokenizer in (WordPieceTokenizer.from_vocabulary(alone), WordTokenizer.train(["a b"])):
         with pytest.raises(UserError, match="The vocabulary has no mask token"):
             TokenMasking.of(tokenizer)
+
+
+PIECES = [*WORDS[:60], *(f"##p{i}" for i in range(40))]
+WHOLE = TokenMasking.of(WordPieceTokenizer.from_vocabulary(PIECES), whole_words=True)
+
+
+def chosen_one_by_one(ids, draws, number):
+    """BERT's `create_masked_lm_predictions`, on words in the order of their first pieces' draws."""
+    words = []
+    for place, token in enumerate(ids):
+        if token >= 60 and place and ids[place - 1] >= 5:
+            words[-1].append(place)
+        elif token >= 5:
+            words.append([place])
+    chosen = []
+    for word in sorted(words, key=lambda word: draws[word[0]]):
+        if len(chosen) + len(word) <= number:
+            chosen += word
+    return sorted(chosen)
+
+
+tokens = st.integers(0, 59) | st.integers(60, 99)
+
+
+@given(st.lists(st.lists(tokens, min_size=1, max_size=50), min_size=1, max_size=5), st.integers())
+@settings(deadline=None, max_examples=60)
+def test_words_are_taken_as_in_berts_own_program(rows, seed):
+    width = max(map(len, rows)) + 3
+    ids = np.array([[2, *row, *[0] * (width - 1 - len(row))] for row in rows], "int32")
+    draws = np.random.default_rng(abs(seed)).random([len(ids), 3 * width])
+    hidden, positions, labels, weights = WHOLE.guesses(ids, draws, 6)
+    for row, own in enumerate(ids):
+        count = (own >= 5).sum()
+        number = int(np.clip(np.floor(0.15 * count + draws[row, 1]), 1, 6))
+        expected = chosen_one_by_one(own.tolist(), draws[row, ::3], number)
+        found = positions[row, : int(weights[row].sum())].tolist()
+        assert found == expected
+        np.testing.assert_array_equal(labels[row, : len(found)], own[found])
+        others = np.setdiff1d(np.arange(width), found)
+        np.testing.assert_array_equal(hidden[row, others], own[others])
+        assert not positions[row, len(found) :].any()
+        assert not labels[row, len(found) :].any()
+        assert len(found) <= min(6, count)
+
+
+@pytest.mark.parametrize("masking", [MASKING, WHOLE])
+def test_what_is_hidden_does_not_depend_on_the_padding(masking):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, 100, [4, 30]).astype("int32")
+    ids[:, 0], ids[:, -1] = 2, 3
+    draws = rng.random([4, 120])
+    wide = np.pad(ids, [(0, 0), (0, 10)])
+    for short, long in zip(
+        masking.guesses(ids, draws[:, :90], 5), masking.guesses(wide, draws, 5), strict=True
+    ):
+        np.testing.assert_array_equal(long[:, : short.shape[1]], short)
+
+
+def test_the_share_of_a_row_is_exact_on_average():
+    ids = np.tile(np.arange(5, 16, dtype="int32"), (20_000, 1))  # 1.65 of 11
+    ids = np.pad(ids, [(0, 0), (1, 0)], constant_values=2)
+    draws = np.random.default_rng(0).random([20_000, 36])
+    counts = MASKING.guesses(ids, draws, 5)[-1].sum(axis=1)
+    assert set(counts.tolist()) == {1, 2}
+    assert counts.mean() == pytest.approx(1.65, abs=5 * 0.48 / np.sqrt(20_000))
+
+
+def test_whole_words_are_hidden_where_each_is_chosen_by_itself():
+    ids = np.array([2, 5, 60, 61, 6, 7, 62, 3] * 5000)
+    _, chosen = WHOLE.hide(ids, np.random.default_rng(0))
+    rows = chosen.reshape(-1, 8)
+    assert (rows[:, 1:2] == rows[:, 2:4]).all()
+    assert (rows[:, 5] == rows[:, 6]).all()
+    assert not rows[:, [0, 7]].any()
+    assert rows[:, 1:7].mean() == pytest.approx(0.15, abs=0.01)

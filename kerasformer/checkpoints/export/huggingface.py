@@ -1,4 +1,4 @@
-"""Writing an encoder, alone or with its heads, in the Hugging Face layout."""
+"""Writing an encoder or a decoder, alone or with its heads, in the Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -34,14 +34,14 @@ from kerasformer.checkpoints.io.safetensors_file import (
 from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.errors import UserError
 from kerasformer.files import write_whole
-from kerasformer.models.config import EncoderConfig
+from kerasformer.models.config import AnyConfig, DecoderConfig
 from kerasformer.models.finite import refuse_to_save
 from kerasformer.models.problems import SINGLE_LABEL
 from kerasformer.text.files import REPLACED_FILES
 from kerasformer.transaction import saving
 
 if TYPE_CHECKING:  # the encoder imports this module to save itself
-    from kerasformer.models import BertEncoder
+    from kerasformer.models.transformer import Transformer
 
 _CONFIG = "config.json"
 # By which a folder holds a model of any format: an older one would be read in place of the new.
@@ -59,7 +59,7 @@ _SEGMENTS = "embeddings/type_embeddings/embeddings"
 
 def save_pretrained(
     folder,
-    encoder: BertEncoder,
+    encoder: Transformer,
     heads: Mapping[str, keras.layers.Layer] | None = None,
     *,
     tokenizer=None,
@@ -73,7 +73,8 @@ def save_pretrained(
     transformers reads them by the class that `architectures` in config.json names, and
     `kerasformer.checkpoints.open_checkpoint` too. A classifier of DistilBERT or ELECTRA is written
     as such a one again; else an encoder whose embeddings have a width of their own is written as
-    ELECTRA, every other one as BERT. Each variable keeps its dtype. The pooler is left out where
+    ELECTRA, every other one as BERT. A decoder is written as GPT-2 or, post-LN, as the OpenAI
+    transformer. Each variable keeps its dtype. The pooler is left out where
     transformers' class has none: beside a masked-LM, token or span head, and of a classifier of
     DistilBERT or ELECTRA without its head. What LoRA trained is merged into the weights.
 
@@ -115,6 +116,10 @@ def save_pretrained(
         values[key] = dropout
     if problem_type not in (None, SINGLE_LABEL):
         values["problem_type"] = problem_type
+    if layout.kind.is_decoder and tokenizer is not None:  # which transformers has here
+        values |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        if class_names and config.pad_token_id is None:
+            values["pad_token_id"] = tokenizer.pad_id  # by which it finds the last token
     if class_names:
         values["id2label"] = {str(i): name for i, name in enumerate(class_names)}
         values["label2id"] = {name: i for i, name in enumerate(class_names)}
@@ -166,9 +171,14 @@ class _Layout(NamedTuple):
         return self.kind.class_name + self.suffix
 
 
-def _layout(config: EncoderConfig, heads: Mapping[str, object], settings: Mapping) -> _Layout:
+def _layout(config: AnyConfig, heads: Mapping[str, object], settings: Mapping) -> _Layout:
     """Finds the class that computes the same; a UserError where transformers has none."""
     suffix = ARCHITECTURES[tuple(heads)]
+    if isinstance(config, DecoderConfig):
+        kind = MODEL_TYPES["gpt2" if config.norm_first else "openai-gpt"]
+        vectors = settings.get("pooling"), settings.get("layers")
+        is_own = "classifier" in heads and vectors != ("lasttoken", "last")
+        return _Layout(kind, kind.table, "Model" if is_own else suffix, None, is_own)
     is_pooled = settings.get("pooling") == "pooled"
     takes_pooled = config.pooler and (is_pooled or heads.keys() & _ON_POOLED)
     is_wide = config.embedding_size != config.hidden_size
@@ -207,15 +217,18 @@ def _check_known(kind: ModelType, config, heads, suffix: str):
         )
 
 
-def _encoder_tensors(layout: _Layout, encoder: BertEncoder) -> Iterator[PendingTensor]:
+def _encoder_tensors(layout: _Layout, encoder: Transformer) -> Iterator[PendingTensor]:
     prefix = "" if layout.suffix == "Model" else layout.kind.prefix
     table, pooler = layout.table, layout.pooler
     # A pooler with another activation than BERT's belongs to a head.
     is_heads = pooler is not None and not pooler.is_encoders
-    is_others = pooler is None and encoder.config.pooler_activation != "tanh"
+    is_others = False
+    if encoder.pooler is not None:
+        is_others = pooler is None and encoder.config.pooler_activation != "tanh"
     pooler_names = {weight.theirs for weight in table.pooler}
     weights = list(table.encoder_weights(encoder.config))
-    segment = None if _SEGMENTS in {w.ours for w in weights} else _constant_segment(encoder)
+    same_segments = layout.kind.is_decoder or _SEGMENTS in {w.ours for w in weights}
+    segment = None if same_segments else _constant_segment(encoder)
     for tensor in _tensors(weights, encoder, segment):
         is_pooler = tensor.name in pooler_names
         if is_pooler and (is_others or layout.suffix in WITHOUT_POOLER):
@@ -223,7 +236,7 @@ def _encoder_tensors(layout: _Layout, encoder: BertEncoder) -> Iterator[PendingT
         yield tensor if is_pooler and is_heads else tensor._replace(name=prefix + tensor.name)
 
 
-def _constant_segment(encoder: BertEncoder) -> np.ndarray:
+def _constant_segment(encoder: Transformer) -> np.ndarray:
     """What all tokens have of the segments, for a format that has none.
 
     Raises:
@@ -264,13 +277,20 @@ def _tensors(
             f"{layer.name} cannot be saved in this format, as {others[0]!r} shows: save it by its "
             "own save, as a .keras file."
         )
+    parts: dict[str, list[tuple[Weight, Any, np.ndarray | None]]] = {}
     for name, weight in by_name.items():
-        variable, added = variables[name], segment if name == _POSITIONS else None
-        value = functools.partial(_value, weight, variable, added)
+        part = weight, variables[name], segment if name == _POSITIONS else None
+        parts.setdefault(weight.theirs, []).append(part)
+    for theirs, its in parts.items():
+        weight, variable, _ = its[0]
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        yield PendingTensor(weight.theirs, dtype, weight.shape, value)
+        yield PendingTensor(theirs, dtype, weight.shape, functools.partial(_value, its))
 
 
-def _value(weight: Weight, variable, added: np.ndarray | None):
-    value = keras.ops.convert_to_numpy(variable)
-    return weight.from_keras(value if added is None else value + added)
+def _value(parts: Iterable[tuple[Weight, Any, np.ndarray | None]]) -> np.ndarray:
+    """The tensor of one weight, or of several that are one in the format."""
+    values = []
+    for weight, variable, added in parts:
+        value = keras.ops.convert_to_numpy(variable)
+        values.append(weight.from_keras(value if added is None else value + added))
+    return values[0] if len(values) == 1 else np.concatenate(values, axis=-1)

@@ -1,6 +1,6 @@
 """Models in the Hugging Face layout: a folder with `config.json` and safetensors.
 
-The layout's reference is transformers' own reader, and its BERT, DistilBERT and ELECTRA:
+The layout's reference is transformers' own reader, and its BERT, DistilBERT, ELECTRA and GPT-2:
 https://github.com/huggingface/transformers/tree/main/src/transformers/models
 """
 
@@ -27,11 +27,11 @@ from kerasformer.checkpoints.io.safetensors_file import (
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import Tokenizer, WordPieceTokenizer
 
 # Weights in Python's pickle, which can hold any code.
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 
 def is_here(path: Path) -> bool:
@@ -49,7 +49,7 @@ def open_path(folder: Path) -> Checkpoint:
     """Opens a folder with `config.json` and safetensors, or a LoRA adapter of such a one.
 
     The encoder's weights are those of a `BertModel` (`DistilBertModel`, `ElectraModel`), or those
-    under `bert.` in a model with a head.
+    under `bert.` in a model with a head; a decoder's those of a `GPT2Model` or `OpenAIGPTModel`.
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder with it and its config.json.")
@@ -69,11 +69,13 @@ def open_path(folder: Path) -> Checkpoint:
     prefix, names = table_names(tensors, kind)
     found = find_heads(values, path, config, {n: tensors.shape(f) for n, f in names.items()})
     # Where the file has no pooler, one made of random weights would pass for a trained one.
-    config = dataclasses.replace(config, pooler=found.pooler is not None)
+    if not kind.is_decoder:
+        config = dataclasses.replace(config, pooler=found.pooler is not None)
     table = dataclasses.replace(kind.table, heads=found.heads)
     if found.pooler is not None:
         config = dataclasses.replace(config, pooler_activation=found.pooler.activation)
         table = dataclasses.replace(table, pooler=found.pooler.lines)
+    reader = Tokenizer if kind.is_decoder else WordPieceTokenizer
     return Checkpoint(
         path=folder,
         format="Hugging Face",
@@ -82,9 +84,9 @@ def open_path(folder: Path) -> Checkpoint:
         table=table,
         tensors=tensors,
         names=names,
-        read_tokenizer=lambda: WordPieceTokenizer.from_pretrained(words),
+        read_tokenizer=lambda: reader.from_pretrained(words),
         has_tokenizer=_has_any(words, _TOKENIZER_FILES),
-        ignored=kind.ignored,
+        ignored=kind.ignored_names(config.num_layers),
         class_names=found.class_names,
         refused=found.refused,
         settings=found.settings,

@@ -1,17 +1,18 @@
 """`config.json` in the Hugging Face layout, checked key by key, and written.
 
-The keys and their defaults are those of transformers' `BertConfig`, `DistilBertConfig` and
-`ElectraConfig`: https://github.com/huggingface/transformers/tree/main/src/transformers/models
+The keys and their defaults are those of transformers' `BertConfig`, `DistilBertConfig`,
+`ElectraConfig`, `GPT2Config` and `OpenAIGPTConfig`:
+https://github.com/huggingface/transformers/tree/main/src/transformers/models
 """
 
 from pathlib import Path
 from typing import Any
 
 from kerasformer.errors import UserError
-from kerasformer.models.config import ACTIVATIONS, EncoderConfig
+from kerasformer.models.config import ACTIVATIONS, AnyConfig, DecoderConfig, EncoderConfig
 
-# The key of each attribute of EncoderConfig, by model type. What a type has no key for is constant
-# there: EncoderConfig's default.
+# The key of each attribute of the configuration, by model type. What a type has no key for is
+# constant there: its default.
 _BERT = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
@@ -27,6 +28,23 @@ _BERT = {
     "initializer_range": "initializer_range",
     "pad_token_id": "pad_token_id",
 }
+_GPT2 = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "n_embd",
+    "num_layers": "n_layer",
+    "num_heads": "n_head",
+    "intermediate_size": "n_inner",
+    "max_length": "n_positions",
+    "activation": "activation_function",
+    "dropout": "resid_pdrop",
+    "embedding_dropout": "embd_pdrop",
+    "attention_dropout": "attn_pdrop",
+    "layer_norm_epsilon": "layer_norm_epsilon",
+    "initializer_range": "initializer_range",
+    "pad_token_id": "pad_token_id",
+    "eos_token_id": "eos_token_id",
+}
+_OPENAI = {a: key for a, key in _GPT2.items() if a not in ("intermediate_size", "eos_token_id")}
 _KEYS = {
     "bert": _BERT,
     "distilbert": {
@@ -43,6 +61,8 @@ _KEYS = {
         "pad_token_id": "pad_token_id",
     },
     "electra": {**_BERT, "embedding_size": "embedding_size"},
+    "gpt2": _GPT2,
+    "openai-gpt": {**_OPENAI, "activation": "afn"},
 }
 # What transformers takes for a key that is left out.
 _DEFAULTS = {
@@ -51,6 +71,8 @@ _DEFAULTS = {
     "electra": EncoderConfig(
         embedding_size=128, hidden_size=256, num_heads=4, intermediate_size=1024
     ),
+    "gpt2": DecoderConfig(),
+    "openai-gpt": DecoderConfig(vocab_size=40478, max_length=512, norm_first=False),
 }
 # The largest size that is believed. The loader then compares with the weights.
 _SIZES = {
@@ -68,6 +90,7 @@ _NUMBERS = {
     "layer_norm_epsilon": (1e-30, 0.1),
     "initializer_range": (0.0, 10.0),
     "dropout": (0.0, 0.999),
+    "embedding_dropout": (0.0, 0.999),
     "attention_dropout": (0.0, 0.999),
 }
 # Our name for the tanh variant, and the one that every version of transformers knows.
@@ -80,10 +103,25 @@ _ACTIVATIONS = {
     "gelu_python_tanh": _OUR_GELU,
     "gelu_accurate": _OUR_GELU,
 }
-# key: the one value with which the model computes what BertEncoder computes. A decoder's tokens
-# attend to those before them alone.
+# Those of the OpenAI transformer, whose "gelu" is the tanh variant.
+_OPENAI_ACTIVATIONS = {
+    **{name: name for name in ("relu", "silu", "swish", _THEIR_GELU)},
+    "gelu": _THEIR_GELU,
+}
+# key: the one value with which the model computes what ours computes. A decoder's tokens attend to
+# those before them alone.
 _FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 _DECODERS = ("is_decoder", "add_cross_attention")  # which DistilBERT is not, whatever they say
+_FIXED_GPT2 = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
+
+
+# What follows from another value, or matters to new texts alone.
+_GPT2_EOS = 50256
+_DERIVED = ("n_inner", "eos_token_id")
 
 
 def size_keys(model_type: str) -> set[str]:
@@ -102,14 +140,14 @@ def default_values(values: dict) -> dict:
     return {
         key: getattr(_DEFAULTS[model_type], attribute)
         for attribute, key in _KEYS[model_type].items()
-        if key not in values
+        if (key not in values and key not in _DERIVED)
         or (attribute == "initializer_range" and values[key] != values[key])
         or (attribute == "pad_token_id" and _is(int, values[key]) and values[key] == -1)
     }
 
 
-def encoder_config(values: dict, path: Path) -> EncoderConfig:
-    """The encoder's configuration out of the values of a `config.json`.
+def encoder_config(values: dict, path: Path) -> Any:
+    """The configuration of an encoder or a decoder out of the values of a `config.json`.
 
     Args:
         values: The object in the file.
@@ -127,13 +165,19 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
             f"{path} describes a model of type {str(model_type)[:80]!r}: expected "
             f"{' or '.join(map(repr, _KEYS))}."
         )
-    for key, supported in _FIXED.items():
+    is_decoder = isinstance(_DEFAULTS[model_type], DecoderConfig)
+    for key, supported in (_FIXED_GPT2 if is_decoder else _FIXED).items():
         is_ignored = model_type == "distilbert" and key in _DECODERS
         if values.get(key) not in (None, supported) and not is_ignored:
             raise _out_of_bounds(values, key, path, repr(supported))
     keys, defaults = _KEYS[model_type], _DEFAULTS[model_type]
     values = values | default_values(values)
-    attributes: dict[str, Any] = {"activation": _activation(values, keys["activation"], path)}
+    names = _activations(model_type)
+    attributes: dict[str, Any] = {
+        "activation": _activation(values, keys["activation"], path, names)
+    }
+    if is_decoder:
+        values = _with_derived(values, keys, path)
     for attribute, key in keys.items():
         if attribute in _SIZES:
             attributes[attribute] = read_integer(values, key, path, 1, _SIZES[attribute])
@@ -150,17 +194,36 @@ def encoder_config(values: dict, path: Path) -> EncoderConfig:
         attributes["pad_token_id"] = read_integer(
             values, "pad_token_id", path, 0, values["vocab_size"] - 1
         )
-    return EncoderConfig(**attributes)
+    if not is_decoder:
+        return EncoderConfig(**attributes)
+    attributes["eos_token_id"] = values["eos_token_id"]
+    return DecoderConfig(**attributes, norm_first=model_type == "gpt2")
 
 
-def config_values(config: EncoderConfig, model_type: str) -> dict:
+def _with_derived(values: dict, keys: dict[str, str], path: Path) -> dict:
+    """The values of a decoder, with those that follow from others."""
+    values = dict(values)
+    if values.get("n_inner") is None:
+        hidden = read_integer(values, keys["hidden_size"], path, 1, _SIZES["hidden_size"])
+        values["n_inner"] = 4 * hidden
+    # transformers gives every small model the id that it has in GPT-2.
+    vocab_size = read_integer(values, keys["vocab_size"], path, 1, _SIZES["vocab_size"])
+    eos = values.get("eos_token_id", _GPT2_EOS)
+    values["eos_token_id"] = eos if _is(int, eos) and eos in range(vocab_size) else None
+    return values
+
+
+def config_values(config: AnyConfig, model_type: str) -> dict:
     """The values of a `config.json`, the inverse of `encoder_config`.
 
     Raises:
         UserError: transformers has no such activation, or has another constant than a value.
     """
-    for attribute in sorted(_BERT.keys() - _KEYS[model_type].keys()):
+    known = _BERT if isinstance(config, EncoderConfig) else _GPT2
+    for attribute in sorted(known.keys() - _KEYS[model_type].keys() - {"eos_token_id"}):
         constant, value = (getattr(c, attribute) for c in (_DEFAULTS[model_type], config))
+        if attribute == "intermediate_size":
+            constant = 4 * config.hidden_size
         if value != constant:
             raise UserError(
                 f"{attribute} is {constant} in every {model_type} of transformers, but {value} in "
@@ -168,12 +231,19 @@ def config_values(config: EncoderConfig, model_type: str) -> dict:
             )
     values = {key: getattr(config, attribute) for attribute, key in _KEYS[model_type].items()}
     name = _THEIR_GELU if config.activation == _OUR_GELU else config.activation
-    if name not in _ACTIVATIONS:
+    names = _activations(model_type)
+    if name not in names:
         raise UserError(
             f"The activation {name!r} cannot be saved for transformers: expected one of "
-            f"{', '.join((_OUR_GELU, *_ACTIVATIONS))}."
+            f"{', '.join((_OUR_GELU, *names))}."
         )
-    return {"model_type": model_type, **values, _KEYS[model_type]["activation"]: name}
+    theirs = "gelu" if (model_type, name) == ("openai-gpt", _THEIR_GELU) else name
+    return {"model_type": model_type, **values, _KEYS[model_type]["activation"]: theirs}
+
+
+def _activations(model_type: str) -> dict[str, str]:
+    """The layout's names of activations, and ours."""
+    return _OPENAI_ACTIVATIONS if model_type == "openai-gpt" else _ACTIVATIONS
 
 
 def read_number(values: dict, key: str, path: Path, default, lowest, highest) -> float:
@@ -192,11 +262,11 @@ def read_integer(values: dict, key: str, path: Path, lowest: int, highest: int) 
     return value
 
 
-def _activation(values: dict, key: str, path: Path) -> str:
+def _activation(values: dict, key: str, path: Path, names: dict[str, str]) -> str:
     name = values[key]
-    if not isinstance(name, str) or name not in _ACTIVATIONS:
-        raise _out_of_bounds(values, key, path, "one of " + ", ".join(_ACTIVATIONS))
-    return _ACTIVATIONS[name]
+    if not isinstance(name, str) or name not in names:
+        raise _out_of_bounds(values, key, path, "one of " + ", ".join(names))
+    return names[name]
 
 
 def _is(kind, value) -> bool:

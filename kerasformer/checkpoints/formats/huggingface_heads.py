@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from kerasformer.checkpoints.formats.gpt_names import CLASSIFIER
 from kerasformer.checkpoints.formats.huggingface_config import read_number
 from kerasformer.checkpoints.formats.huggingface_names import (
     ARCHITECTURES,
@@ -69,7 +70,9 @@ def find_heads(
     kind = MODEL_TYPES[values["model_type"]]
     pooler = _pooler(kind, shapes)
     architecture = _architecture(values, kind, pooler, shapes)
-    heads: dict[str, Weights] = {**kind.table.heads, **(pooler or kind.poolers[0]).heads}
+    heads: dict[str, Weights] = dict(kind.table.heads)
+    if kind.poolers:
+        heads |= (pooler or kind.poolers[0]).heads
     refused = _refused(values, kind, config, pooler, architecture, shapes)
     settings = _own_settings(values, path)
     names, name = None, ""
@@ -80,6 +83,8 @@ def find_heads(
         heads[head] = own_classifier(head, (*shapes[f"{name}.weight"], 0)[1])
         refused |= dict.fromkeys(_CLASSES, f"it is that of a {_TASKS[head]}")
         del refused[head]
+    elif kind.is_decoder and f"{CLASSIFIER}.weight" in shapes:
+        name, settings = CLASSIFIER, {"pooling": "lasttoken", **settings}
     elif any(tensor.startswith("classifier.") for tensor in shapes):
         is_sequences = architecture == kind.class_name + SEQUENCES
         name = pooler.output if pooler and is_sequences else "classifier"
@@ -116,7 +121,8 @@ def _refused(values, kind: ModelType, config, pooler, architecture, shapes) -> d
     """The heads that cannot be read, with the reasons."""
     refused: dict[str, str] = {}
     if values.get("tie_word_embeddings") is False and kind.decoder in shapes:
-        refused["masked_lm"] = "its decoder is a matrix of its own, not the word embeddings"
+        head = "causal_lm" if kind.is_decoder else "masked_lm"
+        refused[head] = "its decoder is a matrix of its own, not the word embeddings"
     if kind.class_name == "Electra" and config.activation != "gelu":
         refused["masked_lm"] = "transformers computes it with GELU, whatever hidden_act is"
     if not any(tensor.startswith("classifier.") for tensor in shapes):
@@ -156,6 +162,8 @@ def _architecture(values, kind: ModelType, pooler: Pooler | None, shapes) -> str
         return kind.class_name + pooler.classes[0]
     if "classifier.weight" in shapes:
         return kind.class_name + TOKENS
+    if kind.is_decoder and f"{CLASSIFIER}.weight" in shapes:
+        return kind.class_name + SEQUENCES
     held = tuple(
         head
         for head, weights in kind.table.heads.items()

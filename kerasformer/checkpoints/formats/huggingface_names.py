@@ -1,9 +1,10 @@
-"""The names of the weights of BERT, DistilBERT and ELECTRA in the Hugging Face layout."""
+"""The types of models in the Hugging Face layout, and the names of the weights of BERT's kind."""
 
 import dataclasses
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from kerasformer.checkpoints.formats.gpt_names import GPT2, OPENAI
 from kerasformer.checkpoints.names import EMBEDDING, HIDDEN, Convention, NameTable, Weights
 
 SEQUENCES, TOKENS = "ForSequenceClassification", "ForTokenClassification"
@@ -148,6 +149,8 @@ class ModelType:
         poolers: Those of its classes.
         dropout: The key of `config.json` for the dropout before a classifier of sequences, and its
             default, None for the encoder's.
+        base: What is before the names in a model with a head, by default the class's name.
+        constants: Beginnings of names of constants within each block.
     """
 
     model_type: str
@@ -157,11 +160,23 @@ class ModelType:
     ignored: tuple[str, ...]
     poolers: tuple[Pooler, ...] = (_BERT_POOLER,)
     dropout: tuple[str, float | None] = ("classifier_dropout", None)
+    base: str | None = None
+    constants: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
         """What is before the encoder's names in a model with a head."""
-        return f"{self.class_name.lower()}."
+        return f"{self.base or self.class_name.lower()}."
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether its tokens attend to those before them alone."""
+        return "causal_lm" in self.table.heads
+
+    def ignored_names(self, num_layers: int) -> tuple[str, ...]:
+        """`ignored`, with the constants of so many blocks."""
+        blocks = map(self.table.block_name.format, range(num_layers))
+        return (*self.ignored, *(block + name for block in blocks for name in self.constants))
 
 
 _CONSTANTS = ("embeddings.position_ids", "embeddings.token_type_ids")
@@ -199,6 +214,20 @@ _KINDS = (
             _BERT_POOLER._replace(classes=()),
         ),
     ),
+    *(
+        ModelType(
+            *(model_type, class_name, table, "lm_head.weight"),
+            # The heads of `DoubleHeads`, whose choice among texts is not read, are others.
+            (*_HEADS, "score.", "lm_head.", "multiple_choice_head."),
+            poolers=(),
+            base="transformer",
+            constants=("attn.bias", "attn.masked_bias"),  # the causal mask
+        )
+        for model_type, class_name, table in (
+            ("gpt2", "GPT2", GPT2),
+            ("openai-gpt", "OpenAIGPT", OPENAI),
+        )
+    ),
 )
 MODEL_TYPES = {kind.model_type: kind for kind in _KINDS}
 
@@ -212,6 +241,7 @@ ARCHITECTURES = {
     ("token_classifier",): TOKENS,
     ("multiple_choice",): CHOICES,
     ("span",): "ForQuestionAnswering",
+    ("causal_lm",): "LMHeadModel",
 }
 # Those whose encoder has no pooler in transformers.
 WITHOUT_POOLER = ("ForMaskedLM", TOKENS, "ForQuestionAnswering")

@@ -1,6 +1,7 @@
 """What all arms have in common: how they are timed, and what a run is in the record."""
 
 import abc
+import dataclasses
 import time
 
 import numpy as np
@@ -25,11 +26,26 @@ class Method(abc.ABC):
 
     Attributes:
         settings: What a run depends on, ready for JSON.
+        whole: All of the data.
+        dataset: What the next run learns from and is judged on.
+        rows: Which of the training examples these are, int `[n]`; None for all.
     """
 
     def __init__(self, dataset, settings, events, kept):
-        self.dataset, self.events = dataset, events
+        self.whole = self.dataset = dataset
+        self.rows: np.ndarray | None = None
+        self.events = events
         self.quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
+
+    def learn_from(self, rows):
+        """Has the next runs train on these training examples alone, int `[n]`; None for all.
+
+        Without a validation split, whose labels would be more than those that they learn from.
+        """
+        self.rows, self.dataset = rows, self.whole
+        if rows is not None:
+            splits = {"train": self.whole.train.take(rows), "test": self.whole.test}
+            self.dataset = dataclasses.replace(self.whole, splits=splits)
 
     @abc.abstractmethod
     def run(self, seed):

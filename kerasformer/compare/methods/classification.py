@@ -1,7 +1,6 @@
 """Classes of texts, and of pairs of texts."""
 
 import time
-from dataclasses import asdict
 from typing import ClassVar
 
 import numpy as np
@@ -142,7 +141,9 @@ from kerasformer.compare.methods.pair_vectors import PairVectorizer"""
         return PairVectorizer(token_pattern=TOKENS)
 
 
-class _Network(_Classes, Network):
+class NetworkOfClasses(_Classes, Network):
+    """An arm that trains a Keras classifier of texts or pairs."""
+
     task = "TextClassifier"
     imports = "from kerasformer import TextClassifier, load_dataset"
 
@@ -151,47 +152,24 @@ class _Network(_Classes, Network):
         return self.model.predict_proba(split.texts, verbose=0)
 
 
-class Scratch(_Network):
-    """A `TransformerClassifier` trained on the data set alone."""
-
-    task = "TransformerClassifier"
-    imports = "from kerasformer import TransformerClassifier, load_dataset"
-
-    def new_model(self):
-        """An untrained model and the recipe to train it by."""
-        from kerasformer.tasks import TransformerClassifier
-
-        model = TransformerClassifier(self.dataset.class_names)
-        recipe = model.recipe.change(epochs=self.epochs)
-        sizes = ("vocab_size", "max_length", "hidden_size", "num_layers", "num_heads")
-        sizes += ("intermediate_size", "dropout")
-        self.settings = {name: getattr(model, name) for name in sizes} | asdict(recipe)
-        return model, recipe
-
-    @classmethod
-    def code(cls, settings):
-        """Python that makes the same model for `data`, untrained."""
-        return cls.call("")
-
-
-class ScratchOfPairs(_Network, FromScratch):
+class ScratchOfPairs(NetworkOfClasses, FromScratch):
     """A new encoder, which tells the two texts of a pair apart, trained on the data set alone."""
 
 
-class FineTuned(_Network, _FineTuned):
+class FineTuned(NetworkOfClasses, _FineTuned):
     """A pretrained encoder with a new head, all of it trained."""
 
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
 
-class Frozen(_Network, _Frozen):
+class Frozen(NetworkOfClasses, _Frozen):
     """A linear head on the vectors of all layers of a pretrained encoder that stays as it is."""
 
     arguments: ClassVar[dict] = {"pooling": "mean", "freeze_encoder": True}
 
     def run(self, seed):
         """Trains and measures once."""
-        splits = [s for s in (self.dataset.train, self.dataset.validation) if s]
+        splits = [s for s in (self.whole.train, self.whole.validation) if s]
         if self.model is None:
             self.events.phase("loading the model")
             self.model, self.recipe = self.new_model()
@@ -203,13 +181,18 @@ class Frozen(_Network, _Frozen):
             ]
             self.seconds = seconds()
         pairs = [(f, s.labels) for f, s in zip(self.features, splits, strict=True)]
-        progress = self.events.keras_callback(self.recipe.epochs, self.quality.main)
+        share, recipe = 1.0, self.lengthened(self.recipe)
+        if self.rows is not None:  # of the features too it takes only theirs
+            pairs = [(self.features[0][self.rows], self.dataset.train.labels)]
+            share = len(self.rows) / len(self.whole.train)
+        progress = self.events.keras_callback(recipe.epochs, self.quality.main)
         seconds = self.clock()
         self.model.fit_head(
             *pairs[0],
             seed=seed,
+            epochs=recipe.epochs,
             validation_data=pairs[1] if len(pairs) > 1 else None,
             callbacks=[progress],
             verbose=0,
         )
-        return self.measured(self.seconds + seconds(), progress.history)
+        return self.measured(share * self.seconds + seconds(), progress.history)

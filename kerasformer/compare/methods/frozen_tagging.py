@@ -55,6 +55,11 @@ class Frozen(OfTags, _Frozen):
         self.options = {}
         self.settings["layers"] = "with each seed those that are best on validation"
 
+    def learn_from(self, rows):
+        """See `Method.learn_from`."""
+        super().learn_from(rows)
+        self.options = {}  # which are made of the training sentences
+
     def run(self, seed):
         """Trains and measures once."""
         if not self.options:

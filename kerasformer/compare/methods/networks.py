@@ -1,6 +1,7 @@
 """The arms that train a Keras model, whatever it is for."""
 
 import abc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,6 +12,10 @@ import numpy as np
 from kerasformer.compare.methods.base import Method
 from kerasformer.hardware import prefers_bfloat16
 
+# With few labels, an epoch has hardly a step: what is trained has at least as many as these, or as
+# with all labels where that is less (Mosbach et al., 2021, https://arxiv.org/abs/2006.04884, whose
+# advice for small data is to train for longer).
+LEAST_STEPS = 150
 # Of the encoder's configuration, what tells models from scratch apart.
 _SIZES = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "dropout")
 
@@ -44,6 +49,7 @@ class Network(Method):
         self.events.phase("loading the model")
         keras.utils.set_random_seed(seed)  # before the weights are drawn
         self.model, recipe = self.new_model()
+        recipe = self.lengthened(recipe)
         train, validation = self.dataset.train, self.dataset.validation
         progress = self.events.keras_callback(recipe.epochs, self.quality.main)
         self.events.phase(f"tokenizing {len(train):,} {self.quality.examples}")
@@ -57,6 +63,14 @@ class Network(Method):
             verbose=0,
         )
         return self.measured(seconds(), progress.history, recipe.epochs)
+
+    def lengthened(self, recipe):
+        """A recipe, with more epochs where there are so few labels that it had hardly a step."""
+        if self.rows is None or self.epochs is not None:
+            return recipe
+        steps, most = (math.ceil(len(n) / recipe.batch_size) for n in (self.rows, self.whole.train))
+        least = min(LEAST_STEPS, recipe.epochs * most)
+        return recipe.change(epochs=max(recipe.epochs, math.ceil(least / steps)))
 
     def clock(self) -> Callable[[], float]:
         """Starts to count the seconds of a training."""

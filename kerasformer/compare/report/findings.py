@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from kerasformer.compare.report.chance import Gap
+from kerasformer.compare.report.label_curve import Point, answer, label_points
 from kerasformer.compare.report.summary import ArmSummary, quality_in, summarize
 from kerasformer.compare.report.verdict import Verdict, judge, rank
 
@@ -19,7 +20,7 @@ class Findings:
         self.quality = quality_in(record)
         self.arms = summarize(record)
         self.ranked = rank(self.arms)
-        self._gaps: dict[tuple[str, str], Gap] = {}
+        self._gaps: dict[tuple[int, int], Gap] = {}
 
     @property
     def best(self) -> ArmSummary | None:
@@ -28,7 +29,17 @@ class Findings:
 
     def gap(self, leader: ArmSummary, other: ArmSummary) -> Gap:
         """The lead of one arm over another."""
-        return self._gaps.setdefault((leader.key, other.key), Gap(leader, other))
+        return self._gaps.setdefault((id(leader), id(other)), Gap(leader, other))
+
+    @cached_property
+    def label_curve(self) -> list[Point]:
+        """The arms with each number of labels, all of them last; empty without `--label-curve`."""
+        return label_points(self.record, self.arms)
+
+    @cached_property
+    def enough_labels(self) -> str:
+        """How many labels it takes until training from scratch is enough; empty where unknown."""
+        return answer(self.label_curve, self.gap)
 
     @cached_property
     def verdict(self) -> Verdict:

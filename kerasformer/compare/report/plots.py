@@ -1,6 +1,7 @@
 """The plots of quality: against training time, and epoch by epoch."""
 
 import itertools
+import math
 import textwrap
 
 import numpy as np
@@ -12,6 +13,7 @@ from kerasformer.formatting import joined
 from kerasformer.plots.figures import new_figure, note_figure, settle
 from kerasformer.plots.labels import drawable
 
+_MOST_COLUMNS = 4  # of learning curves: in more, no title has room
 _SHORTEST = 0.01  # seconds; a logarithmic axis has no zero
 # Where a label may stand, in points from its own point: to the right, to the left, or centred.
 _OFFSETS = [(10, 0), (-10, 0), (20, 0), (-20, 0)]
@@ -94,24 +96,39 @@ def learning_curves(findings: Findings):
     rows = [("loss", "Loss", 1)]
     if any(_measured(record, arm.key, "score", "val_score") for arm in arms):
         rows.append(("score", f"{findings.quality.title}, %", 100))
-    figure = new_figure(0.6 + 2.3 * len(rows))
-    shape = len(rows), max(2, len(arms))
-    grid = figure.subplots(*shape, squeeze=False, sharex="col", sharey="row")
+    bands = math.ceil(len(arms) / _MOST_COLUMNS)
+    columns = max(2, math.ceil(len(arms) / bands))
+    figure = new_figure(0.6 + 2.3 * len(rows) * bands)
+    grid = figure.subplots(bands * len(rows), columns, squeeze=False)
+    panels = np.reshape(grid, (bands, len(rows), columns)).swapaxes(0, 1).reshape(len(rows), -1)
     for column, arm in enumerate(arms):
-        for row, (measure, _, scale) in enumerate(rows):
-            _draw_curves(grid[row][column], histories(record, arm.key), measure, scale)
-        grid[0][column].set_title(arm_label(arm, line_width=60 // max(2, len(arms))))
-        grid[-1][column].set_xlabel("Epoch")
+        for row, (measure, label, scale) in enumerate(rows):
+            axes = panels[row][column]
+            _draw_curves(axes, histories(record, arm.key), measure, scale)
+            _share_axes(axes, across=panels[row][0], below=panels[-1][column])
+            if column % columns == 0:
+                axes.set_ylabel(label)
+            else:
+                axes.tick_params(labelleft=False)
+        panels[0][column].set_title(arm_label(arm, line_width=60 // columns))
+        panels[-1][column].set_xlabel("Epoch")
         ticker = require("matplotlib.ticker", extra="compare")
         integers = ticker.MaxNLocator(integer=True, min_n_ticks=1)
-        grid[-1][column].xaxis.set_major_locator(integers)
-    for empty in grid[:, len(arms) :].flat:
+        panels[-1][column].xaxis.set_major_locator(integers)
+    for empty in panels[:, len(arms) :].flat:
         empty.remove()
-    for row, (_, label, _) in enumerate(rows):
-        grid[row][0].set_ylabel(label)
     legend = {"loc": "outside upper center", "ncols": 2, "frameon": False, "handlelength": 4}
-    figure.legend(*_legend(grid), **legend)
+    figure.legend(*_legend(panels[:, : len(arms)]), **legend)
     return figure
+
+
+def _share_axes(axes, across, below):
+    """Gives a panel the scale of the first arm's, and the epochs of its own arm's lowest one."""
+    if axes is not across:
+        axes.sharey(across)
+    if axes is not below:
+        axes.sharex(below)
+        axes.tick_params(labelbottom=False)
 
 
 def describe_curves(findings: Findings) -> str:

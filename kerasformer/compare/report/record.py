@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.tables import notes, option_rows
+from kerasformer.compare.report.tables import label_rows, notes, option_rows
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 
@@ -60,6 +60,7 @@ format 3: use the version that wrote it.
     try:
         findings = Findings(record)
         option_rows(findings)
+        label_rows(findings)
         notes(findings)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(

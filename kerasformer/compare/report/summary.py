@@ -108,10 +108,19 @@ class ArmSummary:
         return None if estimate is None else estimate.mean
 
 
-def summarize(record: dict) -> list[ArmSummary]:
-    """Summarises every arm with at least one finished run, in the order of the task's arms."""
+def summarize(record: dict, labels: str | None = None) -> list[ArmSummary]:
+    """Summarises every arm with at least one finished run, in the order of the task's arms.
+
+    Args:
+        record: A record.
+        labels: The number of training labels that the runs are with, a key of its `label_curve`,
+            where other seeds choose other ones for all arms; None for all labels.
+    """
     rows = arms_of(Settings.make(**record["settings"]).task)
-    found = [(arm, record["arms"].get(key)) for key, arm in rows.items()]
+    arms = record["arms"] if labels is None else record["label_curve"][labels]
+    if labels is not None:
+        rows = {key: replace(arm, deterministic=False) for key, arm in rows.items()}
+    found = [(arm, arms.get(key)) for key, arm in rows.items()]
     return [_summarize_arm(arm, entry, record) for arm, entry in found if entry and entry["runs"]]
 
 

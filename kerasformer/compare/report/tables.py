@@ -4,6 +4,7 @@ from rich.cells import cell_len
 
 from kerasformer.compare.quality import Quality
 from kerasformer.compare.report.findings import Findings
+from kerasformer.compare.report.label_curve import ABOUT, QUESTION
 from kerasformer.compare.report.options import layer_options
 from kerasformer.compare.report.summary import (
     ArmSummary,
@@ -86,6 +87,27 @@ def option_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
     return rows
 
 
+def label_rows(findings: Findings, brief: bool = False) -> list[list[str]]:
+    """The main metric of each arm with each number of labels, headings first; none without a curve.
+
+    Args:
+        findings: Of a record.
+        brief: Whether the headings are those of the terminal.
+    """
+    curve = findings.label_curve
+    keys = {arm.key: arm.title for point in curve for arm in point.arms}
+    if not keys:
+        return []
+    main = findings.quality.metrics[0]
+    heading = main.short if brief else f"{main.title}, %, by training labels"
+    rows = [[heading, *(f"{point.labels:,}" for point in curve)]]
+    for key, title in keys.items():
+        arms = [point.get(key) for point in curve]
+        estimates = [None if arm is None else arm.measures[main.key] for arm in arms]
+        rows.append([title, *map(percent_estimate, estimates)])
+    return rows
+
+
 def notes(findings: Findings) -> list[str]:
     """Caveats to read before the numbers: an interrupted, failed or shortened run."""
     sentences, record = [], findings.record
@@ -155,6 +177,10 @@ def markdown_table(findings: Findings) -> str:
         "Mean ± standard deviation over seeds, on the test split. ≈ marks a difference that is "
         "within what other seeds may change or the sampling error of the test split."
     )
+    if rows := label_rows(findings):
+        sentences = [findings.enough_labels] if findings.enough_labels else []
+        sentences = [f"**{in_markdown(sentence)}**" for sentence in sentences]
+        parts += [f"## {QUESTION}", *sentences, ABOUT, _in_markdown(rows)]
     if rows := option_rows(findings):
         parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]
     return "\n\n".join(parts) + "\n"
@@ -173,6 +199,9 @@ def format_summary(findings: Findings) -> str:
     if rows := option_rows(findings, brief=True):
         rows = [[_title(row[0]), *row[1:]] for row in rows]
         lines += [f"{TABLE_7} (table 7 of the BERT paper):", *_align(rows), ""]
+    if rows := label_rows(findings, brief=True):
+        rows = [[_title(row[0]), *row[1:]] for row in rows]
+        lines += [QUESTION, *_align(rows), printable(findings.enough_labels), ""]
     verdict = findings.verdict
     sentences = [
         verdict.headline,

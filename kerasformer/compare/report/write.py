@@ -19,8 +19,8 @@ def write_report(record: dict, folder) -> list[Path]:
         folder: Output folder, created if missing.
 
     Returns:
-        The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`, `report.html`, and of
-        classes `confusion_matrices.png`.
+        The files: `table.md`, `quality_vs_time.png`, `learning_curves.png`, `report.html`, of
+        classes `confusion_matrices.png`, and with a curve over labels `label_curve.png`.
 
     Raises:
         UserError: The record is damaged, the extra `compare` is not installed, or the folder
@@ -40,7 +40,7 @@ def write_findings(findings: Findings, folder) -> list[Path]:
 
 def _render(findings, folder):
     """The content of every file by its name."""
-    from kerasformer.compare.report import confusion, html, plots
+    from kerasformer.compare.report import confusion, curve, html, plots
     from kerasformer.plots.figures import plot_style, png
 
     with plot_style():
@@ -48,6 +48,8 @@ def _render(findings, folder):
             "quality_vs_time": png(plots.quality_against_time(findings)),
             "learning_curves": png(plots.learning_curves(findings)),
         }
+        if findings.label_curve:
+            images["label_curve"] = png(curve.quality_against_labels(findings))
         if findings.quality.has_classes:
             names = findings.record["data"]["class_names"]
             matrices = confusion.confusion_matrices(findings.arms, names)

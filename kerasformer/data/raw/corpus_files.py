@@ -11,8 +11,8 @@ import numpy as np
 from kerasformer.data.raw.encoding import (
     Document,
     Encoded,
+    Encoder,
     about_tokenizer,
-    encoded,
     no_tokens,
     spans,
     token_dtype,
@@ -38,11 +38,17 @@ _VERSION = 1
 _REMEDY = "free some space, or give another folder"
 
 
-def write(documents: Iterable[Document], tokenizer: Tokenizer, folder: Path, verbose: bool) -> None:
+def write(
+    documents: Iterable[Document],
+    tokenizer: Tokenizer,
+    folder: Path,
+    verbose: bool,
+    encode: Encoder,
+) -> None:
     """Writes the corpus of documents; see `TokenCorpus.write`."""
     refuse_used(folder, " folder for the corpus", ARRAYS)
-    # First what is read, so that a mistake there leaves no folder.
-    parts = encoded(check_iterable(documents, "documents"), tokenizer)
+    check_iterable(documents, "documents")
+    parts = encode(documents, tokenizer)
     with only_writer(folder, "corpus"):
         counts = _write_arrays(parts, tokenizer, folder, verbose)
         with writing(folder, _REMEDY):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerasformer.data.cells import is_missing, join_texts
 from kerasformer.data.columns import Columns, choose_text, divided, named
-from kerasformer.data.input_files import list_files, open_table
+from kerasformer.data.input_files import list_files, open_table, refuse_json
 from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.data.raw.sentences import (
     LONGEST_SENTENCE,
@@ -90,6 +90,11 @@ class Documents:
     def __repr__(self):
         return f"Documents({list(self.sources)})"
 
+    def __getstate__(self):
+        """For a process in another folder."""
+        files = {source: [p.absolute() for p in paths] for source, paths in self._files.items()}
+        return {**self.__dict__, "_files": files}
+
     def __iter__(self) -> Iterator[list[str]]:
         for source in self.sources:
             if source in self._files:
@@ -106,9 +111,11 @@ class Documents:
 
     def _of_file(self, path):
         with _unchanged(path):
-            found = _paragraphs(path, self._dialect.encoding) if not suffix_of(path) else None
-            if found is None:
+            if suffix_of(path):
                 found = _rows(open_table(path, self._dialect), self._asked)
+            else:
+                refuse_json(path)
+                found = _paragraphs(path, self._dialect.encoding)
             count = 0
             for document in found:
                 count += 1

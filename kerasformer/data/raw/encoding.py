@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +24,21 @@ class Encoded(NamedTuple):
     documents: np.ndarray
 
 
+Encoder = Callable[[Iterable[Document], Tokenizer], Iterator[Encoded]]
+
+
 def encoded(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Encoded]:
     """The tokens of documents, a few at a time, without sentences and documents that have none.
 
     Raises:
         UserError: A document is neither a text nor sentences.
     """
+    for sentences, counts in parts_of(documents):
+        yield encode(sentences, counts, tokenizer)
+
+
+def parts_of(documents: Iterable[Document]) -> Iterator[tuple[list[str], list[int]]]:
+    """The sentences of a few documents at a time, and how many each of these has."""
     sentences: list[str] = []
     counts: list[int] = []
     characters = 0
@@ -39,23 +48,23 @@ def encoded(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Enc
         counts.append(len(own))
         characters += sum(map(len, own))
         if characters >= _CHARACTERS:
-            yield from _encoded(sentences, counts, tokenizer)
+            yield sentences, counts
             sentences, counts, characters = [], [], 0
-    yield from _encoded(sentences, counts, tokenizer)
+    if counts:
+        yield sentences, counts
 
 
-def _encoded(sentences, counts, tokenizer):
+def encode(sentences: list[str], counts: list[int], tokenizer: Tokenizer) -> Encoded:
+    """The tokens of what `parts_of` gives."""
     tokens, lengths = array("i"), array("q")
     for ids in tokenizer.ids(sentences):
         tokens.extend(ids)
         lengths.append(len(ids))
-    if not tokens:
-        return
     sizes = np.array(lengths)
     own = np.repeat(np.arange(len(counts)), counts)
     of_documents = np.bincount(own[sizes > 0], minlength=len(counts))
     dtype = token_dtype(tokenizer.vocab_size)
-    yield Encoded(np.array(tokens).astype(dtype), sizes[sizes > 0], of_documents[of_documents > 0])
+    return Encoded(np.array(tokens).astype(dtype), sizes[sizes > 0], of_documents[of_documents > 0])
 
 
 def _sentences(document: Document, name: str) -> list[str]:

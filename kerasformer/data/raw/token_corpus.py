@@ -12,6 +12,7 @@ import numpy as np
 from kerasformer.data.raw import corpus_files as files
 from kerasformer.data.raw.encoding import (
     Document,
+    Encoder,
     about_tokenizer,
     encoded,
     fingerprint_of,
@@ -70,7 +71,7 @@ class TokenCorpus:
             UserError: A document is neither, or none has a token.
         """
         parts = list(encoded(check_iterable(texts, "texts"), tokenizer))
-        if not parts:
+        if not any(len(part.tokens) for part in parts):
             raise no_tokens()
         about = about_tokenizer(tokenizer)
         tokens, *counts = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -85,6 +86,7 @@ class TokenCorpus:
         folder: str | os.PathLike,
         *,
         verbose: bool = True,
+        encode: Encoder = encoded,
     ) -> Self:
         """Tokenizes documents into a folder, as they are read, in bounded memory.
 
@@ -95,6 +97,8 @@ class TokenCorpus:
             tokenizer: The tokenizer.
             folder: A new folder.
             verbose: Whether to show how many tokens there are so far, and how fast.
+            encode: What tokenizes; by default all cores of this machine do, and
+                `kerasformer.corpus.encoded_on_ray` has a Ray cluster do it, with the same result.
 
         Returns:
             The corpus, opened.
@@ -112,7 +116,7 @@ class TokenCorpus:
         >>> TokenCorpus.open(folder)
         TokenCorpus(2 documents, 2 sentences, 20 tokens)
         """
-        files.write(documents, tokenizer, Path(folder), verbose)
+        files.write(documents, tokenizer, Path(folder), verbose, encode)
         return cls.open(folder)
 
     @classmethod

@@ -1,16 +1,13 @@
 """What training has ready before its first step: whole batches, and programs for their shapes."""
 
-import concurrent.futures
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
 from kerasformer.data.batches import Batches
-from kerasformer.hardware import cores
+from kerasformer.models.ahead import compile_all, compiling_shown
 from kerasformer.models.data_parallel import data_parallel
-from kerasformer.progress import Bars
 from kerasformer.tasks.fitting.filling import fills
 
 
@@ -39,19 +36,22 @@ class Ready(keras.callbacks.Callback):
             batches.fills = fills(task)
         is_jit = keras.backend.backend() == "jax" and task.jit_compile and not task.run_eagerly
         self._steps: list[Callable] = []
-        if not is_jit or data_parallel() is not None or cores() == 1:
+        if not is_jit or data_parallel() is not None:
             return
+        import jax
+
         task.make_train_function()  # before which the programs of an earlier one may be found
         task.make_test_function()
         # JAX's cache keeps what is of a function, as long as that lives.
-        train, test = self._steps = [task.train_step, task.test_step]
+        self._steps = [task.train_step, task.test_step]
         weights = [task.trainable_variables, task.non_trainable_variables]
         own, metrics = task.optimizer.variables, task.metrics_variables
-        jobs: list[Any] = [(train, [*weights, own, metrics], one) for one in shapes_of(data)]
+        train, test = (jax.jit(step, donate_argnums=0) for step in self._steps)  # as in Keras
+        jobs: list[Any] = [(train, ((*weights, own, metrics), one)) for one in shapes_of(data)]
         if validation:
-            jobs += [(test, [*weights, metrics], one) for one in shapes_of(validation)]
-        if len(jobs) > 1:
-            _compile(jobs, verbose)
+            jobs += [(test, ((*weights, metrics), one)) for one in shapes_of(validation)]
+        with compiling_shown(verbose) as show:
+            compile_all(jobs, show)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Lets go of what Keras has found by now."""
@@ -82,34 +82,3 @@ def shapes_of(data: Batches) -> Iterator[Any]:
         if shape not in seen:
             seen.add(shape)
             yield batch
-
-
-def _compile(jobs: list[tuple[Callable, list, Any]], verbose: Any) -> None:
-    import jax
-
-    def described(array):
-        return jax.ShapeDtypeStruct(array.shape, keras.backend.standardize_dtype(array.dtype))
-
-    with _threads() as threads, Bars(unit="shapes") as bars:
-        compiling = []
-        for step, state, batch in jobs:
-            # With the options of Keras.
-            state, batch = keras.tree.map_structure(described, (tuple(state), batch))
-            lowered = jax.jit(step, donate_argnums=0).lower(state, batch)
-            compiling.append(threads.submit(lowered.compile))
-        if verbose:
-            bars.add("compiling", total=len(jobs))
-        for done in concurrent.futures.as_completed(compiling):
-            done.result()
-            if verbose:
-                bars.update(advance=1)
-
-
-@contextlib.contextmanager
-def _threads() -> Iterator[concurrent.futures.Executor]:
-    """Threads, of which an interruption does not wait for what they have not begun."""
-    threads = concurrent.futures.ThreadPoolExecutor()
-    try:
-        yield threads
-    finally:
-        threads.shutdown(cancel_futures=True)

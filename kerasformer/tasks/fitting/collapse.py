@@ -36,8 +36,8 @@ class CollapseCheck(keras.callbacks.Callback):
         """Notes what the weights are."""
         self._before = _checksums(self.model.trainable_variables)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts."""
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Counts; behind a step Keras would wait for its results first."""
         self._steps += 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -1,5 +1,7 @@
 """Training whose numbers left the range of numbers: seen, and said."""
 
+import sys
+import threading
 from typing import Any
 
 import keras
@@ -10,12 +12,19 @@ from kerasformer.models.finite import are_finite
 
 
 class DivergenceCheck(keras.callbacks.Callback):
-    """Stops training where the loss is no number; `refuse` then says so."""
+    """Stops training where the loss is no number; `refuse` then says so.
+
+    On JAX Keras calls it in threads, which wait for the loss, while further steps begin: as long as
+    no other callback looks at each step that is not `async_safe`. On TensorFlow Keras itself waits.
+    """
+
+    async_safe = True
 
     def __init__(self):
         super().__init__()
         self._epoch = 0
         self._seen = ""
+        self._lock, self._batch = threading.Lock(), sys.maxsize
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch."""
@@ -24,9 +33,13 @@ class DivergenceCheck(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stops training if the loss so far is not finite."""
         loss = float((logs or {}).get("loss", 0.0))
-        if not np.isfinite(loss) and not self._seen:
-            self._seen = f"the loss is {loss} at batch {batch + 1} of epoch {self._epoch + 1}"
+        if np.isfinite(loss):
+            return
+        with self._lock:
             self.model.stop_training = True
+            if batch < self._batch:
+                self._batch = batch
+                self._seen = f"the loss is {loss} at batch {batch + 1} of epoch {self._epoch + 1}"
 
     def refuse(self, learning_rate: float) -> None:
         """Raises a DivergenceError if the loss was no number, or if a weight is none.

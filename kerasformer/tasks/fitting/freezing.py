@@ -4,10 +4,10 @@ from typing import Any
 
 import keras
 
-from kerasformer.models import BertEncoder
+from kerasformer.models.transformer import Transformer
 
 
-def check_trained_blocks(count: Any, encoder: BertEncoder, freeze_encoder: bool) -> None:
+def check_trained_blocks(count: Any, encoder: Transformer, freeze_encoder: bool) -> None:
     """Raises a ValueError for blocks that the encoder does not have, or that are frozen."""
     blocks = encoder.config.num_layers
     if count not in range(blocks + 1):
@@ -20,10 +20,12 @@ def check_trained_blocks(count: Any, encoder: BertEncoder, freeze_encoder: bool)
         )
 
 
-def stages(encoder: BertEncoder) -> list[list[keras.layers.Layer]]:
+def stages(encoder: Transformer) -> list[list[keras.layers.Layer]]:
     """The layers below a head, from the embeddings up; the pooler counts as a head."""
-    embeddings = [encoder.embedding, encoder.embedding_projection]
-    return [[layer for layer in embeddings if layer], *([block] for block in encoder.blocks)]
+    found = [[encoder.embedding, encoder.embedding_projection]]
+    found += [[block] for block in encoder.blocks]
+    found[-1].append(encoder.final_layer_norm)
+    return [[layer for layer in stage if layer] for stage in found]
 
 
 def frozen_blocks(task: Any) -> int | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasformer.data.raw import TokenCorpus
 from kerasformer.data.raw.segments import Joined
 from kerasformer.errors import UserError
 from kerasformer.tasks.pretraining.corpus_batches import CorpusBatches, Plan
@@ -26,7 +27,6 @@ class CausalBatches(CorpusBatches):
 
     Example:
 
-    >>> from kerasformer.data.raw import TokenCorpus
     >>> from kerasformer.text import WordPieceTokenizer
     >>> texts = ["The film is good. I like it.", "The film is bad. Very bad."]
     >>> corpus = TokenCorpus.of(texts, WordPieceTokenizer.train(texts))
@@ -35,14 +35,21 @@ class CausalBatches(CorpusBatches):
     ((2, 8), True)
     """
 
-    def __init__(self, corpus: Any, batch_size: int, max_length: int, seed: Any = None, **kw: Any):
+    def __init__(
+        self,
+        corpus: TokenCorpus,
+        batch_size: int,
+        max_length: int,
+        seed: int | None = None,
+        **order: Any,
+    ):
         if corpus.end_id is None:
             raise UserError(
                 "The vocabulary has no token that ends a text: use a tokenizer with one, such as "
                 "a WordPieceTokenizer."
             )
         self._end_id: int = corpus.end_id
-        super().__init__(corpus, batch_size, max_length, seed, **kw)
+        super().__init__(corpus, batch_size, max_length, seed, **order)
 
     def plan(self, number: int) -> Plan:
         """The windows of a pass."""

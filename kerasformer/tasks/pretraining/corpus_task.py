@@ -1,5 +1,6 @@
 """What the models share that are pretrained on a corpus of raw text."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -12,11 +13,12 @@ from kerasformer.errors import UserError
 from kerasformer.models.data_parallel import is_first_process
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.fitting.filling import fills
-from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
+from kerasformer.tasks.pretraining.corpus_batches import CorpusBatches, SegmentBatches
 from kerasformer.tasks.pretraining.corpus_progress import CorpusProgress
-from kerasformer.tasks.pretraining.guess_scores import score_guesses
+from kerasformer.tasks.pretraining.guess_scores import GuessScorer, score_guesses
 from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
+from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.training import Recipe
 
@@ -34,14 +36,21 @@ class CorpusExamples(Examples):
         return CorpusExamples(self.texts.take(np.arange(len(self.texts))[rows]))
 
 
-class CorpusTask(MaskFilling):
-    """An encoder's task that `fit` pretrains on a `kerasformer.data.raw.TokenCorpus`.
+class CorpusTrained(UnlabelledTask):
+    """A task that `fit` trains on a `kerasformer.data.raw.TokenCorpus`.
 
-    A child has `NEXT_SENTENCE`, and tells by `_logs_of` what its scores are called.
+    A child tells by `_logs_of` what its scores are called.
     """
 
-    NEXT_SENTENCE = False  # whether examples are pairs of segments
     SCORES_VALIDATION = True
+
+    _hidden_scorer: "_Hidden | None" = None
+
+    def _scorer(self) -> GuessScorer:
+        """The model that scores guesses, the same each time, so that it is traced once."""
+        if self._hidden_scorer is None:
+            self._hidden_scorer = _Hidden(GuessScorer(self))
+        return self._hidden_scorer.model
 
     def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
         """All metrics, and the names of those that Keras' `evaluate` would return of them.
@@ -87,20 +96,11 @@ class CorpusTask(MaskFilling):
             )
         super()._prepare(examples)
 
-    def _masks_of(self, texts: Any, batch_size: int, **order: Any) -> GuessBatches:
-        if isinstance(texts, TokenCorpus):
-            raise UserError(
-                "A TokenCorpus is to train or evaluate on, and a corpus of token ids has no masks "
-                "to fill: give predict texts with masks."
-            )
-        return super()._masks_of(texts, batch_size, **order)
-
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
 
-    def _corpus_batches(
-        self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any
-    ) -> SegmentBatches:
+    def _fitting_tokenizer(self, class_weight: Any) -> Any:
+        """The tokenizer, whose tokens all have embeddings."""
         if class_weight is not None:
             raise UserError("class_weight is of classes, which texts have none of: leave it out.")
         tokenizer, rows = self._known_tokenizer(), self.encoder.config.vocab_size
@@ -110,8 +110,7 @@ class CorpusTask(MaskFilling):
                 f"for {rows:,}: give an encoder with vocab_size={tokenizer.vocab_size}, or the "
                 "vocabulary that it was made for."
             )
-        given = corpus, tokenizer, batch_size, self.max_length
-        return SegmentBatches(*given, next_sentence=self.NEXT_SENTENCE, **order)
+        return tokenizer
 
     def _loss_for(self, data: Batches) -> Any:
         # The mean over the guesses alone, whose weights are not 0.
@@ -123,7 +122,7 @@ class CorpusTask(MaskFilling):
         self, data: Batches, validation: Batches | None, recipe: Recipe, **options: Any
     ) -> keras.callbacks.History:
         is_shown = options.get("verbose", "auto") != 0 and is_first_process()
-        if isinstance(data, SegmentBatches) and not self._compiled_by_hand and is_shown:
+        if isinstance(data, CorpusBatches) and not self._compiled_by_hand and is_shown:
             callbacks = as_callbacks(options["callbacks"])
             options |= {"callbacks": [*callbacks, CorpusProgress(data, recipe)], "verbose": 0}
         return super()._train(data, validation, recipe, **options)
@@ -137,3 +136,30 @@ class CorpusTask(MaskFilling):
             data.fills = fills(self)
             logs = keras.Model.evaluate(self, data.for_backend(), verbose=0, return_dict=True)
         return scores | logs, logs
+
+
+class CorpusTask(MaskFilling, CorpusTrained):
+    """An encoder's task that guesses hidden tokens of a corpus; a child has `NEXT_SENTENCE`."""
+
+    NEXT_SENTENCE = False  # whether examples are pairs of segments
+
+    def _masks_of(self, texts: Any, batch_size: int, **order: Any) -> GuessBatches:
+        if isinstance(texts, TokenCorpus):
+            raise UserError(
+                "A TokenCorpus is to train or evaluate on, and a corpus of token ids has no masks "
+                "to fill: give predict texts with masks."
+            )
+        return super()._masks_of(texts, batch_size, **order)
+
+    def _corpus_batches(
+        self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any
+    ) -> SegmentBatches:
+        given = corpus, self._fitting_tokenizer(class_weight), batch_size, self.max_length
+        return SegmentBatches(*given, next_sentence=self.NEXT_SENTENCE, **order)
+
+
+@dataclasses.dataclass
+class _Hidden:
+    """A model in what Keras does not take for a layer of the task, which is a layer of it."""
+
+    model: GuessScorer

@@ -1,6 +1,5 @@
 """What the models with a masked-LM head answer about texts."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,6 @@ from kerasformer.tasks.pretraining.fill_mask import (
     refuse_longer,
     target_ids,
 )
-from kerasformer.tasks.pretraining.guess_scores import GuessScorer
 from kerasformer.tasks.pretraining.likelihood import score_tokens
 from kerasformer.tasks.pretraining.masked_batches import EachTokenBatches, GuessBatches
 from kerasformer.tasks.pretraining.masked_words import MaskedWords
@@ -27,14 +25,6 @@ from kerasformer.text.texts import check_texts
 
 class MaskFilling(UnlabelledTask, MaskedWords):
     """An encoder's task with a masked-LM head that fills masks, and tells how natural texts are."""
-
-    _hidden_scorer: "_Hidden | None" = None
-
-    def _scorer(self) -> GuessScorer:
-        """The model that scores guesses, the same each time, so that it is traced once."""
-        if self._hidden_scorer is None:
-            self._hidden_scorer = _Hidden(GuessScorer(self))
-        return self._hidden_scorer.model
 
     def mlm_logits(self, outputs: Any) -> Any:
         """The logits of the masked-LM head among the model's outputs."""
@@ -155,10 +145,3 @@ class MaskFilling(UnlabelledTask, MaskedWords):
         refuse_longer(tokenized, self.max_length)
         data = EachTokenBatches(tokenized, mask_id_of(tokenizer), batch_size, self.max_length)
         return score_tokens(self, data, verbose)
-
-
-@dataclasses.dataclass
-class _Hidden:
-    """A model in what Keras does not take for a layer of the task, which is a layer of it."""
-
-    model: GuessScorer

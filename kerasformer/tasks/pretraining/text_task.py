@@ -7,8 +7,8 @@ import numpy as np
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import TextBatches
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder
 from kerasformer.models.length import choose_max_length
+from kerasformer.models.transformer import Transformer
 from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.frozen_vectors import FrozenVectors
@@ -24,7 +24,7 @@ class TextTask(Trainable, EncoderTask):
     """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
 
     Args:
-        encoder: A `BertEncoder`.
+        encoder: A `BertEncoder`, or of what `ENCODERS` has.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, its `to_json()`, or None.
         max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
@@ -32,7 +32,7 @@ class TextTask(Trainable, EncoderTask):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Transformer,
         tokenizer: Any = None,
         max_length: int | None = None,
         **kwargs: Any,

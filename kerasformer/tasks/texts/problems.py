@@ -221,8 +221,9 @@ def kind_of(problem_type: str) -> type[Problem]:
 
 def warn_untrained(model: Any) -> None:
     """Warns of a model whose head is new and has not been trained."""
-    # Trained by hand, its bias is not what it started as: zeros.
-    if model.head_is_new and not np.any(keras.ops.convert_to_numpy(model.head.bias)):
+    # Trained by hand, its bias, if it has one, is not what it started as: zeros.
+    bias = model.head.bias
+    if model.head_is_new and (bias is None or not np.any(keras.ops.convert_to_numpy(bias))):
         warnings.warn(
             f"The head of this {type(model).__name__} has not been trained, so its answers are "
             "arbitrary: train it with fit, or load a trained one.",

@@ -3,10 +3,11 @@
 import keras
 
 from kerasformer.models import BertEncoder
+from kerasformer.models.transformer import Transformer
 from kerasformer.text import Tokenized
 
 
-def segmented(tokenized: Tokenized, encoder: BertEncoder) -> Tokenized:
+def segmented(tokenized: Tokenized, encoder: Transformer) -> Tokenized:
     """The tokens of pairs as an encoder takes them: without segments where it has none.
 
     Args:
@@ -22,5 +23,8 @@ def segmented(tokenized: Tokenized, encoder: BertEncoder) -> Tokenized:
     >>> segmented(pair, BertEncoder(EncoderConfig.bert("tiny", type_vocab_size=1))).type_ids
     [[0, 0, 0, 0, 0]]
     """
-    table = keras.ops.convert_to_numpy(encoder.embedding.type_embeddings.embeddings)
-    return tokenized if table[1:].any() else Tokenized(tokenized.ids, pad_id=tokenized.pad_id)
+    has_segments = isinstance(encoder, BertEncoder)
+    if has_segments:
+        rows = encoder.embedding.type_embeddings.embeddings
+        has_segments = keras.ops.convert_to_numpy(rows)[1:].any()
+    return tokenized if has_segments else Tokenized(tokenized.ids, pad_id=tokenized.pad_id)

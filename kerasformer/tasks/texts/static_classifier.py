@@ -6,10 +6,12 @@ from typing import Any, Self
 import keras
 
 from kerasformer.checkpoints import open_checkpoint
+from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
 from kerasformer.models import BertEncoder, StaticVectors, distil_static
 from kerasformer.models.config import input_dict
 from kerasformer.models.distilled_vectors import SIF
+from kerasformer.tasks.texts.string_classifier import NO_VOCABULARY
 from kerasformer.tasks.texts.word_classifier import WordClassifier
 from kerasformer.training import Recipe
 
@@ -52,7 +54,7 @@ class StaticClassifier(WordClassifier):
 
     >>> vectors = StaticVectors(["fine", "dull", "film"], [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     >>> classifier = StaticClassifier(["bad", "good"], vectors, trainable_vectors=False)
-    >>> history = classifier.fit(["fine film", "dull film"] * 9, ["good", "bad"] * 9, verbose=0)
+    >>> history = classifier.fit(["fine film", "dull film"], ["good", "bad"], epochs=99, verbose=0)
     >>> classifier.classify(["a dull one", "fine, fine!"])
     ['bad', 'good']
     """
@@ -147,6 +149,20 @@ class StaticClassifier(WordClassifier):
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
         return self.RECIPE if self.embedding.trainable else self.FROZEN_RECIPE
+
+    @property
+    def vectors(self) -> StaticVectors:
+        """The vectors of the tokens, as they are now.
+
+        Raises:
+            UserError: The model has no vocabulary yet.
+        """
+        if self.tokenizer is None:
+            raise UserError(NO_VOCABULARY)
+        tokens, pad = self.tokenizer.vocabulary(), self.tokenizer.pad_id
+        rows = keras.ops.convert_to_numpy(keras.ops.cast(self.embedding.embeddings, "float32"))
+        places = [place for place in range(len(tokens)) if place != pad]
+        return StaticVectors([tokens[i] for i in places], rows[places], self.tokenizer)
 
     @property
     def word_embeddings(self) -> keras.layers.Embedding:

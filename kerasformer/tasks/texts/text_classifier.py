@@ -6,18 +6,13 @@ from typing import Any, Self, cast
 import keras
 
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.errors import UserError
-from kerasformer.formatting import listed
 from kerasformer.layers import SequencePooling
-from kerasformer.models import BertEncoder, EncoderConfig, StaticVectors
+from kerasformer.models import BertEncoder, CausalDecoder, EncoderConfig, StaticVectors
 from kerasformer.models.length import choose_max_length
-from kerasformer.models.problems import SINGLE_LABEL
-from kerasformer.tasks.examples import check_counts
 from kerasformer.tasks.heads import new_head
-from kerasformer.tasks.prediction import check_answers
 from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.texts.frozen_features import FrozenFeatures
-from kerasformer.tasks.texts.problems import warn_untrained
+from kerasformer.tasks.texts.ranking import Ranking
 from kerasformer.tasks.texts.reading import columns, read_texts
 from kerasformer.tasks.texts.segments import segmented
 from kerasformer.tasks.texts.vectors import (
@@ -25,21 +20,24 @@ from kerasformer.tasks.texts.vectors import (
     Layers,
     check_pooling,
     default_layers,
+    default_pooling,
     other_vectors,
     pool_layers,
 )
 from kerasformer.text import Tokenized
-from kerasformer.text.texts import check_text, check_texts
 from kerasformer.training import Recipe
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class TextClassifier(FrozenFeatures):
-    """A classifier of texts, or of pairs of texts, on a BERT encoder, fine-tuned or frozen.
+class TextClassifier(FrozenFeatures, Ranking):
+    """A classifier of texts, or of pairs of texts, on BERT or GPT, fine-tuned or frozen.
 
     Devlin et al., https://arxiv.org/abs/1810.04805, section 4.1: the pooled vector, dropout, one
-    dense layer. With a frozen encoder `fit` computes the vectors of the texts once. What it is
-    given decides whether it takes texts or pairs, which are tuples `(text, text)`.
+    dense layer; on a `CausalDecoder` over its last token's vector, as transformers'
+    `GPT2ForSequenceClassification` (Radford et al., "Improving Language Understanding by Generative
+    Pre-Training", 2018, section 3.2). With a frozen encoder `fit` computes the vectors of the texts
+    once. What it is given decides whether it takes texts or pairs, which are tuples
+    `(text, text)`.
 
     `fit` trains for 2 epochs in batches of 32 at a learning rate of 5e-5, or 1e-4 where the encoder
     is less than 512 wide (Turc et al., https://arxiv.org/abs/1908.08962); with a frozen encoder for
@@ -48,11 +46,12 @@ class TextClassifier(FrozenFeatures):
 
     Args:
         class_names: The names of the classes, in order, or their number.
-        encoder: A `BertEncoder`; the classifier leaves it as it is, and others may share it.
-        tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`; without one, of a new
-            encoder, `fit` learns a vocabulary from its training texts.
-        pooling: `"mean"` over the real tokens, `"cls"`, the first token, or `"pooled"`, BERT's
-            dense + tanh over the first token.
+        encoder: A `BertEncoder` or a `CausalDecoder`; the classifier leaves it as it is, and others
+            may share it.
+        tokenizer: The encoder's `kerasformer.text.Tokenizer`; without one, of a new encoder, `fit`
+            learns a vocabulary from its training texts.
+        pooling: `"mean"` over the real tokens, the default of an encoder, `"cls"`, the first token,
+            `"pooled"`, BERT's dense + tanh over that, or `"lasttoken"`, a decoder's default.
         layers: The layers whose outputs are pooled, as of `kerasformer.layers.LayerPooling`: an
             index or several, from the embeddings (0) over the first block (1) to the last (-1),
             `"all"`, or a name such as `"sum_last_four"`. By default the last of an encoder that is
@@ -78,7 +77,7 @@ class TextClassifier(FrozenFeatures):
 
     Example:
 
-    >>> from kerasformer.models import BertEncoder, EncoderConfig
+    >>> from kerasformer.models import BertEncoder, CausalDecoder, EncoderConfig
     >>> from kerasformer.text import WordPieceTokenizer
     >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine", "dull", "film"]
     >>> tokenizer = WordPieceTokenizer.from_vocabulary(words)
@@ -89,15 +88,16 @@ class TextClassifier(FrozenFeatures):
     """
 
     HEADS = ("classifier",)
+    ENCODERS = (BertEncoder, CausalDecoder)
     NEEDS_TOKENIZER = True
     RECIPE = Recipe(epochs=2, learning_rate=5e-5)
 
     def __init__(
         self,
         class_names: int | Iterable[str],
-        encoder: BertEncoder,
+        encoder: BertEncoder | CausalDecoder,
         tokenizer: Any = None,
-        pooling: str = "mean",
+        pooling: str | None = None,
         layers: Layers | None = None,
         combine: str | None = None,
         dropout: float = 0.1,
@@ -109,6 +109,7 @@ class TextClassifier(FrozenFeatures):
         length = choose_max_length(max_length, tokenizer, positions)
         kwargs |= {"tokenizer": tokenizer, "encoder": encoder, "freeze_encoder": freeze_encoder}
         super().__init__(class_names, length, **kwargs)
+        pooling = default_pooling(encoder) if pooling is None else pooling
         self.pooling, self.combine, self.dropout = pooling, combine, dropout
         # Its `layers` is the argument: Keras has a property of that name for the model itself.
         layers = default_layers(pooling, self.encoder_is_frozen) if layers is None else layers
@@ -124,7 +125,9 @@ class TextClassifier(FrozenFeatures):
             self.pooling_layer = SequencePooling(pooling, dtype=self.dtype_policy)
             self.pooling_layer.build(states[0])
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.head = new_head(encoder, len(self.class_names), "head")
+        # Over a decoder's last token transformers has no bias, over other vectors there is ours.
+        last = isinstance(encoder, CausalDecoder) and (pooling, layers) == ("lasttoken", "last")
+        self.head = new_head(encoder, len(self.class_names), "head", use_bias=not last)
         self.build()
 
     @classmethod
@@ -190,67 +193,6 @@ class TextClassifier(FrozenFeatures):
         """
         tokenized = super().tokenize(texts := read_texts(texts))
         return tokenized if columns(texts)[1] is None else segmented(tokenized, self.encoder)
-
-    def rank(
-        self,
-        query: str,
-        texts: Iterable[str],
-        top_k: int | None = None,
-        *,
-        class_name: str | None = None,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        """Texts by how well each goes with a query, the best first, of a model of pairs.
-
-        Args:
-            query: The first text of each pair.
-            texts: The second ones.
-            top_k: How many to return; None for all.
-            class_name: The class whose probability is the score. By default the last of two, by
-                custom the positive one; a model of one output is ranked by that number itself,
-                as sentence-transformers' `CrossEncoder.rank` is.
-            **kwargs: Further arguments of `predict`.
-
-        Returns:
-            Dicts with `index`, the text's place in `texts`, `score`, and `text`. Of equal scores
-            the first text is first.
-
-        Raises:
-            UserError: A text is no string, or it is not clear which class is the score.
-
-        Example:
-
-        >>> encoder = BertEncoder(EncoderConfig.bert("tiny", vocab_size=40))
-        >>> classifier = TextClassifier(["other", "relevant"], encoder)
-        >>> texts = [("rain", "wet"), ("rain", "dry")]
-        >>> history = classifier.fit(texts, ["relevant", "other"], verbose=0)
-        >>> [sorted(one) for one in classifier.rank("rain", ["dry", "wet"], top_k=1)]
-        [['index', 'score', 'text']]
-        """
-        check_text(query, "query")
-        check_counts(top_k=top_k)
-        texts, column = check_texts(texts), self._ranked_class(class_name)
-        warn_untrained(self)
-        outputs = self.predict([(query, text) for text in texts], **kwargs)
-        is_number = len(self.class_names) == 1
-        scores = check_answers(outputs) if is_number else self._problem.probabilities(outputs)
-        order = (-scores[:, column]).argsort(kind="stable").tolist()[:top_k]
-        rows = ({"index": i, "score": float(scores[i, column]), "text": texts[i]} for i in order)
-        return list(rows)
-
-    def _ranked_class(self, class_name: str | None) -> int:
-        if class_name in self.class_names:
-            return self.class_names.index(class_name)
-        is_clear = len(self.class_names) == 1 or (
-            self.problem_type == SINGLE_LABEL and len(self.class_names) == 2
-        )
-        if class_name is None and is_clear:
-            return len(self.class_names) - 1
-        asked = "which" if class_name is None else f"not {class_name!r}"
-        raise UserError(
-            f"Texts are ranked by one of the {len(self.class_names)} classes, {asked}: give "
-            f"class_name, one of {listed(self.class_names, 5)}."
-        )
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the head's variables; the encoder has its own already."""

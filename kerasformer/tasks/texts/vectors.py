@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasformer.layers import LayerPooling
+from kerasformer.models import CausalDecoder
 
 Layers = int | str | Sequence[int]
 # The arguments that say what the head's vectors are.
 VECTORS = ("pooling", "layers", "combine")
+_POOLINGS = ("pooled", "cls", "mean", "lasttoken")
 
 
 def default_layers(pooling: str, is_frozen: bool) -> Layers:
@@ -22,10 +24,18 @@ def default_layers(pooling: str, is_frozen: bool) -> Layers:
     return "all" if is_frozen and pooling != "pooled" else "last"
 
 
+def default_pooling(encoder: Any) -> str:
+    """What makes one vector of a new head's texts: of a decoder the last token, which has seen all.
+
+    Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018, 3.2.
+    """
+    return "lasttoken" if isinstance(encoder, CausalDecoder) else "mean"
+
+
 def check_pooling(pooling: str, encoder: Any, indices: tuple[int, ...]) -> None:
     """Refuses an unknown pooling, and the pooler's vector where an encoder or layer has none."""
-    if pooling not in ("pooled", "cls", "mean"):
-        raise ValueError(f"pooling={pooling!r} is not one of 'pooled', 'cls', 'mean'.")
+    if pooling not in _POOLINGS:
+        raise ValueError(f"pooling={pooling!r} is not one of {', '.join(map(repr, _POOLINGS))}.")
     if pooling != "pooled":
         return
     if encoder.pooler is None:

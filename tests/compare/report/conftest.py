@@ -24,9 +24,14 @@ ARMS = {  # title, main metric, std over seeds, seconds, latency, MiB, trainable
         *("Fine-tuned all-MiniLM-L6-v2", 0.838, 0.004, 184.0, 14.5, 1_840.0),
         *(22_713_986, 22_713_986, 3),
     ),
+    "static": (
+        *("Static all-MiniLM-L6-v2", 0.72, 0.001, 12.0, 3.1, 760.0),
+        *(770, 11_721_218, 20),
+    ),
+    "lstm": ("LSTM with attention", 0.75, 0.007, 40.0, 7.9, 800.0, 1_308_000, 1_308_000, 4),
 }
 DETERMINISTIC = ("majority", "tfidf", "frequent_tag", "sliding_window")
-_NETWORKS = ("scratch", "frozen", "fine_tuned")
+_NETWORKS = ("scratch", "frozen", "fine_tuned")  # of every task
 TASKS = {
     "classification": ("majority", "tfidf", *_NETWORKS),
     "pairs": ("majority", "tfidf", *_NETWORKS),
@@ -192,8 +197,13 @@ def _describe(task, class_names, n):
     }
 
 
-def make_record(arms=None, seeds=(0, 1, 2), class_names=None, n=1_703, mains=None, task=None):
-    """A whole record; `mains` sets arms' main metrics, and the second ones, seed by seed."""
+def make_record(
+    arms=None, seeds=(0, 1, 2), class_names=None, n=1_703, mains=None, task=None, curve=None
+):
+    """A whole record; `mains` sets arms' main metrics, and the second ones, seed by seed.
+
+    `curve` are such `mains` by their number of labels.
+    """
     task = task or "classification"
     arms = TASKS[task] if arms is None else arms
     class_names = class_names or (TAGS if task == "tagging" else ("negative", "positive"))
@@ -239,6 +249,14 @@ def make_record(arms=None, seeds=(0, 1, 2), class_names=None, n=1_703, mains=Non
             run = maker.run(seed, arm, value)
             run["metrics"] |= dict.fromkeys(names.get(task, ("accuracy", "f1")), value)
             record["arms"][arm]["runs"].append(run)
+    if curve:
+        record["settings"]["label_curve"] = list(curve)
+        whole = {"arms": arms, "seeds": seeds, "class_names": class_names, "n": n, "task": task}
+        record["label_curve"] = {
+            str(labels): make_record(**whole, mains=own)["arms"] for labels, own in curve.items()
+        }
+        for entry in (e for own in record["label_curve"].values() for e in own.values()):
+            entry["runs"] = [run | {"history": [], "errors": []} for run in entry["runs"]]
     return record
 
 

@@ -25,7 +25,7 @@ def record(make_record, request, pretrained):
     """A record of a task on a tiny file, of which one arm is the best."""
 
     def made(task, best):
-        record = make_record(task=task, seeds=(0,), n=40)
+        record = make_record(arms_of(task), task=task, seeds=(0,), n=40)
         data = str(request.getfixturevalue(SOURCES[task]))
         record["settings"] |= {"data": data, "pretrained": str(pretrained), "keep_models": True}
         for key, entry in record["arms"].items():

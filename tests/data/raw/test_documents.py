@@ -1,16 +1,19 @@
 """Documents and sentences out of files of every kind, and what is wrong with some."""
 
+import copy
 import gzip
 import io
 import json
 import os
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kerasformer.data import Split
 from kerasformer.data.raw import Documents, split_sentences
 from kerasformer.data.raw import documents as module
 from kerasformer.errors import UserError
@@ -189,3 +192,35 @@ def test_a_file_that_vanishes_before_it_is_read(tmp_path):
 def test_mistakes(sources, kwargs, message):
     with pytest.raises(UserError, match=message):
         Documents(sources, **kwargs)
+
+
+def test_json_that_is_no_text(tmp_path):
+    path = write(tmp_path / "a.json", "[1]")
+    with pytest.raises(UserError, match="is not JSONL"):
+        list(Documents([path]))
+
+
+def test_reviews_are_those_to_train_on(monkeypatch, tmp_path):
+    names = []
+
+    def load(name):
+        names.append(name)
+        return SimpleNamespace(
+            train=Split(["It rains. The street is wet.", "Rome is old."], [0, 1])
+        )
+
+    monkeypatch.setattr(module, "load_dataset", load)
+    monkeypatch.chdir(tmp_path)
+    assert list(Documents(["imdb"])) == TWO
+    assert names == ["imdb"]
+    (tmp_path / "imdb").mkdir()  # a person's own
+    write(tmp_path / "imdb" / "a.txt", "Rome is old.")
+    assert list(Documents(["imdb"])) == TWO[1:]
+
+
+def test_documents_are_sent_to_processes_in_other_folders(tmp_path, monkeypatch):
+    write(tmp_path / "a.txt", "Rome is old.")
+    monkeypatch.chdir(tmp_path)
+    documents = copy.deepcopy(Documents(["a.txt"]))  # by what pickle would take
+    monkeypatch.chdir("/")
+    assert list(documents) == TWO[1:]

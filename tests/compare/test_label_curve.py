@@ -1,0 +1,150 @@
+"""Training on some of the labels: which, and a comparison that does so and is resumed."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasformer.compare import Settings, compare
+from kerasformer.compare.label_curve import chosen_rows
+from kerasformer.compare.methods.networks import LEAST_STEPS, Network
+from kerasformer.compare.report import load_record
+from kerasformer.data import Split
+from kerasformer.errors import UserError
+from kerasformer.training import Recipe
+
+ARMS = ["majority", "tfidf"]
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=8, max_size=60),
+    seed=st.integers(0, 99),
+    data=st.data(),
+)
+def test_the_choices_are_nested_and_every_class_has_its_share(labels, seed, data):
+    labels = np.array(labels)
+    split = Split([str(i) for i in range(len(labels))], labels)
+    least = len(np.unique(labels))
+    small, large = sorted(
+        data.draw(st.lists(st.integers(least, len(labels)), min_size=2, max_size=2))
+    )
+    few, many = (chosen_rows(split, count, seed) for count in (small, large))
+    assert len(set(few)) == small
+    assert len(set(many)) == large
+    assert set(few) <= set(many)
+    assert set(labels[few]) == set(labels)
+    shares = np.bincount(labels, minlength=4) / len(labels)
+    counts = np.bincount(labels[many], minlength=4)
+    assert np.abs(counts - large * shares).max() <= 1 + least  # one of each, and rounding
+    np.testing.assert_array_equal(few, chosen_rows(split, small, seed))
+
+
+def test_another_seed_chooses_others():
+    split = Split([str(i) for i in range(99)], np.arange(99) % 3)
+    assert chosen_rows(split, 9, 0).tolist() != chosen_rows(split, 9, 1).tolist()
+
+
+def test_examples_without_classes_are_chosen_too(tagged):
+    from kerasformer import load_dataset
+
+    train = load_dataset(tagged, "tagging").train
+    assert set(chosen_rows(train, 2, 0)) < set(chosen_rows(train, 4, 0))
+
+
+@pytest.fixture(scope="module")
+def curve(reviews, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results") / "curve"
+    options = {"data": str(reviews), "arms": ARMS, "seeds": 2}
+    compare(folder, label_curve=["8", "24", "all"], **options)
+    return folder
+
+
+def test_every_arm_is_trained_with_each_number_of_labels(curve, reviews):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    from kerasformer import load_dataset
+
+    record = load_record(curve)
+    assert record["status"] == "complete"
+    assert record["settings"]["label_curve"] == [8, 24]
+    assert list(record["label_curve"]) == ["8", "24"]
+    for arms in record["label_curve"].values():
+        assert [[run["seed"] for run in arms[key]["runs"]] for key in ARMS] == [[0, 1], [0, 1]]
+    # On all labels it is the same with every seed.
+    assert [run["seed"] for run in record["arms"]["tfidf"]["runs"]] == [0]
+    data = load_dataset(reviews)
+    for run in record["label_curve"]["24"]["tfidf"]["runs"]:
+        train = data.train.take(chosen_rows(data.train, 24, run["seed"]))
+        vectorizer = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]")
+        model = LogisticRegression(C=4.0, max_iter=1000)
+        model.fit(vectorizer.fit_transform(train.texts), train.labels)
+        expected = model.score(vectorizer.transform(data.test.texts), data.test.labels)
+        assert run["metrics"]["accuracy"] == pytest.approx(expected)
+
+
+def test_what_has_not_run_is_resumed(curve, tmp_path, capsys):
+    record = load_record(curve)
+    whole = json.loads(json.dumps(record))
+    del record["label_curve"]["24"]["tfidf"]["runs"][1]
+    del record["label_curve"]["8"]["majority"]
+    record["status"] = "interrupted"
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    compare(tmp_path, resume=True)
+    err = capsys.readouterr().err
+    assert "[7/10] Majority class, 8 labels, seed 0" in err.replace("[8/10]", "[7/10]")
+    assert "TF-IDF + logistic regression, 24 labels, seed 1" in err
+    again = load_record(tmp_path)
+    for labels, arms in whole["label_curve"].items():
+        for key, entry in arms.items():
+            ours = again["label_curve"][labels][key]["runs"]
+            scores = {run["seed"]: run["scores"] for run in ours}
+            assert scores == {run["seed"]: run["scores"] for run in entry["runs"]}
+
+
+def test_the_command_says_the_numbers():
+    settings = Settings.make(data="a.csv", label_curve=[300, 100, "all"])
+    assert settings.command() == "kerasformer compare --data a.csv --label-curve 100 300"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (["0"], "label_curve has 0"),
+        ([1.5], "label_curve has 1.5"),
+        ("few", "label_curve has 'few'"),
+    ],
+)
+def test_what_is_no_number_of_labels_is_one_sentence(numbers, message):
+    with pytest.raises(UserError, match=message):
+        Settings.make(data="a.csv", label_curve=numbers)
+
+
+def test_fewer_labels_than_classes_are_refused(reviews, tmp_path):
+    with pytest.raises(
+        UserError, match="--label-curve has 1, too few labels for one of each of the 2"
+    ):
+        compare(tmp_path / "out", data=str(reviews), label_curve=[1], arms=["majority"])
+
+
+class _Trained(Network):
+    """As many steps as a recipe takes."""
+
+    def __init__(self, rows, whole, epochs=None):
+        self.rows, self.epochs = rows, epochs
+        self.whole = type("Data", (), {"train": range(whole)})
+
+    new_model = predict = judge = None
+
+
+def test_few_labels_are_seen_more_often():
+    recipe, few = Recipe(epochs=2, batch_size=32), range(100)
+    assert _Trained(None, 9000).lengthened(recipe) == recipe
+    assert _Trained(range(8000), 9000).lengthened(recipe) == recipe
+    steps = _Trained(few, 9000).lengthened(recipe).epochs * 4
+    assert LEAST_STEPS <= steps < LEAST_STEPS + 4
+    assert _Trained(few, 800).lengthened(recipe).epochs * 4 >= 50  # as with all 800
+    assert _Trained(few, 800).lengthened(recipe).epochs * 4 < 54
+    assert _Trained(few, 9000, epochs=2).lengthened(recipe) == recipe  # asked for

@@ -1,0 +1,245 @@
+"""GPT-2 and the OpenAI transformer against transformers': loss, gradients, texts, files."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
+from kerasformer.checkpoints.inspect import inspect
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder, CausalDecoder
+from kerasformer.tasks import CausalLanguageModel, TextClassifier, load
+from kerasformer.text import ByteLevelTokenizer, Tokenizer, WordPieceTokenizer
+
+from .models import make_model, random_inputs, write_byte_level_tokenizer
+
+pytestmark = pytest.mark.oracle
+
+KINDS = ("GPT2", "OpenAIGPT")
+TEXTS = [
+    "The cat sat on the mat, naïve café!",
+    "  don't stop — 日本語 😀",
+    "the cat's mats\n\n are 3.14",
+]
+PROMPTS = ["The cat", "x", "the mat sat on naïve", "The cat sat on the mat, the"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def pair(request, torch, transformers, tmp_path_factory):
+    """A model of transformers, and ours of its folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    write_byte_level_tokenizer(folder, TEXTS)
+    none = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    model = make_model(torch, transformers, folder, f"{request.param}LMHeadModel", **none)
+    return model, load(folder)
+
+
+@pytest.fixture
+def batch(pair):
+    return random_inputs(pair[0].config, 13, segments=False)
+
+
+def theirs_of(torch, model, batch, **options):
+    ids, mask = (torch.from_numpy(batch[n]).long() for n in ("input_word_ids", "input_mask"))
+    return model(ids, attention_mask=mask, **options)
+
+
+def test_every_layer(torch, pair, batch):
+    model, ours = pair
+    with torch.no_grad():
+        theirs = theirs_of(torch, model, batch, output_hidden_states=True, output_attentions=True)
+    outputs = ours.encoder(batch, outputs=ours.encoder.available_outputs)
+    states = [outputs["embedding_output"], *outputs["encoder_outputs"]]
+    for mine, other in zip(states, theirs.hidden_states, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(mine), other.numpy(), atol=1e-4)
+    for mine, other in zip(outputs["attention_scores"], theirs.attentions, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(mine), other.numpy(), atol=1e-4)
+    np.testing.assert_array_equal(outputs["sequence_output"], outputs["encoder_outputs"][-1])
+    np.testing.assert_allclose(ops.convert_to_numpy(ours(batch)), theirs.logits.numpy(), atol=1e-4)
+
+
+def training_rows(model):
+    """Texts of several lengths, padded, as ids, labels and weights of ours."""
+    rng = np.random.default_rng(4)
+    lengths = [17, 3, 9, 1]
+    ids = rng.integers(1, model.config.vocab_size, (4, 18)).astype("int32")
+    weights = (np.arange(17) < np.array(lengths)[:, None]).astype("float32")
+    inputs = {"input_word_ids": ids[:, :-1], "input_mask": weights.astype("int32")}
+    return inputs, ids[:, 1:], weights
+
+
+def their_loss(torch, model, inputs, labels, weights):
+    # transformers moves the labels itself.
+    shifted = np.full((4, 18), -100)
+    shifted[:, 1:] = np.where(weights > 0, labels, -100)
+    one = np.ones((4, 1), "int32")
+    padded = {name: np.concatenate([x, 0 * one], axis=1) for name, x in inputs.items()}
+    return theirs_of(torch, model, padded, labels=torch.from_numpy(shifted)).loss
+
+
+@pytest.mark.backend("tensorflow")
+def test_loss_and_gradients(torch, pair):
+    import tensorflow as tf
+
+    model, ours = pair
+    inputs, labels, weights = training_rows(model)
+    model.zero_grad()
+    loss = their_loss(torch, model, inputs, labels, weights)
+    loss.backward()
+    with tf.GradientTape() as tape:
+        mine = ours._loss_for(None)(labels, ours(inputs, training=True), weights)
+    assert float(mine) == pytest.approx(loss.item(), abs=1e-5)
+    variables = {v.path.removeprefix(f"{ours.encoder.path}/"): v for v in ours.trainable_variables}
+    found = dict(
+        zip(variables, tape.gradient(mine, [v.value for v in variables.values()]), strict=True)
+    )
+    table = MODEL_TYPES[model.config.model_type].table
+    theirs = {n.removeprefix("transformer."): p.grad for n, p in model.named_parameters()}
+    lines = list(table.encoder_weights(ours.encoder.config))
+    assert {line.ours for line in lines} == found.keys()
+    for line in lines:
+        gradient = np.array(tf.convert_to_tensor(found[line.ours]))
+        expected = line.to_keras(theirs[line.theirs].numpy(), gradient.shape)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(gradient, expected, atol=1e-3 * scale + 1e-8, err_msg=line.ours)
+
+
+def test_evaluate_and_score(torch, pair):
+    """The mean over the tokens of all texts, each behind the token that ends a text."""
+    model, ours = pair
+    rows = [[0, *ids, 0] for ids in ours.tokenizer.ids(TEXTS)]
+    sums, counts, hits, scores = 0.0, 0, 0, []
+    for row in rows:
+        with torch.no_grad():
+            logits = model(torch.tensor([row])).logits[0, :-1]
+        own = logits.log_softmax(-1)[range(len(row) - 1), row[1:]]
+        sums, counts = sums - own.sum().item(), counts + len(own)
+        hits += (logits.argmax(-1) == torch.tensor(row[1:])).sum().item()
+        scores.append(own[:-1].numpy())
+    told = ours.evaluate(TEXTS, batch_size=2, return_dict=True, verbose=0)
+    assert told["loss"] == pytest.approx(sums / counts, abs=1e-5)
+    assert told["perplexity"] == pytest.approx(np.exp(sums / counts), rel=1e-4)
+    assert told["accuracy"] == pytest.approx(hits / counts, abs=1e-6)
+    np.testing.assert_allclose(ours.score(TEXTS), [own.sum() for own in scores], atol=1e-3)
+    for pairs, text, own in zip(ours.token_scores(TEXTS), TEXTS, scores, strict=True):
+        assert [token for token, _ in pairs] == ours.tokenizer.tokens([text])[0]
+        np.testing.assert_allclose([score for _, score in pairs], own, atol=1e-4)
+
+
+def test_greedy_texts_are_theirs(torch, pair):
+    """Token for token, of prompts of different lengths at once, and of one by itself."""
+    model, ours = pair
+    expected = []
+    for prompt in PROMPTS:
+        ids = torch.tensor([next(ours.tokenizer.ids([prompt]))])
+        options = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 0}
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
+        expected.append(ours.tokenizer.decode(out.tolist())[0])
+    assert ours.generate(PROMPTS, max_new_tokens=12) == expected
+    assert ours.generate(PROMPTS[2], max_new_tokens=12) == expected[2]
+
+
+def test_texts_end_where_theirs_do(torch, pair):
+    """The token that ends a text is one that they soon come to."""
+    model, ours = pair
+    ids = torch.tensor([next(ours.tokenizer.ids(["The cat"]))])
+    options = {"max_new_tokens": 9, "do_sample": False, "pad_token_id": 0}
+    written = model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0].tolist()
+    new = written[ids.shape[1] :]
+    place = next(i for i in range(1, 9) if new[i] not in new[:i])
+    text = ours.tokenizer.backend.id_to_token(new[place])
+    backend = ours.tokenizer.backend.from_str(ours.tokenizer.backend.to_str())
+    ending = ByteLevelTokenizer(backend, {"eos_token": text})
+    other = CausalLanguageModel(ours.encoder, ending)
+    other.head_is_new = False
+    assert other.generate("The cat", 9) == ending.decode([written[: ids.shape[1] + place]])[0]
+
+
+def test_saved_for_transformers(torch, transformers, pair, batch, tmp_path):
+    model, ours = pair
+    ours.save_pretrained(tmp_path)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert type(again) is type(model)
+    assert again.config.eos_token_id == 0
+    with torch.no_grad():
+        logits, expected = (theirs_of(torch, m, batch).logits for m in (again.eval(), model))
+    np.testing.assert_allclose(logits.numpy(), expected.numpy(), atol=1e-5)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for text in TEXTS:
+        assert theirs(text)["input_ids"] == next(ours.tokenizer.ids([text]))
+    np.testing.assert_array_equal(load(tmp_path).score(TEXTS), ours.score(TEXTS))
+
+
+def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
+    """Without the prefix of a model with a head, and with the causal mask as tensors."""
+    model = make_model(torch, transformers, tmp_path, "GPT2Model", activation_function="relu")
+    ours = CausalDecoder.from_pretrained(tmp_path)
+    assert ours.config.intermediate_size == 52
+    ours.save_pretrained(tmp_path / "saved")
+    again = transformers.AutoModel.from_pretrained(tmp_path / "saved")
+    assert again.config.activation_function == "relu"
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[name].numpy(), value.numpy())
+    tensors = {k: v.contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"h.{i}.attn.bias": torch.ones(1, 1, 41, 41) for i in range(3)}
+    from safetensors.torch import save_file
+
+    save_file(tensors, tmp_path / "model.safetensors")
+    found = inspect(tmp_path)
+    assert found["parameters"]["total"] == sum(p.numel() for p in model.parameters())
+    assert not found["problems"]
+    assert len(found["loading"]["ignored"]) == 3
+    assert found["heads"] == ["causal_lm"]
+    with pytest.raises(
+        UserError, match="holds a GPT2Model, whose configuration is a DecoderConfig"
+    ):
+        BertEncoder.from_pretrained(tmp_path)
+
+
+def test_a_matrix_of_its_own_is_refused(torch, transformers, tmp_path):
+    make_model(torch, transformers, tmp_path, "GPT2LMHeadModel", tie_word_embeddings=False)
+    with pytest.raises(UserError, match="causal-lm head that cannot be read: its decoder is a"):
+        CausalLanguageModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_tokens_are_theirs(transformers, tmp_path, save):
+    write_byte_level_tokenizer(tmp_path, TEXTS)
+    theirs = transformers.GPT2TokenizerFast.from_pretrained(tmp_path)
+    if save:
+        theirs.save_pretrained(tmp_path)
+        assert (tmp_path / "tokenizer.json").is_file()
+    ours = Tokenizer.from_pretrained(tmp_path)
+    assert isinstance(ours, ByteLevelTokenizer)
+    for text in [*TEXTS, "<|endoftext|> Hi<|endoftext|>", " ", "\u0000\ud7ff\t\n "]:
+        ids = theirs(text)["input_ids"]
+        assert ours.tokenize([text]).ids == [ids]
+        assert ours.decode([ids], skip_special_tokens=False) == [text]
+    assert ours.tokenize([""]).ids == [[ours.eos_id]]
+    assert Tokenizer.from_json(ours.to_json()).tokenize(TEXTS).ids == ours.tokenize(TEXTS).ids
+    with pytest.raises(UserError, match="BPE model, but only WordPiece can be read here"):
+        WordPieceTokenizer.from_json(ours.to_json())
+
+
+@pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
+def test_classifier_over_the_last_token(torch, transformers, tmp_path, dtype):
+    write_byte_level_tokenizer(tmp_path, TEXTS)
+    labels = {"id2label": {0: "bad", 1: "good", 2: "odd"}, "pad_token_id": 0}
+    model = make_model(torch, transformers, tmp_path, "GPT2ForSequenceClassification", **labels)
+    ours = load(tmp_path, dtype=dtype)
+    assert (type(ours), ours.class_names) == (TextClassifier, ("bad", "good", "odd"))
+
+    def expected(model):
+        ids = [next(ours.tokenizer.ids([text])) for text in TEXTS]
+        padded = torch.tensor([row + [0] * (40 - len(row)) for row in ids])
+        with torch.no_grad():
+            return model(padded, attention_mask=(padded != 0).long()).logits.numpy()
+
+    logits = ours.predict(TEXTS)
+    np.testing.assert_allclose(logits, expected(model), atol=1e-4 if dtype is None else 1.0)
+    ours.save_pretrained(tmp_path / "saved")
+    again = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
+    np.testing.assert_allclose(expected(again.eval()), expected(model), atol=1e-5)
+    np.testing.assert_array_equal(load(tmp_path / "saved", dtype=dtype).predict(TEXTS), logits)
+    language_model = CausalLanguageModel.from_pretrained(tmp_path)  # a decoder is always one
+    assert language_model.score(TEXTS).shape == (3,)
