@@ -20,6 +20,7 @@ class Arm:
     pretrained: bool = False
     deterministic: bool = False  # every seed gives the same result, so one run is enough
     has_epochs: bool = False  # as many as the settings say, where they do
+    own_texts: bool = False  # learns from texts without labels first; runs where it is asked for
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
@@ -59,10 +60,19 @@ _RECURRENT = Arm(
 )
 
 
+_PRETRAINED_HERE = Arm(
+    *("pretrained_here", "Transformer pretrained here", "own_texts:PretrainedHere"),
+    *("#000000", "p"),
+    own_texts=True,
+    has_epochs=True,
+)
+
+
 def _of_texts() -> tuple[Arm, ...]:
     """From the bag of words over its vectors to what reads a text as a whole."""
     scratch, *pretrained = _transformers("words:Scratch", *_OF_CLASSES)
-    return _MAJORITY, _TFIDF, _STATIC, _RECURRENT, scratch, *pretrained
+    words = _MAJORITY, _TFIDF, _STATIC, _RECURRENT
+    return *words, scratch, _PRETRAINED_HERE, *pretrained
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.
