@@ -16,11 +16,7 @@ ARGUMENTS = {
 @pytest.mark.parametrize(
     "name",
     [
-        "embedding",
-        "fine_tuning",
-        "preparing",
-        "pretraining",
-        "tasks",
+        *("embedding", "fine_tuning", "generating", "preparing", "pretraining", "tasks"),
         "tfhub_encoder",
         "tokenizing",
     ],
