@@ -1,7 +1,8 @@
 """Show which token attends to which, in every block and head.
 
 Shows the attention of a text's tokens to each other: a table of what the heads attend to, and maps
-of all heads, of one block's heads, or of one head.
+of all heads, of one block's heads, or of one head. Of a classifier that is an LSTM with attention,
+a folder that RecurrentClassifier wrote, it shows the weight of each word.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from statistics import fmean
 
 from kerasformer.cli.options import add_json, add_model, output_file
 from kerasformer.cli.text import show, table
+from kerasformer.cli.word_weights import is_classifier, show_weights
 from kerasformer.errors import UserError
 from kerasformer.formatting import readable
 
@@ -45,6 +47,9 @@ def add_options(command):
 def run(arguments):
     """Runs the command."""
     output = output_file(arguments.output, ".png", ".npz")
+    if is_classifier(arguments.model):
+        show_weights(arguments, output)
+        return
     if arguments.head is not None and arguments.block is None:
         raise UserError("--head is a head of a block: give --block too.")
     maps, heads = _look(arguments)

@@ -17,6 +17,9 @@ from kerasformer.compare.arms import arms_of
 from kerasformer.compare.settings import DTYPES, QUICK
 
 _ARMS = dict.fromkeys(arm for task in TASKS for arm in arms_of(task))
+_OWN_TEXTS = dict.fromkeys(
+    key for task in TASKS for key, arm in arms_of(task).items() if arm.own_texts
+)
 _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     (
         "--task",
@@ -34,7 +37,15 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
     (
         "--arms",
         "ARM",
-        f"arms to run, of those that the task has: {', '.join(_ARMS)} (default: all)",
+        f"arms to run, of those that the task has: {', '.join(_ARMS)} (default: all but "
+        f"{', '.join(_OWN_TEXTS)})",
+        {"nargs": "+"},
+    ),
+    (
+        "--unlabelled",
+        "SOURCE",
+        f"text files, tables, folders or tfds:NAME of texts without labels, from which "
+        f"{', '.join(_OWN_TEXTS)} learn too, beside the training texts",
         {"nargs": "+"},
     ),
     (

@@ -14,12 +14,13 @@ class Arm:
     key: str  # its name in commands and in the record
     title: str  # {pretrained} stands for the name of the pretrained model
     method: str  # the module in kerasformer.compare.methods and the class in it
-    color: str  # of Okabe and Ito, who chose them for any colour vision
+    color: str  # of Okabe and Ito, and of Tol, who chose them for any colour vision
     marker: str
     learns: bool = True  # from the examples
     pretrained: bool = False
     deterministic: bool = False  # every seed gives the same result, so one run is enough
     has_epochs: bool = False  # as many as the settings say, where they do
+    own_texts: bool = False  # learns from texts without labels first; runs where it is asked for
 
     def load(self) -> Any:
         """The class that runs the arm, imported now."""
@@ -59,10 +60,31 @@ _RECURRENT = Arm(
 )
 
 
+_OWN_TEXTS: dict[str, Any] = {"own_texts": True, "has_epochs": True}
+_LEARNING_FROM_TEXTS = (
+    Arm(
+        *("pretrained_here", "Transformer pretrained here", "own_texts:PretrainedHere"),
+        *("#000000", "p"),
+        **_OWN_TEXTS,
+    ),
+    Arm(
+        *("causal_here", "Causal transformer pretrained here", "own_texts:CausalHere"),
+        *("#999933", "h"),
+        **_OWN_TEXTS,
+    ),
+)
+_STUDENT = Arm(
+    *("student", "Student of {pretrained}", "own_texts:Student", "#882255", "d"),
+    **_OWN_TEXTS,
+    pretrained=True,
+)
+
+
 def _of_texts() -> tuple[Arm, ...]:
     """From the bag of words over its vectors to what reads a text as a whole."""
     scratch, *pretrained = _transformers("words:Scratch", *_OF_CLASSES)
-    return _MAJORITY, _TFIDF, _STATIC, _RECURRENT, scratch, *pretrained
+    words = _MAJORITY, _TFIDF, _STATIC, _RECURRENT
+    return *words, scratch, *_LEARNING_FROM_TEXTS, _STUDENT, *pretrained
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.

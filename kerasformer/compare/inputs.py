@@ -10,6 +10,7 @@ from kerasformer.data import load_dataset
 from kerasformer.data.columns import say_joined
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.labeled import SINGLE_LABEL
+from kerasformer.data.raw import Documents
 from kerasformer.errors import UserError
 from kerasformer.sources import resolve
 
@@ -22,6 +23,8 @@ def load_data(settings: Settings) -> Dataset:
     dataset = load_dataset(settings.data, **options)
     if settings.task == "classification":
         say_joined(dataset.text_columns)
+    if settings.unlabelled:
+        Documents(settings.unlabelled)  # refused now, or not at all
     dataset = _limited(dataset, settings)
     if settings.task == "answering" and not any(dataset.train.answers):
         raise UserError(

@@ -33,7 +33,10 @@ class Settings:
         delimiter: As in `load_dataset`.
         encoding: As in `load_dataset`.
         pretrained: A source of a pretrained encoder, see `kerasformer.resolve`.
-        arms: The keys of the arms to run, of those that the task has; by default all.
+        arms: The keys of the arms to run, of those that the task has; by default all but those
+            that learn from texts without labels first, which `unlabelled` adds.
+        unlabelled: Files, folders or data sets of texts without labels for these arms to learn
+            from, beside the training texts; see `kerasformer.data.raw.Documents`.
         seeds: The seeds to train each arm with; a number n stands for 0 to n - 1.
         minutes: Time budget: after the first seed of each arm, another one is trained only if it
             is expected to end within these minutes. None trains all seeds, and is the default
@@ -69,6 +72,7 @@ class Settings:
     encoding: str | None = None
     pretrained: str = "all-MiniLM-L6-v2"
     arms: tuple[str, ...] = None  # type: ignore[assignment] # filled in
+    unlabelled: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     minutes: float | None = 8
     limit: int | None = None
@@ -104,16 +108,11 @@ class Settings:
 
     def _fill_in(self):
         """What follows from the task where it is not given."""
-        known = arms_of(self.task)
-        arms = [self.arms] if isinstance(self.arms, str) else self.arms
-        arms = tuple(known) if arms is None else tuple(dict.fromkeys(arms))
-        if unknown := [arm for arm in arms if arm not in known]:
-            raise UserError(
-                f"There is no arm {unknown[0]!r} for {self.task}; choose from {', '.join(known)}."
-            )
-        if not arms:
-            raise UserError(f"No arm was given; choose from {', '.join(known)}.")
-        object.__setattr__(self, "arms", arms)
+        if self.unlabelled is not None:
+            given = [self.unlabelled] if isinstance(self.unlabelled, str) else self.unlabelled
+            sources = tuple(_as_source("unlabelled", source) for source in given)
+            object.__setattr__(self, "unlabelled", sources or None)
+        object.__setattr__(self, "arms", self._chosen_arms())
         if self.data is not None:
             return
         if self.task != "classification":
@@ -122,6 +121,24 @@ class Settings:
                 "your examples, as well."
             )
         object.__setattr__(self, "data", "rotten-tomatoes")
+
+    def _chosen_arms(self) -> tuple[str, ...]:
+        known = arms_of(self.task)
+        own = [key for key, arm in known.items() if arm.own_texts]
+        arms = [self.arms] if isinstance(self.arms, str) else self.arms
+        if arms is None:
+            arms = [key for key in known if self.unlabelled or key not in own]
+        arms = tuple(dict.fromkeys(arms))
+        if unknown := [arm for arm in arms if arm not in known]:
+            raise UserError(
+                f"There is no arm {unknown[0]!r} for {self.task}; choose from {', '.join(known)}."
+            )
+        if not arms:
+            raise UserError(f"No arm was given; choose from {', '.join(known)}.")
+        if self.unlabelled and not set(arms) & set(own):
+            remedy = f"add {' or '.join(own)} to arms" if own else "leave unlabelled out"
+            raise UserError(f"No arm that runs learns from texts without labels: {remedy}.")
+        return arms
 
     @classmethod
     def make(cls, **given) -> "Settings":

@@ -211,7 +211,7 @@ def test_every_arm_of_every_task_has_a_class_that_learns_or_does_not():
         for arm in arms_of(task).values():
             method = arm.load()
             assert hasattr(method, "code") is hasattr(method, "imports") is arm.learns
-            networks = ("static", "lstm", "scratch", "frozen", "fine_tuned")
+            networks = ("static", "lstm", "scratch", "pretrained_here", "frozen", "fine_tuned")
             assert hasattr(method, "task") is (arm.key in networks)
 
 

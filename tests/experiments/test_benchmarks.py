@@ -16,7 +16,8 @@ ARGUMENTS = {
 @pytest.mark.parametrize(
     "name",
     [
-        *("embedding", "fine_tuning", "generating", "preparing", "tasks", "tfhub_encoder"),
+        *("embedding", "fine_tuning", "generating", "preparing", "pretraining", "tasks"),
+        "tfhub_encoder",
         "tokenizing",
     ],
 )

@@ -49,6 +49,14 @@ def test_frequent_tokens_weigh_less(encoder, tokenizer):
         np.testing.assert_allclose(counted[token], plain[token] * weight, rtol=1e-5)
 
 
+def test_only_the_tokens_of_some_texts_get_the_same_vectors(encoder, tokenizer):
+    whole = distil_static(encoder, tokenizer)
+    some = distil_static(encoder, tokenizer, only=["the films", "a"])
+    assert some.words == ["[UNK]", "the", "film", "##s", "a"]
+    for token in some.words:
+        np.testing.assert_allclose(some[token], whole[token], atol=1e-6)
+
+
 def test_fewer_dimensions_are_scikit_learns(encoder, tokenizer):
     plain = distil_static(encoder, tokenizer, sif=None)
     reduced = distil_static(encoder, tokenizer, width=4, sif=None)

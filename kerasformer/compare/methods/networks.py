@@ -34,6 +34,9 @@ class Network(Method):
         self.epochs = settings.epochs
         self.kind = kind_of(settings.task)
 
+    def prepare(self):
+        """Called before each run: does, once, what all of them start from."""
+
     @abc.abstractmethod
     def new_model(self):
         """An untrained model and the recipe to train it by."""
@@ -46,6 +49,7 @@ class Network(Method):
         """Trains and measures once."""
         import keras
 
+        self.prepare()
         self.events.phase("loading the model")
         keras.utils.set_random_seed(seed)  # before the weights are drawn
         self.model, recipe = self.new_model()
@@ -57,7 +61,7 @@ class Network(Method):
         self.model.fit(
             train,
             validation_data=validation,
-            epochs=recipe.epochs,
+            recipe=recipe,
             seed=seed,
             callbacks=[progress],
             verbose=0,

@@ -61,20 +61,30 @@ class Static(NetworkOfClasses):
         super().__init__(dataset, settings, events, kept)
         self.epochs = None  # those of the recipe for a head alone
         self.settings = {"pretrained": settings.pretrained, "sif": _SIF, "trainable_vectors": False}
-        self.vectors, self.seconds = None, 0.0
+        self.vectors, self.seconds, self.is_kept = None, 0.0, settings.keep_models
+
+    def prepare(self):
+        """Makes the vectors."""
+        from kerasformer.tasks import StaticClassifier
+
+        if self.vectors is not None:
+            return
+        self.events.phase("making the static vectors")
+        seconds, source = self.clock(), self.settings["pretrained"]
+        # A model that is kept is for other texts too.
+        only = None if self.is_kept else self.whole.whole.texts
+        texts = self.whole.train.texts
+        made = StaticClassifier.distilled_from(
+            source, self.whole.class_names, texts, sif=_SIF, only=only
+        )
+        self.vectors, self.seconds = made.vectors, seconds()
 
     def new_model(self):
         """An untrained model and the recipe to train it by."""
         from kerasformer.tasks import StaticClassifier
 
-        names, options = self.dataset.class_names, {"trainable_vectors": False}
-        if self.vectors is None:
-            self.events.phase("making the static vectors")
-            seconds, texts = self.clock(), self.whole.train.texts
-            source = self.settings["pretrained"]
-            self.vectors = StaticClassifier.distilled_from(source, names, texts, sif=_SIF).vectors
-            self.seconds = seconds()
-        model = StaticClassifier(names, self.vectors, **options)
+        names = self.dataset.class_names
+        model = StaticClassifier(names, self.vectors, trainable_vectors=False)
         self.settings |= asdict(model.recipe)
         return model, model.recipe
 

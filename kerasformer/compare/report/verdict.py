@@ -81,8 +81,9 @@ def _reason(answer, gap):
     main = gap.leader.quality.metrics[0].within_text
     lead = f"{points(gap.lead)} of {main}"
     leader, other = gap.leader.title, gap.other.title
+    without = "a published model" if gap.other.row.own_texts else "pretraining"
     if answer == "yes":
-        return f"{leader} beats {other}, the best arm without pretraining, by {lead}."
+        return f"{leader} beats {other}, the best arm without {without}, by {lead}."
     if answer == "no":
         return f"{leader} beats {other}, the best pretrained arm, by {lead}."
     if gap.lead == 0:

@@ -106,6 +106,7 @@ class StaticClassifier(WordClassifier):
         *,
         width: int | None = None,
         sif: float | None = SIF,
+        only: Iterable[str] | None = None,
         **kwargs: Any,
     ) -> Self:
         """A classifier of the vectors that `kerasformer.models.distil_static` makes of an encoder.
@@ -113,7 +114,7 @@ class StaticClassifier(WordClassifier):
         Args:
             source: A folder or file, a preset's name or a handle; see `kerasformer.resolve`.
             class_names: The names of the classes, in order, or their number.
-            texts, width, sif: As of `distil_static`; the texts best are those to train on.
+            texts, width, sif, only: As of `distil_static`; the texts best are those to train on.
             **kwargs: Further arguments of the class.
 
         Returns:
@@ -124,7 +125,7 @@ class StaticClassifier(WordClassifier):
         """
         checkpoint = open_checkpoint(source)
         encoder, tokenizer = checkpoint.load_encoder(BertEncoder), checkpoint.read_tokenizer()
-        vectors = distil_static(encoder, tokenizer, texts, width=width, sif=sif)
+        vectors = distil_static(encoder, tokenizer, texts, width=width, sif=sif, only=only)
         return cls(class_names, vectors, **kwargs)
 
     def build(self, input_shape: Any = None) -> None:

@@ -29,6 +29,10 @@ ARMS = {  # title, main metric, std over seeds, seconds, latency, MiB, trainable
         *(770, 11_721_218, 20),
     ),
     "lstm": ("LSTM with attention", 0.75, 0.007, 40.0, 7.9, 800.0, 1_308_000, 1_308_000, 4),
+    "pretrained_here": (
+        *("Transformer pretrained here", 0.77, 0.004, 240.0, 7.0, 900.0),
+        *(1_470_000, 1_470_000, 5),
+    ),
 }
 DETERMINISTIC = ("majority", "tfidf", "frequent_tag", "sliding_window")
 _NETWORKS = ("scratch", "frozen", "fine_tuned")  # of every task

@@ -1,0 +1,116 @@
+"""Arms that learn from texts without labels first."""
+
+import numpy as np
+import pytest
+
+from kerasformer import load_dataset
+from kerasformer.compare import Settings, arms_of, compare
+from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
+from kerasformer.compare.report import load_record
+from kerasformer.compare.worker import Events
+from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder, DecoderConfig, EncoderConfig
+from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel
+
+SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
+
+
+class _Pipe:
+    def send(self, event):
+        """Nobody listens."""
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A small encoder, and little pretraining."""
+    config = EncoderConfig(vocab_size=200, max_length=16, **SIZES)
+    make = MaskedLanguageModel.from_scratch
+    monkeypatch.setattr(MaskedLanguageModel, "from_scratch", lambda: make(config=config))
+    monkeypatch.setattr(PretrainedHere, "EPOCHS", 2)
+
+
+def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews, tmp_path):
+    extra = tmp_path / "extra.txt"
+    extra.write_text("zyx zyx.\n\nAnother zyx film.\n")
+    settings = Settings.make(data=str(reviews), unlabelled=str(extra), epochs=1)
+    data = load_dataset(reviews)
+    arm = PretrainedHere(data, settings, Events(_Pipe()), tmp_path)
+    texts = arm.texts_to_learn_from()
+    assert texts == [*data.train.texts, "zyx zyx.", "Another zyx film."]
+    arm.learn_from(np.arange(8))
+    first = arm.run(0)
+    pretrained = arm.learner
+    assert "zyx" in pretrained.tokenizer.vocabulary()
+    assert arm.settings["pretraining_texts"] == len(texts)
+    assert first["train_seconds"] > arm.seconds > 0
+    tuned = pretrained.encoder.get_weights()
+    assert not np.array_equal(tuned[0], arm.first_weights[0])
+    again = arm.run(0)  # from the pretrained weights, and not from those that the run before left
+    assert arm.learner is pretrained
+    assert again["metrics"] == first["metrics"]
+    np.testing.assert_array_equal(pretrained.encoder.get_weights()[0], tuned[0])
+
+
+def test_it_runs_where_it_is_asked_for():
+    usual = Settings.make(data="a.csv").arms
+    assert "pretrained_here" not in usual
+    asked = Settings.make(data="a.csv", unlabelled=["text.txt"])
+    assert set(asked.arms) - set(usual) == {
+        key for key, arm in arms_of("classification").items() if arm.own_texts
+    }
+    assert "--unlabelled text.txt" in asked.command()
+    assert Settings.make(data="a.csv", arms=["pretrained_here"]).arms == ("pretrained_here",)
+
+
+def test_texts_that_no_arm_learns_from_are_refused():
+    with pytest.raises(UserError, match=r"learns from texts without labels: add pretrained_here"):
+        Settings.make(data="a.csv", arms=["tfidf"], unlabelled=["text.txt"])
+    with pytest.raises(UserError, match="leave unlabelled out"):
+        Settings.make(data="a.conll", task="tagging", unlabelled=["text.txt"])
+
+
+def test_a_file_of_texts_that_is_missing_is_one_sentence(reviews, tmp_path):
+    given = {"data": str(reviews), "arms": ["pretrained_here"], "seeds": 1}
+    with pytest.raises(UserError, match=r"none\.txt"):
+        compare(tmp_path / "out", unlabelled=[str(tmp_path / "none.txt")], **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_record_knows_which_arms_were_asked_for(reviews, tmp_path):
+    folder = compare(tmp_path / "out", data=str(reviews), arms=["majority"], seeds=1)
+    assert load_record(folder)["settings"]["unlabelled"] is None
+
+
+def test_a_causal_transformer(monkeypatch, reviews, tmp_path):
+    config = DecoderConfig(vocab_size=200, max_length=16, **SIZES)
+    make = CausalLanguageModel.from_scratch
+    monkeypatch.setattr(CausalLanguageModel, "from_scratch", lambda: make(config=config))
+    monkeypatch.setattr(CausalHere, "EPOCHS", 1)
+    settings = Settings.make(data=str(reviews), arms=["causal_here"], epochs=1)
+    arm = CausalHere(load_dataset(reviews), settings, Events(_Pipe()), tmp_path)
+    arm.prepare()
+    result = arm.run(0)
+    assert arm.model.pooling == "lasttoken"
+    assert 0 <= result["metrics"]["accuracy"] <= 1
+
+
+def test_a_student(monkeypatch, reviews, pretrained, tmp_path):
+    monkeypatch.setattr(Student, "EPOCHS", 1)
+    settings = Settings.make(
+        data=str(reviews), arms=["student"], epochs=1, pretrained=str(pretrained)
+    )
+    arm = Student(load_dataset(reviews), settings, Events(_Pipe()), tmp_path)
+    arm.prepare()
+    arm.run(0)
+    teacher = BertEncoder.from_pretrained(pretrained)
+    assert arm.model.encoder.config.num_layers == max(1, teacher.config.num_layers // 2)
+    np.testing.assert_array_equal(
+        arm.learner.teacher.get_weights()[0], teacher.get_weights()[0]
+    )  # which stays as it is
+
+
+@pytest.mark.parametrize("arm", [PretrainedHere, CausalHere, Student])
+def test_its_code_is_python(arm):
+    code = arm.code({"pretrained": "all-MiniLM-L6-v2"})
+    compile(f"{arm.imports}\n{code}", "code", "exec")
+    assert f"epochs={arm.EPOCHS}" in code
