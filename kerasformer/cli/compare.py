@@ -45,7 +45,7 @@ _OPTIONS: tuple[tuple[str, str, str, dict], ...] = (
         "--unlabelled",
         "SOURCE",
         f"text files, tables, folders or tfds:NAME of texts without labels, from which "
-        f"{', '.join(_OWN_TEXTS)} learns too, beside the training texts",
+        f"{', '.join(_OWN_TEXTS)} learn too, beside the training texts",
         {"nargs": "+"},
     ),
     (

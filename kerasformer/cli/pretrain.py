@@ -47,8 +47,8 @@ _MODEL: dict[str, dict] = {
     },
     "--objective": {
         "metavar": "NAME",
-        "help": "bert, hidden words and the next sentence, or masked, hidden words alone (default: "
-        "bert, or what the model of --from has heads for)",
+        "help": "bert, hidden words and the next sentence; masked, hidden words alone; or causal, "
+        "the next token (default: bert, or what the model of --from has heads for)",
     },
     "--max-length": {
         "metavar": "N",

@@ -14,7 +14,7 @@ class Arm:
     key: str  # its name in commands and in the record
     title: str  # {pretrained} stands for the name of the pretrained model
     method: str  # the module in kerasformer.compare.methods and the class in it
-    color: str  # of Okabe and Ito, who chose them for any colour vision
+    color: str  # of Okabe and Ito, and of Tol, who chose them for any colour vision
     marker: str
     learns: bool = True  # from the examples
     pretrained: bool = False
@@ -60,11 +60,23 @@ _RECURRENT = Arm(
 )
 
 
-_PRETRAINED_HERE = Arm(
-    *("pretrained_here", "Transformer pretrained here", "own_texts:PretrainedHere"),
-    *("#000000", "p"),
-    own_texts=True,
-    has_epochs=True,
+_OWN_TEXTS: dict[str, Any] = {"own_texts": True, "has_epochs": True}
+_LEARNING_FROM_TEXTS = (
+    Arm(
+        *("pretrained_here", "Transformer pretrained here", "own_texts:PretrainedHere"),
+        *("#000000", "p"),
+        **_OWN_TEXTS,
+    ),
+    Arm(
+        *("causal_here", "Causal transformer pretrained here", "own_texts:CausalHere"),
+        *("#999933", "h"),
+        **_OWN_TEXTS,
+    ),
+)
+_STUDENT = Arm(
+    *("student", "Student of {pretrained}", "own_texts:Student", "#882255", "d"),
+    **_OWN_TEXTS,
+    pretrained=True,
 )
 
 
@@ -72,7 +84,7 @@ def _of_texts() -> tuple[Arm, ...]:
     """From the bag of words over its vectors to what reads a text as a whole."""
     scratch, *pretrained = _transformers("words:Scratch", *_OF_CLASSES)
     words = _MAJORITY, _TFIDF, _STATIC, _RECURRENT
-    return *words, scratch, _PRETRAINED_HERE, *pretrained
+    return *words, scratch, *_LEARNING_FROM_TEXTS, _STUDENT, *pretrained
 
 
 # From the simplest to the most costly, which is the order in which ties are broken.

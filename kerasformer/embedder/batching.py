@@ -1,6 +1,7 @@
 """The batches of an embedding job: how many tokens each has, and in which shapes."""
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ _LEAST_TOKENS = 256  # fewer are not worth a batch of their own
 
 
 def planned_batches(
-    lengths: np.ndarray, encoder: BertEncoder, batch_size: int | None, begun: int = 0
+    lengths: np.ndarray, encoder: BertEncoder, batch_size: int | None, has_all: bool
 ) -> list[tuple[np.ndarray, int]]:
     """Batches of rows of similar lengths: their indices, some perhaps repeated, and their width.
 
@@ -30,9 +31,9 @@ def planned_batches(
         lengths: The tokens of each row, int `[rows]`.
         encoder: The model that they are for.
         batch_size: How many of them are a batch, if that is said.
-        begun: The rows of the same work that were done before these.
+        has_all: Whether there are no others; else their batches are to have the same shapes.
     """
-    count = begun + len(lengths)
+    count = len(lengths) if has_all else sys.maxsize
     padded = padded_length(lengths, encoder.config.max_length)
     if batch_size is None:
         in_half = multiplies_in_half(encoder.compute_dtype)

@@ -54,19 +54,25 @@ def _check(text, name, are_words):
     return check_text(text, name)
 
 
-def pools(items: Iterable[tuple], most: int, most_characters: int) -> Iterator[list[tuple]]:
-    """Consecutive texts in lists of so many texts and characters at most, but at least one text."""
+def pools(
+    items: Iterable[tuple], most: int, most_characters: int
+) -> Iterator[tuple[list[tuple], bool]]:
+    """Consecutive texts in lists of so many texts and characters at most, but at least one text.
+
+    With each it is told whether it has all texts that there are.
+    """
     pool: list[tuple] = []
-    characters = 0
+    characters, has_all = 0, True
     for item in items:
         size = sum(map(_size, item))
         if pool and (len(pool) >= most or characters + size > most_characters):
-            yield pool
+            has_all = False
+            yield pool, has_all
             pool, characters = [], 0
         pool.append(item)
         characters += size
     if pool:
-        yield pool
+        yield pool, has_all
 
 
 def _size(text):

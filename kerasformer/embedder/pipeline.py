@@ -1,7 +1,6 @@
 """From a pool of texts to their vectors: tokens, windows, batches, the model, and back."""
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -101,12 +100,13 @@ class Pipeline:
         # An accelerator leaves a processor free for the tokens of the next pool.
         ahead: Any = one_ahead if are_few() else map
         read = ahead(
-            functools.partial(self.read_pool, options=options), pools(items, _POOL_TEXTS, most)
+            lambda each: (self.read_pool(each[0], options), each[1]),
+            pools(items, _POOL_TEXTS, most),
         )
         try:
             with shown(total, show_progress_bar) as progress:
-                for pool in read:
-                    results, cut = self.run_pool(pool, options, progress, begun)
+                for pool, has_all in read:
+                    results, cut = self.run_pool(pool, options, progress, begun, has_all)
                     begun += len(cut)
                     texts, tokens = texts + int((cut > 0).sum()), tokens + int(cut.sum())
                     yield results
@@ -138,7 +138,12 @@ class Pipeline:
         return windows, found
 
     def run_pool(
-        self, pool: Any, options: EncodeOptions, progress: Progress, begun: int = 0
+        self,
+        pool: Any,
+        options: EncodeOptions,
+        progress: Progress,
+        begun: int = 0,
+        has_all: bool = True,
     ) -> tuple[np.ndarray | list[TokenVectors | WordVectors], np.ndarray]:
         """The results of a pool of texts, and the number of tokens cut off each, int `[texts]`.
 
@@ -147,18 +152,19 @@ class Pipeline:
             options: What is asked for.
             progress: What is told of the texts that are done.
             begun: The number of texts in earlier pools.
+            has_all: Whether there is no other pool.
         """
         windows, found = pool
         if options.output == "sentence":
-            vectors = self._sentences(windows, options, progress, begun)
+            vectors = self._sentences(windows, options, progress, has_all)
             return self._finish(vectors, options, begun), windows.cut
-        results = self._tokens(found, windows, options, progress, begun)
+        results = self._tokens(found, windows, options, progress, has_all)
         return [
             dataclasses.replace(each, vectors=self._finish(each.vectors[None], options, row)[0])
             for row, each in enumerate(results, begun)
         ], windows.cut
 
-    def _sentences(self, windows: Windows, options, progress, begun: int) -> np.ndarray:
+    def _sentences(self, windows: Windows, options, progress, has_all: bool) -> np.ndarray:
         """The vectors of texts, `[texts, ...]`."""
         left_out = 0
         if options.prompt and not self.include_prompt:
@@ -174,7 +180,7 @@ class Pipeline:
                 counts[rows] = mask.sum(axis=1)
                 yield rows, {**inputs, "pooling_mask": mask.astype(np.int32)}
 
-        for rows, part in self._computed(model, windows, options, progress, begun, with_mask):
+        for rows, part in self._computed(model, windows, options, progress, has_all, with_mask):
             if vectors is None:
                 vectors = np.zeros((len(windows.texts), part.shape[1]), "float32")
             vectors[rows] = part
@@ -215,13 +221,13 @@ class Pipeline:
         return vectors
 
     def _tokens(
-        self, found: Sequence[Document], windows: Windows, options, progress, begun: int
+        self, found: Sequence[Document], windows: Windows, options, progress, has_all: bool
     ) -> list[TokenVectors | WordVectors]:
         """The vectors of texts' tokens or words."""
         model = self._model(options.layers)
         pieces: list[Any] = [None] * len(windows.texts)
         shape = self.shape(options)
-        for rows, vectors in self._computed(model, windows, options, progress, begun):
+        for rows, vectors in self._computed(model, windows, options, progress, has_all):
             for row, vector in zip(rows.tolist(), vectors, strict=True):
                 own = vector[windows.start[row] : windows.stop[row]]
                 pieces[row] = own.reshape(len(own), *shape).copy()
@@ -241,12 +247,12 @@ class Pipeline:
         return token_vectors(document, keep, vectors, options, self.tokenizer, self.include_prompt)
 
     def _computed(
-        self, model: CompiledModel, windows: Windows, options, progress, begun: int, completed=iter
+        self, model: CompiledModel, windows: Windows, options, progress, has_all, completed=iter
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The rows and outputs of each batch of windows, whose inputs a function completes."""
         tokenized = windows.tokenized
         run = model.for_tokens(int(tokenized.lengths.sum()))
-        planned = planned_batches(tokenized.lengths, self.encoder, options.batch_size, begun)
+        planned = planned_batches(tokenized.lengths, self.encoder, options.batch_size, has_all)
         model.compile_ahead(((len(rows), width) for rows, width in planned), progress.compiling)
         return in_order(run, completed(packed_batches(tokenized, planned)), batches_at_once())
 

@@ -46,7 +46,7 @@ class StaticPipeline(Pipeline):
             raise UserError("A static model takes no pairs: join the two texts.")
         return [one for one, _ in token_ids(self.tokenizer, pool, options.prompt)]
 
-    def run_pool(self, pool, options, progress, begun=0):
+    def run_pool(self, pool, options, progress, begun=0, has_all=True):
         """See `Pipeline.run_pool`."""
         cut = np.array([max(len(one) - self.max_length, 0) for one in pool], np.int64)
         means = self._means([one[: self.max_length] for one in pool])

@@ -101,7 +101,7 @@ class Milestones(BudgetFollower):
 
     Args:
         shares: The shares, above 0.
-        reach: Called after the step that reaches one, with that share.
+        reach: Called after the step that reaches one, or several, with the last of these.
     """
 
     def __init__(self, shares: Iterable[float], reach: Callable[[float], object]):
@@ -117,10 +117,11 @@ class Milestones(BudgetFollower):
         """Calls the function, if this step has reached one."""
         now = self.budget.share if self.budget else 0.0
         passed = [share for share in self._shares if self._before < share <= now]
-        if passed and keras.backend.backend() == "jax":
+        if not passed:
+            return
+        if keras.backend.backend() == "jax":
             self.model.jax_state_sync()
-        for share in passed:
-            self._reach(share)
+        self._reach(passed[-1])
 
 
 def with_budget(

@@ -5,12 +5,12 @@ import pytest
 
 from kerasformer import load_dataset
 from kerasformer.compare import Settings, arms_of, compare
-from kerasformer.compare.methods.own_texts import PretrainedHere
+from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
 from kerasformer.compare.report import load_record
 from kerasformer.compare.worker import Events
 from kerasformer.errors import UserError
-from kerasformer.models import EncoderConfig
-from kerasformer.tasks import MaskedLanguageModel
+from kerasformer.models import BertEncoder, DecoderConfig, EncoderConfig
+from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel
 
 SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
 
@@ -26,7 +26,7 @@ def small(monkeypatch):
     config = EncoderConfig(vocab_size=200, max_length=16, **SIZES)
     make = MaskedLanguageModel.from_scratch
     monkeypatch.setattr(MaskedLanguageModel, "from_scratch", lambda: make(config=config))
-    monkeypatch.setattr("kerasformer.compare.methods.own_texts._EPOCHS", 2)
+    monkeypatch.setattr(PretrainedHere, "EPOCHS", 2)
 
 
 def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews, tmp_path):
@@ -39,14 +39,14 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     assert texts == [*data.train.texts, "zyx zyx.", "Another zyx film."]
     arm.learn_from(np.arange(8))
     first = arm.run(0)
-    pretrained = arm.pretrained
+    pretrained = arm.learner
     assert "zyx" in pretrained.tokenizer.vocabulary()
     assert arm.settings["pretraining_texts"] == len(texts)
     assert first["train_seconds"] > arm.seconds > 0
     tuned = pretrained.encoder.get_weights()
     assert not np.array_equal(tuned[0], arm.first_weights[0])
     again = arm.run(0)  # from the pretrained weights, and not from those that the run before left
-    assert arm.pretrained is pretrained
+    assert arm.learner is pretrained
     assert again["metrics"] == first["metrics"]
     np.testing.assert_array_equal(pretrained.encoder.get_weights()[0], tuned[0])
 
@@ -79,3 +79,38 @@ def test_a_file_of_texts_that_is_missing_is_one_sentence(reviews, tmp_path):
 def test_a_record_knows_which_arms_were_asked_for(reviews, tmp_path):
     folder = compare(tmp_path / "out", data=str(reviews), arms=["majority"], seeds=1)
     assert load_record(folder)["settings"]["unlabelled"] is None
+
+
+def test_a_causal_transformer(monkeypatch, reviews, tmp_path):
+    config = DecoderConfig(vocab_size=200, max_length=16, **SIZES)
+    make = CausalLanguageModel.from_scratch
+    monkeypatch.setattr(CausalLanguageModel, "from_scratch", lambda: make(config=config))
+    monkeypatch.setattr(CausalHere, "EPOCHS", 1)
+    settings = Settings.make(data=str(reviews), arms=["causal_here"], epochs=1)
+    arm = CausalHere(load_dataset(reviews), settings, Events(_Pipe()), tmp_path)
+    arm.prepare()
+    result = arm.run(0)
+    assert arm.model.pooling == "lasttoken"
+    assert 0 <= result["metrics"]["accuracy"] <= 1
+
+
+def test_a_student(monkeypatch, reviews, pretrained, tmp_path):
+    monkeypatch.setattr(Student, "EPOCHS", 1)
+    settings = Settings.make(
+        data=str(reviews), arms=["student"], epochs=1, pretrained=str(pretrained)
+    )
+    arm = Student(load_dataset(reviews), settings, Events(_Pipe()), tmp_path)
+    arm.prepare()
+    arm.run(0)
+    teacher = BertEncoder.from_pretrained(pretrained)
+    assert arm.model.encoder.config.num_layers == max(1, teacher.config.num_layers // 2)
+    np.testing.assert_array_equal(
+        arm.learner.teacher.get_weights()[0], teacher.get_weights()[0]
+    )  # which stays as it is
+
+
+@pytest.mark.parametrize("arm", [PretrainedHere, CausalHere, Student])
+def test_its_code_is_python(arm):
+    code = arm.code({"pretrained": "all-MiniLM-L6-v2"})
+    compile(f"{arm.imports}\n{code}", "code", "exec")
+    assert f"epochs={arm.EPOCHS}" in code

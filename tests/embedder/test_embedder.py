@@ -317,6 +317,20 @@ def test_there_errors_come_behind_the_texts_before(embedder, on_accelerator, wro
     assert threading.active_count() == threads
 
 
+def test_all_pools_have_the_shapes_of_the_first(embedder, on_accelerator, monkeypatch):
+    shapes, plain = [], batching.pack
+
+    def pack(*args, **kwargs):
+        batch = plain(*args, **kwargs)
+        shapes.append(batch["input_word_ids"].shape)
+        return batch
+
+    monkeypatch.setattr(batching, "pack", pack)
+    embedder.encode(["good", "good", "bad " * 30, "bad " * 30] * 20)
+    assert len(shapes) == 40
+    assert len(set(shapes)) == 2
+
+
 def test_no_thread_stays_behind_a_stream_that_is_left(embedder, on_accelerator):
     threads = threading.active_count()
     stream = embedder.stream("the film" for _ in itertools.count())

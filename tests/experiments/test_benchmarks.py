@@ -14,7 +14,12 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize(
-    "name", ["embedding", "fine_tuning", "preparing", "tasks", "tfhub_encoder", "tokenizing"]
+    "name",
+    [
+        *("embedding", "fine_tuning", "generating", "preparing", "pretraining", "tasks"),
+        "tfhub_encoder",
+        "tokenizing",
+    ],
 )
 def test_a_missing_extra_is_one_sentence(name, monkeypatch):
     find_spec, peers = importlib.util.find_spec, ("torch", "transformers", "official")

@@ -7,8 +7,10 @@ import pytest
 from kerasformer.checkpoints.formats.huggingface_names import BERT
 from kerasformer.data.batches import Batches
 from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import config as config_module
 from kerasformer.tasks import PretrainingModel
 from kerasformer.tasks.pretraining.guess_scores import score_guesses
+from kerasformer.tasks.pretraining.pretrain import pretrain
 
 from .models import logits_of, random_inputs
 
@@ -107,6 +109,21 @@ class OneBatch(Batches):
 
     def columns(self, rows):
         return keras.tree.map_structure(lambda array: array[rows], self._columns)
+
+
+@pytest.mark.usefixtures("eager")
+def test_they_read_what_was_pretrained(torch, transformers, tmp_path, monkeypatch):
+    monkeypatch.setitem(config_module._PUBLISHED, "tiny", (1, 8, 2))
+    texts = ["The cat sat. It slept. It ran.", "The dog ran. It sat. It slept."] * 4
+    options = {"size": "tiny", "max_length": 24, "held_out": 0, "verbose": 0}
+    ours = pretrain(texts, tmp_path / "model", steps=2, **options).model
+    theirs = transformers.BertForPreTraining.from_pretrained(tmp_path / "model").eval()
+    batch = random_inputs(theirs.config, 20)
+    outputs = (ours(batch)[name] for name in ("mlm_logits", "next_sentence_logits"))
+    for mine, other in zip(outputs, logits_of(torch, theirs, batch), strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(mine), other, atol=1e-5)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert tokenizer(texts)["input_ids"] == ours.tokenizer.tokenize(texts).ids
 
 
 @pytest.mark.parametrize("size", ["tiny", "mini", "small", "medium", "base", "large"])

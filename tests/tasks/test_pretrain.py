@@ -9,7 +9,7 @@ import pytest
 
 from kerasformer import TextClassifier
 from kerasformer.errors import UserError
-from kerasformer.tasks import MaskedLanguageModel, PretrainingModel
+from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel, PretrainingModel
 from kerasformer.tasks.pretraining import pretrain as module
 from kerasformer.tasks.pretraining.pretrain import pretrain
 from kerasformer.tasks.pretraining.pretraining_folder import is_begun
@@ -124,12 +124,20 @@ def test_a_vocabulary_that_is_given(whole, tmp_path):
     assert made.model.encoder.config.vocab_size == 7
 
 
+def test_a_causal_model_likewise(tmp_path):
+    made = pretrain(TEXTS, tmp_path / "a", steps=2, objective="causal", **GIVEN)
+    assert made.scores.keys() == {"loss", "accuracy", "perplexity"}
+    again = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "a", **GIVEN)
+    assert isinstance(again.model, CausalLanguageModel)
+    assert again.model.max_length == 24
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "Pretraining has no end: give minutes or steps"),
         ({"steps": 1, "size": "huge"}, "'huge' is not one of the sizes tiny, mini"),
-        ({"steps": 1, "objective": "all"}, "no objective 'all': give bert or masked"),
+        ({"steps": 1, "objective": "all"}, "no objective 'all': give bert, masked"),
         ({"steps": 1, "held_out": 2}, "The share to hold out is 2"),
         ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
         ({"steps": 1, "resume": True}, "has no interrupted pretraining"),

@@ -1,57 +1,57 @@
 """Classes of texts, by models that first learn from the texts alone, without labels."""
 
+import abc
 from dataclasses import asdict
 from typing import ClassVar
 
 from kerasformer.compare.methods.classification import NetworkOfClasses
 
-# Enough for a small encoder to learn from few texts; BERT saw its own 40 times.
-_EPOCHS = 20
-_RATE = 3e-4  # of fine-tuning: the encoder is small and has not seen much
 
+class _OwnTexts(NetworkOfClasses):
+    """A model that learns from texts, and then, under a new head, their classes.
 
-class PretrainedHere(NetworkOfClasses):
-    """A new encoder that learns to guess the texts' masked words, and then their classes.
-
-    It is pretrained once for all seeds and numbers of labels, on all training texts and those of
-    `--unlabelled`; each run's training time contains what that took.
+    It learns from texts once for all seeds and numbers of labels, from all training texts and those
+    of `--unlabelled`; each run's training time contains what that took.
     """
 
-    imports = "from kerasformer import MaskedLanguageModel, TextClassifier, load_dataset"
-    arguments: ClassVar[dict] = {"pooling": "mean"}
+    EPOCHS: ClassVar[int]  # over the texts without labels
+    RATE: ClassVar[float]  # the learning rate of fine-tuning
+    LEARNER: ClassVar[str]  # the class in kerasformer.tasks that learns from texts
+    arguments: ClassVar[dict] = {}  # of the classifier
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        self.pretrained, self.first_weights, self.seconds = None, [], 0.0
-        self.settings = {**self.arguments, "pretraining_epochs": _EPOCHS}
+        self.learner, self.first_weights, self.seconds = None, [], 0.0
+        self.settings = {**self.arguments, "pretraining_epochs": self.EPOCHS}
+
+    @abc.abstractmethod
+    def new_learner(self):
+        """The model that is to learn from texts."""
 
     def prepare(self):
-        """Pretrains the encoder."""
+        """Has it learn."""
         import keras
 
-        from kerasformer.tasks import MaskedLanguageModel
-
-        if self.pretrained is not None:
+        if self.learner is not None:
             return
         texts = self.texts_to_learn_from()
         keras.utils.set_random_seed(0)
-        self.pretrained = MaskedLanguageModel.from_scratch()
-        self.events.phase(f"pretraining on {len(texts):,} texts without labels")
-        progress, seconds = self.events.keras_callback(_EPOCHS, "accuracy"), self.clock()
-        self.pretrained.fit(texts, epochs=_EPOCHS, seed=0, callbacks=[progress], verbose=0)
+        self.learner = self.new_learner()
+        self.events.phase(f"learning from {len(texts):,} texts without labels")
+        progress, seconds = self.events.keras_callback(self.EPOCHS, "accuracy"), self.clock()
+        self.learner.fit(texts, epochs=self.EPOCHS, seed=0, callbacks=[progress], verbose=0)
         self.seconds = seconds()
-        self.first_weights = self.pretrained.encoder.get_weights()
+        self.first_weights = self.learner.encoder.get_weights()
         self.settings["pretraining_texts"] = len(texts)
 
     def new_model(self):
         """An untrained model and the recipe to train it by."""
         from kerasformer.tasks import TextClassifier
 
-        encoder, tokenizer = self.pretrained.encoder, self.pretrained.tokenizer
+        encoder, tokenizer = self.learner.encoder, self.learner.tokenizer
         encoder.set_weights(self.first_weights)  # the run before has trained them
-        names = self.dataset.class_names
-        model = TextClassifier(names, encoder, tokenizer, **self.arguments)
-        recipe = model.SCRATCH_RECIPE.change(epochs=self.epochs, learning_rate=_RATE)
+        model = TextClassifier(self.dataset.class_names, encoder, tokenizer, **self.arguments)
+        recipe = model.SCRATCH_RECIPE.change(epochs=self.epochs, learning_rate=self.RATE)
         self.settings |= asdict(recipe)
         return model, recipe
 
@@ -60,11 +60,87 @@ class PretrainedHere(NetworkOfClasses):
         return super().measured(self.seconds + seconds, history, epochs)
 
     @classmethod
+    def learner_code(cls, settings):
+        """Python that makes the model that is to learn from texts."""
+        return f"learner = {cls.LEARNER}.from_scratch()"
+
+    @classmethod
     def code(cls, settings):
         """Python that makes the same model for `data`, untrained."""
+        options = "".join(f", {name}={value!r}" for name, value in cls.arguments.items())
         return f"""\
-pretrained = MaskedLanguageModel.from_scratch()
-pretrained.fit(data.train.texts, epochs={settings.get("pretraining_epochs", _EPOCHS)})
-model = TextClassifier(
-    data.class_names, pretrained.encoder, pretrained.tokenizer, pooling="mean"
-)"""
+{cls.learner_code(settings)}
+learner.fit(data.train.texts, epochs={settings.get("pretraining_epochs", cls.EPOCHS)})
+model = TextClassifier(data.class_names, learner.encoder, learner.tokenizer{options})"""
+
+
+class PretrainedHere(_OwnTexts):
+    """A new encoder that learns to guess the masked words of texts."""
+
+    EPOCHS = 20  # enough for a small encoder to learn from few texts; BERT saw its own 40 times
+    RATE = 3e-4  # the encoder is small and has not seen much
+    LEARNER = "MaskedLanguageModel"
+    imports = "from kerasformer import MaskedLanguageModel, TextClassifier, load_dataset"
+    arguments: ClassVar[dict] = {"pooling": "mean"}
+
+    def new_learner(self):
+        """The model that is to learn from texts."""
+        from kerasformer.tasks import MaskedLanguageModel
+
+        return MaskedLanguageModel.from_scratch()
+
+
+class CausalHere(_OwnTexts):
+    """A new decoder that learns to guess each next word of texts, classified by the last token.
+
+    Radford et al. (2018), "Improving Language Understanding by Generative Pre-Training".
+    """
+
+    EPOCHS = 10  # each is of all tokens, where one of masked words is of a few
+    RATE = 3e-4
+    LEARNER = "CausalLanguageModel"
+    imports = "from kerasformer import CausalLanguageModel, TextClassifier, load_dataset"
+
+    def new_learner(self):
+        """The model that is to learn from texts."""
+        from kerasformer.tasks import CausalLanguageModel
+
+        return CausalLanguageModel.from_scratch()
+
+
+class Student(_OwnTexts):
+    """Half of the blocks of a pretrained encoder, which learn to compute what all of them do."""
+
+    EPOCHS = 3
+    RATE = 1e-4
+    LEARNER = "Distillation"
+    imports = """\
+from kerasformer import BertEncoder, Distillation, TextClassifier, load_dataset, resolve
+from kerasformer.models import shallower
+from kerasformer.text import Tokenizer"""
+    arguments: ClassVar[dict] = {"pooling": "mean"}
+
+    def __init__(self, dataset, settings, events, kept):
+        super().__init__(dataset, settings, events, kept)
+        self.settings["pretrained"] = settings.pretrained
+
+    def new_learner(self):
+        """The model that is to learn from texts."""
+        from kerasformer.models import BertEncoder, shallower
+        from kerasformer.sources import resolve
+        from kerasformer.tasks import Distillation
+        from kerasformer.text import Tokenizer
+
+        source = resolve(self.settings["pretrained"])
+        teacher = BertEncoder.from_pretrained(source)
+        student = shallower(teacher, max(1, teacher.config.num_layers // 2))
+        return Distillation(student, teacher, Tokenizer.from_pretrained(source))
+
+    @classmethod
+    def learner_code(cls, settings):
+        """Python that makes the model that is to learn from texts."""
+        return f"""\
+source = resolve({settings["pretrained"]!r})
+teacher = BertEncoder.from_pretrained(source)
+student = shallower(teacher, max(1, teacher.config.num_layers // 2))
+learner = Distillation(student, teacher, Tokenizer.from_pretrained(source))"""

@@ -101,12 +101,13 @@ class CorpusBatches(Batches):
 
     def _plan(self, number):
         number = self._own(number)
-        if number not in self._plans:
-            while len(self._plans) > 1:  # an epoch may begin in one pass and end in the next
-                self._plans.pop(min(self._plans))
-            self._plans[number] = self.plan(number)
-            self._counts[number] = len(self._plans[number].order)
-        return self._plans[number]
+        plan = self._plans.get(number)
+        if plan is None:
+            plan = self.plan(number)
+            self._counts[number] = len(plan.order)
+            # An epoch may begin in one pass and end in the next. Other threads may be reading.
+            self._plans = {**dict(list(self._plans.items())[-1:]), number: plan}
+        return plan
 
     def _rng(self, *numbers: int) -> np.random.Generator:
         """What a pass draws from."""

@@ -14,10 +14,12 @@ from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, write_whole
+from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
-from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import DecoderConfig, EncoderConfig
 from kerasformer.progress import say
-from kerasformer.tasks.pretraining.corpus_task import CorpusTask
+from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
+from kerasformer.tasks.pretraining.corpus_task import CorpusTrained
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.pretraining_folder import (
@@ -28,11 +30,14 @@ from kerasformer.tasks.pretraining.pretraining_folder import (
     tokenized,
     writing_model,
 )
-from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.budget import Milestones
 
-OBJECTIVES: dict[str, type[CorpusTask]] = {"bert": PretrainingModel, "masked": MaskedLanguageModel}
+OBJECTIVES: dict[str, type[CorpusTrained]] = {
+    "bert": PretrainingModel,
+    "masked": MaskedLanguageModel,
+    "causal": CausalLanguageModel,
+}
 RECORD = "training.json"
 _EPOCH = 500  # steps, after which the loss is noted
 _MOST_HELD = 1000  # documents to evaluate on
@@ -50,7 +55,7 @@ class Pretrained:
         milestones: These metrics, and the `share` of the budget, at quarters of it.
     """
 
-    model: CorpusTask
+    model: CorpusTrained
     history: keras.callbacks.History
     scores: dict[str, Any]
     milestones: list[dict[str, Any]]
@@ -74,7 +79,7 @@ def pretrain(
     seed: int = 0,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    at_milestone: Callable[[float, CorpusTask], object] | None = None,
+    at_milestone: Callable[[float, CorpusTrained], object] | None = None,
     verbose: str | int = "auto",
 ) -> Pretrained:
     """Pretrains a model on raw text, and saves it in the Hugging Face layout with its tokenizer.
@@ -92,8 +97,9 @@ def pretrain(
         pretrained: A published model to go on from, with its own tokenizer; a new one if None.
         vocabulary: The folder or the vocab.txt of a vocabulary; by default one is learnt.
         vocab_size: The most tokens to learn.
-        objective: `"bert"`, hidden words and the next sentence, or `"masked"`, hidden words alone;
-            by default what the published model has heads for, and of a new one `"bert"`.
+        objective: `"bert"`, hidden words and the next sentence; `"masked"`, hidden words alone; or
+            `"causal"`, the next token, of a decoder. By default what the published model has heads
+            for, and of a new one `"bert"`.
         recipe: Changes of the model's recipe, such as `{"batch_size": 64}`.
         max_length: The tokens of an example, and the positions of a new model.
         held_out: The share of the documents that are evaluated on; 0 for none.
@@ -167,28 +173,38 @@ def _listed(documents: Any) -> Any:
 def _new_model(
     size: str,
     checkpoint: Checkpoint | None,
-    tokenizer: Tokenizer,
+    tokenizer: Any,
     objective: str | None,
     max_length: int,
     dtype: Any,
-) -> CorpusTask:
-    if objective is None:
-        is_whole = checkpoint is None or set(PretrainingModel.HEADS) <= set(checkpoint.heads)
-        objective = "bert" if is_whole else "masked"
+) -> CorpusTrained:
+    objective = objective or _objective_of(checkpoint)
     if objective not in OBJECTIVES:
-        raise UserError(f"There is no objective {objective!r}: give {' or '.join(OBJECTIVES)}.")
-    task = OBJECTIVES[objective]
+        raise UserError(f"There is no objective {objective!r}: give {listed(OBJECTIVES)}.")
+    task: Any = OBJECTIVES[objective]
+    if checkpoint is not None:
+        most = min(max_length, checkpoint.config.max_length)
+        given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True}
+        return task.from_checkpoint(checkpoint, dtype=dtype, **given)
+    try:
+        sizes = {"vocab_size": tokenizer.vocab_size, "max_length": max_length}
+        config: Any = EncoderConfig.bert(size, **sizes)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if objective == "causal":
+        sizes = {name: getattr(config, name) for name in ("hidden_size", "num_layers", *sizes)}
+        sizes |= {"num_heads": config.num_heads, "eos_token_id": tokenizer.eos_id}
+        config = DecoderConfig(**sizes)
+    return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype)
+
+
+def _objective_of(checkpoint: Checkpoint | None) -> str:
+    """The objective that a published model has heads for, and a new one by default."""
     if checkpoint is None:
-        try:
-            config = EncoderConfig.bert(
-                size, vocab_size=tokenizer.vocab_size, max_length=max_length
-            )
-        except ValueError as error:
-            raise UserError(str(error)) from None
-        return task(BertEncoder(config, dtype=dtype), tokenizer, dtype=dtype)
-    most = min(max_length, checkpoint.config.max_length)
-    given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True}
-    return task.from_checkpoint(checkpoint, dtype=dtype, **given)
+        return "bert"
+    if isinstance(checkpoint.config, DecoderConfig):
+        return "causal"
+    return "bert" if set(PretrainingModel.HEADS) <= set(checkpoint.heads) else "masked"
 
 
 def _divided(
@@ -207,10 +223,10 @@ class _Reached:
 
     def __init__(
         self,
-        model: CorpusTask,
+        model: CorpusTrained,
         held: TokenCorpus | None,
         path: Path,
-        then: Callable[[float, CorpusTask], object] | None,
+        then: Callable[[float, CorpusTrained], object] | None,
         verbose: bool,
     ):
         self._model, self._held, self._path = model, held, path
