@@ -138,10 +138,10 @@ def test_what_would_not_load(inspect, make_model, capsys, change, kind, names):
 @pytest.mark.parametrize(
     ("config", "format_", "problem"),
     [
-        ({"model_type": "gpt2"}, "Hugging Face, gpt2", "'gpt2'"),
+        ({"model_type": "gpt_neo"}, "Hugging Face, gpt_neo", "'gpt_neo'"),
         ({"hidden_size": 10**9}, "Hugging Face, bert", "hidden_size is 1000000000"),
     ],
-    ids=["gpt2", "absurd"],
+    ids=["gpt_neo", "absurd"],
 )
 def test_a_foreign_model_is_told_with_what_is_wrong(inspect, make_model, config, format_, problem):
     found = inspect(make_model(**config))

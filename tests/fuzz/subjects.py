@@ -46,6 +46,40 @@ def write_huggingface(folder):
     WordPieceTokenizer.from_vocabulary(WORDS).save_pretrained(folder)
 
 
+def write_gpt2(folder):
+    from kerasformer.checkpoints.formats.gpt_names import GPT2
+    from kerasformer.models import DecoderConfig
+
+    sizes = {"vocab_size": 260, "n_embd": 6, "n_layer": 2, "n_head": 3, "n_positions": 4}
+    config = DecoderConfig(260, 6, 2, 3, max_length=4)
+    weights = list(GPT2.encoder_weights(config))
+    tensors = {weight.theirs: np.ones(weight.shape, "float32") for weight in weights}
+    write_byte_level(folder)
+    save_file(tensors, folder / "model.safetensors")
+    values = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", **sizes}
+    (folder / "config.json").write_text(json.dumps(values))
+    read_byte_level(folder).save_pretrained(folder)
+
+
+def write_byte_level(folder):
+    """GPT-2's vocabulary, and its merges in a file beside it."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "abc", "Ġl", "<|endoftext|>"]
+    folder.mkdir()
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\na b\nab c\nĠ l\n")
+
+
+def read_byte_level(folder):
+    from kerasformer.text import ByteLevelTokenizer
+
+    tokenizer = ByteLevelTokenizer.from_pretrained(folder)
+    use_tokenizer(tokenizer)
+    return tokenizer
+
+
 def write_shards(folder):
     from safetensors.numpy import load_file
 
@@ -594,6 +628,8 @@ def of_examples(kind, suffix, task):
 
 SUBJECTS = {
     "huggingface": Subject(write_huggingface, read_checkpoint),
+    "gpt2": Subject(write_gpt2, read_checkpoint),
+    "byte-level": Subject(write_byte_level, read_byte_level),
     "shards": Subject(write_shards, read_checkpoint),
     "sentence-transformers": Subject(write_sentence_transformers, read_checkpoint),
     "adapter": Subject(write_adapter, read_checkpoint),

@@ -10,7 +10,7 @@ import pytest
 # Subjects in one process share the imports; TensorFlow's are imported by one process alone.
 GROUPS = {
     "models": (
-        *("huggingface", "shards", "sentence-transformers", "adapter", "kerashub", "keras"),
+        *("huggingface", "gpt2", "shards", "sentence-transformers", "adapter", "kerashub", "keras"),
         "inspected",
     ),
     "tensorflow": ("savedmodel", "object-checkpoint", "google", "hub"),
@@ -23,6 +23,7 @@ GROUPS = {
     ),
     "texts": (
         "tokenizer",
+        "byte-level",
         "vocabulary",
         "csv",
         "csv.gz",

@@ -131,9 +131,9 @@ def test_saved_and_loaded(tmp_path):
         WordPieceTokenizer.from_pretrained(tmp_path)
 
 
-def test_the_base_class_names_both_kinds(tmp_path):
+def test_the_base_class_names_all_kinds(tmp_path):
     saved = json.loads(WordTokenizer.train(["a"]).to_json())
-    saved["tokenizer"]["model"] = {"type": "BPE", "vocab": {"a": 0}, "merges": []}
+    saved["tokenizer"]["model"] = {"type": "Unigram", "vocab": [["a", 0.0]]}
     saved["tokenizer"]["added_tokens"] = []
-    with pytest.raises(UserError, match=r"holds a BPE model, but only WordLevel and WordPiece can"):
+    with pytest.raises(UserError, match=r"holds a Unigram model, but only WordLevel, WordP"):
         Tokenizer.from_json(json.dumps(saved))
