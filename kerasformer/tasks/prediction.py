@@ -130,7 +130,7 @@ def _without_filling(
 
 def _shapes_of(data: Batches) -> Iterator[Any]:
     """Inputs of each shape that batches of inference have."""
-    rows = {(data.full(rows), int(data.lengths[rows].max())): rows for rows in data.batches}
+    rows = {(data.full(rows), int(data.lengths_of(rows).max())): rows for rows in data.batches}
     for one in rows.values():
         yield data.inputs(filled(one, data.full(one)))
 

@@ -28,7 +28,7 @@ from kerasformer.files import writing
 
 STDIN = "-"
 STDIN_FORMATS = ("txt", "csv", "tsv", "jsonl")
-_PART = 1 << 20  # characters of a line, and about those of a document, that are read at once
+_LONGEST = 1 << 16  # characters of a document, about, and of a line that is read at once
 _SAMPLE = 1000  # lines that show whether each is a sentence
 
 
@@ -38,8 +38,9 @@ class Documents:
     In a text file a blank line ends a document. Its lines are sentences, as in BERT's own format,
     where of the first 1,000 lines four in five end as a sentence does, and no more than one in five
     has another end of a sentence within; else they are a running text, which `split_sentences`
-    divides. In a table each row is a document. What has more than about a million characters is
-    several documents, so that memory is bounded, also where a file is one endless line.
+    divides. In a table each row is a document. What has more than about 65,000 characters is
+    several documents: so there are some to hold out of a single book, and memory is bounded, also
+    where a file is one endless line.
 
     Args:
         sources: Files and folders; `"-"`, standard input, which is copied to a temporary file;
@@ -102,7 +103,8 @@ class Documents:
                     yield from self._of_file(path)
             elif source in REVIEWS:
                 texts = load_dataset(source).train.texts
-                yield from (split_paragraphs(str(text)) for text in texts)
+                for text in texts:
+                    yield from _parts(split_paragraphs(str(text)))
             else:
                 found = open_tfds(source.removeprefix("tfds:"), self._data_dir)
                 columns, _ = found.label_columns(self._asked, None, False)
@@ -150,8 +152,21 @@ def _rows(table: Table, asked: Columns | None) -> Iterator[list[str]]:
     for place, cells in table.walk(named(list(wanted), columns, table.path)):
         where = f"{table.path}, {table.unit} {place.number}"
         texts = (cell for cell in cells if isinstance(cell, str) or not is_missing(cell))
-        if document := split_paragraphs(join_texts(filter(None, texts), where)):
-            yield document
+        yield from _parts(split_paragraphs(join_texts(filter(None, texts), where)))
+
+
+def _parts(sentences: list[str]) -> Iterator[list[str]]:
+    """The documents that sentences are: one, or more if they are many."""
+    part: list[str] = []
+    size = 0
+    for sentence in sentences:
+        part.append(sentence)
+        size += len(sentence)
+        if size >= _LONGEST:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _paragraphs(path: Path, encoding: str | None) -> Iterator[list[str]]:
@@ -159,11 +174,11 @@ def _paragraphs(path: Path, encoding: str | None) -> Iterator[list[str]]:
     divide = _lines_alone if _has_sentences(path, encoding) else _running
     lines: list[str] = []
     size = 0
-    for line in _parts(path, encoding):
+    for line in _lines(path, encoding):
         if line.strip():
             lines.append(line)
             size += len(line)
-            if size < _PART:
+            if size < _LONGEST:
                 continue
         # A sentence that goes on behind the bound is left for the next document.
         sentences, lines = divide(lines, is_whole=not line.strip())
@@ -185,12 +200,12 @@ def _running(lines: list[str], is_whole: bool) -> tuple[list[str], list[str]]:
     return sentences[:-1], sentences[-1:]
 
 
-def _parts(path: Path, encoding: str | None) -> Iterator[str]:
+def _lines(path: Path, encoding: str | None) -> Iterator[str]:
     """The lines of a file, those that are too long in parts, cut at blanks if there are any."""
     rest = ""
-    for line in TextLines(path, encoding=encoding, most=_PART):
+    for line in TextLines(path, encoding=encoding, most=_LONGEST):
         whole, rest = rest + line, ""
-        if len(line) == _PART:
+        if len(line) == _LONGEST:
             cut = whole.rfind(" ", len(whole) - LONGEST_SENTENCE)
             if cut > 0:
                 whole, rest = whole[:cut], whole[cut:]
@@ -202,7 +217,7 @@ def _parts(path: Path, encoding: str | None) -> Iterator[str]:
 def _has_sentences(path: Path, encoding: str | None) -> bool:
     """Whether each line of a text file is a sentence."""
     lines = ends = several = 0
-    for line in TextLines(path, encoding=encoding, most=_PART):
+    for line in TextLines(path, encoding=encoding, most=_LONGEST):
         if line.strip():
             lines += 1
             ends += ends_sentence(line[-LONGEST_SENTENCE:])

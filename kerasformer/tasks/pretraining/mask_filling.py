@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasformer.tasks.examples import check_counts
@@ -25,6 +26,11 @@ from kerasformer.text.texts import check_texts
 
 class MaskFilling(UnlabelledTask, MaskedWords):
     """An encoder's task with a masked-LM head that fills masks, and tells how natural texts are."""
+
+    @property
+    def head(self) -> keras.layers.Layer:
+        """The layer that gives the logits of hidden tokens."""
+        return self.masked_lm
 
     def mlm_logits(self, outputs: Any) -> Any:
         """The logits of the masked-LM head among the model's outputs."""

@@ -78,11 +78,6 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
         self.masked_lm = self._masked_lm_head()
         self.build()
 
-    @property
-    def head(self) -> keras.layers.Layer:
-        """The layer that gives the logits."""
-        return self.masked_lm
-
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = self._split_inputs(inputs)

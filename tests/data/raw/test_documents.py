@@ -117,7 +117,7 @@ def test_standard_input_is_read_again_and_left_behind_nowhere(tmp_path, monkeypa
 
 
 def test_one_endless_line_is_divided_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_PART", 1 << 14)
+    monkeypatch.setattr(module, "_LONGEST", 1 << 14)
     words = [f"word{i}" for i in range(60_000)]
     path = write(tmp_path / "a.txt", " ".join(words))
     tracemalloc.start()
@@ -192,6 +192,22 @@ def test_a_file_that_vanishes_before_it_is_read(tmp_path):
 def test_mistakes(sources, kwargs, message):
     with pytest.raises(UserError, match=message):
         Documents(sources, **kwargs)
+
+
+def test_a_book_is_several_documents(tmp_path):
+    sentences = [f"It is {i}." for i in range(30_000)]
+    lines = [" ".join(sentences[i : i + 7]) for i in range(0, len(sentences), 7)]
+    write(tmp_path / "book.txt", "\n".join(lines))
+    write(tmp_path / "book.jsonl", json.dumps({"text": " ".join(sentences)}))
+    for name in ("book.txt", "book.jsonl"):
+        documents = list(Documents([tmp_path / name]))
+        assert [sentence for document in documents for sentence in document] == sentences
+        assert max(sum(map(len, document)) for document in documents) < 70_000
+        assert len(documents) == 6
+    path = write(tmp_path / "b.txt", "word " * 100_000)  # without any punctuation
+    documents = list(Documents([path]))
+    assert sum(len(s.split()) for document in documents for s in document) == 100_000
+    assert max(sum(map(len, document)) for document in documents) < 2 * 65_536
 
 
 def test_json_that_is_no_text(tmp_path):
