@@ -1,5 +1,6 @@
 """The classifiers from before transformers: bags of vectors, and an LSTM with attention."""
 
+import functools
 import json
 
 import keras
@@ -28,12 +29,17 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def trained(request):
+@functools.cache
+def trained_model(kind):
     keras.utils.set_random_seed(0)
-    model = KINDS[request.param](dropout=0.0)
+    model = KINDS[kind](dropout=0.0)
     model.fit(TEXTS, LABELS, epochs=40, batch_size=6, learning_rate=0.03, verbose=0)
     return model
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def trained(request):
+    return trained_model(request.param)
 
 
 def test_they_learn_from_strings_and_names(trained):
@@ -144,10 +150,7 @@ def test_vectors_of_another_width_are_refused():
 
 @pytest.fixture(scope="module")
 def recurrent():
-    keras.utils.set_random_seed(0)
-    model = KINDS["recurrent"](dropout=0.0)
-    model.fit(TEXTS, LABELS, epochs=40, batch_size=6, learning_rate=0.03, verbose=0)
-    return model
+    return trained_model("recurrent")
 
 
 def test_the_weights_of_words_are_those_of_the_sum(recurrent):
