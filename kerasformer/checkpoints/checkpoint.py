@@ -16,7 +16,7 @@ from kerasformer.checkpoints.load_report import LoadReport
 from kerasformer.checkpoints.names import NameTable, Weight
 from kerasformer.checkpoints.tensors import Tensors
 from kerasformer.errors import UserError
-from kerasformer.models.config import AnyConfig, EncoderConfig
+from kerasformer.models.config import AnyConfig, DecoderConfig, EncoderConfig
 from kerasformer.private_api import set_initializer
 
 if TYPE_CHECKING:
@@ -119,10 +119,11 @@ class Checkpoint:
 
         report, kind = self.report(), encoder_class.config_class
         if not isinstance(self.config, kind):
+            is_decoder = isinstance(self.config, DecoderConfig)
+            told = "a decoder and no encoder" if is_decoder else "an encoder and no decoder"
+            name = "CausalDecoder or CausalLanguageModel" if is_decoder else "BertEncoder"
             raise UserError(
-                f"{self.path} holds a {self.architecture}, whose configuration is a "
-                f"{type(self.config).__name__}, but a {encoder_class.__name__} needs a "
-                f"{kind.__name__}: give another model, or load it as what it is."
+                f"{self.path} holds a {self.architecture}, which is {told}: load it as a {name}."
             )
         if strict and report.problems():
             what = "BERT encoder" if kind is EncoderConfig else "decoder"

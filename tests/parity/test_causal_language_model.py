@@ -191,7 +191,7 @@ def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     assert len(found["loading"]["ignored"]) == 3
     assert found["heads"] == ["causal_lm"]
     with pytest.raises(
-        UserError, match="holds a GPT2Model, whose configuration is a DecoderConfig"
+        UserError, match="GPT2Model, which is a decoder and no encoder: load it as a"
     ):
         BertEncoder.from_pretrained(tmp_path)
 

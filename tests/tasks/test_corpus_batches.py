@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kerasformer import hardware
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
+from kerasformer.tasks import prediction
 from kerasformer.tasks.pretraining.causal_batches import CausalBatches
 from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
 from kerasformer.text import WordPieceTokenizer, WordTokenizer
@@ -191,6 +192,28 @@ def test_where_shapes_are_few_there_are_eight(monkeypatch):
     assert len(shapes) <= 8
     real = sum(x["input_mask"].sum() for x, *_ in data)
     assert real / sum(x["input_mask"].size for x, *_ in data) > 0.85
+
+
+def test_batches_that_are_filled_up():
+    data = batches(CORPUS.take(range(9)), batch_size=15)
+    rows, ids = data.batches[-1], data[len(data) - 1][0]["input_word_ids"]
+    assert len(rows) < 15
+    data.fills = True
+    x, _, weights = data[len(data) - 1]
+    np.testing.assert_array_equal(x["input_word_ids"][: len(rows)], ids)
+    assert weights["is_example"].sum() == len(rows)
+    assert set(weights["weights"]) == {"mlm_logits", "next_sentence_logits"}
+    assert data.full(rows) >= len(rows)
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_shapes_are_found_before_any_is_computed(seed):
+    data = batches(seed=seed)
+    data.start_epoch(2)
+    widths = {x["input_mask"].shape[1] for x, *_ in data}
+    assert {x["input_mask"].shape[1] for x in prediction._shapes_of(data)} == widths
+    for rows in data.batches[:3]:
+        assert data.lengths_of(rows).max() <= data.width(rows)
 
 
 def test_each_epoch_has_other_pairs_and_masks_and_evaluation_the_same():

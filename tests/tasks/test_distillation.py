@@ -124,3 +124,12 @@ def test_labels_are_refused(teacher, tokenizer):
         model.fit(TEXTS, [0] * 5, verbose=0)
     with pytest.raises(ValueError, match="There is no text"):
         model.fit([], verbose=0)
+
+
+def test_a_student_of_a_published_teacher(teacher, tokenizer, tmp_path):
+    teacher.save_pretrained(tmp_path, tokenizer)
+    model = Distillation.from_teacher(tmp_path)
+    assert model.encoder.config.num_layers == 2
+    for one, other in zip(values(model.teacher), values(teacher), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert Distillation.from_teacher(tmp_path, [0]).tokenizer.vocab_size == tokenizer.vocab_size

@@ -114,10 +114,7 @@ class Student(_OwnTexts):
     EPOCHS = 3
     RATE = 1e-4
     LEARNER = "Distillation"
-    imports = """\
-from kerasformer import BertEncoder, Distillation, TextClassifier, load_dataset, resolve
-from kerasformer.models import shallower
-from kerasformer.text import Tokenizer"""
+    imports = "from kerasformer import Distillation, TextClassifier, load_dataset"
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
     def __init__(self, dataset, settings, events, kept):
@@ -126,21 +123,11 @@ from kerasformer.text import Tokenizer"""
 
     def new_learner(self):
         """The model that is to learn from texts."""
-        from kerasformer.models import BertEncoder, shallower
-        from kerasformer.sources import resolve
         from kerasformer.tasks import Distillation
-        from kerasformer.text import Tokenizer
 
-        source = resolve(self.settings["pretrained"])
-        teacher = BertEncoder.from_pretrained(source)
-        student = shallower(teacher, max(1, teacher.config.num_layers // 2))
-        return Distillation(student, teacher, Tokenizer.from_pretrained(source))
+        return Distillation.from_teacher(self.settings["pretrained"])
 
     @classmethod
     def learner_code(cls, settings):
         """Python that makes the model that is to learn from texts."""
-        return f"""\
-source = resolve({settings["pretrained"]!r})
-teacher = BertEncoder.from_pretrained(source)
-student = shallower(teacher, max(1, teacher.config.num_layers // 2))
-learner = Distillation(student, teacher, Tokenizer.from_pretrained(source))"""
+        return f"learner = Distillation.from_teacher({settings['pretrained']!r})"

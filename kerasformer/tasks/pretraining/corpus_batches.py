@@ -61,9 +61,10 @@ class CorpusBatches(Batches):
         self.corpus, self.seed = corpus, seed
         self._plans: dict[int, Plan] = {}
         self._counts: dict[int, int] = {}
-        order = {"in_order": in_order, "steps": steps}
-        self.in_order, self.batch_size = in_order, batch_size
-        super().__init__([max_length], None, None, batch_size, seed, max_length=max_length, **order)
+        self.in_order, self.batch_size, self.max_length = in_order, batch_size, max_length
+        lengths = self._plan(0).lengths
+        order = {"in_order": in_order, "steps": steps, "max_length": max_length}
+        super().__init__(lengths, None, None, batch_size, seed, **order)
 
     def plan(self, number: int) -> Plan:
         """The examples of a pass."""

@@ -1,16 +1,17 @@
 """A small encoder that learns from a large one."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from keras import ops
 
+from kerasformer.checkpoints import open_checkpoint
 from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.models.depth import spread
+from kerasformer.models.depth import shallower, spread
 from kerasformer.models.partial import constant
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
@@ -107,6 +108,32 @@ class Distillation(UnlabelledTask):
             )
         self.build()
 
+    @classmethod
+    def from_teacher(
+        cls,
+        source: Any,
+        blocks: int | Iterable[int] | None = None,
+        *,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """A student that starts as some of a published teacher's own blocks.
+
+        Args:
+            source: The teacher; see `kerasformer.resolve`.
+            blocks: Which blocks or how many, as of `kerasformer.models.shallower`; by default half.
+            dtype: Keras dtype policy of both.
+            **kwargs: Further arguments of the class.
+
+        Raises:
+            UserError: There is no such source, or it is no BERT encoder with a tokenizer.
+        """
+        checkpoint = open_checkpoint(source)
+        teacher = checkpoint.load_encoder(BertEncoder, dtype=dtype)
+        half = max(1, teacher.config.num_layers // 2)
+        student = shallower(teacher, half if blocks is None else blocks)
+        return cls(student, teacher, checkpoint.read_tokenizer(), dtype=dtype, **kwargs)
+
     @property
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
@@ -198,7 +225,7 @@ class Distillation(UnlabelledTask):
         return {**super().get_config(), "teacher": teacher, "parts": list(self.parts)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distillation":
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Makes the model, both encoders included, from `get_config`'s dict."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return super().from_config({**config, "teacher": teacher}, custom_objects)
