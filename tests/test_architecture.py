@@ -131,9 +131,7 @@ MAY_IMPORT = {
         *("checkpoints", "corpus", "data", "embedder", "layers", "models", "plots", "sources"),
         *("tasks", "text", "training"),
     },
-    "compare": {
-        *("checkpoints", "data", "models", "plots", "sources", "tasks", "text", "training"),
-    },
+    "compare": {"checkpoints", "data", "plots", "sources", "tasks", "training"},
     "tune": {"checkpoints", "data", "models", "plots", "sources", "tasks", "training"},
 }
 ALONE = ("layers", *FOUNDATION)  # these import no more than is said above
