@@ -181,7 +181,8 @@ def test_compiled_by_xla(name):
     task, inputs = make(name), with_positions(name)
     expected = keras.tree.map_structure(array, task(inputs))
     task.compile(jit_compile=True)
-    assert_same(task.predict_on_batch(inputs), expected, atol=1e-5)
+    # Weights of 0.5 amplify rounding: without XLA a graph differs by half as much.
+    assert_same(task.predict_on_batch(inputs), expected, atol=3e-5)
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_float16", 0.1), ("mixed_bfloat16", 0.8)])
