@@ -2,6 +2,7 @@
 
 import json
 import signal
+import types
 
 import keras
 import numpy as np
@@ -97,6 +98,32 @@ def test_interrupted_it_ends_with_the_same_weights(whole, tmp_path, monkeypatch)
     assert made.history.history == whole[0].history.history
     assert made.milestones == whole[0].milestones
     assert made.scores == whole[0].scores
+
+
+def test_an_error_costs_no_training(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_EPOCH", 4)
+    monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: True)
+
+    def full(*arguments, **logs):
+        raise UserError("The disk is full.")
+
+    early = keras.callbacks.LambdaCallback(on_train_batch_begin=full)
+    with pytest.raises(UserError, match="disk is full"):
+        pretrain(TEXTS, tmp_path, steps=9, callbacks=[early], **GIVEN)
+    options = GIVEN | {"resume": True}  # and no step was made: the steps may be others
+    with pytest.raises(UserError, match="disk is full"):
+        pretrain(TEXTS, tmp_path, steps=10, at_milestone=full, **options)
+    made = pretrain(TEXTS, tmp_path, steps=10, **options)
+    for one, other in zip(weights(made.model), weights(whole[0].model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_metrics_that_cannot_be_noted_end_no_training(tmp_path):
+    model = types.SimpleNamespace(evaluate=lambda *_, **options: {"loss": 1.0})
+    reached = module._Reached(model, TEXTS, tmp_path / "missing" / "file", None, False)
+    with pytest.warns(UserWarning, match="cannot be written .*: training goes on"):
+        reached(0.25)
+    assert reached.seen == [{"share": 0.25, "loss": 1.0}]
 
 
 def test_it_goes_on_from_a_published_model(whole, tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,14 @@ class _Reached:
         # What was killed since may come here again.
         self.seen = [one for one in self.seen if one["share"] < share]
         self.seen.append({"share": share, **scores})
-        write_whole(self._path, json.dumps(self.seen))
+        try:
+            write_whole(self._path, json.dumps(self.seen))
+        except OSError as error:
+            warnings.warn(
+                f"{self._path} cannot be written ({error.strerror or error}): training goes on, "
+                "but these metrics are lost if it is interrupted.",
+                stacklevel=2,
+            )
         if self._verbose:
             values = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
             say(f"At {share:.0%}, held out: {values}.")
