@@ -50,6 +50,10 @@ _MODEL: dict[str, dict] = {
         "help": "bert, hidden words and the next sentence; masked, hidden words alone; or causal, "
         "the next token (default: bert, or what the model of --from has heads for)",
     },
+    "--whole-words": {
+        "action": "store_true",
+        "help": "hide all pieces of a word together (bert and masked)",
+    },
     "--max-length": {
         "metavar": "N",
         "type": int,

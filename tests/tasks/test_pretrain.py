@@ -13,6 +13,7 @@ from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel, PretrainingModel
 from kerasformer.tasks.pretraining import pretrain as module
+from kerasformer.tasks.pretraining.milestone_scores import MilestoneScores
 from kerasformer.tasks.pretraining.pretrain import pretrain
 from kerasformer.tasks.pretraining.pretraining_folder import is_begun
 from kerasformer.text import WordPieceTokenizer
@@ -122,7 +123,7 @@ def test_an_error_costs_no_training(whole, tmp_path, monkeypatch):
 
 def test_metrics_that_cannot_be_noted_end_no_training(tmp_path):
     model = types.SimpleNamespace(evaluate=lambda *_, **options: {"loss": 1.0})
-    reached = module._Reached(model, TEXTS, tmp_path / "missing" / "file", None, False)
+    reached = MilestoneScores(model, TEXTS, tmp_path / "missing" / "file", None, False)
     with pytest.warns(UserWarning, match="cannot be written .*: training goes on"):
         reached(0.25)
     assert reached.seen == [{"share": 0.25, "loss": 1.0}]
@@ -172,6 +173,7 @@ def test_a_causal_model_likewise(tmp_path):
         ({"steps": 1, "dtype": "foo"}, "no dtype policy 'foo': give one such as mixed_bfloat16"),
         ({"steps": 1, "max_length": 4}, "max_length is 4, but must be at least 5"),
         ({"steps": 1, "max_length": 0}, "max_length"),
+        ({"steps": 1, "objective": "causal", "whole_words": True}, "guesses no hidden words"),
         ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
         ({"steps": 1, "resume": True}, "has no interrupted pretraining"),
         ({"steps": 1, "vocabulary": "no-such-folder"}, "no-such-folder"),

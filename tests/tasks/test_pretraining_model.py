@@ -111,6 +111,36 @@ def test_what_is_read_is_what_was_saved(tmp_path):
         assert again.evaluate(TEXTS, verbose=0) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("task", [PretrainingModel, MaskedLanguageModel])
+def test_whole_words_are_hidden_together(task, tmp_path):
+    tokenizer = WordPieceTokenizer.from_vocabulary([*WORDS, "##s", "##t"])
+    texts = ["The catst ran. The dogs sat.", "Dogst sat on cats. The catst sat."] * 40
+    corpus, piece = TokenCorpus.of(texts, tokenizer), len(WORDS)
+
+    def are_together(model):
+        data = model._corpus_batches(corpus, 64, None, seed=0)
+        x, labels, weights = data[0]
+        if task is PretrainingModel:
+            labels, weights = labels["mlm_logits"], weights["mlm_logits"]
+        ids, chosen = x["input_word_ids"].copy(), np.zeros_like(x["input_word_ids"])
+        rows, places = np.nonzero(weights)
+        at = rows, x["masked_lm_positions"][rows, places]
+        ids[at], chosen[at] = labels[rows, places], 1
+        # A segment may begin within a word, behind a special token.
+        goes_on = (ids[:, 1:] >= piece) & (ids[:, :-1] > tokenizer.mask_id)
+        assert goes_on.any()
+        return np.array_equal(chosen[:, 1:][goes_on], chosen[:, :-1][goes_on])
+
+    model = make(task, tokenizer, whole_words=True)
+    assert are_together(model)
+    assert not are_together(make(task, tokenizer))
+    model.save_pretrained(tmp_path)
+    assert are_together(task.from_pretrained(tmp_path))
+    batches = model._batches(model._read(texts), 8)
+    masking = batches.masking if task is PretrainingModel else batches._masking
+    assert masking.continuing_ids == (piece, piece + 1)
+
+
 def test_what_is_refused(model):
     with pytest.raises(UserError, match=r"A PretrainingModel takes texts without labels"):
         model.fit(TEXTS, ["a"] * len(TEXTS))

@@ -33,6 +33,7 @@ _SETTING_TYPES = {
     "threshold": (float,),
     "freeze_encoder": (bool,),
     "trained_blocks": (int,),
+    "whole_words": (bool,),
 }
 # The class that each head with the names of a classifier is of.
 _CLASSES = {"classifier": SEQUENCES, "token_classifier": TOKENS, "multiple_choice": CHOICES}

@@ -10,6 +10,7 @@ from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.batches import Batches
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
+from kerasformer.models import BertEncoder
 from kerasformer.models.data_parallel import is_first_process
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.fitting.filling import fills
@@ -20,6 +21,7 @@ from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.task import as_callbacks
+from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
 
 
@@ -143,9 +145,35 @@ class CorpusTrained(UnlabelledTask):
 
 
 class CorpusTask(MaskFilling, CorpusTrained):
-    """An encoder's task that guesses hidden tokens of a corpus; a child has `NEXT_SENTENCE`."""
+    """An encoder's task that guesses hidden tokens of a corpus; a child has `NEXT_SENTENCE`.
+
+    Args:
+        encoder, tokenizer, max_length: As of `TextTask`.
+        whole_words: Whether all pieces of a word are hidden together.
+        **kwargs: As of `TextTask`.
+    """
 
     NEXT_SENTENCE = False  # whether examples are pairs of segments
+    SETTINGS = (*UnlabelledTask.SETTINGS, "whole_words")
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        tokenizer: Any = None,
+        max_length: int | None = None,
+        *,
+        whole_words: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(encoder, tokenizer, max_length, **kwargs)
+        self.whole_words = bool(whole_words)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "whole_words": self.whole_words}
+
+    def _masking(self, tokenizer: Any) -> TokenMasking:
+        return TokenMasking.of(tokenizer, whole_words=self.whole_words)
 
     def _masks_of(self, texts: Any, batch_size: int, **order: Any) -> GuessBatches:
         if isinstance(texts, TokenCorpus):
@@ -158,8 +186,9 @@ class CorpusTask(MaskFilling, CorpusTrained):
     def _corpus_batches(
         self, corpus: TokenCorpus, batch_size: int, class_weight: Any, **order: Any
     ) -> SegmentBatches:
-        given = corpus, self._fitting_tokenizer(class_weight), batch_size, self.max_length
-        return SegmentBatches(*given, next_sentence=self.NEXT_SENTENCE, **order)
+        tokenizer = self._fitting_tokenizer(class_weight)
+        order |= {"next_sentence": self.NEXT_SENTENCE, "masking": self._masking(tokenizer)}
+        return SegmentBatches(corpus, tokenizer, batch_size, self.max_length, **order)
 
 
 @dataclasses.dataclass

@@ -16,7 +16,6 @@ from kerasformer.tasks.pretraining.guess_scores import perplexity
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches, MaskedBatches
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.reading import columns
-from kerasformer.text.masking import TokenMasking
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -40,7 +39,8 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
             one `fit` learns a vocabulary from its training texts.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and encoder take.
-        **kwargs: `freeze_encoder`, and Keras arguments of the model.
+        **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
+            and Keras arguments of the model.
 
     Call arguments:
         inputs: The encoder's dict of int `[batch, seq]` tensors, or the ids alone. It may also have
@@ -114,8 +114,9 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
         tokenizer = self._known_tokenizer()
         tokenized = tokenizer.tokenize(*columns(examples.texts), max_length=self.max_length)
         order |= {"sample_weight": examples.sample_weight, "batch_size": batch_size}
-        masking = TokenMasking.of(tokenizer)
-        return MaskedBatches(tokenized, masking, max_length=self.max_length, **order)
+        return MaskedBatches(
+            tokenized, self._masking(tokenizer), max_length=self.max_length, **order
+        )
 
     def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
         data: Any = super()._training_batches(examples, batch_size, **options)

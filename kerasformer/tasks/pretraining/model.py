@@ -42,7 +42,8 @@ class PretrainingModel(CorpusTask):
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
             one `fit` learns a vocabulary from its training texts.
         max_length: The most tokens of an example; by default as many as tokenizer and encoder take.
-        **kwargs: `freeze_encoder`, and Keras arguments of the model.
+        **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
+            and Keras arguments of the model.
 
     Call arguments:
         inputs: As of `MaskedLanguageModel`.

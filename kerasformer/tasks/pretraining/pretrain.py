@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, write_whole
+from kerasformer.files import write_whole
 from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
-from kerasformer.progress import say
 from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
 from kerasformer.tasks.pretraining.corpus_batches import check_length
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask, CorpusTrained
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
+from kerasformer.tasks.pretraining.milestone_scores import MilestoneScores
 from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.pretraining_folder import (
     CHECKPOINTS,
@@ -74,6 +73,7 @@ def pretrain(
     vocabulary: str | os.PathLike | None = None,
     vocab_size: int = 8000,
     objective: str | None = None,
+    whole_words: bool = False,
     recipe: Mapping[str, Any] | None = None,
     max_length: int = 128,
     held_out: float = 0.02,
@@ -102,6 +102,7 @@ def pretrain(
         objective: `"bert"`, hidden words and the next sentence; `"masked"`, hidden words alone; or
             `"causal"`, the next token, of a decoder. By default what the published model has heads
             for, and of a new one `"bert"`.
+        whole_words: Whether all pieces of a word are hidden together.
         recipe: Changes of the model's recipe, such as `{"batch_size": 64}`.
         max_length: The tokens of an example, and the positions of a new model.
         held_out: The share of the documents that are evaluated on; 0 for none.
@@ -132,28 +133,25 @@ def pretrain(
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
         task = OBJECTIVES[objective or _objective_of(checkpoint)]
-        if issubclass(task, CorpusTask):
-            check_length(max_length, task.NEXT_SENTENCE)
+        hiding = _hiding(task, max_length, whole_words)
         corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
-        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype)
+        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
-        reached = _Reached(model, held, work / "milestones.json", at_milestone, verbose != 0)
-        history = model.fit(
-            train,
-            recipe=model.recipe.change(**changes),
-            steps_per_epoch=min(_EPOCH, steps or _EPOCH),
-            callbacks=[*callbacks, Milestones(_QUARTERS, reached)],
-            seed=seed,
-            resume=work / CHECKPOINTS,
-            verbose=verbose,
-        )
+        reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
+        told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}
+        told |= {"callbacks": [*callbacks, Milestones(_QUARTERS, reached)]}
+        told |= {"steps_per_epoch": min(_EPOCH, steps or _EPOCH)}
+        history = model.fit(train, recipe=model.recipe.change(**changes), **told)
         scores = {} if held is None else model.evaluate(held, verbose=0, return_dict=True)
-    model.save_pretrained(folder)  # which holds the folder itself
     made = Pretrained(model, history, scores, reached.seen)
-    settings = dataclasses.asdict(text) | {"minutes": minutes, "steps": steps, "seed": seed}
-    _write_record(folder, made, settings, corpus)
-    shutil.rmtree(work, ignore_errors=True)
+    settings = dataclasses.asdict(text) | {
+        "minutes": minutes,
+        "steps": steps,
+        "seed": seed,
+        **hiding,
+    }
+    _save(folder, made, settings, corpus)
     return made
 
 
@@ -191,6 +189,16 @@ def _check(
         ) from None
 
 
+def _hiding(task: type[CorpusTrained], max_length: int, whole_words: bool) -> dict[str, Any]:
+    """The arguments of a task that say how words are hidden, which is not done by each."""
+    if issubclass(task, CorpusTask):
+        check_length(max_length, task.NEXT_SENTENCE)
+        return {"whole_words": whole_words}
+    if whole_words:
+        raise UserError("A causal model guesses no hidden words: leave whole_words out.")
+    return {}
+
+
 def _listed(documents: Any) -> Any:
     """An iterator, which can be read once alone, as a list."""
     if isinstance(documents, str | os.PathLike):
@@ -205,10 +213,11 @@ def _new_model(
     tokenizer: Any,
     max_length: int,
     dtype: Any,
+    settings: dict[str, Any],
 ) -> CorpusTrained:
     if checkpoint is not None:
         most = min(max_length, checkpoint.config.max_length)
-        given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True}
+        given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True, **settings}
         return task.from_checkpoint(checkpoint, dtype=dtype, **given)
     sizes = {"vocab_size": tokenizer.vocab_size, "max_length": max_length}
     config: Any = EncoderConfig.bert(size, **sizes)
@@ -216,7 +225,7 @@ def _new_model(
         sizes = {name: getattr(config, name) for name in ("hidden_size", "num_layers", *sizes)}
         sizes |= {"num_heads": config.num_heads, "eos_token_id": tokenizer.eos_id}
         config = DecoderConfig(**sizes)
-    return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype)
+    return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
 
 def _objective_of(checkpoint: Checkpoint | None) -> str:
@@ -247,47 +256,9 @@ def _divided(
     return corpus.divided(held / count, seed)
 
 
-class _Reached:
-    """What is done at a milestone: the model is evaluated, and its metrics noted in a file."""
-
-    def __init__(
-        self,
-        model: CorpusTrained,
-        held: TokenCorpus | None,
-        path: Path,
-        then: Callable[[float, CorpusTrained], object] | None,
-        verbose: bool,
-    ):
-        self._model, self._held, self._path = model, held, path
-        self._then, self._verbose = then, verbose
-        self.seen: list[dict[str, Any]] = read_json(path, list) if path.exists() else []
-
-    def __call__(self, share: float) -> None:
-        if self._then is not None:
-            self._then(share, self._model)
-        if self._held is None:
-            return
-        scores = self._model.evaluate(self._held, verbose=0, return_dict=True)
-        # What was killed since may come here again.
-        self.seen = [one for one in self.seen if one["share"] < share]
-        self.seen.append({"share": share, **scores})
-        try:
-            write_whole(self._path, json.dumps(self.seen))
-        except OSError as error:
-            warnings.warn(
-                f"{self._path} cannot be written ({error.strerror or error}): training goes on, "
-                "but these metrics are lost if it is interrupted.",
-                stacklevel=2,
-            )
-        if self._verbose:
-            values = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-            say(f"At {share:.0%}, held out: {values}.")
-
-
-def _write_record(
-    folder: Path, made: Pretrained, settings: dict[str, Any], corpus: TokenCorpus
-) -> None:
-    """All that led to the model, and what it is worth."""
+def _save(folder: Path, made: Pretrained, settings: dict[str, Any], corpus: TokenCorpus) -> None:
+    """Writes the model, and all that led to it and what it is worth."""
+    made.model.save_pretrained(folder)  # which holds the folder itself
     record = {
         "settings": {name: plain(value) for name, value in settings.items()},
         "corpus": {"documents": len(corpus), "tokens": corpus.token_count},
@@ -298,3 +269,4 @@ def _write_record(
         "metrics": made.scores,
     }
     write_whole(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False))
+    shutil.rmtree(folder / WORK, ignore_errors=True)

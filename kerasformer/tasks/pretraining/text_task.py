@@ -1,6 +1,6 @@
 """What the tasks share that BERT is pretrained with, or that choose."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
 
-_SETTINGS = ("max_length", "freeze_encoder", "trained_blocks")
-
 
 class TextTask(Trainable, EncoderTask):
     """An encoder's task on texts; without a tokenizer `fit` learns a vocabulary from them.
@@ -29,6 +27,9 @@ class TextTask(Trainable, EncoderTask):
         max_length: The most tokens of a text; by default as many as tokenizer and encoder take.
         **kwargs: `freeze_encoder`, and Keras arguments of the model.
     """
+
+    # The arguments that a folder keeps.
+    SETTINGS: ClassVar[tuple[str, ...]] = ("max_length", "freeze_encoder", "trained_blocks")
 
     def __init__(
         self,
@@ -46,11 +47,11 @@ class TextTask(Trainable, EncoderTask):
         cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
     ) -> tuple[dict[str, int], dict[str, Any]]:
         heads, settings = super()._heads_to_read(checkpoint, kwargs)
-        own = read_settings(checkpoint, _SETTINGS)
+        own = read_settings(checkpoint, cls.SETTINGS)
         return heads, own | settings if heads else settings
 
     def _description(self) -> dict[str, Any]:
-        return super()._description() | {"settings": settings_of(self, _SETTINGS)}
+        return super()._description() | {"settings": settings_of(self, self.SETTINGS)}
 
     def _known_tokenizer(self) -> Any:
         """The tokenizer; a UserError where there is none yet."""
