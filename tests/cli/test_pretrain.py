@@ -43,10 +43,13 @@ def test_from_text_to_a_model(run, tmp_path):
     model = PretrainingModel.from_pretrained(tmp_path / "model")
     assert model.tokenizer.vocab_size <= 70
     given = ["--from", tmp_path / "model", "--objective", "masked", "--minutes", "0.0001"]
+    given += ["--whole-words"]
     status, out, err = run(*given, output="other")
     assert status == 0, err
     assert "perplexity" in out
     assert "next_sentence" not in out
+    record = json.loads((tmp_path / "other" / "training.json").read_text())
+    assert record["settings"]["whole_words"] is True
 
 
 def test_ctrl_c_says_how_to_go_on(run, tmp_path, monkeypatch):
@@ -75,6 +78,8 @@ def test_ctrl_c_says_how_to_go_on(run, tmp_path, monkeypatch):
         (["--steps", "0"], "max_steps=0 is not an integer of at least 1"),
         (["--minutes", "-1"], "minutes=-1.0 is not a number above 0"),
         (["--steps", "1", "--max-length", "3"], "max_length is 3, but must be at least 5"),
+        (["--steps", "1", "--seed", "-1"], "seed is -1: give an integer from 0"),
+        (["--steps", "1", "--objective", "causal", "--whole-words"], "guesses no hidden words"),
         (["--steps", "1", "--vocab", "no/vocab"], "no/vocab"),
         (["--steps", "1", "--from", "no/model"], "There is no file or folder"),
     ],
