@@ -6,8 +6,10 @@ import pytest
 from kerasformer import load_dataset
 from kerasformer.compare import Settings, arms_of, compare
 from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
+from kerasformer.compare.methods.unlabelled import unlabelled_texts
 from kerasformer.compare.report import load_record
 from kerasformer.compare.worker import Events
+from kerasformer.data import LabeledDataset, Split
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, DecoderConfig, EncoderConfig
 from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel
@@ -49,6 +51,29 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     assert arm.learner is pretrained
     assert again["metrics"] == first["metrics"]
     np.testing.assert_array_equal(pretrained.encoder.get_weights()[0], tuned[0])
+
+
+def test_texts_that_are_judged_are_left_out_of_those_without_labels(tmp_path):
+    judged = ["A fine film. I liked it.", "你好。再见！", "So\n\nThe end."]
+    texts = {"train": ["a", "b"], "test": judged, "validation": ["Dull."]}
+    splits = {name: Split(own, np.arange(len(own)) % 2) for name, own in texts.items()}
+    data = LabeledDataset("few", class_names=("no", "yes"), splits=splits)
+    lines = ["We went.", "A FINE  film. I liked it.", "It was late.", "dull.", "It was dull."]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))  # each is a sentence
+    running = [
+        "Why not? Oh. A fine film. I liked",
+        "it. A fine film. It was. 你好。再见！ So",
+        "it",
+    ]
+    (tmp_path / "running.txt").write_text("\n".join(running))
+    rows = ["text", '"So', "", 'the end."', "So it ends.", "Dull."]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    sources = [str(tmp_path / name) for name in ("lines.txt", "running.txt", "rows.csv")]
+    assert unlabelled_texts(sources, data) == [
+        "We went. It was late. It was dull.",
+        "Why not? Oh. A fine film. It was. So it",
+        "So it ends.",
+    ]
 
 
 def test_it_runs_where_it_is_asked_for():

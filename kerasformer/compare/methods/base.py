@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from kerasformer.compare.methods.unlabelled import unlabelled_texts
 from kerasformer.compare.quality import quality_of
-from kerasformer.data.raw import Documents
 
 MOST_ERRORS, LONGEST_TEXT = 10, 300  # of the test errors that the record keeps, in characters
 _LATENCY_EXAMPLES = 20  # predicted one by one, to time each
@@ -39,10 +39,10 @@ class Method(abc.ABC):
         self.quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
 
     def texts_to_learn_from(self):
-        """All texts that an arm may learn from without their labels, those of the test left out."""
+        """All texts that an arm may learn from without their labels: none that is judged."""
         texts = list(self.whole.train.texts)
         if self.unlabelled:
-            texts += [" ".join(sentences) for sentences in Documents(self.unlabelled)]
+            texts += unlabelled_texts(self.unlabelled, self.whole)
         return texts
 
     def learn_from(self, rows):
