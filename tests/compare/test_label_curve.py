@@ -104,6 +104,9 @@ def test_what_has_not_run_is_resumed(curve, tmp_path, capsys):
 def test_the_command_says_the_numbers():
     settings = Settings.make(data="a.csv", label_curve=[300, 100, "all"])
     assert settings.command() == "kerasformer compare --data a.csv --label-curve 100 300"
+    whole = Settings.make(data="a.csv", label_curve="all")
+    assert whole == Settings.make(data="a.csv")
+    assert whole.command() == "kerasformer compare --data a.csv"
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def test_texts_that_no_arm_learns_from_are_refused():
         Settings.make(data="a.csv", arms=["tfidf"], unlabelled=["text.txt"])
     with pytest.raises(UserError, match="leave unlabelled out"):
         Settings.make(data="a.conll", task="tagging", unlabelled=["text.txt"])
+    with pytest.raises(UserError, match="unlabelled has -, standard input: give a file"):
+        Settings.make(data="a.csv", unlabelled=["text.txt", "-"])
 
 
 def test_a_file_of_texts_that_is_missing_is_one_sentence(reviews, tmp_path):
