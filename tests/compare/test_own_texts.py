@@ -124,9 +124,8 @@ def test_a_causal_transformer(monkeypatch, reviews, tmp_path):
 
 def test_a_student(monkeypatch, reviews, pretrained, tmp_path):
     monkeypatch.setattr(Student, "EPOCHS", 1)
-    settings = Settings.make(
-        data=str(reviews), arms=["student"], epochs=1, pretrained=str(pretrained)
-    )
+    given = {"data": str(reviews), "pretrained": str(pretrained), "dtype": "mixed_bfloat16"}
+    settings = Settings.make(**given, arms=["student"], epochs=1)
     arm = Student(load_dataset(reviews), settings, Events(_Pipe()), tmp_path)
     arm.prepare()
     arm.run(0)
@@ -135,6 +134,10 @@ def test_a_student(monkeypatch, reviews, pretrained, tmp_path):
     np.testing.assert_array_equal(
         arm.learner.teacher.get_weights()[0], teacher.get_weights()[0]
     )  # which stays as it is
+    assert arm.settings["dtype"] == "mixed_bfloat16"
+    for made in (arm.learner, arm.learner.teacher, arm.model, arm.model.encoder):
+        assert made.dtype_policy.name == "mixed_bfloat16"
+    assert arm.code(arm.settings).count("dtype='mixed_bfloat16'") == 2
 
 
 @pytest.mark.parametrize("arm", [PretrainedHere, CausalHere, Student])

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from kerasformer.compare.methods.classification import NetworkOfClasses
+from kerasformer.compare.methods.networks import dtype_of
 from kerasformer.compare.methods.unlabelled import texts_to_learn_from
 
 _IMPORTS = """\
@@ -126,19 +127,21 @@ class Student(_OwnTexts):
     RATE = 1e-4
     LEARNER = "Distillation"
     imports = _IMPORTS.format("Distillation")
-    arguments: ClassVar[dict] = {"pooling": "mean"}
+    arguments: ClassVar[dict] = {"pooling": "mean", "dtype": "float32"}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        self.settings["pretrained"] = settings.pretrained
+        self.settings |= {"pretrained": settings.pretrained, "dtype": dtype_of(settings)}
 
     def new_learner(self):
         """The model that is to learn from texts."""
         from kerasformer.tasks import Distillation
 
-        return Distillation.from_teacher(self.settings["pretrained"])
+        source, dtype = self.settings["pretrained"], self.settings["dtype"]
+        return Distillation.from_teacher(source, dtype=dtype)
 
     @classmethod
     def learner_code(cls, settings):
         """Python that makes the model that is to learn from texts."""
-        return f"learner = Distillation.from_teacher({settings['pretrained']!r})"
+        source, dtype = settings["pretrained"], settings.get("dtype", cls.arguments["dtype"])
+        return f"learner = Distillation.from_teacher({source!r}, dtype={dtype!r})"
