@@ -41,9 +41,10 @@ class _OwnTexts(NetworkOfClasses):
 
         if self.learner is not None:
             return
-        texts = texts_to_learn_from(self.whole, self.settings["unlabelled"])
         keras.utils.set_random_seed(0)
         self.learner = self.new_learner()
+        length, sources = self.learner.max_length, self.settings["unlabelled"]
+        texts = texts_to_learn_from(self.whole, length, sources)
         self.events.phase(f"learning from {len(texts):,} texts without labels")
         progress, seconds = self.events.keras_callback(self.EPOCHS, "accuracy"), self.clock()
         self.learner.fit(texts, epochs=self.EPOCHS, seed=0, callbacks=[progress], verbose=0)
@@ -78,7 +79,7 @@ class _OwnTexts(NetworkOfClasses):
         arguments = {name: settings.get(name, value) for name, value in cls.arguments.items()}
         options = "".join(f", {name}={value!r}" for name, value in arguments.items())
         sources = settings.get("unlabelled")
-        given = f"data, {sources!r}" if sources else "data"
+        given = f"data, learner.max_length, {sources!r}" if sources else "data, learner.max_length"
         return f"""\
 {cls.learner_code(settings)}
 texts = texts_to_learn_from({given})
