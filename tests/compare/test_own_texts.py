@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasformer import load_dataset
-from kerasformer.compare import Settings, arms_of, compare
+from kerasformer.compare import Settings, arms_of, compare, runner
 from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
 from kerasformer.compare.methods.unlabelled import _pieces, texts_to_learn_from
 from kerasformer.compare.report import load_record
@@ -112,6 +112,28 @@ def test_a_file_of_texts_that_is_missing_is_one_sentence(reviews, tmp_path):
     with pytest.raises(UserError, match=r"none\.txt"):
         compare(tmp_path / "out", unlabelled=[str(tmp_path / "none.txt")], **asked)
     assert not (tmp_path / "out").exists()
+
+
+def test_resuming_with_other_texts_is_refused(reviews, tmp_path, monkeypatch):
+    (tmp_path / "texts").mkdir()
+    text, other = tmp_path / "texts" / "a.txt", tmp_path / "texts" / "b.txt"
+    text.write_text("It rains.")
+    done = load_record(compare(tmp_path / "done", data=str(reviews), arms=["majority"], seeds=1))
+
+    def run_arm(arm, jobs, record, *_):
+        record["arms"][arm] = done["arms"]["majority"]
+
+    monkeypatch.setattr(runner, "_run_arm", run_arm)
+    asked = {"data": str(reviews), "arms": ["majority", "causal_here"], "seeds": 1}
+    folder = compare(tmp_path / "out", unlabelled=[str(text.parent)], **asked)
+    compare(folder, resume=True)
+    other.write_text("It is late.")
+    with pytest.raises(UserError, match=r"unlabelled names has changed since .* \(in \S+b\.txt\)"):
+        compare(folder, resume=True)
+    other.unlink()
+    text.write_text("It snows.")
+    with pytest.raises(UserError, match=r"unlabelled names has changed since .* \(in \S+a\.txt\)"):
+        compare(folder, resume=True)
 
 
 def test_a_record_knows_which_arms_were_asked_for(reviews, tmp_path):
