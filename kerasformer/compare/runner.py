@@ -191,6 +191,7 @@ def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
         process.start()
     sender.close()
     left, begun = len(jobs), time.monotonic()
+    taken: dict[int | None, float] = {}  # the seconds of the last run by its number of labels
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -200,11 +201,14 @@ def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
                     _write_record(record, folder)
                     progress.finish(content["run"])
                     left -= 1
-                    begun, taken = time.monotonic(), time.monotonic() - begun
+                    now = time.monotonic()
+                    taken[content["job"].labels], begun = now - begun, now
                     is_further = left and jobs[-left].seed != settings.seeds[0]
-                    if is_further and begun + taken > deadline:
+                    if is_further and now + taken.get(jobs[-left].labels, 0) > deadline:
                         progress.leave_out(left)
                         return
+                elif kind == "prepared":
+                    begun = time.monotonic()
                 elif kind == "start":
                     progress.start(title, **content)
                 elif kind == "error":

@@ -1,6 +1,7 @@
 """Training on some of the labels: which, and a comparison that does so and is resumed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasformer import load_dataset
-from kerasformer.compare import Settings, compare
-from kerasformer.compare.label_curve import chosen_rows, label_counts
+from kerasformer.compare import Settings, compare, runner
+from kerasformer.compare.label_curve import Job, chosen_rows, label_counts
 from kerasformer.compare.methods.networks import LEAST_STEPS, Network
 from kerasformer.compare.report import load_record
 from kerasformer.data import Split
@@ -135,6 +136,46 @@ def test_a_single_sentence_is_refused_before_an_arm_has_run(tagged):
         label_counts(Settings.make(**given), load_dataset(tagged, "tagging"))
     without = Settings.make(**given, arms=["frequent_tag"])
     assert label_counts(without, load_dataset(tagged, "tagging")) == [1]
+
+
+class _Played:
+    """A process, its pipe, the live line and a clock, all of which only play events."""
+
+    def __init__(self, events):
+        self.events, self.now, self.left_out = events, 0, 0
+
+    def recv(self):
+        if not self.events:
+            raise EOFError
+        seconds, *event = self.events.pop(0)
+        self.now += seconds
+        return event
+
+    def leave_out(self, count):
+        self.left_out = count
+
+    def start(self, *_):
+        """Nothing else is of interest."""
+
+    close = terminate = join = finish = start
+
+
+@pytest.mark.parametrize(("deadline", "left_out"), [(150, 0), (145, 1), (139, 2), (109, 4)])
+def test_a_run_is_begun_that_will_end_in_time_as_those_of_as_many_labels(
+    monkeypatch, deadline, left_out
+):
+    jobs = [Job(seed, labels) for seed in range(3) for labels in (None, 8)]
+    told = {"run": {}, "settings": {}, "peak_memory_mib": None}
+    runs = [(10 if job.labels else 20, "run", {"job": job, **told}) for job in jobs]
+    played = _Played([(60, "prepared", {}), *runs])  # 60 seconds once, and then 30 with each seed
+    context = SimpleNamespace(Pipe=lambda **_: (played, played), Process=lambda **_: played)
+    monkeypatch.setattr(runner.multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(runner.time, "monotonic", lambda: played.now)
+    monkeypatch.setattr(runner, "_write_record", lambda *_: None)
+    settings, record = Settings.make(data="a.csv", seeds=3, label_curve=[8]), {"arms": {}}
+    runner._run_arm("tfidf", jobs, record, None, settings, None, played, deadline)
+    assert played.left_out == left_out
+    assert len(played.events) == left_out
 
 
 class _Trained(Network):

@@ -64,6 +64,7 @@ class Frozen(OfTags, _Frozen):
         """Trains and measures once."""
         if not self.options:
             self._prepare()
+            self.events.prepared()
         options = [self._train(name, seed) for name in self.options]
         best = max(options, key=lambda option: option.record["validation"])
         chosen = best.record["name"]

@@ -50,6 +50,7 @@ class Network(Method):
         import keras
 
         self.prepare()
+        self.events.prepared()
         self.events.phase("loading the model")
         keras.utils.set_random_seed(seed)  # before the weights are drawn
         self.model, recipe = self.new_model()
