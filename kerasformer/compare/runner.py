@@ -191,7 +191,7 @@ def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
         process.start()
     sender.close()
     left, begun = len(jobs), time.monotonic()
-    taken: dict[int | None, float] = {}  # the seconds of the last run by its number of labels
+    taken = {}  # the seconds of the last run by its number of labels
     try:
         with contextlib.suppress(EOFError):
             while True:
