@@ -99,6 +99,15 @@ def test_pairs_are_refused(trained):
         trained.fit([("a", "b"), ("c", "d")], ["good", "bad"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_are_refused_whatever_the_tokenizer_takes(kind):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine"]
+    model = KINDS[kind](tokenizer=WordPieceTokenizer.from_vocabulary(vocabulary))
+    for use in (model.tokenize, model.predict):
+        with pytest.raises(UserError, match="reads single texts"):
+            use([("fine", "dull")])
+
+
 def test_the_mean_of_vectors_is_classified():
     keras.utils.set_random_seed(0)
     model = StaticClassifier(NAMES, VECTORS, trainable_vectors=False)
