@@ -152,7 +152,9 @@ class StaticVectors:
         lower: dict[str, int] = {}
         for word, place in self._places.items():
             lower.setdefault(word.lower(), place)
-        places = np.array([self._places.get(token, lower.get(token, -1)) for token in tokens])
+        places = np.array(
+            [self._places.get(token, lower.get(token.lower(), -1)) for token in tokens]
+        )
         if not (places >= 0).any():
             raise UserError(
                 f"None of the {len(tokens):,} tokens has a static vector: give vectors of the same "
