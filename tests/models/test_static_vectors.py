@@ -106,6 +106,8 @@ def test_they_are_saved_and_read(tmp_path):
         (["a", "a"], np.zeros((2, 2)), "each of them once"),
         (["a"], np.zeros((2, 2)), "give one vector for each word"),
         (["a"], [[np.inf]], "not finite"),
+        (["a", "b"], [[1, 2], [3]], "all of one width"),
+        (["a"], [["one"]], "no array of numbers"),
     ],
 )
 def test_words_without_vectors_are_refused(words, vectors, message):

@@ -157,6 +157,20 @@ def test_vectors_of_another_width_are_refused():
         TransformerClassifier(NAMES, 60, 8, hidden_size=8, token_vectors=VECTORS)
 
 
+def test_the_first_vectors_are_those_of_a_smaller_vocabulary():
+    model = StaticClassifier(NAMES, VECTORS, vocab_size=4)
+    assert model.tokenizer.vocabulary() == ["[PAD]", "[UNK]", "fine", "dull"]
+    np.testing.assert_array_equal(model.vectors["dull"], VECTORS["dull"])
+    assert StaticClassifier(NAMES, VECTORS, vocab_size=6).vectors.words[1:] == VECTORS.words
+
+
+@pytest.mark.parametrize("kind", [StaticClassifier, RecurrentClassifier, TransformerClassifier])
+def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(kind):
+    options = {"vocab_size": 5, "hidden_size": 4, "token_vectors": VECTORS}
+    with pytest.raises(UserError, match="tokens and the embeddings 5: make the model with vocab"):
+        kind(NAMES, tokenizer=TOKENIZER, **options)
+
+
 @pytest.fixture(scope="module")
 def recurrent():
     return trained_model("recurrent")
