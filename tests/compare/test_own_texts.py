@@ -6,7 +6,7 @@ import pytest
 from kerasformer import load_dataset
 from kerasformer.compare import Settings, arms_of, compare
 from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
-from kerasformer.compare.methods.unlabelled import unlabelled_texts
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from
 from kerasformer.compare.report import load_record
 from kerasformer.compare.worker import Events
 from kerasformer.data import LabeledDataset, Split
@@ -37,7 +37,7 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     settings = Settings.make(data=str(reviews), unlabelled=str(extra), epochs=1)
     data = load_dataset(reviews)
     arm = PretrainedHere(data, settings, Events(_Pipe()), tmp_path)
-    texts = arm.texts_to_learn_from()
+    texts = texts_to_learn_from(data, [str(extra)])
     assert texts == [*data.train.texts, "zyx zyx.", "Another zyx film."]
     arm.learn_from(np.arange(8))
     first = arm.run(0)
@@ -69,7 +69,8 @@ def test_texts_that_are_judged_are_left_out_of_those_without_labels(tmp_path):
     rows = ["text", '"So', "", 'the end."', "So it ends.", "Dull."]
     (tmp_path / "rows.csv").write_text("\n".join(rows))
     sources = [str(tmp_path / name) for name in ("lines.txt", "running.txt", "rows.csv")]
-    assert unlabelled_texts(sources, data) == [
+    assert texts_to_learn_from(data, sources) == [
+        *("a", "b"),
         "We went. It was late. It was dull.",
         "Why not? Oh. A fine film. It was. So it",
         "So it ends.",
@@ -141,3 +142,5 @@ def test_its_code_is_python(arm):
     code = arm.code({"pretrained": "all-MiniLM-L6-v2"})
     compile(f"{arm.imports}\n{code}", "code", "exec")
     assert f"epochs={arm.EPOCHS}" in code
+    assert "texts_to_learn_from(data)" in code
+    assert "(data, ['a.txt'])" in arm.code({"pretrained": "bert", "unlabelled": ["a.txt"]})

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 
-from kerasformer.compare.methods.unlabelled import unlabelled_texts
 from kerasformer.compare.quality import quality_of
 
 MOST_ERRORS, LONGEST_TEXT = 10, 300  # of the test errors that the record keeps, in characters
@@ -35,15 +34,8 @@ class Method(abc.ABC):
     def __init__(self, dataset, settings, events, kept):
         self.whole = self.dataset = dataset
         self.rows: np.ndarray | None = None
-        self.events, self.unlabelled = events, settings.unlabelled or ()
+        self.events = events
         self.quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
-
-    def texts_to_learn_from(self):
-        """All texts that an arm may learn from without their labels: none that is judged."""
-        texts = list(self.whole.train.texts)
-        if self.unlabelled:
-            texts += unlabelled_texts(self.unlabelled, self.whole)
-        return texts
 
     def learn_from(self, rows):
         """Has the next runs train on these training examples alone, int `[n]`; None for all.

@@ -1,4 +1,4 @@
-"""Texts without labels to learn from, none of which is judged later."""
+"""The texts that are learnt from without labels, none of which is judged later."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,16 +8,20 @@ from kerasformer.data.raw import Documents
 from kerasformer.data.raw.sentences import split_paragraphs
 
 
-def unlabelled_texts(sources: Sequence[str], dataset: Dataset) -> list[str]:
-    """The texts of `Documents(sources)`, without those of the test and validation splits.
+def texts_to_learn_from(dataset: Dataset, sources: Sequence[str] = ()) -> list[str]:
+    """All texts that a model may learn from without their labels: none that is judged.
 
-    Such a text is left out as a document, and as some sentences of one, which it is in a file of a
-    text on each line.
+    They are those of training and of `Documents(sources)`. A text of the test or validation split
+    is left out as a document, and as some sentences of one, which it is in a file of a text on each
+    line.
     """
+    texts = list(dataset.train.texts)
+    if not sources:
+        return texts
     splits = [split for name, split in dataset.splits.items() if name != "train"]
     judged = _Judged(text for split in splits for text in split.texts)
     documents = (judged.left_out_of(sentences) for sentences in Documents(sources))
-    return [" ".join(sentences) for sentences in documents if sentences]
+    return texts + [" ".join(sentences) for sentences in documents if sentences]
 
 
 class _Judged:
