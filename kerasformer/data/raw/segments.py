@@ -106,12 +106,13 @@ def _truncated(first, second, room, rng):
 
 
 class Joined:
-    """Documents one after another, each with a token behind it that ends it.
+    """Documents one after another, each with a token that ends it, and maybe one that begins it.
 
     Args:
         corpus: The documents.
         order: Their order.
         end_id: The token behind each.
+        begin_id: The token before each, if there is one.
 
     Example:
 
@@ -122,11 +123,16 @@ class Joined:
     [8, 3, 5, 6, 7, 3]
     """
 
-    def __init__(self, corpus: TokenCorpus, order: np.ndarray, end_id: int):
-        self._tokens, self._end_id = corpus.tokens, end_id
-        lengths = corpus.lengths[order] + 1
+    def __init__(
+        self, corpus: TokenCorpus, order: np.ndarray, end_id: int, begin_id: int | None = None
+    ):
+        self._tokens, self._end_id, self._begin_id = corpus.tokens, end_id, begin_id
+        before = int(begin_id is not None)
+        lengths = corpus.lengths[order] + before + 1
         self._ends = np.cumsum(lengths)
-        self._shift = corpus.sentence_starts[corpus.documents[order, 0]] - self._ends + lengths
+        self._starts = self._ends - lengths
+        first = corpus.sentence_starts[corpus.documents[order, 0]]
+        self._shift = first - self._starts - before
 
     def __len__(self):
         return int(self._ends[-1])
@@ -136,7 +142,10 @@ class Joined:
         document = np.searchsorted(self._ends, places, side="right")
         is_end = self._ends[document] == places + 1
         at = np.where(is_end, 0, places + self._shift[document])
-        return np.where(is_end, self._end_id, self._tokens[at]).astype("int32")
+        tokens = np.where(is_end, self._end_id, self._tokens[at]).astype("int32")
+        if self._begin_id is not None:
+            tokens[self._starts[document] == places] = self._begin_id
+        return tokens
 
 
 def full_sequences(corpus: TokenCorpus, order: np.ndarray, room: int) -> np.ndarray:

@@ -74,14 +74,15 @@ def test_a_mixed_order_puts_what_is_as_long_together():
     assert abs(np.corrcoef(np.arange(30_000), lengths[one])[0, 1]) < 0.2
 
 
-@given(documents, st.integers(0, 99))
+@given(documents, st.integers(0, 99), st.none() | st.just(-2))
 @settings(deadline=None, max_examples=40)
-def test_joined_documents(lengths, seed):
+def test_joined_documents(lengths, seed, begin_id):
     corpus = corpus_of(lengths)
     order = np.random.default_rng(seed).permutation(len(lengths))
-    joined = Joined(corpus, order, end_id=-1)
+    joined = Joined(corpus, order, -1, begin_id)
+    begin = [] if begin_id is None else [begin_id]
     starts = np.cumsum([0, *map(sum, lengths)])
-    expected = [one for i in order for one in [*range(starts[i], starts[i + 1]), -1]]
+    expected = [one for i in order for one in [*begin, *range(starts[i], starts[i + 1]), -1]]
     assert joined.tokens(np.arange(len(joined))).tolist() == expected
 
 

@@ -10,6 +10,7 @@ import pytest
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.data.raw import encoding as module
 from kerasformer.errors import UserError
+from kerasformer.files import sha256_of
 from kerasformer.text import WordPieceTokenizer
 
 TEXTS = ["It rains. The street is wet. So it goes.", "", "Rome is old.", "Wet. Old! Rain?"] * 30
@@ -150,6 +151,8 @@ def test_a_damaged_folder(folder, tmp_path, name, damage):
         {"vocab_size": "9"},
         {"files": []},
         {"end_id": "x"},
+        {"end_id": -1},
+        {"end_id": TOKENIZER.vocab_size},
         {"vocab_size": 3},  # smaller than the ids
     ],
 )
@@ -160,17 +163,28 @@ def test_a_manifest_is_data(folder, tmp_path, change):
         TokenCorpus.open(tmp_path)
 
 
-def test_arrays_that_do_not_belong_together(folder, tmp_path):
-    from kerasformer.files import sha256_of
+HUGE = [2**62, 5 - 2**63, -1]  # whose differences, which overflow, are all positive
 
-    path = copied(folder, tmp_path) / "sentence_starts.npy"
-    starts = np.load(path)
-    starts[3] = starts[2]
-    np.save(path, starts)
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("sentence_starts.npy", lambda a: np.insert(a, 3, a[3]), "do not belong together"),
+        ("sentence_starts.npy", lambda a: np.r_[a[:3], HUGE, a[6:]], "do not belong"),
+        ("tokens.npy", lambda a: a[0], "have another shape"),
+        ("tokens.npy", lambda a: a[:, None], "have another shape"),
+        ("sentence_starts.npy", lambda a: a[0], "have another shape"),
+        ("document_starts.npy", lambda a: a[:, None], "have another shape"),
+    ],
+)
+def test_arrays_of_no_corpus(folder, tmp_path, name, change, reason):
+    """Whose manifest says that they are what was written."""
+    path = copied(folder, tmp_path) / name
+    np.save(path, change(np.load(path)))
     manifest = json.loads((tmp_path / "corpus.json").read_text())
-    manifest["files"][path.name] = sha256_of(path)
+    manifest["files"][name] = sha256_of(path)
     (tmp_path / "corpus.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match="do not belong together"):
+    with pytest.raises(UserError, match=reason):
         TokenCorpus.open(tmp_path)
 
 
