@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from kerasformer.compare.methods.classification import NetworkOfClasses
+from kerasformer.compare.methods.networks import dtype_of
 from kerasformer.compare.methods.unlabelled import texts_to_learn_from
 
 _IMPORTS = """\
@@ -40,9 +41,10 @@ class _OwnTexts(NetworkOfClasses):
 
         if self.learner is not None:
             return
-        texts = texts_to_learn_from(self.whole, self.settings["unlabelled"])
         keras.utils.set_random_seed(0)
         self.learner = self.new_learner()
+        length, sources = self.learner.max_length, self.settings["unlabelled"]
+        texts = texts_to_learn_from(self.whole, length, sources)
         self.events.phase(f"learning from {len(texts):,} texts without labels")
         progress, seconds = self.events.keras_callback(self.EPOCHS, "accuracy"), self.clock()
         self.learner.fit(texts, epochs=self.EPOCHS, seed=0, callbacks=[progress], verbose=0)
@@ -77,7 +79,7 @@ class _OwnTexts(NetworkOfClasses):
         arguments = {name: settings.get(name, value) for name, value in cls.arguments.items()}
         options = "".join(f", {name}={value!r}" for name, value in arguments.items())
         sources = settings.get("unlabelled")
-        given = f"data, {sources!r}" if sources else "data"
+        given = f"data, learner.max_length, {sources!r}" if sources else "data, learner.max_length"
         return f"""\
 {cls.learner_code(settings)}
 texts = texts_to_learn_from({given})
@@ -126,19 +128,21 @@ class Student(_OwnTexts):
     RATE = 1e-4
     LEARNER = "Distillation"
     imports = _IMPORTS.format("Distillation")
-    arguments: ClassVar[dict] = {"pooling": "mean"}
+    arguments: ClassVar[dict] = {"pooling": "mean", "dtype": "float32"}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        self.settings["pretrained"] = settings.pretrained
+        self.settings |= {"pretrained": settings.pretrained, "dtype": dtype_of(settings)}
 
     def new_learner(self):
         """The model that is to learn from texts."""
         from kerasformer.tasks import Distillation
 
-        return Distillation.from_teacher(self.settings["pretrained"])
+        source, dtype = self.settings["pretrained"], self.settings["dtype"]
+        return Distillation.from_teacher(source, dtype=dtype)
 
     @classmethod
     def learner_code(cls, settings):
         """Python that makes the model that is to learn from texts."""
-        return f"learner = Distillation.from_teacher({settings['pretrained']!r})"
+        source, dtype = settings["pretrained"], settings.get("dtype", cls.arguments["dtype"])
+        return f"learner = Distillation.from_teacher({source!r}, dtype={dtype!r})"
