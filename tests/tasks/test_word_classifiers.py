@@ -3,6 +3,7 @@
 import functools
 import json
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -84,6 +85,29 @@ def test_they_come_back_from_their_folder(trained, tmp_path):
         tasks.load(tmp_path)
     (tmp_path / "classifier.json").write_text(json.dumps(config | {"class": "Other\n"}))
     with pytest.raises(UserError, match=r"a model of the class 'Other\\n'"):
+        tasks.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "large", "product"),
+    [
+        (StaticClassifier, {"vocab_size", "hidden_size"}, r"vocab_size \* hidden_size"),
+        (RecurrentClassifier, {"units"}, r"units \* units"),
+        (TransformerClassifier, {"hidden_size"}, r"num_layers \* hidden_size \* hidden_size"),
+        (TransformerClassifier, {"max_length", "hidden_size"}, r"max_length \* hidden_size"),
+    ],
+)
+def test_no_kernels_are_made_that_a_small_file_cannot_fill(tmp_path, kind, large, product):
+    with h5py.File(tmp_path / "classifier.weights.h5", "w") as file:
+        file["kernel"] = np.zeros((20_000, 1), "float32")
+    sizes = {name: 20_000 if name in large else 1 for name in (*kind.SIZES, "max_length")}
+    config = {"class": kind.__name__, "class_names": NAMES, **sizes}
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"has no tensors for the {product} of"):
+        tasks.load(tmp_path)
+    del config["hidden_size"]  # by default it would be larger
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"makes no {kind.__name__} .its hidden_size is no integer"):
         tasks.load(tmp_path)
 
 
