@@ -155,7 +155,7 @@ def test_what_a_tokenizer_puts_around_a_text_is_left_out():
 
 @pytest.mark.parametrize("learnt", [False, True])
 @pytest.mark.parametrize("kind", ["recurrent", "transformer", "encoder"])
-def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
+def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch, tmp_path):
     options = {"token_vectors": VECTORS, "tokenizer": None if learnt else TOKENIZER}
     if kind == "recurrent":
         model = RecurrentClassifier(NAMES, 60, hidden_size=4, units=4, **options)
@@ -164,9 +164,15 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
     else:
         config = EncoderConfig(60, 4, 1, 2, 4, 16)
         model = tasks.TextClassifier.from_scratch(NAMES, config=config, **options)
-    if learnt:  # the words, and then the vectors, before any step
+    if learnt:
+        for save, name in ((model.save_pretrained, "folder"), (model.save, "model.keras")):
+            with pytest.raises(UserError, match="static vectors wait for a vocabulary"):
+                save(tmp_path / name)
+        assert not (tmp_path / "folder").exists()
+        # The words, and then the vectors, before any step.
         monkeypatch.setattr(type(model), "_train", lambda *args, **kwargs: None)
         model.fit(TEXTS, LABELS)
+        model.get_config()
     rows = ops.convert_to_numpy(model.word_embeddings.embeddings)
     vocabulary = model.tokenizer.vocabulary()
     assert "acting" in vocabulary
