@@ -85,6 +85,7 @@ class StaticVectors:
         path: str | os.PathLike,
         words: str | os.PathLike | Iterable[str] | None = None,
         keep: Callable[[str], bool] | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> Self:
         """Reads GloVe's or word2vec's files, text or binary, fastText's `.vec`, or a `.npy` array.
 
@@ -92,6 +93,7 @@ class StaticVectors:
             path: The file; which format it has its content says.
             words: The words of an array, or a file with one a line.
             keep: Which words to keep, such as `vocabulary.__contains__`; by default all.
+            tokenizer: As of the class: no file holds it.
 
         Raises:
             UserError: The file is missing or damaged, or no word of it is kept.
@@ -108,10 +110,14 @@ class StaticVectors:
         found = read_word_vectors(path, words, keep)
         if not found.words:
             raise UserError(f"{path} has no vector of any of the words that are wanted.")
-        return cls(*found)
+        return cls(*found, tokenizer)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes word2vec's text format, which gensim and spaCy read too, as `load` reads it."""
+        """Writes word2vec's text format, which gensim and spaCy read too, as `load` reads it.
+
+        It has no place for a tokenizer: that of an encoder, whose vectors were distilled, is saved
+        by itself, and given to `load`.
+        """
         from kerasformer.checkpoints.io.word_vectors import write_word_vectors
 
         write_word_vectors(path, self.words, self.vectors)

@@ -89,6 +89,12 @@ def test_the_table_of_a_vocabulary():
         vectors.table(["other"])
 
 
+def test_they_are_read_for_the_tokenizer_of_before(tokenizer, tmp_path):
+    vectors = StaticVectors(TOKENS[4:], np.eye(6), tokenizer)
+    vectors.save(tmp_path / "vectors.txt")
+    assert StaticVectors.load(tmp_path / "vectors.txt", tokenizer=tokenizer).tokenizer is tokenizer
+
+
 def test_they_are_saved_and_read(tmp_path):
     vectors = StaticVectors(["fine", "dull"], np.random.default_rng(0).normal(size=(2, 4)))
     vectors.save(tmp_path / "vectors.txt")

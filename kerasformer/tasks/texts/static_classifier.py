@@ -63,6 +63,7 @@ class StaticClassifier(WordClassifier):
     # A convex problem, which takes large steps.
     FROZEN_RECIPE = Recipe(epochs=20, batch_size=128, learning_rate=1e-2)
     SIZES = ("vocab_size", "hidden_size")
+    KERNELS = (SIZES,)
     OPTIONS = ("trainable_vectors", "dropout")
 
     def __init__(

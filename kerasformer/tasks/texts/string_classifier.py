@@ -62,7 +62,7 @@ class StringClassifier(Trainable):
         """Has the embeddings of tokens start from static vectors, and be trained from there.
 
         Those of tokens that have no vector are random ones of the same size. Where `fit` learns the
-        vocabulary, this is done once it has.
+        vocabulary, this is done once it has; until then the model cannot be saved.
 
         Args:
             vectors: The static vectors.
@@ -204,6 +204,15 @@ class StringClassifier(Trainable):
         return self._problem.names(self.predict(texts, **kwargs), threshold)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The constructor's arguments.
+
+        Raises:
+            UserError: Static vectors wait for the vocabulary: a model made anew would lack them.
+        """
+        if self._first_vectors is not None:
+            raise UserError(
+                "The static vectors wait for a vocabulary, and would be lost: train the model with "
+                "fit on texts, or make it with a tokenizer, before it is saved."
+            )
         own = {"class_names": list(self.class_names), "max_length": self.max_length}
         return super().get_config() | own | {"problem_type": self.problem_type}
