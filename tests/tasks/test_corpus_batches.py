@@ -276,6 +276,9 @@ def test_each_epoch_has_other_pairs_and_masks_and_evaluation_the_same():
     first = list(stream(held))
     held.on_epoch_end()
     assert first == list(stream(held))
+    held = batches(seed=None, steps=len(held))
+    held.on_epoch_end()  # into another pass
+    assert first == list(stream(held))
 
 
 documents_of_ids = st.lists(

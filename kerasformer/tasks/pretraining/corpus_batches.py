@@ -127,7 +127,7 @@ class CorpusBatches(Batches):
 
     def _of(self, rows: np.ndarray) -> tuple[int, np.ndarray, Plan]:
         """The pass that examples are of, their places there, and its plan."""
-        number = int(rows[0]) >> _PASS_BITS
+        number = self._own(int(rows[0]) >> _PASS_BITS)
         return number, rows & ((1 << _PASS_BITS) - 1), self._plan(number)
 
     @property
@@ -163,7 +163,7 @@ class SegmentBatches(CorpusBatches):
     Args:
         corpus: The documents.
         tokenizer: The tokenizer that made it.
-        batch_size, seed, in_order, steps: As of `CorpusBatches`. Without a seed each epoch has the
+        batch_size, seed, in_order, steps: As of `CorpusBatches`. Without a seed each pass has the
             same examples: to evaluate on.
         max_length: The most tokens of an example, special tokens included.
         next_sentence: Whether there are pairs; if not, examples are full sequences of sentences,
