@@ -35,7 +35,12 @@ class StaticVectors:
 
     def __init__(self, words: Iterable[str], vectors: Any, tokenizer: Tokenizer | None = None):
         self.words = list(words)
-        self.vectors = np.asarray(vectors, "float32")
+        try:
+            self.vectors = np.asarray(vectors, "float32")
+        except (TypeError, ValueError):
+            raise UserError(
+                "The vectors are no array of numbers: give one for each word, all of one width."
+            ) from None
         self._places = {word: place for place, word in enumerate(self.words)}
         if not self.words or len(self._places) < len(self.words):
             raise UserError("Static vectors need words, each of them once.")
@@ -111,6 +116,19 @@ class StaticVectors:
 
         write_word_vectors(path, self.words, self.vectors)
 
+    def first(self, count: int) -> Self:
+        """The vectors of the first words, in most files the most frequent ones.
+
+        Args:
+            count: The most words.
+
+        Example:
+
+        >>> StaticVectors(["the", "film"], [[1.0], [2.0]]).first(1).words
+        ['the']
+        """
+        return type(self)(self.words[:count], self.vectors[:count], self._tokenizer)
+
     def reduced(self, width: int) -> Self:
         """The vectors with fewer dimensions, those in which they differ most (PCA).
 
@@ -152,7 +170,9 @@ class StaticVectors:
         lower: dict[str, int] = {}
         for word, place in self._places.items():
             lower.setdefault(word.lower(), place)
-        places = np.array([self._places.get(token, lower.get(token, -1)) for token in tokens])
+        places = np.array(
+            [self._places.get(token, lower.get(token.lower(), -1)) for token in tokens]
+        )
         if not (places >= 0).any():
             raise UserError(
                 f"None of the {len(tokens):,} tokens has a static vector: give vectors of the same "

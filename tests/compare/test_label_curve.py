@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kerasformer import load_dataset
 from kerasformer.compare import Settings, compare
-from kerasformer.compare.label_curve import chosen_rows
+from kerasformer.compare.label_curve import chosen_rows, label_counts
 from kerasformer.compare.methods.networks import LEAST_STEPS, Network
 from kerasformer.compare.report import load_record
 from kerasformer.data import Split
@@ -47,8 +48,6 @@ def test_another_seed_chooses_others():
 
 
 def test_examples_without_classes_are_chosen_too(tagged):
-    from kerasformer import load_dataset
-
     train = load_dataset(tagged, "tagging").train
     assert set(chosen_rows(train, 2, 0)) < set(chosen_rows(train, 4, 0))
 
@@ -64,8 +63,6 @@ def curve(reviews, tmp_path_factory):
 def test_every_arm_is_trained_with_each_number_of_labels(curve, reviews):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-
-    from kerasformer import load_dataset
 
     record = load_record(curve)
     assert record["status"] == "complete"
@@ -107,6 +104,9 @@ def test_what_has_not_run_is_resumed(curve, tmp_path, capsys):
 def test_the_command_says_the_numbers():
     settings = Settings.make(data="a.csv", label_curve=[300, 100, "all"])
     assert settings.command() == "kerasformer compare --data a.csv --label-curve 100 300"
+    whole = Settings.make(data="a.csv", label_curve="all")
+    assert whole == Settings.make(data="a.csv")
+    assert whole.command() == "kerasformer compare --data a.csv"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,14 @@ def test_fewer_labels_than_classes_are_refused(reviews, tmp_path):
         UserError, match="--label-curve has 1, too few labels for one of each of the 2"
     ):
         compare(tmp_path / "out", data=str(reviews), label_curve=[1], arms=["majority"])
+
+
+def test_a_single_sentence_is_refused_before_an_arm_has_run(tagged):
+    given = {"data": str(tagged), "task": "tagging", "label_curve": [1], "seeds": 1}
+    with pytest.raises(UserError, match="--label-curve has 1, but the arm frozen learns from one"):
+        label_counts(Settings.make(**given), load_dataset(tagged, "tagging"))
+    without = Settings.make(**given, arms=["frequent_tag"])
+    assert label_counts(without, load_dataset(tagged, "tagging")) == [1]
 
 
 class _Trained(Network):

@@ -6,8 +6,10 @@ import pytest
 from kerasformer import load_dataset
 from kerasformer.compare import Settings, arms_of, compare
 from kerasformer.compare.methods.own_texts import CausalHere, PretrainedHere, Student
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from
 from kerasformer.compare.report import load_record
 from kerasformer.compare.worker import Events
+from kerasformer.data import LabeledDataset, Split
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, DecoderConfig, EncoderConfig
 from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel
@@ -35,7 +37,7 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     settings = Settings.make(data=str(reviews), unlabelled=str(extra), epochs=1)
     data = load_dataset(reviews)
     arm = PretrainedHere(data, settings, Events(_Pipe()), tmp_path)
-    texts = arm.texts_to_learn_from()
+    texts = texts_to_learn_from(data, [str(extra)])
     assert texts == [*data.train.texts, "zyx zyx.", "Another zyx film."]
     arm.learn_from(np.arange(8))
     first = arm.run(0)
@@ -49,6 +51,30 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     assert arm.learner is pretrained
     assert again["metrics"] == first["metrics"]
     np.testing.assert_array_equal(pretrained.encoder.get_weights()[0], tuned[0])
+
+
+def test_texts_that_are_judged_are_left_out_of_those_without_labels(tmp_path):
+    judged = ["A fine film. I liked it.", "你好。再见！", "So\n\nThe end."]
+    texts = {"train": ["a", "b"], "test": judged, "validation": ["Dull."]}
+    splits = {name: Split(own, np.arange(len(own)) % 2) for name, own in texts.items()}
+    data = LabeledDataset("few", class_names=("no", "yes"), splits=splits)
+    lines = ["We went.", "A FINE  film. I liked it.", "It was late.", "dull.", "It was dull."]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))  # each is a sentence
+    running = [
+        "Why not? Oh. A fine film. I liked",
+        "it. A fine film. It was. 你好。再见！ So",
+        "it",
+    ]
+    (tmp_path / "running.txt").write_text("\n".join(running))
+    rows = ["text", '"So', "", 'the end."', "So it ends.", "Dull."]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    sources = [str(tmp_path / name) for name in ("lines.txt", "running.txt", "rows.csv")]
+    assert texts_to_learn_from(data, sources) == [
+        *("a", "b"),
+        "We went. It was late. It was dull.",
+        "Why not? Oh. A fine film. It was. So it",
+        "So it ends.",
+    ]
 
 
 def test_it_runs_where_it_is_asked_for():
@@ -67,6 +93,8 @@ def test_texts_that_no_arm_learns_from_are_refused():
         Settings.make(data="a.csv", arms=["tfidf"], unlabelled=["text.txt"])
     with pytest.raises(UserError, match="leave unlabelled out"):
         Settings.make(data="a.conll", task="tagging", unlabelled=["text.txt"])
+    with pytest.raises(UserError, match="unlabelled has -, standard input: give a file"):
+        Settings.make(data="a.csv", unlabelled=["text.txt", "-"])
 
 
 def test_a_file_of_texts_that_is_missing_is_one_sentence(reviews, tmp_path):
@@ -114,3 +142,5 @@ def test_its_code_is_python(arm):
     code = arm.code({"pretrained": "all-MiniLM-L6-v2"})
     compile(f"{arm.imports}\n{code}", "code", "exec")
     assert f"epochs={arm.EPOCHS}" in code
+    assert "texts_to_learn_from(data)" in code
+    assert "(data, ['a.txt'])" in arm.code({"pretrained": "bert", "unlabelled": ["a.txt"]})

@@ -78,8 +78,9 @@ def test_the_table_of_a_vocabulary():
     vectors = StaticVectors(["Paris", "film", "paris"], [[1, 1], [2, 2], [3, 3]])
     tokens = ["[PAD]", "film", "paris", "PARIS", "unheard"]
     table = vectors.table(tokens)
-    assert table.tolist() == [[0, 0], [2, 2], [3, 3], [0, 0], [0, 0]]
+    assert table.tolist() == [[0, 0], [2, 2], [3, 3], [1, 1], [0, 0]]
     assert StaticVectors(["Paris"], [[1, 1]]).table(["paris"]).tolist() == [[1, 1]]
+    assert StaticVectors(["fine"], [[1.0]]).table(["Fine", "fine"]).tolist() == [[1], [1]]
     many = vectors.table([*tokens, *map(str, range(5000))], seed=3)
     np.testing.assert_array_equal(many[1:3], table[1:3])
     assert many[5:].std() == pytest.approx(vectors.vectors.std(), rel=0.05)
@@ -105,6 +106,8 @@ def test_they_are_saved_and_read(tmp_path):
         (["a", "a"], np.zeros((2, 2)), "each of them once"),
         (["a"], np.zeros((2, 2)), "give one vector for each word"),
         (["a"], [[np.inf]], "not finite"),
+        (["a", "b"], [[1, 2], [3]], "all of one width"),
+        (["a"], [["one"]], "no array of numbers"),
     ],
 )
 def test_words_without_vectors_are_refused(words, vectors, message):

@@ -99,6 +99,15 @@ def test_pairs_are_refused(trained):
         trained.fit([("a", "b"), ("c", "d")], ["good", "bad"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_are_refused_whatever_the_tokenizer_takes(kind):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine"]
+    model = KINDS[kind](tokenizer=WordPieceTokenizer.from_vocabulary(vocabulary))
+    for use in (model.tokenize, model.predict):
+        with pytest.raises(UserError, match="reads single texts"):
+            use([("fine", "dull")])
+
+
 def test_the_mean_of_vectors_is_classified():
     keras.utils.set_random_seed(0)
     model = StaticClassifier(NAMES, VECTORS, trainable_vectors=False)
@@ -146,6 +155,20 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
 def test_vectors_of_another_width_are_refused():
     with pytest.raises(ValueError, match="4 wide and the embeddings 8: make the model with"):
         TransformerClassifier(NAMES, 60, 8, hidden_size=8, token_vectors=VECTORS)
+
+
+def test_the_first_vectors_are_those_of_a_smaller_vocabulary():
+    model = StaticClassifier(NAMES, VECTORS, vocab_size=4)
+    assert model.tokenizer.vocabulary() == ["[PAD]", "[UNK]", "fine", "dull"]
+    np.testing.assert_array_equal(model.vectors["dull"], VECTORS["dull"])
+    assert StaticClassifier(NAMES, VECTORS, vocab_size=6).vectors.words[1:] == VECTORS.words
+
+
+@pytest.mark.parametrize("kind", [StaticClassifier, RecurrentClassifier, TransformerClassifier])
+def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(kind):
+    options = {"vocab_size": 5, "hidden_size": 4, "token_vectors": VECTORS}
+    with pytest.raises(UserError, match="tokens and the embeddings 5: make the model with vocab"):
+        kind(NAMES, tokenizer=TOKENIZER, **options)
 
 
 @pytest.fixture(scope="module")

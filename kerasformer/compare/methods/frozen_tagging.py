@@ -128,11 +128,13 @@ class Frozen(OfTags, _Frozen):
 
     def _fit(self, model, seed, learnt, validation=None):
         """Trains the head of an option; its history."""
-        progress = self.events.keras_callback(self.recipe.epochs, self.quality.main)
+        epochs = self.lengthened(self.recipe).epochs
+        progress = self.events.keras_callback(epochs, self.quality.main)
         model.fit_head(
             learnt.vectors,
             learnt.split.tags,
             seed=seed,
+            epochs=epochs,
             validation_data=validation and (validation.vectors, validation.split.tags),
             callbacks=[progress],
             verbose=0,

@@ -5,6 +5,11 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from kerasformer.compare.methods.classification import NetworkOfClasses
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from
+
+_IMPORTS = """\
+from kerasformer import {}, TextClassifier, load_dataset
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from"""
 
 
 class _OwnTexts(NetworkOfClasses):
@@ -23,6 +28,7 @@ class _OwnTexts(NetworkOfClasses):
         super().__init__(dataset, settings, events, kept)
         self.learner, self.first_weights, self.seconds = None, [], 0.0
         self.settings = {**self.arguments, "pretraining_epochs": self.EPOCHS}
+        self.settings["unlabelled"] = list(settings.unlabelled or ())
 
     @abc.abstractmethod
     def new_learner(self):
@@ -34,7 +40,7 @@ class _OwnTexts(NetworkOfClasses):
 
         if self.learner is not None:
             return
-        texts = self.texts_to_learn_from()
+        texts = texts_to_learn_from(self.whole, self.settings["unlabelled"])
         keras.utils.set_random_seed(0)
         self.learner = self.new_learner()
         self.events.phase(f"learning from {len(texts):,} texts without labels")
@@ -50,7 +56,8 @@ class _OwnTexts(NetworkOfClasses):
 
         encoder, tokenizer = self.learner.encoder, self.learner.tokenizer
         encoder.set_weights(self.first_weights)  # the run before has trained them
-        model = TextClassifier(self.dataset.class_names, encoder, tokenizer, **self.arguments)
+        arguments = {name: self.settings[name] for name in self.arguments}
+        model = TextClassifier(self.dataset.class_names, encoder, tokenizer, **arguments)
         recipe = model.SCRATCH_RECIPE.change(epochs=self.epochs, learning_rate=self.RATE)
         self.settings |= asdict(recipe)
         return model, recipe
@@ -67,10 +74,14 @@ class _OwnTexts(NetworkOfClasses):
     @classmethod
     def code(cls, settings):
         """Python that makes the same model for `data`, untrained."""
-        options = "".join(f", {name}={value!r}" for name, value in cls.arguments.items())
+        arguments = {name: settings.get(name, value) for name, value in cls.arguments.items()}
+        options = "".join(f", {name}={value!r}" for name, value in arguments.items())
+        sources = settings.get("unlabelled")
+        given = f"data, {sources!r}" if sources else "data"
         return f"""\
 {cls.learner_code(settings)}
-learner.fit(data.train.texts, epochs={settings.get("pretraining_epochs", cls.EPOCHS)})
+texts = texts_to_learn_from({given})
+learner.fit(texts, epochs={settings.get("pretraining_epochs", cls.EPOCHS)})
 model = TextClassifier(data.class_names, learner.encoder, learner.tokenizer{options})"""
 
 
@@ -80,7 +91,7 @@ class PretrainedHere(_OwnTexts):
     EPOCHS = 20  # enough for a small encoder to learn from few texts; BERT saw its own 40 times
     RATE = 3e-4  # the encoder is small and has not seen much
     LEARNER = "MaskedLanguageModel"
-    imports = "from kerasformer import MaskedLanguageModel, TextClassifier, load_dataset"
+    imports = _IMPORTS.format("MaskedLanguageModel")
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
     def new_learner(self):
@@ -99,7 +110,7 @@ class CausalHere(_OwnTexts):
     EPOCHS = 10  # each is of all tokens, where one of masked words is of a few
     RATE = 3e-4
     LEARNER = "CausalLanguageModel"
-    imports = "from kerasformer import CausalLanguageModel, TextClassifier, load_dataset"
+    imports = _IMPORTS.format("CausalLanguageModel")
 
     def new_learner(self):
         """The model that is to learn from texts."""
@@ -114,7 +125,7 @@ class Student(_OwnTexts):
     EPOCHS = 3
     RATE = 1e-4
     LEARNER = "Distillation"
-    imports = "from kerasformer import Distillation, TextClassifier, load_dataset"
+    imports = _IMPORTS.format("Distillation")
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
     def __init__(self, dataset, settings, events, kept):

@@ -153,6 +153,17 @@ class CorpusBatches(Batches):
         return self.columns(rows)[0]
 
 
+def special_tokens(next_sentence: bool) -> int:
+    """How many special tokens an example has, of a pair of segments or of one."""
+    return 3 if next_sentence else 2
+
+
+def check_length(max_length: int, next_sentence: bool) -> None:
+    """Raises a UserError for a length in which there is no room for an example."""
+    if max_length < (least := special_tokens(next_sentence) + 2):
+        raise UserError(f"max_length is {max_length}, but must be at least {least}.")
+
+
 class SegmentBatches(CorpusBatches):
     """Batches of examples as BERT is pretrained with: segments, with tokens to guess.
 
@@ -212,9 +223,8 @@ class SegmentBatches(CorpusBatches):
                 "WordPieceTokenizer."
             )
         self._ids = (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id)
-        self._special = 3 if next_sentence else 2
-        if max_length < (least := self._special + 2):
-            raise UserError(f"max_length is {max_length}, but must be at least {least}.")
+        check_length(max_length, next_sentence)
+        self._special = special_tokens(next_sentence)
         self.next_sentence, self.short_share = next_sentence, short_share
         self.masking = TokenMasking.of(tokenizer) if masking is None else masking
         self.max_predictions = max_predictions

@@ -69,7 +69,7 @@ class StringClassifier(Trainable):
             seed: Of the random ones; None for zeros instead.
 
         Raises:
-            UserError: No token has a vector.
+            UserError: No token has a vector, or the tokenizer has more tokens than the embeddings.
             ValueError: The vectors are not as wide as the embeddings.
 
         Example:
@@ -92,6 +92,11 @@ class StringClassifier(Trainable):
         if self.tokenizer is None:
             self._first_vectors = vectors, seed
             return
+        if (tokens := self.tokenizer.vocab_size) > table.input_dim:
+            raise UserError(
+                f"The tokenizer has {tokens:,} tokens and the embeddings {table.input_dim:,}: make "
+                f"the model with vocab_size={tokens}."
+            )
         self._first_vectors = None
         rows = vectors.table(self.tokenizer.vocabulary(), seed)
         whole = np.array(keras.ops.convert_to_numpy(keras.ops.cast(table.embeddings, "float32")))

@@ -44,19 +44,26 @@ class WordClassifier(StringClassifier):
         """The token ids of texts, with nothing around them; of no tokens an unknown one."""
         if self.tokenizer is None:
             raise UserError(NO_VOCABULARY)
-        unknown, texts = [self.tokenizer.unk_id], columns(read_texts(texts))[0]
-        rows = (ids[: self.max_length] or unknown for ids in self.tokenizer.ids(texts))
+        unknown, singles = [self.tokenizer.unk_id], self._singles(read_texts(texts))
+        rows = (ids[: self.max_length] or unknown for ids in self.tokenizer.ids(singles))
         return Tokenized(rows, pad_id=self.tokenizer.pad_id)
 
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         examples = super()._read(*args, **kwargs)
         can_be_pairs = self.tokenizer is not None and self.tokenizer.takes_pairs
-        if not can_be_pairs and columns(examples.texts)[1] is not None:
+        if not can_be_pairs:
+            self._singles(examples.texts)
+        return examples
+
+    def _singles(self, texts: list[Any]) -> list[str]:
+        """The texts, none of which may be a pair."""
+        firsts, seconds = columns(texts)
+        if seconds is not None:
             raise UserError(
                 f"A {type(self).__name__} reads single texts, as nothing separates two among its "
                 "words: for pairs take TextClassifier.from_scratch."
             )
-        return examples
+        return firsts
 
     def save_pretrained(self, folder: Any) -> None:
         """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
