@@ -1,6 +1,8 @@
 """The examples of pretraining: their laws, and what follows from the seed alone."""
 
 import itertools
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -190,6 +192,50 @@ def test_any_number_of_workers_makes_the_same_batches(make):
         np.testing.assert_array_equal(found[number][0]["input_word_ids"], ids)
 
 
+def test_a_pass_is_planned_once():
+    data, planned = batches(), []
+    plan, both = data.plan, threading.Barrier(2)
+
+    def slow(number):
+        planned.append(number)
+        time.sleep(0.05)
+        return plan(number)
+
+    def start(_):
+        both.wait()
+        data.start_epoch(1)
+
+    data.plan = slow
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(start, range(2)))
+    assert planned == [1]
+
+
+@pytest.mark.backend("tensorflow")
+def test_reading_ahead_ends_no_epoch_of_who_trains(monkeypatch):
+    """One thread has read an epoch, and begins the next one, as the other does the same."""
+    data = batches(CORPUS.take(range(20)))
+    given, begins, begun = data.batches, threading.Event(), []
+    batches_of = data._batches_of
+
+    def slow(epoch, step):
+        is_first = not begins.is_set()
+        begins.set()
+        time.sleep(0.1 if is_first else 0)
+        begun.append(epoch)
+        return batches_of(epoch, step)
+
+    monkeypatch.setattr(data, "_batches_of", slow)
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(lambda: sum(1 for _ in data.for_backend()))
+        begins.wait()
+        data.start_epoch(1)
+        own = data.batches
+        assert reading.result() == len(given)
+    assert data.batches is own
+    assert (data.epoch, begun) == (1, [1, 1])
+
+
 def test_where_shapes_are_few_there_are_eight(monkeypatch):
     monkeypatch.setattr(hardware, "has_gpu", lambda: True)
     data = batches(random_corpus(2000), batch_size=32, max_length=128)
@@ -229,6 +275,9 @@ def test_each_epoch_has_other_pairs_and_masks_and_evaluation_the_same():
     held = batches(seed=None)
     first = list(stream(held))
     held.on_epoch_end()
+    assert first == list(stream(held))
+    held = batches(seed=None, steps=len(held))
+    held.on_epoch_end()  # into another pass
     assert first == list(stream(held))
 
 

@@ -49,13 +49,16 @@ def write(
     refuse_used(folder, " folder for the corpus", ARRAYS)
     check_iterable(documents, "documents")
     parts = encode(documents, tokenizer)
-    with only_writer(folder, "corpus"):
+    with only_writer(folder, "corpus"), contextlib.ExitStack() as failed:
+        for name in ARRAYS:
+            failed.callback((folder / name).unlink, missing_ok=True)
         counts = _write_arrays(parts, tokenizer, folder, verbose)
         with writing(folder, _REMEDY):
             files = {name: sha256_of(folder / name) for name in ARRAYS}
             about = about_tokenizer(tokenizer) | counts | {"files": files}
             content = json.dumps({"version": _VERSION, **about}, indent=1) + "\n"
             write_whole(folder / MANIFEST, content)
+        failed.pop_all()
 
 
 def _write_arrays(
@@ -87,6 +90,8 @@ def _write_arrays(
             raise no_tokens()
         if progress:
             progress.finish()
+        with writing(folder, _REMEDY):
+            open_files.close()  # what is still in memory is written here
     return dict(zip(("documents", "sentences", "tokens"), ends.tolist(), strict=True))
 
 

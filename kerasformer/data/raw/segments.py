@@ -39,7 +39,8 @@ def segment_pairs(
     A segment is one or more sentences. Of each document as many as fill an example are cut in two
     at the end of a sentence; the second half is the following segment, or gives way to one that
     begins at any sentence of another document, and then begins the next example. Unlike there, a
-    single sentence is cut within, so that just half of the pairs are random ones.
+    single sentence is cut within, so that just half of the pairs are random ones, and besides those
+    of a single token that is left of a document, which nothing follows.
 
     Args:
         corpus: The documents.

@@ -57,6 +57,12 @@ def test_nothing_is_lost_where_nothing_is_too_long():
     assert np.diff(used).sum() == corpus.token_count
 
 
+def test_what_is_left_of_a_document_is_one_token():
+    assert segment_pairs(corpus_of([[1]] * 20), 10, [0]).is_random.all()
+    follows = segment_pairs(corpus_of([[2]] * 200), 10, [0]).is_random == 0
+    assert 60 < follows.sum() < 140
+
+
 @given(st.lists(st.integers(2, 500), min_size=1, max_size=2000), st.integers(0, 9))
 @settings(deadline=None, max_examples=20)
 def test_a_mixed_order_has_each_example_once(lengths, seed):

@@ -1,5 +1,7 @@
 """A corpus of token ids: in memory and in a folder the same, and whole or not there."""
 
+import errno
+import itertools
 import json
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from kerasformer import files
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.data.raw import encoding as module
 from kerasformer.errors import UserError
@@ -97,6 +100,21 @@ def test_what_ends_early_leaves_nothing(tmp_path, error):
 
     with pytest.raises(type(error)):
         TokenCorpus.write(texts(), TOKENIZER, tmp_path / "new", verbose=False)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, count):
+    """Where the last bytes of an array, or the manifest, are to get to the disk."""
+    calls = itertools.count()
+
+    def fsync(_):
+        if next(calls) == count:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left.*free some space"):
+        TokenCorpus.write(TEXTS, TOKENIZER, tmp_path / "new", verbose=False)
     assert not (tmp_path / "new").exists()
 
 
