@@ -9,7 +9,7 @@ reviews train a classifier on it, on what it was after a quarter, a half and thr
 minutes, and on the same model with random weights, with three seeds each. Prints mean accuracies
 and their difference with its standard error, and writes results/pretrain/accuracy.json and
 curve.png. The minutes are those of pretraining; with the training of classifiers it takes about
-half as long again. Run again it goes on where it was.
+half as long again. Run again with the same arguments it goes on where it was.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from experiment import run
 
 from kerasformer import TextClassifier, load_dataset
 from kerasformer.data.raw import Documents
-from kerasformer.files import write_whole
+from kerasformer.errors import UserError
+from kerasformer.files import read_optional_json, write_whole
 from kerasformer.hardware import describe_hardware, prefers_bfloat16, versions
 from kerasformer.plots.curve import curve, standard_error
 from kerasformer.tasks import load
@@ -34,6 +35,11 @@ from kerasformer.tasks.pretraining.pretraining_folder import is_begun
 from kerasformer.training import Recipe
 
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
+# The arguments that the pretrained models follow from.
+PRETRAINING = (
+    *("minutes", "text", "size", "objective", "vocab_size"),
+    *("batch_size", "learning_rate"),
+)
 # What is pretrained is changed gently; random weights have all to learn.
 PRETRAINED = Recipe(epochs=5, batch_size=32, learning_rate=3e-4)
 RANDOM = Recipe(epochs=5, batch_size=32, learning_rate=1e-3)
@@ -57,8 +63,25 @@ def arguments():
     return parser.parse_args()
 
 
+def note_settings(args):
+    """Notes how the models in the output folder are pretrained; refuses those of other settings."""
+    settings = {name: getattr(args, name) for name in PRETRAINING}
+    file = args.output / "pretraining.json"
+    if any(args.output.glob("at-*")):
+        noted = read_optional_json(file)
+        changed = [name for name in PRETRAINING if noted.get(name) != settings[name]]
+        if changed:
+            raise UserError(
+                f"{args.output} has models pretrained with other settings ({', '.join(changed)}): "
+                "give the same, or another --output."
+            )
+    args.output.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(settings))
+
+
 def pretrained_models(args):
     """The folders of the model at each quarter of the minutes."""
+    note_settings(args)
     folders = {share: args.output / f"at-{share:.0%}" for share in QUARTERS}
     if not (folders[1.0] / "config.json").exists():
         pretrain(

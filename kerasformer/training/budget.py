@@ -102,26 +102,30 @@ class Milestones(BudgetFollower):
     Args:
         shares: The shares, above 0.
         reach: Called after the step that reaches one, or several, with the last of these.
+
+    Attributes:
+        passed: The share that was used after the last batch.
     """
 
     def __init__(self, shares: Iterable[float], reach: Callable[[float], object]):
         super().__init__()
         self._shares, self._reach = sorted(shares), reach
-        self._before = 0.0
+        self.passed = 0.0
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Notes where it is."""
-        self._before = self.budget.share if self.budget else 0.0
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Has passed none; a training that goes on sets it to where it was."""
+        self.passed = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Calls the function, if this step has reached one."""
-        now = self.budget.share if self.budget else 0.0
-        passed = [share for share in self._shares if self._before < share <= now]
-        if not passed:
+        """Calls the function, if one is reached since the last batch."""
+        # What the function itself takes, or a checkpoint, belongs to the next batch.
+        before, self.passed = self.passed, self.budget.share if self.budget else 0.0
+        reached = [share for share in self._shares if before < share <= self.passed]
+        if not reached:
             return
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()
-        self._reach(passed[-1])
+        self._reach(reached[-1])
 
 
 def with_budget(

@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 
-from kerasformer.training.budget import Budget
+from kerasformer.training.budget import Budget, Milestones
 
 # The attributes in which these, and their children, keep what they have seen.
 _STATES: dict[type, tuple[str, ...]] = {
     Budget: ("seconds", "steps"),
+    Milestones: ("passed",),
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "stopped_epoch", "wait"),
     keras.callbacks.ModelCheckpoint: ("best",),
     keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),

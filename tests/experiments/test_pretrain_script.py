@@ -35,3 +35,6 @@ def test_it_tells_what_pretraining_brings(monkeypatch, tmp_path, capsys):
     record = json.loads(Path("results/pretrain/accuracy.json").read_text())
     assert "1.0" in record["pretrained"]
     assert Path("results/pretrain/curve.png").read_bytes()[1:4] == b"PNG"
+    monkeypatch.setattr(sys, "argv", ["pretrain.py", *arguments, "--learning-rate", "0.1"])
+    with pytest.raises(SystemExit, match=r"with other settings \(learning_rate\): give the same"):
+        runpy.run_path(str(FOLDER / "pretrain.py"), run_name="__main__")

@@ -2,17 +2,20 @@
 
 import json
 import signal
+import types
 
 import keras
 import numpy as np
 import pytest
 
 from kerasformer import TextClassifier
+from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.tasks import CausalLanguageModel, MaskedLanguageModel, PretrainingModel
 from kerasformer.tasks.pretraining import pretrain as module
 from kerasformer.tasks.pretraining.pretrain import pretrain
 from kerasformer.tasks.pretraining.pretraining_folder import is_begun
+from kerasformer.text import WordPieceTokenizer
 from kerasformer.training import resume
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -99,6 +102,32 @@ def test_interrupted_it_ends_with_the_same_weights(whole, tmp_path, monkeypatch)
     assert made.scores == whole[0].scores
 
 
+def test_an_error_costs_no_training(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_EPOCH", 4)
+    monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: True)
+
+    def full(*arguments, **logs):
+        raise UserError("The disk is full.")
+
+    early = keras.callbacks.LambdaCallback(on_train_batch_begin=full)
+    with pytest.raises(UserError, match="disk is full"):
+        pretrain(TEXTS, tmp_path, steps=9, callbacks=[early], **GIVEN)
+    options = GIVEN | {"resume": True}  # and no step was made: the steps may be others
+    with pytest.raises(UserError, match="disk is full"):
+        pretrain(TEXTS, tmp_path, steps=10, at_milestone=full, **options)
+    made = pretrain(TEXTS, tmp_path, steps=10, **options)
+    for one, other in zip(weights(made.model), weights(whole[0].model), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_metrics_that_cannot_be_noted_end_no_training(tmp_path):
+    model = types.SimpleNamespace(evaluate=lambda *_, **options: {"loss": 1.0})
+    reached = module._Reached(model, TEXTS, tmp_path / "missing" / "file", None, False)
+    with pytest.warns(UserWarning, match="cannot be written .*: training goes on"):
+        reached(0.25)
+    assert reached.seen == [{"share": 0.25, "loss": 1.0}]
+
+
 def test_it_goes_on_from_a_published_model(whole, tmp_path):
     made = pretrain(TEXTS, tmp_path / "a", steps=1, pretrained=whole[1], **GIVEN)
     assert isinstance(made.model, PretrainingModel)
@@ -139,14 +168,40 @@ def test_a_causal_model_likewise(tmp_path):
         ({"steps": 1, "size": "huge"}, "'huge' is not one of the sizes tiny, mini"),
         ({"steps": 1, "objective": "all"}, "no objective 'all': give bert, masked"),
         ({"steps": 1, "held_out": 2}, "The share to hold out is 2"),
+        ({"steps": 1, "seed": -1}, "seed is -1: give an integer from 0 to 4294967295"),
+        ({"steps": 1, "dtype": "foo"}, "no dtype policy 'foo': give one such as mixed_bfloat16"),
+        ({"steps": 1, "max_length": 4}, "max_length is 4, but must be at least 5"),
+        ({"steps": 1, "max_length": 0}, "max_length"),
         ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
         ({"steps": 1, "resume": True}, "has no interrupted pretraining"),
         ({"steps": 1, "vocabulary": "no-such-folder"}, "no-such-folder"),
     ],
 )
-def test_what_is_refused(options, message, tmp_path):
+def test_what_is_refused_before_any_text_is_read(options, message, tmp_path):
+    class Unread(list):
+        def __iter__(self):
+            raise AssertionError
+
     with pytest.raises(UserError, match=message):
-        pretrain(TEXTS, tmp_path / "model", **(GIVEN | options))
+        pretrain(Unread(TEXTS), tmp_path / "model", **(GIVEN | options))
+
+
+def test_documents_that_are_held_out():
+    corpus = TokenCorpus.of(["a"] * 3000, WordPieceTokenizer.train(["a"]))
+
+    def counts(documents, share, least=2):
+        parts = module._divided(corpus.take(range(documents)), share, 0, least)
+        return tuple(map(len, parts))
+
+    assert counts(3000, 0.02) == (2940, 60)
+    assert counts(3000, 0.5) == (2000, 1000)  # the others are trained on
+    assert counts(4, 0.02) == (2, 2)
+    assert counts(4, 0.9) == (2, 2)
+    assert counts(2, 0.02, least=1) == (1, 1)
+    held = module._divided(corpus, 0.5, 0, 2)[1].documents[:, 0]
+    assert held.max() > 2900  # they are of the whole corpus
+    with pytest.raises(UserError, match="documents are 3, and to hold some out takes 4"):
+        counts(3, 0.02)
 
 
 def test_other_text_is_refused_when_it_goes_on(tmp_path):

@@ -138,3 +138,28 @@ def test_progress_tells_loss_and_speed(capsys, monkeypatch):
     said = capsys.readouterr().err
     assert re.search(r"pretraining: loss \d\.\d{3}, [\d,]+ tokens/s: \d+%, 0:00:\d\d left", said)
     assert "after 100%: loss" in said
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
+def test_no_bar_is_left_behind_an_error(error, resumable, monkeypatch, tmp_path):
+    shown = []
+
+    class Bars(progress.Bars):
+        def __enter__(self):
+            shown.append(self)
+            return super().__enter__()
+
+        def __exit__(self, *about):
+            shown.remove(self)
+            super().__exit__(*about)
+
+    def fail(*arguments, **logs):
+        assert len(shown) == 1
+        raise error("It ends here.")
+
+    monkeypatch.setattr(corpus_progress, "Bars", Bars)
+    options = {"callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=fail)]}
+    with pytest.raises(error, match="It ends here"):
+        make().fit(CORPUS, resume=tmp_path if resumable else None, **options)
+    assert not shown

@@ -1,5 +1,7 @@
 """Training that ends with a number of steps or minutes; tests/tasks/test_resume.py resumes it."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -112,6 +114,46 @@ def test_what_was_used_before_an_interruption_counts(clock):
     clock.now += 6
     assert (second.seconds, second.steps) == (51, 7)
     assert second.share == pytest.approx(0.85)
+
+
+class SlowMilestones:
+    """Milestones of a minute, each of which takes 15 seconds, in batches of 6 seconds."""
+
+    def __init__(self, clock):
+        self.clock, self.reached = clock, []
+        self.milestones = budget.Milestones((0.25, 0.5, 0.75), self.reach)
+        self.callbacks = budget.with_budget(Recipe(minutes=1.0), [self.milestones])
+        for one in self.callbacks:
+            one.set_params({"steps": 100})
+            one.set_model(types.SimpleNamespace(jax_state_sync=lambda: None))
+            one.on_train_begin()
+
+    def reach(self, share):
+        self.reached.append(share)
+        self.clock.now += 15
+
+    def train(self, batches):
+        for batch in range(batches):
+            self.clock.now += 6
+            for one in self.callbacks:
+                one.on_train_batch_end(batch)
+            self.clock.now += 1  # such as for a checkpoint
+        return self.reached
+
+
+def test_no_milestone_is_lost_in_the_time_between_batches(clock):
+    slow = SlowMilestones(clock)
+    assert slow.train(3) == [0.25]  # from 20 to 35 seconds
+    assert slow.train(1) == [0.25, 0.5]  # from 42 to 57 seconds
+    assert slow.train(1) == [0.25, 0.5, 0.75]
+
+
+def test_a_milestone_that_was_due_at_an_interruption_is_reached(clock):
+    first, second = SlowMilestones(clock), SlowMilestones(clock)
+    first.train(3)
+    for one, other in zip(first.callbacks, second.callbacks, strict=True):
+        assert set_state(other, state_of(one))  # at 36 seconds, 0.5 being due
+    assert second.train(1) == [0.5]
 
 
 @pytest.mark.parametrize(

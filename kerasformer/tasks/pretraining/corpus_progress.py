@@ -71,5 +71,10 @@ class CorpusProgress(BudgetFollower):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Takes the bar away."""
-        assert self._bars is not None
-        self._bars.__exit__(None, None, None)
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away, where it is still there, as after an error."""
+        if self._bars is not None:
+            self._bars.__exit__(None, None, None)
+            self._bars = None

@@ -122,10 +122,14 @@ class CorpusTrained(UnlabelledTask):
         self, data: Batches, validation: Batches | None, recipe: Recipe, **options: Any
     ) -> keras.callbacks.History:
         is_shown = options.get("verbose", "auto") != 0 and is_first_process()
-        if isinstance(data, CorpusBatches) and not self._compiled_by_hand and is_shown:
-            callbacks = as_callbacks(options["callbacks"])
-            options |= {"callbacks": [*callbacks, CorpusProgress(data, recipe)], "verbose": 0}
-        return super()._train(data, validation, recipe, **options)
+        if not isinstance(data, CorpusBatches) or self._compiled_by_hand or not is_shown:
+            return super()._train(data, validation, recipe, **options)
+        progress = CorpusProgress(data, recipe)
+        options |= {"callbacks": [*as_callbacks(options["callbacks"]), progress], "verbose": 0}
+        try:
+            return super()._train(data, validation, recipe, **options)
+        finally:
+            progress.close()
 
     def _evaluate(
         self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None

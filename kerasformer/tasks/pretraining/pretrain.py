@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
 from kerasformer.progress import say
 from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
-from kerasformer.tasks.pretraining.corpus_task import CorpusTrained
+from kerasformer.tasks.pretraining.corpus_batches import check_length
+from kerasformer.tasks.pretraining.corpus_task import CorpusTask, CorpusTrained
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.model import PretrainingModel
 from kerasformer.tasks.pretraining.pretraining_folder import (
@@ -40,7 +42,7 @@ OBJECTIVES: dict[str, type[CorpusTrained]] = {
 }
 RECORD = "training.json"
 _EPOCH = 500  # steps, after which the loss is noted
-_MOST_HELD = 1000  # documents to evaluate on
+_MOST_HELD = 1000  # documents to evaluate on, which are not trained on
 _QUARTERS = (0.25, 0.5, 0.75)
 
 
@@ -123,15 +125,19 @@ def pretrain(
     ['loss', 'masked_lm_accuracy']
     """
     changes = _changes(minutes, steps, recipe or {})
+    _check(size, objective, max_length, held_out, dtype, seed)
     folder, documents = Path(folder).expanduser(), _listed(documents)
     text = SourceText(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
     with writing_model(folder, resume):
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
+        task = OBJECTIVES[objective or _objective_of(checkpoint)]
+        if issubclass(task, CorpusTask):
+            check_length(max_length, task.NEXT_SENTENCE)
         corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
-        model = _new_model(size, checkpoint, tokenizer, objective, max_length, dtype)
-        train, held = _divided(corpus, held_out, seed)
+        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype)
+        train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = _Reached(model, held, work / "milestones.json", at_milestone, verbose != 0)
         history = model.fit(
             train,
@@ -163,6 +169,28 @@ def _changes(minutes: Any, steps: Any, recipe: Mapping[str, Any]) -> dict[str, A
     return changes
 
 
+def _check(
+    size: str, objective: str | None, max_length: int, held_out: float, dtype: Any, seed: int
+) -> None:
+    """Refuses what no training could begin with, before hours of reading text."""
+    if objective is not None and objective not in OBJECTIVES:
+        raise UserError(f"There is no objective {objective!r}: give {listed(OBJECTIVES)}.")
+    if not 0 <= held_out < 1:
+        raise UserError(f"The share to hold out is {held_out}: give one of at least 0, below 1.")
+    if not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise UserError(f"seed is {seed!r}: give an integer from 0 to {2**32 - 1}.")
+    try:
+        EncoderConfig.bert(size, max_length=max_length)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    try:
+        keras.dtype_policies.get(dtype)
+    except ValueError:
+        raise UserError(
+            f"There is no dtype policy {dtype!r}: give one such as mixed_bfloat16 or float32."
+        ) from None
+
+
 def _listed(documents: Any) -> Any:
     """An iterator, which can be read once alone, as a list."""
     if isinstance(documents, str | os.PathLike):
@@ -171,27 +199,20 @@ def _listed(documents: Any) -> Any:
 
 
 def _new_model(
+    task: Any,
     size: str,
     checkpoint: Checkpoint | None,
     tokenizer: Any,
-    objective: str | None,
     max_length: int,
     dtype: Any,
 ) -> CorpusTrained:
-    objective = objective or _objective_of(checkpoint)
-    if objective not in OBJECTIVES:
-        raise UserError(f"There is no objective {objective!r}: give {listed(OBJECTIVES)}.")
-    task: Any = OBJECTIVES[objective]
     if checkpoint is not None:
         most = min(max_length, checkpoint.config.max_length)
         given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True}
         return task.from_checkpoint(checkpoint, dtype=dtype, **given)
-    try:
-        sizes = {"vocab_size": tokenizer.vocab_size, "max_length": max_length}
-        config: Any = EncoderConfig.bert(size, **sizes)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    if objective == "causal":
+    sizes = {"vocab_size": tokenizer.vocab_size, "max_length": max_length}
+    config: Any = EncoderConfig.bert(size, **sizes)
+    if task is CausalLanguageModel:
         sizes = {name: getattr(config, name) for name in ("hidden_size", "num_layers", *sizes)}
         sizes |= {"num_heads": config.num_heads, "eos_token_id": tokenizer.eos_id}
         config = DecoderConfig(**sizes)
@@ -208,14 +229,22 @@ def _objective_of(checkpoint: Checkpoint | None) -> str:
 
 
 def _divided(
-    corpus: TokenCorpus, held_out: float, seed: int
+    corpus: TokenCorpus, held_out: float, seed: int, least: int
 ) -> tuple[TokenCorpus, TokenCorpus | None]:
-    """The documents to train on, and some to evaluate on."""
+    """The documents to train on, and some to evaluate on; of either what an epoch takes at least.
+
+    No more are held out than are evaluated on.
+    """
     if not held_out:
         return corpus, None
-    least = min(2 / len(corpus), 0.5)  # a pair is of two documents
-    train, held = corpus.divided(max(held_out, least) if held_out > 0 else held_out, seed)
-    return train, held.take(range(min(len(held), _MOST_HELD)))
+    count = len(corpus)
+    if count < 2 * least:
+        raise UserError(
+            f"The documents are {count}, and to hold some out takes {2 * least}: put a blank line "
+            "between documents, give more files, or hold out a share of 0."
+        )
+    held = min(max(2, round(held_out * count)), _MOST_HELD, count - least)
+    return corpus.divided(held / count, seed)
 
 
 class _Reached:
@@ -242,7 +271,14 @@ class _Reached:
         # What was killed since may come here again.
         self.seen = [one for one in self.seen if one["share"] < share]
         self.seen.append({"share": share, **scores})
-        write_whole(self._path, json.dumps(self.seen))
+        try:
+            write_whole(self._path, json.dumps(self.seen))
+        except OSError as error:
+            warnings.warn(
+                f"{self._path} cannot be written ({error.strerror or error}): training goes on, "
+                "but these metrics are lost if it is interrupted.",
+                stacklevel=2,
+            )
         if self._verbose:
             values = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
             say(f"At {share:.0%}, held out: {values}.")

@@ -14,6 +14,7 @@ from kerasformer.errors import UserError
 from kerasformer.files import only_writer, read_json, refuse_used, write_whole, writing
 from kerasformer.progress import step
 from kerasformer.text import Tokenizer, WordPieceTokenizer
+from kerasformer.training.checkpoint import CheckpointFolder
 
 WORK, CHECKPOINTS = ".pretraining", "checkpoints"  # what is needed to go on
 
@@ -72,13 +73,25 @@ def writing_model(folder: Path, resume: bool):
         try:
             yield
         except UserError:
-            if not resume:  # what is given next is something else to begin with
-                shutil.rmtree(folder / WORK / CHECKPOINTS, ignore_errors=True)
+            checkpoints = folder / WORK / CHECKPOINTS
+            if not _has_steps(checkpoints):  # so what is given next may be something else
+                shutil.rmtree(checkpoints, ignore_errors=True)
             raise
         except KeyboardInterrupt:
             if is_begun(folder):
                 raise KeyboardInterrupt(f"the training so far is in {folder}") from None
             raise
+
+
+def _has_steps(checkpoints: Path) -> bool:
+    """Whether training has got anywhere; it may have where its checkpoints cannot be read."""
+    try:
+        newest = CheckpointFolder(checkpoints).newest()
+    except FileNotFoundError:
+        return False
+    except (UserError, OSError):
+        return True
+    return newest is not None and (newest.state.epoch, newest.state.step) > (0, 0)
 
 
 def tokenized(
