@@ -77,7 +77,7 @@ def contestants(corpus, tokenizer, options):
         "pairs of segments": lambda: SegmentBatches(corpus, tokenizer, *sizes),
         "pairs, whole words": lambda: SegmentBatches(corpus, tokenizer, *sizes, masking=whole),
         "full sequences": lambda: SegmentBatches(corpus, tokenizer, *sizes, next_sentence=False),
-        "causal windows": lambda: CausalBatches(corpus, *sizes),
+        "causal windows": lambda: CausalBatches(corpus, tokenizer, *sizes),
     }
     found = {}
     for name, make in makers.items():

@@ -11,7 +11,9 @@ from kerasformer.data.columns import say_joined
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.data.raw import Documents
+from kerasformer.data.text_file import reading
 from kerasformer.errors import UserError
+from kerasformer.files import sha256_of
 from kerasformer.sources import resolve
 
 
@@ -74,8 +76,19 @@ def identify_model(settings: Settings) -> dict[str, str] | None:
     return digests(resolve(settings.pretrained))
 
 
+def identify_texts(settings: Settings) -> dict[str, str] | None:
+    """The sha256 of each file of texts without labels; None where there are none."""
+    if not settings.unlabelled:
+        return None
+    found = {}
+    for path in Documents(settings.unlabelled).files:
+        with reading(path):
+            found[str(path)] = sha256_of(path)
+    return found
+
+
 def changed_files(before: dict | None, now: dict | None) -> list[str]:
-    """The files that differ; none where the record, of an older version, has no model."""
+    """The files that differ; none where the record, of an older version, names none."""
     if before is None or now is None:
         return []
     return sorted(name for name in before.keys() | now if before.get(name) != now.get(name))

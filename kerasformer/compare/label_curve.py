@@ -31,10 +31,16 @@ def label_counts(settings: Settings, dataset: Dataset) -> list[int]:
     """The numbers of labels to train with, beside all of them.
 
     Raises:
-        UserError: One is too small to have a label of each class.
+        UserError: One is too small to have a label of each class, or for an arm that holds some
+            sentences out of those with labels.
     """
     least = len(getattr(dataset, "class_names", ()))
     counts = [n for n in settings.label_curve or () if n < len(dataset.train)]
+    if counts and counts[0] < 2 and settings.task == "tagging" and "frozen" in settings.arms:
+        raise UserError(
+            "--label-curve has 1, but the arm frozen learns from one sentence at least and chooses "
+            "its layers on another: give 2 or more, or leave the arm out."
+        )
     if counts and counts[0] < least:
         raise UserError(
             f"--label-curve has {counts[0]:,}, too few labels for one of each of the {least:,} "

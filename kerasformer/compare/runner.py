@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kerasformer.child_process import deaf_to_interruption
 from kerasformer.compare.arms import arms_of
-from kerasformer.compare.inputs import changed_files, identify_model, load_data
+from kerasformer.compare.inputs import changed_files, identify_model, identify_texts, load_data
 from kerasformer.compare.label_curve import done_jobs, jobs_of, label_counts
 from kerasformer.compare.progress import Progress
 from kerasformer.compare.quality import quality_of
@@ -96,9 +96,10 @@ def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findi
         refuse_used(folder, remedy, leftovers=[KEPT, MODELS])
     dataset = load_data(asked)
     model = identify_model(asked)  # fetched now, or refused before anything has run
+    texts = identify_texts(asked)
     folder = folder or new_folder("compare", dataset.name)
     if not resume:
-        record = _new_record(asked, dataset, model)
+        record = _new_record(asked, dataset, model, texts)
     elif record["data"]["fingerprint"] != dataset.describe()["fingerprint"]:
         raise UserError(
             f"{asked.data} has changed since {folder} was started; start a new comparison."
@@ -106,6 +107,11 @@ def compare_and_find(output=None, resume=False, **settings) -> tuple[Path, Findi
     elif changed := changed_files(record.get("model"), model):
         raise UserError(
             f"The model {asked.pretrained} has changed since {folder} was started (in "
+            f"{joined(changed)}): start a new comparison."
+        )
+    elif changed := changed_files(record.get("unlabelled"), texts):
+        raise UserError(
+            f"What unlabelled names has changed since {folder} was started (in "
             f"{joined(changed)}): start a new comparison."
         )
     with only_writer(folder, "comparison"):
@@ -185,6 +191,7 @@ def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
         process.start()
     sender.close()
     left, begun = len(jobs), time.monotonic()
+    taken = {}  # the seconds of the last run by its number of labels
     try:
         with contextlib.suppress(EOFError):
             while True:
@@ -194,11 +201,14 @@ def _run_arm(arm, jobs, record, dataset, settings, folder, progress, deadline):
                     _write_record(record, folder)
                     progress.finish(content["run"])
                     left -= 1
-                    begun, taken = time.monotonic(), time.monotonic() - begun
+                    now = time.monotonic()
+                    taken[content["job"].labels], begun = now - begun, now
                     is_further = left and jobs[-left].seed != settings.seeds[0]
-                    if is_further and begun + taken > deadline:
+                    if is_further and now + taken.get(jobs[-left].labels, 0) > deadline:
                         progress.leave_out(left)
                         return
+                elif kind == "prepared":
+                    begun = time.monotonic()
                 elif kind == "start":
                     progress.start(title, **content)
                 elif kind == "error":
@@ -230,7 +240,7 @@ def _add_run(record, arm, title, job, settings, run, peak_memory_mib):
     entry["runs"].append(run)
 
 
-def _new_record(settings, dataset, model):
+def _new_record(settings, dataset, model, texts=None):
     groups: dict[bytes, int] = {}
     alike = dataset.test.groups if settings.task == "answering" else []
     return {
@@ -244,6 +254,7 @@ def _new_record(settings, dataset, model):
         "data": dataset.describe(),
         "test_groups": [groups.setdefault(group, len(groups)) for group in alike] or None,
         "model": model,
+        "unlabelled": texts,
         "arms": {},
         "label_curve": {},
     }

@@ -104,13 +104,15 @@ class Settings:
             )
         object.__setattr__(self, "seeds", _as_seeds(self.seeds))
         if self.label_curve is not None:
-            object.__setattr__(self, "label_curve", _as_counts(self.label_curve))
+            object.__setattr__(self, "label_curve", _as_counts(self.label_curve) or None)
 
     def _fill_in(self):
         """What follows from the task where it is not given."""
         if self.unlabelled is not None:
             given = [self.unlabelled] if isinstance(self.unlabelled, str) else self.unlabelled
             sources = tuple(_as_source("unlabelled", source) for source in given)
+            if "-" in sources:  # which an arm's process and one that resumes cannot read again
+                raise UserError("unlabelled has -, standard input: give a file.")
             object.__setattr__(self, "unlabelled", sources or None)
         object.__setattr__(self, "arms", self._chosen_arms())
         if self.data is not None:

@@ -36,6 +36,10 @@ class Events:
         """What a person should know of the arm."""
         self.send("note", text=text)
 
+    def prepared(self):
+        """What is done once for all runs is done, which says nothing of how long others take."""
+        self.send("prepared")
+
     def keras_callback(self, epochs, metric):
         """A Keras callback that sends progress and collects the curves of `epochs` epochs.
 

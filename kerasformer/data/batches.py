@@ -1,6 +1,7 @@
 """Batches of texts of similar length, so that hardly any work is spent on padding."""
 
 import numbers
+import threading
 import weakref
 
 import keras
@@ -119,6 +120,7 @@ class Batches(keras.utils.PyDataset):
         self.max_length = max_length or int(self.lengths.max(initial=1))
         self.batch_tokens = tokens
         self._passes: list[list[np.ndarray]] = []
+        self._turning = threading.RLock()  # who trains and who reads ahead both begin epochs
         self.start_epoch(0)
 
     def start_epoch(self, epoch, step=0):
@@ -128,13 +130,16 @@ class Batches(keras.utils.PyDataset):
             epoch: The epoch.
             step: How many of its batches, the first ones, are left out.
         """
-        self.epoch = epoch
+        with self._turning:
+            self.epoch, self.batches = epoch, self._batches_of(epoch, step)
+
+    def _batches_of(self, epoch, step):
+        """The batches of an epoch from a step on, in a list that is no other epoch's."""
         if self.steps is None:
-            self.batches = self._pass(epoch)[step:]
-            return
+            return self._pass(epoch)[step:]
         count, start = len(self._pass(0)), epoch * self.steps
         steps = range(start + step, start + self.steps)
-        self.batches = [self._pass(step // count)[step % count] for step in steps]
+        return [self._pass(step // count)[step % count] for step in steps]
 
     def _pass(self, number):
         """The batches of a whole pass over the examples."""
@@ -222,8 +227,9 @@ class Batches(keras.utils.PyDataset):
                 if this.batches is not batches:
                     return  # `fit` began another epoch, and left a pass that was read ahead
                 yield this[index]
-            if this.batches is batches:
-                this.on_epoch_end()
+            with this._turning:
+                if this.batches is batches:
+                    this.on_epoch_end()
 
         signature = tf.nest.map_structure(self.spec, self[0])
         dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature)

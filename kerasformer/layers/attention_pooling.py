@@ -100,3 +100,17 @@ class AdditiveAttentionPooling(BaseLayer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`[batch, hidden]`."""
         return (input_shape[0], input_shape[-1])
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        padding_mask: Tensor | None = None,
+        return_attention_scores: bool = False,
+        mask: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """The output's shape and dtype, and the weights' where asked for."""
+        pooled = keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
+        if not return_attention_scores:
+            return pooled
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        return pooled, keras.KerasTensor(inputs.shape[:2], dtype)

@@ -60,17 +60,19 @@ class CausalDecoder(Transformer):
     def __init__(self, config: DecoderConfig | dict[str, Any] | None = None, **kwargs: Any):
         super().__init__(config, **kwargs)
         config, dtype = self.config, self.dtype_policy
+        initializer = initializer_of(config)
         self.embedding = TokenAndPositionEmbedding(
             config.vocab_size,
             config.max_length,
             config.hidden_size,
             mask_zero=False,
             dropout=config.embedding_dropout or 0.0,
-            embeddings_initializer=initializer_of(config),
+            embeddings_initializer=initializer,
             dtype=dtype,
             name="embeddings",
         )
-        self.blocks = new_blocks(config, dtype, norm_first=config.norm_first, causal=True)
+        kind = {"norm_first": config.norm_first, "causal": True}
+        self.blocks = new_blocks(config, initializer, dtype, **kind)
         if config.norm_first:
             self.final_layer_norm = LayerNormalization(
                 epsilon=config.layer_norm_epsilon, dtype=dtype, name="final_layer_norm"

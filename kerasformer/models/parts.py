@@ -48,7 +48,7 @@ class EncoderParts:
         self.embedding_projection: Any = None
         if config.embedding_size != config.hidden_size:
             self.embedding_projection = dense("embedding_projection")
-        self.blocks = new_blocks(config, dtype)
+        self.blocks = new_blocks(config, initializer, dtype)
         self.pooler: Any = None
         if config.pooler:
             self.pooler = dense("pooler_transform", config.pooler_activation)
@@ -60,7 +60,9 @@ def initializer_of(config: AnyConfig) -> Any:
     return keras.initializers.TruncatedNormal(stddev=stddev) if stddev else "zeros"
 
 
-def new_blocks(config: AnyConfig, dtype: Any, **kind: Any) -> list[TransformerBlock]:
+def new_blocks(
+    config: AnyConfig, initializer: Any, dtype: Any, **kind: Any
+) -> list[TransformerBlock]:
     """The blocks of a model; `kind` is `norm_first` and `causal` of theirs."""
     return [
         TransformerBlock(
@@ -71,7 +73,7 @@ def new_blocks(config: AnyConfig, dtype: Any, **kind: Any) -> list[TransformerBl
             attention_dropout=config.attention_dropout,
             activation=config.activation,
             layer_norm_epsilon=config.layer_norm_epsilon,
-            kernel_initializer=initializer_of(config),
+            kernel_initializer=initializer,
             dtype=dtype,
             name=f"layer_{i}",
             **kind,

@@ -35,7 +35,12 @@ class StaticVectors:
 
     def __init__(self, words: Iterable[str], vectors: Any, tokenizer: Tokenizer | None = None):
         self.words = list(words)
-        self.vectors = np.asarray(vectors, "float32")
+        try:
+            self.vectors = np.asarray(vectors, "float32")
+        except (TypeError, ValueError):
+            raise UserError(
+                "The vectors are no array of numbers: give one for each word, all of one width."
+            ) from None
         self._places = {word: place for place, word in enumerate(self.words)}
         if not self.words or len(self._places) < len(self.words):
             raise UserError("Static vectors need words, each of them once.")
@@ -80,6 +85,7 @@ class StaticVectors:
         path: str | os.PathLike,
         words: str | os.PathLike | Iterable[str] | None = None,
         keep: Callable[[str], bool] | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> Self:
         """Reads GloVe's or word2vec's files, text or binary, fastText's `.vec`, or a `.npy` array.
 
@@ -87,6 +93,7 @@ class StaticVectors:
             path: The file; which format it has its content says.
             words: The words of an array, or a file with one a line.
             keep: Which words to keep, such as `vocabulary.__contains__`; by default all.
+            tokenizer: As of the class: no file holds it.
 
         Raises:
             UserError: The file is missing or damaged, or no word of it is kept.
@@ -103,13 +110,30 @@ class StaticVectors:
         found = read_word_vectors(path, words, keep)
         if not found.words:
             raise UserError(f"{path} has no vector of any of the words that are wanted.")
-        return cls(*found)
+        return cls(*found, tokenizer)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes word2vec's text format, which gensim and spaCy read too, as `load` reads it."""
+        """Writes word2vec's text format, which gensim and spaCy read too, as `load` reads it.
+
+        It has no place for a tokenizer: that of an encoder, whose vectors were distilled, is saved
+        by itself, and given to `load`.
+        """
         from kerasformer.checkpoints.io.word_vectors import write_word_vectors
 
         write_word_vectors(path, self.words, self.vectors)
+
+    def first(self, count: int) -> Self:
+        """The vectors of the first words, in most files the most frequent ones.
+
+        Args:
+            count: The most words.
+
+        Example:
+
+        >>> StaticVectors(["the", "film"], [[1.0], [2.0]]).first(1).words
+        ['the']
+        """
+        return type(self)(self.words[:count], self.vectors[:count], self._tokenizer)
 
     def reduced(self, width: int) -> Self:
         """The vectors with fewer dimensions, those in which they differ most (PCA).
@@ -152,7 +176,9 @@ class StaticVectors:
         lower: dict[str, int] = {}
         for word, place in self._places.items():
             lower.setdefault(word.lower(), place)
-        places = np.array([self._places.get(token, lower.get(token, -1)) for token in tokens])
+        places = np.array(
+            [self._places.get(token, lower.get(token.lower(), -1)) for token in tokens]
+        )
         if not (places >= 0).any():
             raise UserError(
                 f"None of the {len(tokens):,} tokens has a static vector: give vectors of the same "

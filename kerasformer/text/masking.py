@@ -105,7 +105,8 @@ class TokenMasking:
 
         What the share leaves of a token is a probability, so that of many rows it is exact. One
         token at least is hidden. Whole words are taken in a random order, but for those with more
-        pieces than are left to choose.
+        pieces than are left to choose; where all have too many, the shortest one is taken, or as
+        many of its pieces as `most` allows.
 
         Args:
             ids: Token ids, int32 `[rows, seq]`.
@@ -126,7 +127,7 @@ class TokenMasking:
             first = self._firsts(ids)
             order = np.take_along_axis(order, first, axis=1)
             keys = np.where(is_word, order, np.inf)
-            chosen = _chosen_words(np.argsort(keys, axis=1, kind="stable"), keys, number)
+            chosen = _chosen_words(np.argsort(keys, axis=1, kind="stable"), keys, number, most)
         else:
             keys = np.where(is_word, order, np.inf)
             places = np.argsort(keys, axis=1, kind="stable")
@@ -160,15 +161,19 @@ class TokenMasking:
         return np.maximum.accumulate(np.where(begins, np.arange(ids.shape[-1]), 0), axis=-1)
 
 
-def _chosen_words(places: np.ndarray, keys: np.ndarray, number: np.ndarray) -> np.ndarray:
+def _chosen_words(
+    places: np.ndarray, keys: np.ndarray, number: np.ndarray, most: int
+) -> np.ndarray:
     """Takes words in the order of their keys until each row has its number of pieces.
 
-    A word with more pieces than are left is passed over.
+    A word with more pieces than are left is passed over. Where that leaves none, the shortest is
+    taken.
 
     Args:
         places: The places of the pieces in that order, `[rows, seq]`.
         keys: The key of each piece, that of its word; infinite where it may not be chosen.
         number: How many pieces each row is to have.
+        most: How many it may have.
     """
     keys = np.take_along_axis(keys, places, axis=1)
     rows, count = np.arange(len(keys)), np.arange(keys.shape[1])
@@ -188,6 +193,9 @@ def _chosen_words(places: np.ndarray, keys: np.ndarray, number: np.ndarray) -> n
         size = np.where(some, sizes[rows, word], 0)
         taken |= (count >= word[:, None]) & (count < (word + size)[:, None])
         left, behind = left - size, np.where(some, word + size, behind)
+    shortest = sizes.argmin(axis=1)
+    size = np.minimum(sizes[rows, shortest], most) * ((number > 0) & ~taken.any(axis=1))
+    taken |= (count >= shortest[:, None]) & (count < (shortest + size)[:, None])
     chosen = np.zeros_like(taken)
     np.put_along_axis(chosen, places, taken, axis=1)
     return chosen

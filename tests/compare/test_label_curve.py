@@ -1,14 +1,16 @@
 """Training on some of the labels: which, and a comparison that does so and is resumed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasformer.compare import Settings, compare
-from kerasformer.compare.label_curve import chosen_rows
+from kerasformer import load_dataset
+from kerasformer.compare import Settings, compare, runner
+from kerasformer.compare.label_curve import Job, chosen_rows, label_counts
 from kerasformer.compare.methods.networks import LEAST_STEPS, Network
 from kerasformer.compare.report import load_record
 from kerasformer.data import Split
@@ -47,8 +49,6 @@ def test_another_seed_chooses_others():
 
 
 def test_examples_without_classes_are_chosen_too(tagged):
-    from kerasformer import load_dataset
-
     train = load_dataset(tagged, "tagging").train
     assert set(chosen_rows(train, 2, 0)) < set(chosen_rows(train, 4, 0))
 
@@ -64,8 +64,6 @@ def curve(reviews, tmp_path_factory):
 def test_every_arm_is_trained_with_each_number_of_labels(curve, reviews):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-
-    from kerasformer import load_dataset
 
     record = load_record(curve)
     assert record["status"] == "complete"
@@ -107,6 +105,9 @@ def test_what_has_not_run_is_resumed(curve, tmp_path, capsys):
 def test_the_command_says_the_numbers():
     settings = Settings.make(data="a.csv", label_curve=[300, 100, "all"])
     assert settings.command() == "kerasformer compare --data a.csv --label-curve 100 300"
+    whole = Settings.make(data="a.csv", label_curve="all")
+    assert whole == Settings.make(data="a.csv")
+    assert whole.command() == "kerasformer compare --data a.csv"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,54 @@ def test_fewer_labels_than_classes_are_refused(reviews, tmp_path):
         UserError, match="--label-curve has 1, too few labels for one of each of the 2"
     ):
         compare(tmp_path / "out", data=str(reviews), label_curve=[1], arms=["majority"])
+
+
+def test_a_single_sentence_is_refused_before_an_arm_has_run(tagged):
+    given = {"data": str(tagged), "task": "tagging", "label_curve": [1], "seeds": 1}
+    with pytest.raises(UserError, match="--label-curve has 1, but the arm frozen learns from one"):
+        label_counts(Settings.make(**given), load_dataset(tagged, "tagging"))
+    without = Settings.make(**given, arms=["frequent_tag"])
+    assert label_counts(without, load_dataset(tagged, "tagging")) == [1]
+
+
+class _Played:
+    """A process, its pipe, the live line and a clock, all of which only play events."""
+
+    def __init__(self, events):
+        self.events, self.now, self.left_out = events, 0, 0
+
+    def recv(self):
+        if not self.events:
+            raise EOFError
+        seconds, *event = self.events.pop(0)
+        self.now += seconds
+        return event
+
+    def leave_out(self, count):
+        self.left_out = count
+
+    def start(self, *_):
+        """Nothing else is of interest."""
+
+    close = terminate = join = finish = start
+
+
+@pytest.mark.parametrize(("deadline", "left_out"), [(150, 0), (145, 1), (139, 2), (109, 4)])
+def test_a_run_is_begun_that_will_end_in_time_as_those_of_as_many_labels(
+    monkeypatch, deadline, left_out
+):
+    jobs = [Job(seed, labels) for seed in range(3) for labels in (None, 8)]
+    told = {"run": {}, "settings": {}, "peak_memory_mib": None}
+    runs = [(10 if job.labels else 20, "run", {"job": job, **told}) for job in jobs]
+    played = _Played([(60, "prepared", {}), *runs])  # 60 seconds once, and then 30 with each seed
+    context = SimpleNamespace(Pipe=lambda **_: (played, played), Process=lambda **_: played)
+    monkeypatch.setattr(runner.multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(runner.time, "monotonic", lambda: played.now)
+    monkeypatch.setattr(runner, "_write_record", lambda *_: None)
+    settings, record = Settings.make(data="a.csv", seeds=3, label_curve=[8]), {"arms": {}}
+    runner._run_arm("tfidf", jobs, record, None, settings, None, played, deadline)
+    assert played.left_out == left_out
+    assert len(played.events) == left_out
 
 
 class _Trained(Network):

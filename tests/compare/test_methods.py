@@ -276,6 +276,19 @@ def test_options_that_need_more_blocks_are_left_out(sources, pretrained, tmp_pat
     assert told in made.settings["left_out"]
 
 
+def test_few_tags_are_seen_as_often_as_by_the_other_arms(
+    sources, pretrained, tmp_path, monkeypatch, without_graphs
+):
+    recipe = TokenClassifier.FROZEN_RECIPE.change(epochs=2, batch_size=32)
+    monkeypatch.setattr(TokenClassifier, "FROZEN_RECIPE", recipe)
+    made = method("tagging", "frozen", sources["tagging"], tmp_path, pretrained)
+    made.learn_from(np.arange(8))
+    run = made.run(seed=0)
+    epochs = made.lengthened(recipe).epochs
+    assert epochs > recipe.epochs
+    assert [row["epoch"] for row in run["history"]] == list(range(1, epochs + 1))
+
+
 def test_a_validation_split_of_the_data_is_what_is_chosen_by(
     sources, deep, tmp_path, without_graphs
 ):

@@ -88,6 +88,22 @@ def test_the_softmax_is_in_float32():
     assert keras.backend.standardize_dtype(pooled.dtype) == "float16"
 
 
+def test_a_functional_model_gets_the_weights_too(layer):
+    inputs = keras.Input((None, HIDDEN))
+    mask = keras.Input((None,), dtype="bool")
+    outputs = layer(inputs, mask, return_attention_scores=True)
+    assert [(one.shape, one.dtype) for one in outputs] == [
+        ((None, HIDDEN), "float32"),
+        ((None, None), "float32"),
+    ]
+    assert layer(inputs).shape == (None, HIDDEN)
+    given = random_case(6, 1)
+    expected = layer(*given, return_attention_scores=True)
+    found = keras.Model([inputs, mask], outputs)(given)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(*map(ops.convert_to_numpy, (one, other)), atol=1e-6)
+
+
 def test_keras_implicit_mask_is_taken(layer):
     states, mask = random_case(6, 1)
     masked = keras.layers.Masking()(states * mask[..., None])

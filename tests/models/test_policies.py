@@ -32,6 +32,11 @@ CASES = {
     ),
     "BertEmbedding": (lambda **k: layers.BertEmbedding(10, 6, 2, 8, **k), [IDS]),
     "MaskedLMHead": (lambda **k: layers.MaskedLMHead(5, 8, **k), [VECTORS, VECTORS[0]]),
+    "CausalLMHead": (lambda **k: layers.CausalLMHead(**k), [VECTORS, VECTORS[0]]),
+    "AdditiveAttentionPooling": (
+        lambda **k: layers.AdditiveAttentionPooling(3, **k),
+        [VECTORS],
+    ),
     "SequencePooling": (lambda **k: layers.SequencePooling("mean", **k), [VECTORS]),
     "LayerPooling": (
         lambda **k: layers.LayerPooling("all", "scalar_mix", **k),
@@ -69,7 +74,7 @@ def test_each_policy_is_near_float32(name, policy):
         ours.assign(ops.cast(theirs, ours.dtype))
     outputs = layer(*inputs)
     assert {w.dtype for w in layer.weights} <= {layer.variable_dtype}
-    kind = "float32" if name == "MaskedLMHead" else layer.compute_dtype
+    kind = "float32" if name.endswith("LMHead") else layer.compute_dtype
     assert {keras.backend.standardize_dtype(x.dtype) for x in keras.tree.flatten(outputs)} == {kind}
     for ours, theirs in zip(arrays(outputs), arrays(expected), strict=True):
         assert np.isfinite(ours).all()

@@ -78,14 +78,21 @@ def test_the_table_of_a_vocabulary():
     vectors = StaticVectors(["Paris", "film", "paris"], [[1, 1], [2, 2], [3, 3]])
     tokens = ["[PAD]", "film", "paris", "PARIS", "unheard"]
     table = vectors.table(tokens)
-    assert table.tolist() == [[0, 0], [2, 2], [3, 3], [0, 0], [0, 0]]
+    assert table.tolist() == [[0, 0], [2, 2], [3, 3], [1, 1], [0, 0]]
     assert StaticVectors(["Paris"], [[1, 1]]).table(["paris"]).tolist() == [[1, 1]]
+    assert StaticVectors(["fine"], [[1.0]]).table(["Fine", "fine"]).tolist() == [[1], [1]]
     many = vectors.table([*tokens, *map(str, range(5000))], seed=3)
     np.testing.assert_array_equal(many[1:3], table[1:3])
     assert many[5:].std() == pytest.approx(vectors.vectors.std(), rel=0.05)
     assert abs(many[5:].mean()) < 0.05
     with pytest.raises(UserError, match="None of the 1 tokens has a static vector"):
         vectors.table(["other"])
+
+
+def test_they_are_read_for_the_tokenizer_of_before(tokenizer, tmp_path):
+    vectors = StaticVectors(TOKENS[4:], np.eye(6), tokenizer)
+    vectors.save(tmp_path / "vectors.txt")
+    assert StaticVectors.load(tmp_path / "vectors.txt", tokenizer=tokenizer).tokenizer is tokenizer
 
 
 def test_they_are_saved_and_read(tmp_path):
@@ -105,6 +112,8 @@ def test_they_are_saved_and_read(tmp_path):
         (["a", "a"], np.zeros((2, 2)), "each of them once"),
         (["a"], np.zeros((2, 2)), "give one vector for each word"),
         (["a"], [[np.inf]], "not finite"),
+        (["a", "b"], [[1, 2], [3]], "all of one width"),
+        (["a"], [["one"]], "no array of numbers"),
     ],
 )
 def test_words_without_vectors_are_refused(words, vectors, message):

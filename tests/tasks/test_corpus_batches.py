@@ -1,6 +1,8 @@
 """The examples of pretraining: their laws, and what follows from the seed alone."""
 
 import itertools
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from kerasformer import hardware
 from kerasformer.data.raw import TokenCorpus
+from kerasformer.data.raw.encoding import fingerprint_of
 from kerasformer.errors import UserError
 from kerasformer.tasks import prediction
 from kerasformer.tasks.pretraining.causal_batches import CausalBatches
@@ -52,6 +55,10 @@ MASKING = TokenMasking.of(TOKENIZER)
 def batches(corpus=CORPUS, batch_size=16, max_length=64, seed=0, **kwargs):
     kwargs = {"masking": MASKING} | kwargs
     return SegmentBatches(corpus, TOKENIZER, batch_size, max_length, seed, **kwargs)
+
+
+def windows_of(corpus, *args, **kwargs):
+    return CausalBatches(corpus, TOKENIZER, *args, **kwargs)
 
 
 def stream(data):
@@ -174,7 +181,7 @@ def test_an_epoch_begins_at_any_step(next_sentence):
         np.testing.assert_array_equal(mine[0]["input_word_ids"], its)
 
 
-@pytest.mark.parametrize("make", [batches, lambda: CausalBatches(CORPUS, 16, 32, seed=0)])
+@pytest.mark.parametrize("make", [batches, lambda: windows_of(CORPUS, 16, 32, seed=0)])
 def test_any_number_of_workers_makes_the_same_batches(make):
     expected = [x["input_word_ids"] for x, *_ in make()]
     data = make()  # whose batches are asked for by several threads, in any order
@@ -183,6 +190,50 @@ def test_any_number_of_workers_makes_the_same_batches(make):
         found = dict(zip(order, workers.map(data.__getitem__, order), strict=True))
     for number, ids in enumerate(expected):
         np.testing.assert_array_equal(found[number][0]["input_word_ids"], ids)
+
+
+def test_a_pass_is_planned_once():
+    data, planned = batches(), []
+    plan, both = data.plan, threading.Barrier(2)
+
+    def slow(number):
+        planned.append(number)
+        time.sleep(0.05)
+        return plan(number)
+
+    def start(_):
+        both.wait()
+        data.start_epoch(1)
+
+    data.plan = slow
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(start, range(2)))
+    assert planned == [1]
+
+
+@pytest.mark.backend("tensorflow")
+def test_reading_ahead_ends_no_epoch_of_who_trains(monkeypatch):
+    """One thread has read an epoch, and begins the next one, as the other does the same."""
+    data = batches(CORPUS.take(range(20)))
+    given, begins, begun = data.batches, threading.Event(), []
+    batches_of = data._batches_of
+
+    def slow(epoch, step):
+        is_first = not begins.is_set()
+        begins.set()
+        time.sleep(0.1 if is_first else 0)
+        begun.append(epoch)
+        return batches_of(epoch, step)
+
+    monkeypatch.setattr(data, "_batches_of", slow)
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(lambda: sum(1 for _ in data.for_backend()))
+        begins.wait()
+        data.start_epoch(1)
+        own = data.batches
+        assert reading.result() == len(given)
+    assert data.batches is own
+    assert (data.epoch, begun) == (1, [1, 1])
 
 
 def test_where_shapes_are_few_there_are_eight(monkeypatch):
@@ -225,6 +276,9 @@ def test_each_epoch_has_other_pairs_and_masks_and_evaluation_the_same():
     first = list(stream(held))
     held.on_epoch_end()
     assert first == list(stream(held))
+    held = batches(seed=None, steps=len(held))
+    held.on_epoch_end()  # into another pass
+    assert first == list(stream(held))
 
 
 documents_of_ids = st.lists(
@@ -247,25 +301,50 @@ def test_no_token_is_lost_or_doubled(lengths, max_length, batch_size, seed):
         found = np.concatenate([whole(example) for example in stream(data)])
         assert sorted(found[found >= 5]) == list(range(5, 5 + count))
         assert all(len(example[0]) <= max_length for example in stream(data))
-    windows = CausalBatches(corpus, batch_size, max_length, seed)
+    windows = windows_of(corpus, batch_size, max_length, seed)
     for epoch in range(2):
         windows.start_epoch(epoch)
         guessed = np.concatenate([y[w > 0] for _, y, w in windows])
-        missing = sorted(set(range(5, 5 + count)) - set(guessed.tolist()))
-        assert len(guessed) == count + len(documents) - 1
-        assert len(missing) == 1  # the first token of all
-        assert len(guessed[guessed >= 5]) == count - 1
+        assert sorted(guessed) == [3] * len(documents) + list(range(5, 5 + count))
+    windows = CausalBatches(corpus_of(documents, **SAME), OneEnd(), batch_size, max_length, seed)
+    guessed = np.concatenate([y[w > 0] for _, y, w in windows])
+    missing = set(range(5, 5 + count)) - set(guessed.tolist())
+    assert len(guessed) == count + len(documents) - 1
+    assert len(missing) == 1  # the first token of all
+    assert len(guessed[guessed >= 5]) == count - 1
+
+
+class OneEnd:
+    """A tokenizer as GPT-2's, one of whose tokens both begins and ends a text."""
+
+    bos_id = eos_id = 3
+
+    def to_json(self):
+        return ""
+
+
+SAME = {"tokenizer": fingerprint_of(OneEnd())}
+
+
+def test_windows_have_documents_framed_as_texts_are():
+    documents = [[[7, 8], [9]], [[10]], [[11, 12]]]
+    x, y, weights = windows_of(corpus_of(documents), 1, 13, in_order=True)[0]
+    assert x["input_word_ids"][0].tolist() == [2, 7, 8, 9, 3, 2, 10, 3, 2, 11, 12, 3, 3]
+    assert y[0, weights[0] > 0].tolist() == [7, 8, 9, 3, 10, 3, 11, 12, 3]
+    x, y, weights = CausalBatches(corpus_of(documents, **SAME), OneEnd(), 1, 8, in_order=True)[0]
+    assert x["input_word_ids"].tolist() == [[7, 8, 9, 3, 10, 3, 11, 12]]
+    assert weights.all()
 
 
 def test_causal_windows_have_the_next_token_as_their_target():
-    data = CausalBatches(CORPUS, batch_size=8, max_length=32, seed=0)
+    data = windows_of(CORPUS, batch_size=8, max_length=32, seed=0)
     for x, y, weight in data:
         ids = x["input_word_ids"]
         assert (ids.dtype, y.dtype, weight.dtype) == ("int32", "int32", "float32")
         assert ids.shape[1:] == (32,)
         np.testing.assert_array_equal(ids[:, 1:], y[:, :-1])
     small, large = (
-        np.concatenate([x["input_word_ids"] for x, *_ in CausalBatches(CORPUS, n, 32, 5)])
+        np.concatenate([x["input_word_ids"] for x, *_ in windows_of(CORPUS, n, 32, 5)])
         for n in (3, 50)
     )
     np.testing.assert_array_equal(small, large)
@@ -302,7 +381,7 @@ def test_little_is_padding():
         (lambda: batches(CORPUS.take([3])), "is one document, and pairs .*=False"),
         (lambda: batches(max_length=4), "max_length is 4, but must be at least 5"),
         (lambda: batches(corpus_of([[[5]]], tokenizer="x")), "another vocabulary than the model"),
-        (lambda: CausalBatches(corpus_of([[[5]]], end_id=None), 2, 8), "no token that ends a text"),
+        (lambda: windows_of(corpus_of([[[5]]], end_id=None), 2, 8), "no token that ends a text"),
     ],
 )
 def test_mistakes(make, message):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig, shallower
 from kerasformer.models.depth import spread
 from kerasformer.tasks import Distillation, TextClassifier
@@ -116,6 +117,18 @@ def test_blocks_of_an_encoder(teacher):
 def test_what_is_no_student(teacher, tokenizer, changes, options, message):
     with pytest.raises(ValueError, match=message):
         Distillation(BertEncoder(config(**changes)), teacher, tokenizer, **options)
+
+
+def test_there_must_be_a_teacher(teacher, tokenizer, tmp_path):
+    teacher.save_pretrained(tmp_path, tokenizer)
+    sizes = {"config": config(num_layers=1)}
+    for make, given in (
+        (Distillation.from_scratch, sizes),
+        (Distillation.from_pretrained, {"source": tmp_path}),
+    ):
+        with pytest.raises(UserError, match="needs a teacher: make it by from_teacher"):
+            make(**given)
+        assert make(**given, teacher=teacher).teacher is teacher
 
 
 def test_labels_are_refused(teacher, tokenizer):

@@ -28,4 +28,4 @@ def test_no_graph_outlives_its_model(options):
     keras.utils.set_random_seed(0)
     before = living_graphs()
     train()
-    assert living_graphs() == before
+    assert living_graphs() <= before  # of other tests' models some are freed only now

@@ -3,6 +3,7 @@
 import functools
 import json
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -87,6 +88,29 @@ def test_they_come_back_from_their_folder(trained, tmp_path):
         tasks.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "large", "product"),
+    [
+        (StaticClassifier, {"vocab_size", "hidden_size"}, r"vocab_size \* hidden_size"),
+        (RecurrentClassifier, {"units"}, r"units \* units"),
+        (TransformerClassifier, {"hidden_size"}, r"num_layers \* hidden_size \* hidden_size"),
+        (TransformerClassifier, {"max_length", "hidden_size"}, r"max_length \* hidden_size"),
+    ],
+)
+def test_no_kernels_are_made_that_a_small_file_cannot_fill(tmp_path, kind, large, product):
+    with h5py.File(tmp_path / "classifier.weights.h5", "w") as file:
+        file["kernel"] = np.zeros((20_000, 1), "float32")
+    sizes = {name: 20_000 if name in large else 1 for name in (*kind.SIZES, "max_length")}
+    config = {"class": kind.__name__, "class_names": NAMES, **sizes}
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"has no tensors for the {product} of"):
+        tasks.load(tmp_path)
+    del config["hidden_size"]  # by default it would be larger
+    (tmp_path / "classifier.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"makes no {kind.__name__} .its hidden_size is no integer"):
+        tasks.load(tmp_path)
+
+
 def test_they_come_back_from_keras(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -97,6 +121,15 @@ def test_they_come_back_from_keras(trained, tmp_path):
 def test_pairs_are_refused(trained):
     with pytest.raises(UserError, match="reads single texts"):
         trained.fit([("a", "b"), ("c", "d")], ["good", "bad"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_are_refused_whatever_the_tokenizer_takes(kind):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "fine"]
+    model = KINDS[kind](tokenizer=WordPieceTokenizer.from_vocabulary(vocabulary))
+    for use in (model.tokenize, model.predict):
+        with pytest.raises(UserError, match="reads single texts"):
+            use([("fine", "dull")])
 
 
 def test_the_mean_of_vectors_is_classified():
@@ -122,7 +155,7 @@ def test_what_a_tokenizer_puts_around_a_text_is_left_out():
 
 @pytest.mark.parametrize("learnt", [False, True])
 @pytest.mark.parametrize("kind", ["recurrent", "transformer", "encoder"])
-def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
+def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch, tmp_path):
     options = {"token_vectors": VECTORS, "tokenizer": None if learnt else TOKENIZER}
     if kind == "recurrent":
         model = RecurrentClassifier(NAMES, 60, hidden_size=4, units=4, **options)
@@ -131,9 +164,15 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
     else:
         config = EncoderConfig(60, 4, 1, 2, 4, 16)
         model = tasks.TextClassifier.from_scratch(NAMES, config=config, **options)
-    if learnt:  # the words, and then the vectors, before any step
+    if learnt:
+        for save, name in ((model.save_pretrained, "folder"), (model.save, "model.keras")):
+            with pytest.raises(UserError, match="static vectors wait for a vocabulary"):
+                save(tmp_path / name)
+        assert not (tmp_path / "folder").exists()
+        # The words, and then the vectors, before any step.
         monkeypatch.setattr(type(model), "_train", lambda *args, **kwargs: None)
         model.fit(TEXTS, LABELS)
+        model.get_config()
     rows = ops.convert_to_numpy(model.word_embeddings.embeddings)
     vocabulary = model.tokenizer.vocabulary()
     assert "acting" in vocabulary
@@ -146,6 +185,20 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch):
 def test_vectors_of_another_width_are_refused():
     with pytest.raises(ValueError, match="4 wide and the embeddings 8: make the model with"):
         TransformerClassifier(NAMES, 60, 8, hidden_size=8, token_vectors=VECTORS)
+
+
+def test_the_first_vectors_are_those_of_a_smaller_vocabulary():
+    model = StaticClassifier(NAMES, VECTORS, vocab_size=4)
+    assert model.tokenizer.vocabulary() == ["[PAD]", "[UNK]", "fine", "dull"]
+    np.testing.assert_array_equal(model.vectors["dull"], VECTORS["dull"])
+    assert StaticClassifier(NAMES, VECTORS, vocab_size=6).vectors.words[1:] == VECTORS.words
+
+
+@pytest.mark.parametrize("kind", [StaticClassifier, RecurrentClassifier, TransformerClassifier])
+def test_a_tokenizer_of_more_tokens_than_embeddings_is_refused(kind):
+    options = {"vocab_size": 5, "hidden_size": 4, "token_vectors": VECTORS}
+    with pytest.raises(UserError, match="tokens and the embeddings 5: make the model with vocab"):
+        kind(NAMES, tokenizer=TOKENIZER, **options)
 
 
 @pytest.fixture(scope="module")

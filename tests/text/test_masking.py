@@ -56,8 +56,11 @@ PIECES = [*WORDS[:60], *(f"##p{i}" for i in range(40))]
 WHOLE = TokenMasking.of(WordPieceTokenizer.from_vocabulary(PIECES), whole_words=True)
 
 
-def chosen_one_by_one(ids, draws, number):
-    """BERT's `create_masked_lm_predictions`, on words in the order of their first pieces' draws."""
+def chosen_one_by_one(ids, draws, number, most):
+    """BERT's `create_masked_lm_predictions`, on words in the order of their first pieces' draws.
+
+    But where that chooses none, the shortest.
+    """
     words = []
     for place, token in enumerate(ids):
         if token >= 60 and place and ids[place - 1] >= 5:
@@ -65,10 +68,11 @@ def chosen_one_by_one(ids, draws, number):
         elif token >= 5:
             words.append([place])
     chosen = []
-    for word in sorted(words, key=lambda word: draws[word[0]]):
+    words.sort(key=lambda word: draws[word[0]])
+    for word in words:
         if len(chosen) + len(word) <= number:
             chosen += word
-    return sorted(chosen)
+    return sorted(chosen or min(words, key=len, default=[])[:most])
 
 
 tokens = st.integers(0, 59) | st.integers(60, 99)
@@ -84,7 +88,7 @@ def test_words_are_taken_as_in_berts_own_program(rows, seed):
     for row, own in enumerate(ids):
         count = (own >= 5).sum()
         number = int(np.clip(np.floor(0.15 * count + draws[row, 1]), 1, 6))
-        expected = chosen_one_by_one(own.tolist(), draws[row, ::3], number)
+        expected = chosen_one_by_one(own.tolist(), draws[row, ::3], number, 6)
         found = positions[row, : int(weights[row].sum())].tolist()
         assert found == expected
         np.testing.assert_array_equal(labels[row, : len(found)], own[found])
@@ -92,7 +96,18 @@ def test_words_are_taken_as_in_berts_own_program(rows, seed):
         np.testing.assert_array_equal(hidden[row, others], own[others])
         assert not positions[row, len(found) :].any()
         assert not labels[row, len(found) :].any()
-        assert len(found) <= min(6, count)
+        assert min(1, count) <= len(found) <= min(6, count)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(5, [4, 5]), (1, [4])])
+def test_of_long_words_alone_the_shortest_is_hidden(most, expected):
+    ids = np.array([[2, 5, 60, 61, 6, 62, 7, 63, 64, 65, 3], [2, *[0] * 9, 3]], "int32")
+    draws = np.zeros([2, 33])
+    draws[0, ::3] = np.arange(11)
+    _, positions, labels, weights = WHOLE.guesses(ids, draws, most)
+    assert positions[0, weights[0] > 0].tolist() == expected
+    assert labels[0, weights[0] > 0].tolist() == ids[0, expected].tolist()
+    assert not weights[1].any()  # where there is nothing to hide
 
 
 @pytest.mark.parametrize("masking", [MASKING, WHOLE])

@@ -7,7 +7,6 @@ import time
 import numpy as np
 
 from kerasformer.compare.quality import quality_of
-from kerasformer.data.raw import Documents
 
 MOST_ERRORS, LONGEST_TEXT = 10, 300  # of the test errors that the record keeps, in characters
 _LATENCY_EXAMPLES = 20  # predicted one by one, to time each
@@ -35,15 +34,8 @@ class Method(abc.ABC):
     def __init__(self, dataset, settings, events, kept):
         self.whole = self.dataset = dataset
         self.rows: np.ndarray | None = None
-        self.events, self.unlabelled = events, settings.unlabelled or ()
+        self.events = events
         self.quality = quality_of(settings.task, getattr(dataset, "tag_names", ()))
-
-    def texts_to_learn_from(self):
-        """All texts that an arm may learn from without their labels, those of the test left out."""
-        texts = list(self.whole.train.texts)
-        if self.unlabelled:
-            texts += [" ".join(sentences) for sentences in Documents(self.unlabelled)]
-        return texts
 
     def learn_from(self, rows):
         """Has the next runs train on these training examples alone, int `[n]`; None for all.

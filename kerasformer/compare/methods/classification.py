@@ -180,6 +180,7 @@ class Frozen(NetworkOfClasses, _Frozen):
                 self.model.features(split.texts, verbose=0, cache=self.cache) for split in splits
             ]
             self.seconds = seconds()
+            self.events.prepared()
         pairs = [(f, s.labels) for f, s in zip(self.features, splits, strict=True)]
         share, recipe = 1.0, self.lengthened(self.recipe)
         if self.rows is not None:  # of the features too it takes only theirs

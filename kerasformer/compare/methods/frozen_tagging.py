@@ -64,6 +64,7 @@ class Frozen(OfTags, _Frozen):
         """Trains and measures once."""
         if not self.options:
             self._prepare()
+            self.events.prepared()
         options = [self._train(name, seed) for name in self.options]
         best = max(options, key=lambda option: option.record["validation"])
         chosen = best.record["name"]
@@ -128,11 +129,13 @@ class Frozen(OfTags, _Frozen):
 
     def _fit(self, model, seed, learnt, validation=None):
         """Trains the head of an option; its history."""
-        progress = self.events.keras_callback(self.recipe.epochs, self.quality.main)
+        epochs = self.lengthened(self.recipe).epochs
+        progress = self.events.keras_callback(epochs, self.quality.main)
         model.fit_head(
             learnt.vectors,
             learnt.split.tags,
             seed=seed,
+            epochs=epochs,
             validation_data=validation and (validation.vectors, validation.split.tags),
             callbacks=[progress],
             verbose=0,

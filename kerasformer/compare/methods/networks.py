@@ -50,6 +50,7 @@ class Network(Method):
         import keras
 
         self.prepare()
+        self.events.prepared()
         self.events.phase("loading the model")
         keras.utils.set_random_seed(seed)  # before the weights are drawn
         self.model, recipe = self.new_model()
@@ -100,6 +101,11 @@ class Network(Method):
         return f"model = {cls.task}{maker}({', '.join([*arguments, *names, *given])})"
 
 
+def dtype_of(settings):
+    """The Keras dtype policy of a pretrained arm: the one asked for, or what suits the machine."""
+    return settings.dtype or ("mixed_bfloat16" if prefers_bfloat16() else "float32")
+
+
 class FromScratch(Network):
     """The model of a task with a new encoder and a vocabulary learnt from the data set alone."""
 
@@ -125,8 +131,8 @@ class FineTuned(Network):
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        dtype = settings.dtype or ("mixed_bfloat16" if prefers_bfloat16() else "float32")
-        self.settings = {"pretrained": settings.pretrained, **self.arguments, "dtype": dtype}
+        self.settings = {"pretrained": settings.pretrained, **self.arguments}
+        self.settings["dtype"] = dtype_of(settings)
 
     def new_model(self):
         """An untrained model and the recipe to train it by."""

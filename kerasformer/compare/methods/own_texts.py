@@ -5,6 +5,12 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from kerasformer.compare.methods.classification import NetworkOfClasses
+from kerasformer.compare.methods.networks import dtype_of
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from
+
+_IMPORTS = """\
+from kerasformer import {}, TextClassifier, load_dataset
+from kerasformer.compare.methods.unlabelled import texts_to_learn_from"""
 
 
 class _OwnTexts(NetworkOfClasses):
@@ -23,6 +29,7 @@ class _OwnTexts(NetworkOfClasses):
         super().__init__(dataset, settings, events, kept)
         self.learner, self.first_weights, self.seconds = None, [], 0.0
         self.settings = {**self.arguments, "pretraining_epochs": self.EPOCHS}
+        self.settings["unlabelled"] = list(settings.unlabelled or ())
 
     @abc.abstractmethod
     def new_learner(self):
@@ -34,9 +41,10 @@ class _OwnTexts(NetworkOfClasses):
 
         if self.learner is not None:
             return
-        texts = self.texts_to_learn_from()
         keras.utils.set_random_seed(0)
         self.learner = self.new_learner()
+        length, sources = self.learner.max_length, self.settings["unlabelled"]
+        texts = texts_to_learn_from(self.whole, length, sources)
         self.events.phase(f"learning from {len(texts):,} texts without labels")
         progress, seconds = self.events.keras_callback(self.EPOCHS, "accuracy"), self.clock()
         self.learner.fit(texts, epochs=self.EPOCHS, seed=0, callbacks=[progress], verbose=0)
@@ -50,7 +58,8 @@ class _OwnTexts(NetworkOfClasses):
 
         encoder, tokenizer = self.learner.encoder, self.learner.tokenizer
         encoder.set_weights(self.first_weights)  # the run before has trained them
-        model = TextClassifier(self.dataset.class_names, encoder, tokenizer, **self.arguments)
+        arguments = {name: self.settings[name] for name in self.arguments}
+        model = TextClassifier(self.dataset.class_names, encoder, tokenizer, **arguments)
         recipe = model.SCRATCH_RECIPE.change(epochs=self.epochs, learning_rate=self.RATE)
         self.settings |= asdict(recipe)
         return model, recipe
@@ -67,10 +76,14 @@ class _OwnTexts(NetworkOfClasses):
     @classmethod
     def code(cls, settings):
         """Python that makes the same model for `data`, untrained."""
-        options = "".join(f", {name}={value!r}" for name, value in cls.arguments.items())
+        arguments = {name: settings.get(name, value) for name, value in cls.arguments.items()}
+        options = "".join(f", {name}={value!r}" for name, value in arguments.items())
+        sources = settings.get("unlabelled")
+        given = f"data, learner.max_length, {sources!r}" if sources else "data, learner.max_length"
         return f"""\
 {cls.learner_code(settings)}
-learner.fit(data.train.texts, epochs={settings.get("pretraining_epochs", cls.EPOCHS)})
+texts = texts_to_learn_from({given})
+learner.fit(texts, epochs={settings.get("pretraining_epochs", cls.EPOCHS)})
 model = TextClassifier(data.class_names, learner.encoder, learner.tokenizer{options})"""
 
 
@@ -80,7 +93,7 @@ class PretrainedHere(_OwnTexts):
     EPOCHS = 20  # enough for a small encoder to learn from few texts; BERT saw its own 40 times
     RATE = 3e-4  # the encoder is small and has not seen much
     LEARNER = "MaskedLanguageModel"
-    imports = "from kerasformer import MaskedLanguageModel, TextClassifier, load_dataset"
+    imports = _IMPORTS.format("MaskedLanguageModel")
     arguments: ClassVar[dict] = {"pooling": "mean"}
 
     def new_learner(self):
@@ -99,7 +112,7 @@ class CausalHere(_OwnTexts):
     EPOCHS = 10  # each is of all tokens, where one of masked words is of a few
     RATE = 3e-4
     LEARNER = "CausalLanguageModel"
-    imports = "from kerasformer import CausalLanguageModel, TextClassifier, load_dataset"
+    imports = _IMPORTS.format("CausalLanguageModel")
 
     def new_learner(self):
         """The model that is to learn from texts."""
@@ -114,20 +127,22 @@ class Student(_OwnTexts):
     EPOCHS = 3
     RATE = 1e-4
     LEARNER = "Distillation"
-    imports = "from kerasformer import Distillation, TextClassifier, load_dataset"
-    arguments: ClassVar[dict] = {"pooling": "mean"}
+    imports = _IMPORTS.format("Distillation")
+    arguments: ClassVar[dict] = {"pooling": "mean", "dtype": "float32"}
 
     def __init__(self, dataset, settings, events, kept):
         super().__init__(dataset, settings, events, kept)
-        self.settings["pretrained"] = settings.pretrained
+        self.settings |= {"pretrained": settings.pretrained, "dtype": dtype_of(settings)}
 
     def new_learner(self):
         """The model that is to learn from texts."""
         from kerasformer.tasks import Distillation
 
-        return Distillation.from_teacher(self.settings["pretrained"])
+        source, dtype = self.settings["pretrained"], self.settings["dtype"]
+        return Distillation.from_teacher(source, dtype=dtype)
 
     @classmethod
     def learner_code(cls, settings):
         """Python that makes the model that is to learn from texts."""
-        return f"learner = Distillation.from_teacher({settings['pretrained']!r})"
+        source, dtype = settings["pretrained"], settings.get("dtype", cls.arguments["dtype"])
+        return f"learner = Distillation.from_teacher({source!r}, dtype={dtype!r})"

@@ -67,8 +67,10 @@ model = {method.task}.from_pretrained({str(kept)!r})
     if settings.task != "classification":
         source += f", {settings.task!r}"
     source += "".join(f", {name}={value!r}" for name, value in settings.reading().items())
-    epochs = f", epochs={made['epochs']}" if "epochs" in made else ""
-    rest = f"model.fit(data{epochs})\n{_SAVE}\n{ask}"
+    # What the recipe of the model is not sure to have; the encoder of some arms is not published.
+    names = ("epochs", "learning_rate") if best.row.own_texts else ("epochs",)
+    options = "".join(f", {name}={made[name]!r}" for name in names if name in made)
+    rest = f"model.fit(data{options})\n{_SAVE}\n{ask}"
     if not hasattr(method, "task"):
         rest = _FIT_AND_ASK[settings.task]
     return f"""\

@@ -49,13 +49,16 @@ def write(
     refuse_used(folder, " folder for the corpus", ARRAYS)
     check_iterable(documents, "documents")
     parts = encode(documents, tokenizer)
-    with only_writer(folder, "corpus"):
+    with only_writer(folder, "corpus"), contextlib.ExitStack() as failed:
+        for name in ARRAYS:
+            failed.callback((folder / name).unlink, missing_ok=True)
         counts = _write_arrays(parts, tokenizer, folder, verbose)
         with writing(folder, _REMEDY):
             files = {name: sha256_of(folder / name) for name in ARRAYS}
             about = about_tokenizer(tokenizer) | counts | {"files": files}
             content = json.dumps({"version": _VERSION, **about}, indent=1) + "\n"
             write_whole(folder / MANIFEST, content)
+        failed.pop_all()
 
 
 def _write_arrays(
@@ -87,6 +90,8 @@ def _write_arrays(
             raise no_tokens()
         if progress:
             progress.finish()
+        with writing(folder, _REMEDY):
+            open_files.close()  # what is still in memory is written here
     return dict(zip(("documents", "sentences", "tokens"), ends.tolist(), strict=True))
 
 
@@ -136,17 +141,21 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, An
 def _is_sound(about, files) -> bool:
     kinds = (str, int, int | None)
     known = all(isinstance(about[n], kind) for n, kind in zip(about, kinds, strict=True))
-    return known and isinstance(files, dict) and all(name in files for name in ARRAYS)
+    ends = known and (about["end_id"] is None or about["end_id"] in range(about["vocab_size"]))
+    return ends and isinstance(files, dict) and all(name in files for name in ARRAYS)
 
 
 def _check(tokens, sentences, documents, vocab_size):
     """Refuses arrays that are not those of one corpus; anyone may have written them."""
+    if any(array.ndim != 1 for array in (tokens, sentences, documents)):
+        raise ValueError("its arrays have another shape")
     for starts, end in ((sentences, len(tokens)), (documents, len(sentences) - 1)):
-        if starts.dtype != "int64" or starts.ndim != 1 or len(starts) < 2:
+        if starts.dtype != "int64" or len(starts) < 2:
             raise ValueError("there is no document")
-        if starts[0] != 0 or starts[-1] != end or (np.diff(starts) < 1).any():
+        # Compared, as differences may overflow.
+        if starts[0] != 0 or starts[-1] != end or (starts[1:] <= starts[:-1]).any():
             raise ValueError("its arrays do not belong together")
-    if tokens.dtype != token_dtype(vocab_size) or tokens.ndim != 1:
+    if tokens.dtype != token_dtype(vocab_size):
         raise ValueError("its tokens are of another type")
     most = max(int(tokens[i : i + (1 << 24)].max()) for i in range(0, len(tokens), 1 << 24))
     if most >= vocab_size or (tokens.dtype == "int32" and tokens.min() < 0):

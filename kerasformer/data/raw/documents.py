@@ -111,6 +111,11 @@ class Documents:
                 for table in found.tables_to_learn_from():
                     yield from _rows(table, columns)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read, which data sets of a name have none of."""
+        return [path for paths in self._files.values() for path in paths]
+
     def _of_file(self, path):
         with _unchanged(path):
             if suffix_of(path):

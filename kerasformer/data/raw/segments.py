@@ -39,7 +39,8 @@ def segment_pairs(
     A segment is one or more sentences. Of each document as many as fill an example are cut in two
     at the end of a sentence; the second half is the following segment, or gives way to one that
     begins at any sentence of another document, and then begins the next example. Unlike there, a
-    single sentence is cut within, so that just half of the pairs are random ones.
+    single sentence is cut within, so that just half of the pairs are random ones, and besides those
+    of a single token that is left of a document, which nothing follows.
 
     Args:
         corpus: The documents.
@@ -106,12 +107,13 @@ def _truncated(first, second, room, rng):
 
 
 class Joined:
-    """Documents one after another, each with a token behind it that ends it.
+    """Documents one after another, each with a token that ends it, and maybe one that begins it.
 
     Args:
         corpus: The documents.
         order: Their order.
         end_id: The token behind each.
+        begin_id: The token before each, if there is one.
 
     Example:
 
@@ -122,11 +124,16 @@ class Joined:
     [8, 3, 5, 6, 7, 3]
     """
 
-    def __init__(self, corpus: TokenCorpus, order: np.ndarray, end_id: int):
-        self._tokens, self._end_id = corpus.tokens, end_id
-        lengths = corpus.lengths[order] + 1
+    def __init__(
+        self, corpus: TokenCorpus, order: np.ndarray, end_id: int, begin_id: int | None = None
+    ):
+        self._tokens, self._end_id, self._begin_id = corpus.tokens, end_id, begin_id
+        before = int(begin_id is not None)
+        lengths = corpus.lengths[order] + before + 1
         self._ends = np.cumsum(lengths)
-        self._shift = corpus.sentence_starts[corpus.documents[order, 0]] - self._ends + lengths
+        self._starts = self._ends - lengths
+        first = corpus.sentence_starts[corpus.documents[order, 0]]
+        self._shift = first - self._starts - before
 
     def __len__(self):
         return int(self._ends[-1])
@@ -136,7 +143,10 @@ class Joined:
         document = np.searchsorted(self._ends, places, side="right")
         is_end = self._ends[document] == places + 1
         at = np.where(is_end, 0, places + self._shift[document])
-        return np.where(is_end, self._end_id, self._tokens[at]).astype("int32")
+        tokens = np.where(is_end, self._end_id, self._tokens[at]).astype("int32")
+        if self._begin_id is not None:
+            tokens[self._starts[document] == places] = self._begin_id
+        return tokens
 
 
 def full_sequences(corpus: TokenCorpus, order: np.ndarray, room: int) -> np.ndarray:

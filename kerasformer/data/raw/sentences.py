@@ -6,7 +6,9 @@ import re
 LONGEST_SENTENCE = 1 << 13
 _CLOSING = "\"'”’»›)\\]」』）】〉》"
 # Marks behind which a space has to follow, and those of scripts without spaces.
-_END = re.compile(rf"[.!?…‽؟۔।॥።։]+[{_CLOSING}]*(?=\s)|[。！？｡]+[{_CLOSING}]*")
+_SPACED = ".!?…‽؟۔।॥።։"
+# A run of marks is searched from its beginning alone: from each of them, a long one takes forever.
+_END = re.compile(rf"(?<![{_SPACED}])[{_SPACED}]+[{_CLOSING}]*(?=\s)|[。！？｡]+[{_CLOSING}]*")
 _BLANK_LINES = re.compile(r"(?:\r\n?|\n)[^\S\r\n]*(?:\r\n?|\n)\s*")
 _INITIAL = re.compile(r"(?:^|[\s.(])[^\W\d_]\.$")
 

@@ -44,7 +44,8 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
     `fit` takes texts without labels. Each begins with the tokenizer's `bos_id`, by which its first
     token is guessed, and ends with its `eos_id`; one that is longer than `max_length` loses its
     end. The loss is the mean cross-entropy of the tokens. Of a `kerasformer.data.raw.TokenCorpus`
-    `fit` takes windows of `max_length` tokens over the joined documents, without any padding.
+    `fit` takes windows of `max_length` tokens over the joined documents, each between the same two
+    tokens, without any padding.
     `evaluate` tells the `accuracy` and the `perplexity` too. `predict` gives for each text the
     logits of the token that would follow it, float32 `[n, vocab_size]`.
 
@@ -132,8 +133,7 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
         if isinstance(texts, TokenCorpus):
             if not labelled:
                 raise UserError("A TokenCorpus is to train or evaluate on: give predict texts.")
-            texts.check(tokenizer)
-            return CausalBatches(texts, batch_size, self.max_length, **order)
+            return CausalBatches(texts, tokenizer, batch_size, self.max_length, **order)
         if not texts and labelled:
             raise UserError("There is no text to train or evaluate on; give at least one.")
         if any(not isinstance(text, str) for text in texts):

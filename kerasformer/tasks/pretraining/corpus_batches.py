@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +62,7 @@ class CorpusBatches(Batches):
         self.corpus, self.seed = corpus, seed
         self._plans: dict[int, Plan] = {}
         self._counts: dict[int, int] = {}
+        self._planning = threading.Lock()
         self.in_order, self.batch_size, self.max_length = in_order, batch_size, max_length
         lengths = self._plan(0).lengths
         order = {"in_order": in_order, "steps": steps, "max_length": max_length}
@@ -70,12 +72,11 @@ class CorpusBatches(Batches):
         """The examples of a pass."""
         raise NotImplementedError
 
-    def start_epoch(self, epoch: int, step: int = 0) -> None:
+    def _batches_of(self, epoch: int, step: int) -> list[np.ndarray]:
         """As of `Batches`."""
-        self.epoch = epoch
         steps = self.steps or self._steps(0)
         first = epoch * steps if self.seed is not None or self.steps else 0
-        self.batches = list(self._between(first + step, first + steps))
+        return list(self._between(first + step, first + steps))
 
     def _between(self, start, stop):
         """The batches from a step on, counted through all passes."""
@@ -102,13 +103,15 @@ class CorpusBatches(Batches):
 
     def _plan(self, number):
         number = self._own(number)
-        plan = self._plans.get(number)
-        if plan is None:
-            plan = self.plan(number)
-            self._counts[number] = len(plan.order)
-            # An epoch may begin in one pass and end in the next. Other threads may be reading.
-            self._plans = {**dict(list(self._plans.items())[-1:]), number: plan}
-        return plan
+        if (plan := self._plans.get(number)) is not None:
+            return plan
+        with self._planning:  # once, whoever else waits for it
+            if number not in self._plans:
+                plan = self.plan(number)
+                self._counts[number] = len(plan.order)
+                # An epoch may begin in one pass and end in the next. Other threads may be reading.
+                self._plans = {**dict(list(self._plans.items())[-1:]), number: plan}
+            return self._plans[number]
 
     def _rng(self, *numbers: int) -> np.random.Generator:
         """What a pass draws from."""
@@ -124,7 +127,7 @@ class CorpusBatches(Batches):
 
     def _of(self, rows: np.ndarray) -> tuple[int, np.ndarray, Plan]:
         """The pass that examples are of, their places there, and its plan."""
-        number = int(rows[0]) >> _PASS_BITS
+        number = self._own(int(rows[0]) >> _PASS_BITS)
         return number, rows & ((1 << _PASS_BITS) - 1), self._plan(number)
 
     @property
@@ -171,7 +174,7 @@ class SegmentBatches(CorpusBatches):
     Args:
         corpus: The documents.
         tokenizer: The tokenizer that made it.
-        batch_size, seed, in_order, steps: As of `CorpusBatches`. Without a seed each epoch has the
+        batch_size, seed, in_order, steps: As of `CorpusBatches`. Without a seed each pass has the
             same examples: to evaluate on.
         max_length: The most tokens of an example, special tokens included.
         next_sentence: Whether there are pairs; if not, examples are full sequences of sentences,

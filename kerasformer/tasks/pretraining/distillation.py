@@ -39,7 +39,8 @@ class Distillation(UnlabelledTask):
 
     Args:
         encoder: The student, a `BertEncoder` such as `kerasformer.models.shallower(teacher, 3)`.
-        teacher: A `BertEncoder` of the same vocabulary, which is not trained.
+        teacher: A `BertEncoder` of the same vocabulary, which is not trained. There must be one:
+            to `from_pretrained` and `from_scratch`, which make the student, it is given by name.
         tokenizer: That of both, or its `to_json()`.
         max_length: The most tokens of a text; by default as many as all three take.
         parts: What the student follows, of `"hidden_states"` and `"attention"`; by default both, or
@@ -55,6 +56,7 @@ class Distillation(UnlabelledTask):
         state's components, and of the divergence of a head's attention in nats, summed over layers.
 
     Raises:
+        UserError: There is no teacher.
         ValueError: `encoder` or `teacher` is of another kind, they have other vocabularies, a part
             is unknown, or `"attention"` is asked for of other numbers of heads.
 
@@ -77,13 +79,18 @@ class Distillation(UnlabelledTask):
     def __init__(
         self,
         encoder: BertEncoder,
-        teacher: BertEncoder,
+        teacher: BertEncoder | None = None,
         tokenizer: Any = None,
         max_length: int | None = None,
         parts: Iterable[str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(encoder, tokenizer, max_length, **kwargs)
+        if teacher is None:
+            raise UserError(
+                f"A {type(self).__name__} needs a teacher: make it by from_teacher, or give "
+                "teacher=."
+            )
         if not isinstance(teacher, BertEncoder):
             raise ValueError(f"Expected teacher to be a BertEncoder, got {teacher!r}.")
         mine, its = encoder.config, teacher.config

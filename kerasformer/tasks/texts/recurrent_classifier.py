@@ -59,6 +59,10 @@ class RecurrentClassifier(WordClassifier):
 
     RECIPE = Recipe(epochs=4, learning_rate=2e-3)
     SIZES = ("vocab_size", "hidden_size", "units", "attention_units")
+    KERNELS = (
+        *(("vocab_size", "hidden_size"), ("hidden_size", "units")),
+        *(("units", "units"), ("units", "attention_units")),
+    )
     OPTIONS = ("dropout",)
 
     def __init__(

@@ -33,8 +33,8 @@ class StaticClassifier(WordClassifier):
         class_names: The names of the classes, in order, or their number.
         token_vectors: The static vectors. Their words are then the vocabulary, unless a tokenizer
             is given; a token without a vector starts from zeros.
-        vocab_size: Number of tokens, the most frequent ones; by default those of the vectors, or
-            20,000.
+        vocab_size: Number of tokens, the most frequent ones, which are the first of the vectors;
+            by default all of these, or 20,000.
         max_length: Texts are cut after this many tokens.
         hidden_size: Width of the vectors; by default that of the static vectors, or 64.
         trainable_vectors: Whether the vectors are trained.
@@ -63,6 +63,7 @@ class StaticClassifier(WordClassifier):
     # A convex problem, which takes large steps.
     FROZEN_RECIPE = Recipe(epochs=20, batch_size=128, learning_rate=1e-2)
     SIZES = ("vocab_size", "hidden_size")
+    KERNELS = (SIZES,)
     OPTIONS = ("trainable_vectors", "dropout")
 
     def __init__(
@@ -78,6 +79,8 @@ class StaticClassifier(WordClassifier):
         **kwargs: Any,
     ):
         if token_vectors is not None and tokenizer is None:
+            if vocab_size and token_vectors.tokenizer.vocab_size > vocab_size:
+                token_vectors = token_vectors.first(vocab_size - 2)  # beside [PAD] and [UNK]
             tokenizer = token_vectors.tokenizer
         super().__init__(class_names, max_length, tokenizer=tokenizer, **kwargs)
         if token_vectors is not None:

@@ -62,14 +62,14 @@ class StringClassifier(Trainable):
         """Has the embeddings of tokens start from static vectors, and be trained from there.
 
         Those of tokens that have no vector are random ones of the same size. Where `fit` learns the
-        vocabulary, this is done once it has.
+        vocabulary, this is done once it has; until then the model cannot be saved.
 
         Args:
             vectors: The static vectors.
             seed: Of the random ones; None for zeros instead.
 
         Raises:
-            UserError: No token has a vector.
+            UserError: No token has a vector, or the tokenizer has more tokens than the embeddings.
             ValueError: The vectors are not as wide as the embeddings.
 
         Example:
@@ -92,6 +92,11 @@ class StringClassifier(Trainable):
         if self.tokenizer is None:
             self._first_vectors = vectors, seed
             return
+        if (tokens := self.tokenizer.vocab_size) > table.input_dim:
+            raise UserError(
+                f"The tokenizer has {tokens:,} tokens and the embeddings {table.input_dim:,}: make "
+                f"the model with vocab_size={tokens}."
+            )
         self._first_vectors = None
         rows = vectors.table(self.tokenizer.vocabulary(), seed)
         whole = np.array(keras.ops.convert_to_numpy(keras.ops.cast(table.embeddings, "float32")))
@@ -199,6 +204,15 @@ class StringClassifier(Trainable):
         return self._problem.names(self.predict(texts, **kwargs), threshold)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The constructor's arguments.
+
+        Raises:
+            UserError: Static vectors wait for the vocabulary: a model made anew would lack them.
+        """
+        if self._first_vectors is not None:
+            raise UserError(
+                "The static vectors wait for a vocabulary, and would be lost: train the model with "
+                "fit on texts, or make it with a tokenizer, before it is saved."
+            )
         own = {"class_names": list(self.class_names), "max_length": self.max_length}
         return super().get_config() | own | {"problem_type": self.problem_type}

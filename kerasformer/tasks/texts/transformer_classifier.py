@@ -54,6 +54,10 @@ class TransformerClassifier(WordClassifier):
 
     RECIPE = Recipe(epochs=4, learning_rate=1e-3)
     SIZES = ("vocab_size", "max_length", "hidden_size", "num_layers", "intermediate_size")
+    KERNELS = (
+        *(("vocab_size", "hidden_size"), ("max_length", "hidden_size")),
+        *(("num_layers", "hidden_size", size) for size in ("hidden_size", "intermediate_size")),
+    )
     OPTIONS = ("num_heads", "dropout", "activation")
 
     def __init__(

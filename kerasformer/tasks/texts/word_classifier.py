@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
@@ -28,11 +29,13 @@ _OTHER_MODELS = ("config.json", "model.safetensors", "model.safetensors.index.js
 class WordClassifier(StringClassifier):
     """A classifier whose `fit` learns its words from the training texts.
 
-    A child names its arguments: `SIZES`, of which its weights have as many axes or more, and
-    `OPTIONS`, the others.
+    A child names its arguments: `SIZES`, of which its weights have as many axes or more, `KERNELS`,
+    those of them whose product its weights have as many numbers as or more, and `OPTIONS`, the
+    others.
     """
 
     SIZES: ClassVar[tuple[str, ...]]
+    KERNELS: ClassVar[tuple[tuple[str, ...], ...]]
     OPTIONS: ClassVar[tuple[str, ...]]
 
     vocab_size: int
@@ -44,19 +47,26 @@ class WordClassifier(StringClassifier):
         """The token ids of texts, with nothing around them; of no tokens an unknown one."""
         if self.tokenizer is None:
             raise UserError(NO_VOCABULARY)
-        unknown, texts = [self.tokenizer.unk_id], columns(read_texts(texts))[0]
-        rows = (ids[: self.max_length] or unknown for ids in self.tokenizer.ids(texts))
+        unknown, singles = [self.tokenizer.unk_id], self._singles(read_texts(texts))
+        rows = (ids[: self.max_length] or unknown for ids in self.tokenizer.ids(singles))
         return Tokenized(rows, pad_id=self.tokenizer.pad_id)
 
     def _read(self, *args: Any, **kwargs: Any) -> Examples:
         examples = super()._read(*args, **kwargs)
         can_be_pairs = self.tokenizer is not None and self.tokenizer.takes_pairs
-        if not can_be_pairs and columns(examples.texts)[1] is not None:
+        if not can_be_pairs:
+            self._singles(examples.texts)
+        return examples
+
+    def _singles(self, texts: list[Any]) -> list[str]:
+        """The texts, none of which may be a pair."""
+        firsts, seconds = columns(texts)
+        if seconds is not None:
             raise UserError(
                 f"A {type(self).__name__} reads single texts, as nothing separates two among its "
                 "words: for pairs take TextClassifier.from_scratch."
             )
-        return examples
+        return firsts
 
     def save_pretrained(self, folder: Any) -> None:
         """Writes the classifier as one folder: configuration, tokenizer, class names, weights.
@@ -108,7 +118,7 @@ class WordClassifier(StringClassifier):
                 f"{folder} holds a model of the class {name!r:.80}, and no {cls.__name__}: read it "
                 "by kerasformer.tasks.load."
             )
-        tensors = _check_weights(folder / _WEIGHTS, config, kind.SIZES)
+        tensors = _check_weights(folder / _WEIGHTS, config, kind)
         config.pop(_DIGEST, None)
         try:
             model = kind.from_config({**config, **kwargs})
@@ -139,7 +149,7 @@ def _with_children(kind: type[WordClassifier]) -> Iterator[type[WordClassifier]]
         yield from _with_children(child)
 
 
-def _check_weights(path: pathlib.Path, config: dict, sizes: tuple[str, ...]) -> H5Tensors:
+def _check_weights(path: pathlib.Path, config: dict, kind: type[WordClassifier]) -> H5Tensors:
     """Refuses weights that are damaged, or too few for the sizes of the configuration.
 
     Before Keras makes as many layers as it says, and HDF5's library waits at what is damaged.
@@ -152,11 +162,20 @@ def _check_weights(path: pathlib.Path, config: dict, sizes: tuple[str, ...]) -> 
     tensors = open_h5(path)
     if config.get(_DIGEST) not in (None, sha256_of(path)):  # replaced since
         raise UserError(f"{path} has changed while it was read: load the model again.")
-    largest = max([len(tensors), *(size for name in tensors for size in tensors.shape(name))])
-    for name in sizes:
-        if isinstance(size := config.get(name), int | float) and size > largest:
+    shapes = [tensors.shape(name) for name in tensors]
+    longest = max([len(shapes), *(size for shape in shapes for size in shape)])
+    numbers = 2 * sum(map(math.prod, shapes))  # int4 packs two into one
+    for name in kind.SIZES:
+        if not isinstance(config.get(name), int):
             raise UserError(
-                f"{path} cannot be read (it has no tensors for the {name} of {size:,} in {_CONFIG})"
-                "; save the classifier anew."
+                f"{path.with_name(_CONFIG)} makes no {kind.__name__} (its {name} is no integer); "
+                "write it anew."
+            )
+    most = [((name,), longest) for name in kind.SIZES]
+    for names, limit in most + [(names, numbers) for names in kind.KERNELS]:
+        if (size := math.prod(config[name] for name in names)) > limit:
+            raise UserError(
+                f"{path} cannot be read (it has no tensors for the {' * '.join(names)} of {size:,} "
+                f"in {_CONFIG}); save the classifier anew."
             )
     return tensors

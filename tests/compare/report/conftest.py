@@ -33,6 +33,14 @@ ARMS = {  # title, main metric, std over seeds, seconds, latency, MiB, trainable
         *("Transformer pretrained here", 0.77, 0.004, 240.0, 7.0, 900.0),
         *(1_470_000, 1_470_000, 5),
     ),
+    "causal_here": (
+        *("Causal transformer pretrained here", 0.76, 0.005, 200.0, 7.0, 900.0),
+        *(1_470_000, 1_470_000, 5),
+    ),
+    "student": (
+        *("Student of all-MiniLM-L6-v2", 0.81, 0.004, 220.0, 8.0, 1_200.0),
+        *(17_000_000, 17_000_000, 5),
+    ),
 }
 DETERMINISTIC = ("majority", "tfidf", "frequent_tag", "sliding_window")
 _NETWORKS = ("scratch", "frozen", "fine_tuned")  # of every task

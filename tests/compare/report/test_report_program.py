@@ -30,6 +30,7 @@ def record(make_record, request, pretrained):
         record["settings"] |= {"data": data, "pretrained": str(pretrained), "keep_models": True}
         for key, entry in record["arms"].items():
             entry["settings"] |= {"pretrained": str(pretrained), "epochs": 1, "layers": "last"}
+            entry["settings"]["pretraining_epochs"] = 1
             metric = "f1" if task in ("tagging", "answering") else "accuracy"
             entry["runs"][0]["metrics"][metric] = float(key == best)
             if "chosen" in entry["runs"][0]:
@@ -93,6 +94,12 @@ def test_the_layers_are_those_that_most_seeds_chose(record, tmp_path):
     entry["runs"] = [run | {"seed": i, "chosen": name} for i, name in enumerate(chosen)]
     entry["settings"]["layers"] = "embeddings"
     assert "layers='last'" in usage(Findings(parts), tmp_path)
+
+
+def test_what_is_pretrained_here_is_trained_at_its_own_rate(record, tmp_path):
+    parts = record("classification", "pretrained_here")
+    parts["arms"]["pretrained_here"]["settings"]["learning_rate"] = 3e-4
+    assert "model.fit(data, epochs=1, learning_rate=0.0003)\n" in usage(Findings(parts), tmp_path)
 
 
 def test_what_learns_nothing_has_no_program(record, tmp_path):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from kerasformer.data import Split
 from kerasformer.data.raw import Documents, split_sentences
 from kerasformer.data.raw import documents as module
+from kerasformer.data.raw.sentences import split_paragraphs
 from kerasformer.errors import UserError
 
 TWO = [["It rains.", "The street is wet."], ["Rome is old."]]
@@ -50,6 +52,14 @@ def test_a_sentence_is_bounded():
     parts = split_sentences("word " * 5000)
     assert [len(part) for part in parts] == [8189, 8189, 8189, 429]
     assert list(map(len, split_sentences("x" * 20_000))) == [8192, 8192, 3616]
+
+
+@pytest.mark.parametrize("text", [".", ".”", "?!\n", "。", " ", "\n", "\r\n ", "x.”"])
+def test_long_runs_take_no_longer(text):
+    text = text * 100_000 + "x"
+    before = time.process_time()
+    assert "".join(split_paragraphs(text)).replace(" ", "") == "".join(text.split())
+    assert time.process_time() - before < 5  # a square of the length takes minutes
 
 
 def write(path, text):

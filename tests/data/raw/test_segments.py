@@ -57,6 +57,12 @@ def test_nothing_is_lost_where_nothing_is_too_long():
     assert np.diff(used).sum() == corpus.token_count
 
 
+def test_what_is_left_of_a_document_is_one_token():
+    assert segment_pairs(corpus_of([[1]] * 20), 10, [0]).is_random.all()
+    follows = segment_pairs(corpus_of([[2]] * 200), 10, [0]).is_random == 0
+    assert 60 < follows.sum() < 140
+
+
 @given(st.lists(st.integers(2, 500), min_size=1, max_size=2000), st.integers(0, 9))
 @settings(deadline=None, max_examples=20)
 def test_a_mixed_order_has_each_example_once(lengths, seed):
@@ -74,14 +80,15 @@ def test_a_mixed_order_puts_what_is_as_long_together():
     assert abs(np.corrcoef(np.arange(30_000), lengths[one])[0, 1]) < 0.2
 
 
-@given(documents, st.integers(0, 99))
+@given(documents, st.integers(0, 99), st.none() | st.just(-2))
 @settings(deadline=None, max_examples=40)
-def test_joined_documents(lengths, seed):
+def test_joined_documents(lengths, seed, begin_id):
     corpus = corpus_of(lengths)
     order = np.random.default_rng(seed).permutation(len(lengths))
-    joined = Joined(corpus, order, end_id=-1)
+    joined = Joined(corpus, order, -1, begin_id)
+    begin = [] if begin_id is None else [begin_id]
     starts = np.cumsum([0, *map(sum, lengths)])
-    expected = [one for i in order for one in [*range(starts[i], starts[i + 1]), -1]]
+    expected = [one for i in order for one in [*begin, *range(starts[i], starts[i + 1]), -1]]
     assert joined.tokens(np.arange(len(joined))).tolist() == expected
 
 

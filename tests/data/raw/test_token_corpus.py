@@ -1,5 +1,7 @@
 """A corpus of token ids: in memory and in a folder the same, and whole or not there."""
 
+import errno
+import itertools
 import json
 import subprocess
 import sys
@@ -7,9 +9,11 @@ import sys
 import numpy as np
 import pytest
 
+from kerasformer import files
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.data.raw import encoding as module
 from kerasformer.errors import UserError
+from kerasformer.files import sha256_of
 from kerasformer.text import WordPieceTokenizer
 
 TEXTS = ["It rains. The street is wet. So it goes.", "", "Rome is old.", "Wet. Old! Rain?"] * 30
@@ -99,6 +103,21 @@ def test_what_ends_early_leaves_nothing(tmp_path, error):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("count", range(4))
+def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, count):
+    """Where the last bytes of an array, or the manifest, are to get to the disk."""
+    calls = itertools.count()
+
+    def fsync(_):
+        if next(calls) == count:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left.*free some space"):
+        TokenCorpus.write(TEXTS, TOKENIZER, tmp_path / "new", verbose=False)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_killed_run_can_be_begun_again(tmp_path, folder):
     code = """
 import os, sys
@@ -150,6 +169,8 @@ def test_a_damaged_folder(folder, tmp_path, name, damage):
         {"vocab_size": "9"},
         {"files": []},
         {"end_id": "x"},
+        {"end_id": -1},
+        {"end_id": TOKENIZER.vocab_size},
         {"vocab_size": 3},  # smaller than the ids
     ],
 )
@@ -160,17 +181,28 @@ def test_a_manifest_is_data(folder, tmp_path, change):
         TokenCorpus.open(tmp_path)
 
 
-def test_arrays_that_do_not_belong_together(folder, tmp_path):
-    from kerasformer.files import sha256_of
+HUGE = [2**62, 5 - 2**63, -1]  # whose differences, which overflow, are all positive
 
-    path = copied(folder, tmp_path) / "sentence_starts.npy"
-    starts = np.load(path)
-    starts[3] = starts[2]
-    np.save(path, starts)
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("sentence_starts.npy", lambda a: np.insert(a, 3, a[3]), "do not belong together"),
+        ("sentence_starts.npy", lambda a: np.r_[a[:3], HUGE, a[6:]], "do not belong"),
+        ("tokens.npy", lambda a: a[0], "have another shape"),
+        ("tokens.npy", lambda a: a[:, None], "have another shape"),
+        ("sentence_starts.npy", lambda a: a[0], "have another shape"),
+        ("document_starts.npy", lambda a: a[:, None], "have another shape"),
+    ],
+)
+def test_arrays_of_no_corpus(folder, tmp_path, name, change, reason):
+    """Whose manifest says that they are what was written."""
+    path = copied(folder, tmp_path) / name
+    np.save(path, change(np.load(path)))
     manifest = json.loads((tmp_path / "corpus.json").read_text())
-    manifest["files"][path.name] = sha256_of(path)
+    manifest["files"][name] = sha256_of(path)
     (tmp_path / "corpus.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match="do not belong together"):
+    with pytest.raises(UserError, match=reason):
         TokenCorpus.open(tmp_path)
 
 
