@@ -126,6 +126,7 @@ class Student(_OwnTexts):
 
     EPOCHS = 3
     RATE = 1e-4
+    MAX_LENGTH = 128  # the attention of all heads of both in memory: 12 GiB at 512
     LEARNER = "Distillation"
     imports = _IMPORTS.format("Distillation")
     arguments: ClassVar[dict] = {"pooling": "mean", "dtype": "float32"}
@@ -139,10 +140,14 @@ class Student(_OwnTexts):
         from kerasformer.tasks import Distillation
 
         source, dtype = self.settings["pretrained"], self.settings["dtype"]
-        return Distillation.from_teacher(source, dtype=dtype)
+        learner = Distillation.from_teacher(source, dtype=dtype)
+        learner.max_length = min(learner.max_length, self.MAX_LENGTH)
+        return learner
 
     @classmethod
     def learner_code(cls, settings):
         """Python that makes the model that is to learn from texts."""
         source, dtype = settings["pretrained"], settings.get("dtype", cls.arguments["dtype"])
-        return f"learner = Distillation.from_teacher({source!r}, dtype={dtype!r})"
+        return f"""\
+learner = Distillation.from_teacher({source!r}, dtype={dtype!r})
+learner.max_length = min(learner.max_length, {cls.MAX_LENGTH})"""
