@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from kerasformer import progress as module
+from kerasformer.compare.label_curve import Job
 from kerasformer.compare.progress import Progress
 from kerasformer.progress import Bars, WorkProgress, step
 
@@ -155,7 +156,7 @@ def test_until_the_first_report_nothing_is_estimated(on_terminal):
 def compare(clock):
     """A run that loads for 50 seconds and then trains for 20."""
     with Progress(total=5, done=2) as progress:
-        progress.start("Frozen", seed=0)
+        progress.start("Frozen", Job(seed=0))
         progress.phase("computing the features of 100 texts")
         clock.seconds += 50
         progress.phase("training, first batch")
@@ -181,5 +182,5 @@ def test_a_comparison_without_a_terminal_says_a_line_for_each_phase(clock, capsy
         "[3/5] Frozen, seed 0: computing the features of 100 texts",
         "[3/5] Frozen, seed 0: training, first batch",
         "[3/5] Frozen, seed 0: accuracy 0.900, macro F1 0.800, trained in 70.0 s",
-        "Frozen: 2 more seeds would take too long; --seeds has them run.",
+        "Frozen: 2 more runs would take too long; --seeds has them run.",
     ]
