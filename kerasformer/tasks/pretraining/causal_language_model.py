@@ -25,7 +25,6 @@ from kerasformer.tasks.pretraining.generation import (
     Sampling,
     generate,
 )
-from kerasformer.tasks.pretraining.guess_scores import perplexity
 from kerasformer.tasks.pretraining.next_tokens import NextTokenBatches, NextTokens, ScoredBatches
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.text import Tokenized
@@ -113,11 +112,6 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
         """The shape and dtype of what a call returns."""
         shape = (*self._lead(inputs), self.encoder.config.vocab_size)
         return keras.KerasTensor(shape, "float32")
-
-    def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
-        ((loss, accuracy),) = scores.tolist()
-        metrics = {"loss": loss, "accuracy": accuracy, "perplexity": perplexity(loss)}
-        return metrics, ("loss", "accuracy")
 
     def _batches(
         self,

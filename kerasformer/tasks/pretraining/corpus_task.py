@@ -16,7 +16,7 @@ from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.fitting.filling import fills
 from kerasformer.tasks.pretraining.corpus_batches import CorpusBatches, SegmentBatches
 from kerasformer.tasks.pretraining.corpus_progress import CorpusProgress
-from kerasformer.tasks.pretraining.guess_scores import GuessScorer, score_guesses
+from kerasformer.tasks.pretraining.guess_scores import GuessScorer, perplexity, score_guesses
 from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
@@ -41,7 +41,7 @@ class CorpusExamples(Examples):
 class CorpusTrained(UnlabelledTask):
     """A task that `fit` trains on a `kerasformer.data.raw.TokenCorpus`.
 
-    A child tells by `_logs_of` what its scores are called.
+    A child with several outputs tells by `_logs_of` what their scores are called.
     """
 
     SCORES_VALIDATION = True
@@ -60,7 +60,9 @@ class CorpusTrained(UnlabelledTask):
         Args:
             scores: The loss and the share of hits of each output, `[outputs, 2]`.
         """
-        raise NotImplementedError
+        ((loss, accuracy),) = scores.tolist()
+        metrics = {"loss": loss, "accuracy": accuracy, "perplexity": perplexity(loss)}
+        return metrics, ("loss", "accuracy")
 
     @property
     def recipe(self) -> Recipe:
@@ -103,8 +105,7 @@ class CorpusTrained(UnlabelledTask):
 
     def _fitting_tokenizer(self, class_weight: Any) -> Any:
         """The tokenizer, whose tokens all have embeddings."""
-        if class_weight is not None:
-            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+        self._check_class_weight(class_weight)
         tokenizer, rows = self._known_tokenizer(), self.encoder.config.vocab_size
         if tokenizer.vocab_size > rows:
             raise UserError(

@@ -208,8 +208,7 @@ class Distillation(UnlabelledTask):
         class_weight: Any = None,
         **order: Any,
     ) -> TextBatches:
-        if class_weight is not None:
-            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+        self._check_class_weight(class_weight)
         if labelled and not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
         texts = columns(examples.texts)

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 
 from kerasformer.data.batches import Batches
 from kerasformer.data.raw import TokenCorpus
@@ -12,7 +11,6 @@ from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask
-from kerasformer.tasks.pretraining.guess_scores import perplexity
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches, MaskedBatches
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.reading import columns
@@ -88,11 +86,6 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
         """The shape and dtype of what a call returns."""
         return self._logits_spec(inputs)
 
-    def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
-        ((loss, accuracy),) = scores.tolist()
-        metrics = {"loss": loss, "accuracy": accuracy, "perplexity": perplexity(loss)}
-        return metrics, ("loss", "accuracy")
-
     def _batches(
         self,
         examples: Examples,
@@ -105,8 +98,7 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
     ) -> GuessBatches | MaskedBatches | SegmentBatches:
         if isinstance(examples.texts, TokenCorpus):
             return self._corpus_batches(examples.texts, batch_size, class_weight, **order)
-        if class_weight is not None:
-            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+        self._check_class_weight(class_weight)
         if not labelled:
             return self._masks_of(examples.texts, batch_size, **order)
         if not examples.texts:

@@ -75,6 +75,10 @@ class UnlabelledTask(TextTask):
             )
         return super()._read(x, None, *args, **kwargs)
 
+    def _check_class_weight(self, class_weight: Any) -> None:
+        if class_weight is not None:
+            raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+
     def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
         is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)
         return super()._split(train, (list(data),) if is_texts else data, *options)
