@@ -147,16 +147,6 @@ class Distillation(UnlabelledTask):
         small = self.encoder.config.hidden_size < 512  # which take larger steps
         return self.RECIPE.change(learning_rate=1e-3 if small else None)
 
-    @property
-    def trainable_variables(self) -> list:
-        """The variables that training changes: none of the teacher's."""
-        return _without(super().trainable_variables, self.teacher.variables)
-
-    @property
-    def trainable_weights(self) -> list:
-        """The weights that training changes: none of the teacher's."""
-        return _without(super().trainable_weights, self.teacher.weights)
-
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         names = ["embedding_output", "encoder_outputs", "attention_scores"]
@@ -256,8 +246,3 @@ def _check_parts(parts, as_many_heads):
             "compared: give parts=['hidden_states']."
         )
     return parts
-
-
-def _without(variables, others):
-    kept = {id(variable) for variable in others}
-    return [variable for variable in variables if id(variable) not in kept]
