@@ -29,6 +29,7 @@ from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageMo
 from kerasformer.tasks.pretraining.masked_words import split_positions
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.reading import columns
+from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
 
@@ -265,6 +266,9 @@ class Distillation(UnlabelledTask):
             return StudentBatches(tokenized, TokenMasking.of(tokenizer), **order)
         zeros = np.zeros((len(examples.texts), 1), "float32") if labelled else None
         return TextBatches(tokenized, zeros, **order)
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        raise UserError(f"A {type(self).__name__} has no tokenizer: make it with its teacher's.")
 
     def _outputs(
         self, data: Batches, verbose: Any, told: Any, event: str = "predict"
