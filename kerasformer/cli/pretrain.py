@@ -6,12 +6,11 @@ writes the model, a record and its metrics into --output, in the Hugging Face la
 pretraining goes on with --resume.
 """
 
-from pathlib import Path
-
 from kerasformer.cli.options import add_raw_text, read_raw_text
 from kerasformer.cli.running import add_running, logs, on_devices
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
+from kerasformer.files import expanded
 
 _TEXT: dict[str, dict] = {
     "--vocab": {
@@ -104,7 +103,7 @@ def run(arguments):
     recipe = {name: options[name] for name in map(_name, _RECIPE) if options[name] is not None}
     given = {option.get("dest", _name(name)) for name, option in (_TEXT | _MODEL).items()}
     given |= {"minutes", "steps", "seed"}
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     try:
         with on_devices(arguments.devices or 1):
             made = pretrain(

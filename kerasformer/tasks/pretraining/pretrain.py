@@ -13,7 +13,7 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import expanded, write_whole
 from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
@@ -127,7 +127,7 @@ def pretrain(
     """
     changes = _changes(minutes, steps, recipe or {})
     _check(size, objective, max_length, held_out, dtype, seed)
-    folder, documents = Path(folder).expanduser(), _listed(documents)
+    folder, documents = expanded(folder), _listed(documents)
     text = SourceText(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
     with writing_model(folder, resume):
         work = folder / WORK

@@ -206,6 +206,8 @@ def test_a_file_that_vanishes_before_it_is_read(tmp_path):
     ("sources", "kwargs", "message"),
     [
         ([], {}, "There is no text to read"),
+        ([""], {}, "The path of a text is empty"),
+        (["~no-such-user/a.txt"], {}, "There is no file or folder '~no-such-user/a.txt'"),
         (["nowhere.txt"], {}, "There is no file or folder 'nowhere.txt'"),
         (["-"], {"stdin_format": "pdf"}, "stdin_format is 'pdf'"),
         (["/dev/zero"], {}, "is not a regular file"),
