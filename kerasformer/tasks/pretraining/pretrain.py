@@ -134,6 +134,8 @@ def pretrain(
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
         task = OBJECTIVES[objective or _objective_of(checkpoint)]
         hiding = _hiding(task, max_length, whole_words)
+        if checkpoint is not None:
+            checkpoint.check_kind(task.ENCODERS[0])
         corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
