@@ -11,11 +11,16 @@ from kerasformer.models import BertEncoder, CausalDecoder
 from kerasformer.tasks import CausalLanguageModel, TextClassifier, load
 from kerasformer.text import ByteLevelTokenizer, Tokenizer, WordPieceTokenizer
 
-from .models import make_model, random_inputs, write_byte_level_tokenizer
+from .models import (
+    make_model,
+    random_inputs,
+    write_byte_level_tokenizer,
+    write_char_bpe_tokenizer,
+)
 
 pytestmark = pytest.mark.oracle
 
-KINDS = ("GPT2", "OpenAIGPT")
+KINDS = {"GPT2": write_byte_level_tokenizer, "OpenAIGPT": write_char_bpe_tokenizer}
 TEXTS = [
     "The cat sat on the mat, naïve café!",
     "  don't stop — 日本語 😀",
@@ -28,7 +33,7 @@ PROMPTS = ["The cat", "x", "the mat sat on naïve", "The cat sat on the mat, the
 def pair(request, torch, transformers, tmp_path_factory):
     """A model of transformers, and ours of its folder."""
     folder = tmp_path_factory.mktemp(request.param)
-    write_byte_level_tokenizer(folder, TEXTS)
+    KINDS[request.param](folder, TEXTS)
     none = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
     model = make_model(torch, transformers, folder, f"{request.param}LMHeadModel", **none)
     return model, load(folder)
@@ -149,7 +154,7 @@ def test_texts_end_where_theirs_do(torch, pair):
     place = next(i for i in range(1, 9) if new[i] not in new[:i])
     text = ours.tokenizer.backend.id_to_token(new[place])
     backend = ours.tokenizer.backend.from_str(ours.tokenizer.backend.to_str())
-    ending = ByteLevelTokenizer(backend, {"eos_token": text})
+    ending = type(ours.tokenizer)(backend, ours.tokenizer.special_tokens | {"eos_token": text})
     other = CausalLanguageModel(ours.encoder, ending)
     other.head_is_new = False
     assert other.generate("The cat", 9) == ending.decode([written[: ids.shape[1] + place]])[0]
@@ -221,11 +226,15 @@ def test_tokens_are_theirs(transformers, tmp_path, save):
         WordPieceTokenizer.from_json(ours.to_json())
 
 
-@pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
-def test_classifier_over_the_last_token(torch, transformers, tmp_path, dtype):
-    write_byte_level_tokenizer(tmp_path, TEXTS)
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("GPT2", None), ("GPT2", "mixed_bfloat16"), ("OpenAIGPT", None)]
+)
+def test_classifier_over_the_last_token(torch, transformers, tmp_path, kind, dtype):
+    KINDS[kind](tmp_path, TEXTS)
     labels = {"id2label": {0: "bad", 1: "good", 2: "odd"}, "pad_token_id": 0}
-    model = make_model(torch, transformers, tmp_path, "GPT2ForSequenceClassification", **labels)
+    name = f"{kind}ForSequenceClassification"
+    model = make_model(torch, transformers, tmp_path, name, **labels)
     ours = load(tmp_path, dtype=dtype)
     assert (type(ours), ours.class_names) == (TextClassifier, ("bad", "good", "odd"))
 
@@ -243,3 +252,9 @@ def test_classifier_over_the_last_token(torch, transformers, tmp_path, dtype):
     np.testing.assert_array_equal(load(tmp_path / "saved", dtype=dtype).predict(TEXTS), logits)
     language_model = CausalLanguageModel.from_pretrained(tmp_path)  # a decoder is always one
     assert language_model.score(TEXTS).shape == (3,)
+    if kind == "OpenAIGPT":  # whose fine-tuned model goes back to where it came from
+        ours.fit(TEXTS, ["bad", "good", "odd"], epochs=1, learning_rate=1e-2, verbose=0)
+        ours.save_pretrained(tmp_path / "tuned")
+        tuned = getattr(transformers, name).from_pretrained(tmp_path / "tuned").eval()
+        assert np.abs(expected(tuned) - expected(model)).max() > 0.1
+        np.testing.assert_allclose(ours.predict(TEXTS), expected(tuned), atol=1e-4)
