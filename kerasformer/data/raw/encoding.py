@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasformer.data.raw.sentences import split_paragraphs
 from kerasformer.errors import UserError
+from kerasformer.files import parse_json
 from kerasformer.text import Tokenizer
 from kerasformer.text.texts import check_text, check_texts
 
@@ -102,8 +103,8 @@ def about_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
 
 def fingerprint_of(tokenizer: Tokenizer) -> str:
     """The sha256 of all that a tokenizer's ids follow from."""
-    saved = json.loads(tokenizer.to_json())
-    # No id does from these, which of a backend made by hand are not those of its file.
+    saved = parse_json(tokenizer.to_json(), tokenizer)
+    # No id does from these; those of a backend made by hand are others once it is read from a file.
     for name in ("post_processor", "decoder"):
         saved["tokenizer"].pop(name, None)
     return hashlib.sha256(json.dumps(saved, ensure_ascii=False).encode()).hexdigest()
