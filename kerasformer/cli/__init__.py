@@ -13,7 +13,7 @@ import warnings
 
 import kerasformer
 from kerasformer.cli import quick_start
-from kerasformer.errors import UserError, needing_backend
+from kerasformer.errors import UserError, needing_backend, needing_memory
 from kerasformer.files import path_errors
 from kerasformer.formatting import readable
 from kerasformer.progress import say
@@ -36,7 +36,7 @@ def main(argv=None) -> int:
     format_warning = warnings.formatwarning
     warnings.formatwarning = lambda text, *rest: format_warning(readable(str(text)), *rest)
     try:
-        with path_errors(), needing_backend():
+        with path_errors(), needing_backend(), needing_memory():
             arguments.run(arguments)
     except UserError as error:
         say(f"kerasformer: {error}")

@@ -7,11 +7,11 @@ takes the folder in place of the text. All cores of this machine tokenize, or a 
 """
 
 import shlex
-from pathlib import Path
 
 from kerasformer.cli.options import VOCABULARY, add_raw_text, read_raw_text
 from kerasformer.cli.text import show
 from kerasformer.errors import require
+from kerasformer.files import expanded
 
 
 def add_options(command):
@@ -37,7 +37,7 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     try:
         corpus = _written(arguments, folder)
     except KeyboardInterrupt:

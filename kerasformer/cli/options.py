@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 
 TASKS = ("classification", "pairs", "tagging", "answering")
 # Of a model that is made to be trained.
@@ -141,7 +142,7 @@ def take_reading(options: dict, *columns: str) -> dict:
 
 def output_file(path: str, *suffixes: str) -> Path:
     """The file to write, which has one of the suffixes, or a `UserError`."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.suffix.lower() not in suffixes:
         raise UserError(f"--output is {file}, but must end in {' or '.join(suffixes)}.")
     return file

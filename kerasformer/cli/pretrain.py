@@ -7,13 +7,12 @@ writes it, a record and its metrics into --output, in the Hugging Face layout. I
 pretraining goes on with --resume.
 """
 
-from pathlib import Path
-
 from kerasformer.cli.options import VOCABULARY, add_raw_text, read_raw_text, take_reading
 from kerasformer.cli.running import add_running, logs, on_devices
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 from kerasformer.progress import step
 
 _TEXT: dict[str, dict] = VOCABULARY | {
@@ -95,7 +94,7 @@ def run(arguments):
     recipe = {name: options[name] for name in map(_name, _RECIPE) if options[name] is not None}
     given = {option.get("dest", _name(name)) for name, option in (_TEXT | _MODEL).items()}
     given |= {"minutes", "steps", "seed"}
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     try:
         with on_devices(arguments.devices or 1):
             made = pretrain(
@@ -123,7 +122,7 @@ def _documents(arguments):
     from kerasformer.data.raw import TokenCorpus, corpus_files
 
     given = arguments.text
-    written = [path for path in given if corpus_files.is_here(Path(path).expanduser())]
+    written = [path for path in given if corpus_files.is_here(expanded(path))]
     if not written:
         return read_raw_text(arguments)
     if len(given) > 1:
@@ -132,7 +131,7 @@ def _documents(arguments):
         option = next(iter(reading)).replace("_", "-")
         raise UserError(f"{written[0]} is tokenized already: leave --{option} out.")
     with step(f"Opening {written[0]}"):
-        return TokenCorpus.open(Path(written[0]).expanduser())
+        return TokenCorpus.open(expanded(written[0]))
 
 
 def _name(option: str) -> str:

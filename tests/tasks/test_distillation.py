@@ -110,7 +110,7 @@ def test_blocks_of_an_encoder(teacher):
     [
         ({"vocab_size": 61}, {}, "The student has 61 tokens and its teacher 60"),
         ({"num_layers": 5}, {}, "The student has 5 blocks and its teacher 4"),
-        ({}, {"parts": ["logits"]}, "has another name than hidden_states and attention"),
+        ({}, {"parts": ["logits"]}, "A teacher without a masked-LM head"),
         ({"num_heads": 1}, {"parts": "attention"}, "different numbers of heads"),
     ],
 )

@@ -246,3 +246,14 @@ def test_other_text_is_refused_when_it_goes_on(tmp_path):
     given = GIVEN | {"resume": True, "vocab_size": 50}
     with pytest.raises(UserError, match="holds a pretraining on other text, or with another"):
         pretrain(TEXTS, tmp_path, steps=2, **given)
+
+
+def test_a_model_of_another_kind_is_refused_before_the_text_is_read(whole, tmp_path):
+    class Unread:
+        def __iter__(self):
+            raise AssertionError
+
+    _, published = whole
+    with pytest.raises(UserError, match="an encoder and no decoder: load it as a BertEncoder"):
+        pretrain(Unread(), tmp_path / "a", steps=1, pretrained=published, objective="causal")
+    assert not (tmp_path / "a").exists()

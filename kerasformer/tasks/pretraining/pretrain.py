@@ -13,7 +13,7 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import expanded, write_whole
 from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
@@ -127,13 +127,15 @@ def pretrain(
     """
     changes = _changes(minutes, steps, recipe or {})
     _check(size, objective, max_length, held_out, dtype, seed)
-    folder, documents = Path(folder).expanduser(), _listed(documents)
+    folder, documents = expanded(folder), _listed(documents)
     text = SourceText.of(documents, pretrained, vocabulary, vocab_size)
     with writing_model(folder, resume):
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
         task = OBJECTIVES[objective or _objective_of(checkpoint)]
         hiding = _hiding(task, max_length, whole_words)
+        if checkpoint is not None:
+            checkpoint.check_kind(task.ENCODERS[0])
         corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(task, size, checkpoint, corpus.tokenizer, max_length, dtype, hiding)
