@@ -92,12 +92,10 @@ def spans(starts: np.ndarray) -> np.ndarray:
 
 def about_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     """What a corpus knows about its tokenizer."""
-    roles = tokenizer.special_tokens
-    end = next((roles[role] for role in ("eos_token", "sep_token") if role in roles), None)
     return {
         "tokenizer": fingerprint_of(tokenizer),
         "vocab_size": tokenizer.vocab_size,
-        "end_id": None if end is None else tokenizer.backend.token_to_id(end),
+        "end_id": getattr(tokenizer, "eos_id", None),  # which a WordTokenizer has not
     }
 
 
