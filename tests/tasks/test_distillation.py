@@ -131,6 +131,12 @@ def test_there_must_be_a_teacher(teacher, tokenizer, tmp_path):
         assert make(**given, teacher=teacher).teacher is teacher
 
 
+def test_no_vocabulary_is_learnt_but_the_teachers_is_taken(teacher):
+    model = Distillation(shallower(teacher, 2), teacher)
+    with pytest.raises(UserError, match="has no tokenizer: make it with its teacher's"):
+        model.fit(TEXTS, verbose=0)
+
+
 def test_labels_are_refused(teacher, tokenizer):
     model = Distillation(shallower(teacher, 2), teacher, tokenizer)
     with pytest.raises(ValueError, match="takes texts without labels"):

@@ -29,6 +29,7 @@ from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageMo
 from kerasformer.tasks.pretraining.masked_words import split_positions
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.reading import columns
+from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
 
@@ -97,8 +98,8 @@ class Distillation(UnlabelledTask):
     (2, (2, 1))
     >>> guessing = MaskedLanguageModel(teacher, tokenizer)
     >>> model = Distillation(shallower(teacher, 2), guessing, parts=["logits"])
-    >>> len(model.student.fill_mask("a fine [MASK]", top_k=3)[0])
-    3
+    >>> type(model.student).__name__, model.student.encoder is model.encoder
+    ('MaskedLanguageModel', True)
     """
 
     RECIPE = Recipe(learning_rate=3e-4)
@@ -265,6 +266,9 @@ class Distillation(UnlabelledTask):
             return StudentBatches(tokenized, TokenMasking.of(tokenizer), **order)
         zeros = np.zeros((len(examples.texts), 1), "float32") if labelled else None
         return TextBatches(tokenized, zeros, **order)
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        raise UserError(f"A {type(self).__name__} has no tokenizer: make it with its teacher's.")
 
     def _outputs(
         self, data: Batches, verbose: Any, told: Any, event: str = "predict"
