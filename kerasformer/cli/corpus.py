@@ -37,10 +37,14 @@ def add_options(command):
 
 def run(arguments):
     """Runs the command."""
+    from kerasformer.data.raw import corpus_files
+
     folder = expanded(arguments.output)
     try:
         corpus = _written(arguments, folder)
     except KeyboardInterrupt:
+        if corpus_files.is_here(folder):  # once all is written it is read
+            raise
         raise KeyboardInterrupt("nothing was written") from None
     show(f"{folder}: documents {len(corpus):,}, sentences {corpus.sentence_count:,}, tokens "
          f"{corpus.token_count:,}, vocabulary {corpus.vocab_size:,}.")  # fmt: skip

@@ -34,7 +34,7 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
-            one `fit` learns a vocabulary from its training texts.
+            one `fit` learns a vocabulary from its training texts, or takes that of its corpus.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and encoder take.
         **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,

@@ -41,7 +41,7 @@ class PretrainingModel(CorpusTask):
     Args:
         encoder: A `BertEncoder` with a pooler.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
-            one `fit` learns a vocabulary from its training texts.
+            one `fit` learns a vocabulary from its training texts, or takes that of its corpus.
         max_length: The most tokens of an example; by default as many as tokenizer and encoder take.
         **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
             and Keras arguments of the model.

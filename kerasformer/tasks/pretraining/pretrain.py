@@ -132,10 +132,8 @@ def pretrain(
     with writing_model(folder, resume):
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
-        task = OBJECTIVES[objective or _objective_of(checkpoint)]
+        task = _task(objective, checkpoint)
         hiding = _hiding(task, max_length, whole_words)
-        if checkpoint is not None:
-            checkpoint.check_kind(task.ENCODERS[0])
         corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(task, size, checkpoint, corpus.tokenizer, max_length, dtype, hiding)
@@ -233,13 +231,16 @@ def _new_model(
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
 
-def _objective_of(checkpoint: Checkpoint | None) -> str:
-    """The objective that a published model has heads for, and a new one by default."""
+def _task(objective: str | None, checkpoint: Checkpoint | None) -> type[CorpusTrained]:
+    """The task of an objective; by default what a published model has heads for."""
     if checkpoint is None:
-        return "bert"
-    if isinstance(checkpoint.config, DecoderConfig):
-        return "causal"
-    return "bert" if set(PretrainingModel.HEADS) <= set(checkpoint.heads) else "masked"
+        return OBJECTIVES[objective or "bert"]
+    if objective is None and isinstance(checkpoint.config, DecoderConfig):
+        return CausalLanguageModel
+    has_both = set(PretrainingModel.HEADS) <= set(checkpoint.heads)
+    task = OBJECTIVES[objective or ("bert" if has_both else "masked")]
+    checkpoint.check_kind(task.ENCODERS[0])
+    return task
 
 
 def _divided(

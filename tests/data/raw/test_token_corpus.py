@@ -160,8 +160,14 @@ def test_a_corpus_has_its_tokenizer(folder, tmp_path):
     trained.train_from_iterator(TEXTS, 300, special_tokens=["<|endoftext|>"])
     backend = tokenizers.Tokenizer.from_str(trained.to_str())
     by_hand = ByteLevelTokenizer(backend, {"eos_token": "<|endoftext|>"})
-    for name, one in {"a": longest, "b": WordTokenizer.train(TEXTS), "c": by_hand}.items():
-        corpus = TokenCorpus.write(TEXTS, one, tmp_path / name, verbose=False)
+    (tmp_path / "vocab.json").write_text(json.dumps({"<unk>": 0, "r": 1, "i</w>": 2, "ri</w>": 3}))
+    (tmp_path / "merges.txt").write_text("r i</w>\n")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "OpenAIGPTTokenizer"}')
+    openais, words = Tokenizer.from_pretrained(tmp_path), WordTokenizer.train(TEXTS)
+    ends = {longest: longest.sep_id, words: None, by_hand: by_hand.eos_id, openais: openais.unk_id}
+    for number, (one, end_id) in enumerate(ends.items()):
+        corpus = TokenCorpus.write(TEXTS, one, tmp_path / str(number), verbose=False)
+        assert corpus.end_id == end_id
         corpus.check(corpus.tokenizer)
         assert type(corpus.tokenizer) is type(one)
         assert corpus.tokenizer.max_length == one.max_length
