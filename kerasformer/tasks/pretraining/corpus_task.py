@@ -1,6 +1,5 @@
 """What the models share that are pretrained on a corpus of raw text."""
 
-import dataclasses
 from typing import Any
 
 import keras
@@ -20,6 +19,7 @@ from kerasformer.tasks.pretraining.guess_scores import GuessScorer, perplexity, 
 from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
+from kerasformer.tasks.pretraining.wrappers import Wrappers
 from kerasformer.tasks.task import as_callbacks
 from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
@@ -49,13 +49,9 @@ class CorpusTrained(UnlabelledTask):
 
     SCORES_VALIDATION = True
 
-    _hidden_scorer: "_Hidden | None" = None
-
-    def _scorer(self) -> GuessScorer:
-        """The model that scores guesses, the same each time, so that it is traced once."""
-        if self._hidden_scorer is None:
-            self._hidden_scorer = _Hidden(GuessScorer(self))
-        return self._hidden_scorer.model
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.wrappers = Wrappers(self)
 
     def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
         """All metrics, and the names of those that Keras' `evaluate` would return of them.
@@ -139,7 +135,8 @@ class CorpusTrained(UnlabelledTask):
     def _evaluate(
         self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        scores, names = self._logs_of(score_guesses(self._scorer(), data, verbose, told, "test"))
+        scorer = self.wrappers.get(GuessScorer)
+        scores, names = self._logs_of(score_guesses(scorer, data, verbose, told, "test"))
         logs = {name: scores[name] for name in names}
         if self._compiled_by_hand:
             data.fills = fills(self)
@@ -192,10 +189,3 @@ class CorpusTask(MaskFilling, CorpusTrained):
         tokenizer = self._fitting_tokenizer(class_weight)
         order |= {"next_sentence": self.NEXT_SENTENCE, "masking": self._masking(tokenizer)}
         return SegmentBatches(corpus, tokenizer, batch_size, self.max_length, **order)
-
-
-@dataclasses.dataclass
-class _Hidden:
-    """A model in what Keras does not take for a layer of the task, which is a layer of it."""
-
-    model: GuessScorer
