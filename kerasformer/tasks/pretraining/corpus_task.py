@@ -20,10 +20,10 @@ from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.pretraining.wrappers import Wrappers
-from kerasformer.tasks.task import as_callbacks
 from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
+from kerasformer.training.callbacks import as_callbacks
 
 
 class CorpusExamples(Examples):
