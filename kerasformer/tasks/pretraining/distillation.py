@@ -127,7 +127,7 @@ class Distillation(UnlabelledTask):
                 f"Expected teacher to be a BertEncoder or MaskedLanguageModel, got {teacher!r}."
             )
         self.teacher = teacher
-        mine, its = encoder.config, self._teacher_encoder.config
+        mine, its = encoder.config, _encoder_of(teacher).config
         self.parts = check_parts(parts, mine, its, isinstance(teacher, MaskedLanguageModel))
         self.max_length = min(self.max_length, its.max_length)
         self._teachers = spread(mine.num_layers, its.num_layers)  # blocks, of the student's
@@ -190,10 +190,6 @@ class Distillation(UnlabelledTask):
         return {} if self.student is None else self.student.heads
 
     @property
-    def _teacher_encoder(self) -> BertEncoder:
-        return getattr(self.teacher, "encoder", self.teacher)
-
-    @property
     def recipe(self) -> Recipe:
         """The hyperparameters that `fit` uses where its arguments do not say otherwise."""
         small = self.encoder.config.hidden_size < 512  # which take larger steps
@@ -204,7 +200,7 @@ class Distillation(UnlabelledTask):
         inputs, positions = split_positions(inputs)
         names = [name for part in self.parts for name in OUTPUTS[part]]
         student = self._encode(inputs, names, training)
-        teacher = self._teacher_encoder(inputs, outputs=names, training=False)
+        teacher = _encoder_of(self.teacher)(inputs, outputs=names, training=False)
         teacher = keras.tree.map_structure(constant, teacher)
         is_token = ops.cast(self.encoder.padding_mask(inputs), "float32")
         distance: Any = 0.0
@@ -296,3 +292,7 @@ class Distillation(UnlabelledTask):
         """Makes the model, both encoders included, from `get_config`'s dict."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return super().from_config({**config, "teacher": teacher}, custom_objects)
+
+
+def _encoder_of(teacher):
+    return getattr(teacher, "encoder", teacher)
