@@ -1,7 +1,9 @@
 """The command itself."""
 
+import gc
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -63,3 +65,18 @@ def test_too_little_memory_is_one_sentence(library, capsys, monkeypatch):
     monkeypatch.setattr(vocab, "run", lambda arguments: make(1 << 58))
     assert main(["vocab", "a.txt", "--output", "b"]) == 2
     assert capsys.readouterr().err.startswith("kerasformer: There is not enough memory for this:")
+
+
+def test_ctrl_c_amid_the_garbage_collector_is_not_lost(capsys, monkeypatch):
+    def interrupt(phase, info):
+        gc.callbacks.remove(interrupt)
+        raise KeyboardInterrupt
+
+    def run(arguments):
+        gc.callbacks.append(interrupt)
+        gc.collect()
+        time.sleep(10)
+
+    monkeypatch.setattr(vocab, "run", run)
+    assert main(["vocab", "a.txt", "--output", "b"]) == 130
+    assert capsys.readouterr().err == "kerasformer: interrupted.\n"

@@ -137,14 +137,16 @@ def test_evaluate_and_score(torch, pair):
 def test_greedy_texts_are_theirs(torch, pair):
     """Token for token, of prompts of different lengths at once, and of one by itself."""
     model, ours = pair
-    expected = []
-    for prompt in PROMPTS:
+
+    def theirs(prompt, count):
         ids = torch.tensor([next(ours.tokenizer.ids([prompt]))])
-        options = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 0}
+        options = {"max_new_tokens": count, "do_sample": False, "pad_token_id": 0}
         out = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
-        expected.append(ours.tokenizer.decode(out.tolist())[0])
-    assert ours.generate(PROMPTS, max_new_tokens=12) == expected
-    assert ours.generate(PROMPTS[2], max_new_tokens=12) == expected[2]
+        assert out.shape[1] == ids.shape[1] + count  # no text ends
+        return ours.tokenizer.decode(out.tolist())[0]
+
+    assert ours.generate(PROMPTS, 12) == [theirs(prompt, 12) for prompt in PROMPTS]
+    assert ours.generate(PROMPTS[0], 33) == theirs(PROMPTS[0], 33)  # of places for 34
 
 
 def test_texts_end_where_theirs_do(torch, pair):
