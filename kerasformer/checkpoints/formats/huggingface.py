@@ -139,5 +139,6 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
             return model_type
     raise UserError(
         f"{path} has no model_type, and neither its keys nor the tensors show a model that can be "
-        'read: if it is one, add "model_type": "bert", or another that is known, to the file.'
+        'read: if it is one, add "model_type": "bert", "distilbert", "electra", "gpt2" or '
+        '"openai-gpt" to the file.'
     )
