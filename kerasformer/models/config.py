@@ -9,6 +9,7 @@ _SIZES = (
     *("max_length", "type_vocab_size", "embedding_size"),
 )
 _DECODER_SIZES = _SIZES[:6]  # it has neither segments nor embeddings of another width
+_LARGEST = 2**31 - 1  # backends index in int32
 # The layers' own checks need Keras, which takes seconds to import; reading a checkpoint's
 # configuration does not. Those of these names that checkpoints have are known without it.
 ACTIVATIONS = (
@@ -244,6 +245,8 @@ def check_config(
         size = getattr(config, name)
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise ValueError(f"{name}={size!r} is not a positive integer.")
+        if size > _LARGEST:
+            raise ValueError(f"{name}={size!r} is above {_LARGEST}, the largest there can be.")
     if config.hidden_size % config.num_heads:
         raise ValueError(
             f"hidden_size={config.hidden_size} is not a multiple of num_heads={config.num_heads}: "

@@ -483,7 +483,7 @@ def read_token_corpus(folder):
     from kerasformer.data.raw import TokenCorpus, corpus_files
 
     try:
-        repr(TokenCorpus.open(folder))
+        repr(TokenCorpus.open(folder).tokenizer)
     finally:
         hashed, corpus_files.sha256_of = corpus_files.sha256_of, lambda path: None
         known, corpus_files.read_json = corpus_files.read_json, lambda path: _unhashed(known(path))

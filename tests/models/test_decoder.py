@@ -143,6 +143,7 @@ def test_lora_of_its_blocks():
     [
         ({"hidden_size": 13}, "is not a multiple of num_heads=3"),
         ({"num_layers": 0}, "num_layers=0 is not a positive integer"),
+        ({"max_length": 1 << 31}, "max_length=2147483648 is above 2147483647"),
         ({"embedding_dropout": 1.0}, "embedding_dropout=1.0 is not a number from 0 up to"),
         ({"eos_token_id": 30}, "eos_token_id=30 is not one of the vocab_size=30 token ids"),
         ({"pad_token_id": -1}, "pad_token_id=-1 is not one of the vocab_size=30 token ids"),

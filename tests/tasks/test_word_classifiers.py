@@ -165,10 +165,12 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch, tmp_pat
         config = EncoderConfig(60, 4, 1, 2, 4, 16)
         model = tasks.TextClassifier.from_scratch(NAMES, config=config, **options)
     if learnt:
+        (tmp_path / "model.keras").write_bytes(b"of before")
         for save, name in ((model.save_pretrained, "folder"), (model.save, "model.keras")):
             with pytest.raises(UserError, match="static vectors wait for a vocabulary"):
                 save(tmp_path / name)
         assert not (tmp_path / "folder").exists()
+        assert (tmp_path / "model.keras").read_bytes() == b"of before"
         # The words, and then the vectors, before any step.
         monkeypatch.setattr(type(model), "_train", lambda *args, **kwargs: None)
         model.fit(TEXTS, LABELS)
