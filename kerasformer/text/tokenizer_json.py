@@ -216,11 +216,10 @@ def _template(pieces, source) -> list[tuple[str | None, int]]:
 
 def _model_kind(values: Mapping[str, Any]) -> str:
     kind = values.get("type")
-    if kind is None:  # as in the files of the library's first versions
-        if "max_input_chars_per_word" in values:
-            return "WordPiece"
-        return "WordLevel" if isinstance(values.get("vocab"), dict) else "nameless"
-    return str(kind)
+    if kind is None and isinstance(values.get("vocab"), dict):  # of the library's first versions
+        keys = {"max_input_chars_per_word": "WordPiece", "merges": "BPE"}
+        return next((keys[key] for key in keys if key in values), "WordLevel")
+    return "nameless" if kind is None else str(kind)
 
 
 def _normalizer(values, source, depth: int = 2) -> Any:

@@ -1,9 +1,12 @@
 """GPT-2 and the OpenAI transformer against transformers': loss, gradients, texts, files."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import load_file, save_file
 
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
 from kerasformer.checkpoints.inspect import inspect
@@ -230,6 +233,28 @@ def test_the_published_models_have_as_many_parameters(torch, transformers, name)
     assert ours.count_params() == sum(p.numel() for p in model.parameters())
 
 
+def test_a_folder_of_the_first_versions(pair, batch, tmp_path):
+    """As those of the published models, which name neither type nor class of anything."""
+    model, ours = pair
+    model.save_pretrained(tmp_path)
+    tokenizer = json.loads(ours.tokenizer.backend.to_str())
+    del tokenizer["model"]["type"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 41}')
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["model_type"]
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["transformer.position_ids"] = np.arange(41)
+    save_file(tensors, tmp_path / "model.safetensors")
+    for left_out in ("_name_or_path", "architectures"):
+        config.pop(left_out, None)
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        found = CausalLanguageModel.from_pretrained(tmp_path)
+        np.testing.assert_array_equal(found(batch), ours(batch))
+    assert list(found.tokenizer.ids(TEXTS)) == list(ours.tokenizer.ids(TEXTS))
+    assert found.max_length == 41
+
+
 def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     """Without the prefix of a model with a head, and with the causal mask as tensors."""
     model = make_model(torch, transformers, tmp_path, "GPT2Model", activation_function="relu")
@@ -240,10 +265,8 @@ def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     assert again.config.activation_function == "relu"
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[name].numpy(), value.numpy())
-    tensors = {k: v.contiguous() for k, v in model.state_dict().items()}
-    tensors |= {f"h.{i}.attn.bias": torch.ones(1, 1, 41, 41) for i in range(3)}
-    from safetensors.torch import save_file
-
+    tensors = {k: v.numpy() for k, v in model.state_dict().items()}
+    tensors |= {f"h.{i}.attn.bias": np.ones((1, 1, 41, 41), "float32") for i in range(3)}
     save_file(tensors, tmp_path / "model.safetensors")
     found = inspect(tmp_path)
     assert found["parameters"]["total"] == sum(p.numel() for p in model.parameters())

@@ -127,7 +127,8 @@ _DERIVED = ("n_inner", "eos_token_id")
 def size_keys(model_type: str) -> set[str]:
     """The keys that make a `config.json` known as one of a type that it does not name."""
     sizes = _SIZES.keys() - {"type_vocab_size"}  # which the first BERT models lack
-    return {key for attribute, key in _KEYS[model_type].items() if attribute in sizes}
+    keys = {key for attribute, key in _KEYS[model_type].items() if attribute in sizes}
+    return keys.difference(_DERIVED)
 
 
 def default_values(values: dict) -> dict:
