@@ -132,10 +132,8 @@ def pretrain(
     with writing_model(folder, resume):
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
-        task = OBJECTIVES[objective or _objective_of(checkpoint)]
+        task = _task(objective, checkpoint)
         hiding = _hiding(task, max_length, whole_words)
-        if checkpoint is not None:
-            checkpoint.check_kind(task.ENCODERS[0])
         corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
@@ -228,6 +226,14 @@ def _new_model(
         sizes |= {"num_heads": config.num_heads, "eos_token_id": tokenizer.eos_id}
         config = DecoderConfig(**sizes)
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
+
+
+def _task(objective: str | None, checkpoint: Checkpoint | None) -> Any:
+    """The class of the model; a UserError where the published one is of another kind."""
+    task = OBJECTIVES[objective or _objective_of(checkpoint)]
+    if checkpoint is not None:
+        checkpoint.check_kind(task.ENCODERS[0])
+    return task
 
 
 def _objective_of(checkpoint: Checkpoint | None) -> str:
