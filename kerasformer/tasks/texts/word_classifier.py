@@ -120,7 +120,10 @@ class WordClassifier(StringClassifier):
             )
         tensors = _check_weights(folder / _WEIGHTS, config, kind)
         config.pop(_DIGEST, None)
+        config.pop("name", None)  # which says nothing, and may be none that TensorFlow takes
         try:
+            if not isinstance(config.get("tokenizer"), str | None):
+                raise TypeError("its tokenizer is no text")
             model = kind.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:
             raise UserError(
@@ -171,6 +174,12 @@ def _check_weights(path: pathlib.Path, config: dict, kind: type[WordClassifier])
                 f"{path.with_name(_CONFIG)} makes no {kind.__name__} (its {name} is no integer); "
                 "write it anew."
             )
+    names = config.get("class_names")
+    if not isinstance(names, list) or len(names) > longest:
+        raise UserError(
+            f"{path.with_name(_CONFIG)} makes no {kind.__name__} (its class_names are no list of "
+            "as many names as there are outputs); write it anew."
+        )
     most = [((name,), longest) for name in kind.SIZES]
     for names, limit in most + [(names, numbers) for names in kind.KERNELS]:
         if (size := math.prod(config[name] for name in names)) > limit:
