@@ -49,6 +49,7 @@ def sample_texts(
     another one of `load_dataset`, whose settings the others are; labels may be missing.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp(), "films.csv")
     >>> _ = path.write_text("review,label\\nfine,1\\ndull,0\\n")
     >>> found = sample_texts(str(path), limit=10)

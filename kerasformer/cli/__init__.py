@@ -23,6 +23,7 @@ from kerasformer.progress import say
 _COMMANDS = (
     *("compare", "pretrain", "train", "tune", "evaluate", "predict", "inspect", "convert"),
     *("tokenize", "embed", "similar", "plot", "layers", "attention", "context", "vocab"),
+    "corpus",
 )
 
 

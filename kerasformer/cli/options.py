@@ -29,6 +29,20 @@ NEW_MODEL: dict[str, dict] = {
         "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
     },
 }
+# Of raw text, for a person who has a vocabulary, and one who has none.
+VOCABULARY: dict[str, dict] = {
+    "--vocab": {
+        "metavar": "PATH",
+        "dest": "vocabulary",
+        "help": "folder or vocab.txt of a vocabulary, such as kerasformer vocab writes (default: "
+        "learnt from the text)",
+    },
+    "--vocab-size": {
+        "metavar": "N",
+        "type": int,
+        "help": "the most tokens to learn (default: 8000)",
+    },
+}
 
 
 def add_model(command):
@@ -92,15 +106,15 @@ def add_encoding(command):
     )
 
 
-def add_raw_text(command):
-    """Adds the text to learn from, and how it is read."""
+def add_raw_text(command, also: str = ""):
+    """Adds the text to learn from, and how it is read; `also` says what else is taken."""
     command.add_argument(
         "text",
         metavar="TEXT",
         nargs="+",
         help="text to learn from: .txt (a blank line between documents), .jsonl, .csv, .tsv "
         "(each also with .gz) or .parquet files, folders of these, tfds:NAME, imdb, or - for "
-        "standard input",
+        f"standard input{also}",
     )
     add_reading(command)
     command.add_argument(

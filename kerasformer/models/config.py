@@ -140,10 +140,9 @@ _PUBLISHED = {
 class DecoderConfig:
     """What defines a decoder-only transformer; the defaults are those of GPT-2's smallest.
 
-    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3. The
-    OpenAI transformer, Radford et al., "Improving Language Understanding by Generative
-    Pre-Training", 2018, section 4.1, has `vocab_size=40478`, `max_length=512` and
-    `norm_first=False`.
+    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3; and
+    "Improving Language Understanding by Generative Pre-Training", 2018, section 4.1. `gpt` gives
+    the published ones by name.
 
     Attributes:
         vocab_size, hidden_size, num_layers, num_heads, intermediate_size: As of `EncoderConfig`.
@@ -165,7 +164,7 @@ class DecoderConfig:
 
     Example:
 
-    >>> DecoderConfig(num_layers=24, hidden_size=1024, num_heads=16).intermediate_size
+    >>> DecoderConfig.gpt("gpt2-medium").intermediate_size
     4096
     """
 
@@ -195,6 +194,21 @@ class DecoderConfig:
         if self.activation not in ACTIVATIONS:
             _check_activation(self.activation)
 
+    @classmethod
+    def gpt(cls, name: str = "gpt2", **changes: Any) -> "DecoderConfig":
+        """A published model's: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
+
+        Args:
+            name: The model's name; openai-gpt is the OpenAI transformer of 2018, which is post-LN.
+            **changes: Further attributes, such as `vocab_size=8000`.
+
+        Raises:
+            ValueError: There is no such model.
+        """
+        if name not in _PUBLISHED_GPT:
+            raise ValueError(f"{name!r} is not one of the models {', '.join(_PUBLISHED_GPT)}.")
+        return cls(**{**_PUBLISHED_GPT[name], **changes})
+
     @property
     def embedding_size(self) -> int:
         """The width of the embeddings, `hidden_size`."""
@@ -205,6 +219,14 @@ class DecoderConfig:
         """Whether there is a dense layer over the first token: never."""
         return False
 
+
+_PUBLISHED_GPT: dict[str, dict[str, Any]] = {
+    "gpt2": {},
+    "gpt2-medium": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16},
+    "gpt2-large": {"num_layers": 36, "hidden_size": 1280, "num_heads": 20},
+    "gpt2-xl": {"num_layers": 48, "hidden_size": 1600, "num_heads": 25},
+    "openai-gpt": {"vocab_size": 40478, "max_length": 512, "norm_first": False},
+}
 
 AnyConfig = EncoderConfig | DecoderConfig
 

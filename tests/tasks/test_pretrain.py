@@ -33,6 +33,7 @@ GIVEN = {
     "recipe": {"batch_size": 4, "learning_rate": 3e-3},
     "verbose": 0,
 }
+TOKENIZED = {name: value for name, value in GIVEN.items() if name != "vocab_size"}
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +153,39 @@ def test_a_vocabulary_that_is_given(whole, tmp_path):
         TEXTS, tmp_path / "b", steps=1, **(given | {"vocabulary": tmp_path / "vocab.txt"})
     )
     assert made.model.encoder.config.vocab_size == 7
+
+
+def test_a_written_corpus_trains_as_its_text_does(whole, tmp_path, monkeypatch):
+    """Also where it goes on, which it does with the same corpus alone."""
+    monkeypatch.setattr(module, "_EPOCH", 4)
+    monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: True)
+    tokenizer, folder = whole[0].model.tokenizer, tmp_path / "model"
+    corpus = TokenCorpus.write(TEXTS, tokenizer, tmp_path / "corpus", verbose=False)
+    with pytest.raises(KeyboardInterrupt, match="the training so far is in"):
+        pretrain(corpus, folder, steps=10, callbacks=[Press(3)], **TOKENIZED)
+    assert not list(folder.rglob("*.npy"))  # it stays where it is
+    options = TOKENIZED | {"resume": True}
+    for other in (corpus.take(range(20)), TEXTS):
+        with pytest.raises(UserError, match="holds a pretraining on other text"):
+            pretrain(other, folder, steps=10, **options)
+    made = pretrain(TokenCorpus.open(tmp_path / "corpus"), folder, steps=10, **options)
+    for one, other in zip(weights(made.model), weights(whole[0].model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.scores == whole[0].scores
+    record = json.loads((folder / "training.json").read_text())
+    assert record["settings"]["corpus"] == corpus.fingerprint
+    given = {"pretrained": folder, "held_out": 0}  # whose vocabulary is the same
+    assert pretrain(corpus, tmp_path / "b", steps=1, **TOKENIZED, **given).scores == {}
+
+
+def test_a_corpus_has_its_vocabulary(whole, tmp_path):
+    corpus = TokenCorpus.of(TEXTS, WordPieceTokenizer.train(TEXTS, 50))
+    for given in ({"vocabulary": whole[1]}, {"vocab_size": 60}):
+        with pytest.raises(UserError, match="is tokenized, with a vocabulary of its own: leave"):
+            pretrain(corpus, tmp_path / "a", steps=1, **TOKENIZED, **given)
+    with pytest.raises(UserError, match="tokenized with another vocabulary than the model's"):
+        pretrain(corpus, tmp_path / "a", steps=1, pretrained=whole[1], **TOKENIZED)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_causal_model_likewise(tmp_path):

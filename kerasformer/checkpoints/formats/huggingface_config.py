@@ -72,7 +72,7 @@ _DEFAULTS = {
         embedding_size=128, hidden_size=256, num_heads=4, intermediate_size=1024
     ),
     "gpt2": DecoderConfig(),
-    "openai-gpt": DecoderConfig(vocab_size=40478, max_length=512, norm_first=False),
+    "openai-gpt": DecoderConfig.gpt("openai-gpt"),
 }
 # The largest size that is believed. The loader then compares with the weights.
 _SIZES = {

@@ -50,8 +50,9 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
 
     Args:
         encoder: A `CausalDecoder`.
-        tokenizer: The decoder's `kerasformer.text.ByteLevelTokenizer` or `WordPieceTokenizer`, or
-            its `to_json()`. Without one `fit` learns a vocabulary from its training texts.
+        tokenizer: The decoder's `kerasformer.text.ByteLevelTokenizer`, `CharBPETokenizer` or
+            `WordPieceTokenizer`, or its `to_json()`. Without one `fit` learns a vocabulary from its
+            training texts, or takes that of its corpus.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and decoder take.
         **kwargs: `trained_blocks`, and Keras arguments of the model.

@@ -21,6 +21,7 @@ from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.task import as_callbacks
+from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
 
@@ -40,6 +41,8 @@ class CorpusExamples(Examples):
 
 class CorpusTrained(UnlabelledTask):
     """A task that `fit` trains on a `kerasformer.data.raw.TokenCorpus`.
+
+    Without a tokenizer, as from scratch, it takes that of the corpus.
 
     A child with several outputs tells by `_logs_of` what their scores are called.
     """
@@ -93,12 +96,11 @@ class CorpusTrained(UnlabelledTask):
             raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
         return CorpusExamples(x)
 
-    def _prepare(self, examples: Examples) -> None:
-        if self.tokenizer is None and isinstance(examples.texts, TokenCorpus):
-            raise UserError(
-                f"This {type(self).__name__} has no tokenizer: make it with the one of the corpus."
-            )
-        super()._prepare(examples)
+    def _new_tokenizer(self, texts: list[Any]) -> Tokenizer:
+        match texts:
+            case [TokenCorpus() as corpus] if self.is_from_scratch:
+                return corpus.tokenizer
+        return super()._new_tokenizer(texts)
 
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner

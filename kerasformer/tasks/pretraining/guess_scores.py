@@ -98,9 +98,14 @@ def score_guesses(scorer: GuessScorer, data: Batches, *shown: Any) -> np.ndarray
 
     predict_each(scorer, _Labelled(data), keep, *shown)  # type: ignore[arg-type]
     sums = np.sum(parts, axis=0).reshape(-1, _SUMS)
-    if not sums[0, -1]:
-        raise UserError("None of so few tokens was chosen to be guessed: give more texts.")
+    check_guessed(sums[0, -1])
     return sums[:, :2] / sums[:, 2:].clip(1e-30)
+
+
+def check_guessed(weight: float) -> None:
+    """Raises a UserError where all that is to be guessed weighs nothing together."""
+    if not weight:
+        raise UserError("None of so few tokens was chosen to be guessed: give more texts.")
 
 
 def perplexity(loss: float) -> float:
