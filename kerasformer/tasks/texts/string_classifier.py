@@ -11,7 +11,6 @@ from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.data.dataset import Dataset
 from kerasformer.data.dataset import Examples as DataExamples
 from kerasformer.errors import UserError
-from kerasformer.layers.arguments import check_sizes
 from kerasformer.models import StaticVectors
 from kerasformer.models.problems import REGRESSION, SINGLE_LABEL
 from kerasformer.tasks.examples import Examples
@@ -47,7 +46,6 @@ class StringClassifier(Trainable):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        check_sizes(max_length=max_length)
         self.class_names = check_class_names(class_names, kind_of(problem_type).least_outputs)
         self.max_length = max_length
         self.problem_type = problem_type

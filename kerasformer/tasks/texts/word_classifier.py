@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
+from kerasformer.layers.arguments import check_sizes
 from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
@@ -39,6 +40,10 @@ class WordClassifier(StringClassifier):
     OPTIONS: ClassVar[tuple[str, ...]]
 
     vocab_size: int
+
+    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
+        check_sizes(max_length=max_length)
+        super().__init__(class_names, max_length, **kwargs)
 
     def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
         return WordTokenizer.train(texts, vocab_size=self.vocab_size)
