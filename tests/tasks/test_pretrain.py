@@ -248,6 +248,18 @@ def test_other_text_is_refused_when_it_goes_on(tmp_path):
         pretrain(TEXTS, tmp_path, steps=2, **given)
 
 
+def test_a_vocabulary_without_a_mask_is_refused_before_the_text_is_read(tmp_path):
+    class Unread:
+        def __iter__(self):
+            raise AssertionError
+
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\n")
+    given = {"vocabulary": tmp_path / "vocab.txt", "steps": 1}
+    with pytest.warns(UserWarning, match="cased"), pytest.raises(UserError, match="no mask token"):
+        pretrain(Unread(), tmp_path / "a", **given)
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_model_of_another_kind_is_refused_before_the_text_is_read(whole, tmp_path):
     class Unread:
         def __iter__(self):

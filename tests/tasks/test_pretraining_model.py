@@ -172,6 +172,12 @@ def test_what_is_refused(model):
         read.fit(CORPUS)
 
 
+@pytest.mark.parametrize("call", ["fit", "evaluate"])
+def test_a_corpus_without_a_document_is_refused(model, call):
+    with pytest.raises(UserError, match="The corpus has no document"):
+        getattr(model, call)(CORPUS.take([]), verbose=0)
+
+
 def test_progress_tells_loss_and_speed(capsys, monkeypatch):
     monkeypatch.setattr(corpus_progress, "_SECONDS", 0.0)
     monkeypatch.setattr(progress, "_SECONDS", 0.0)

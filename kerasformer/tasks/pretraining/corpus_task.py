@@ -90,6 +90,8 @@ class CorpusTrained(UnlabelledTask):
             return super()._read(x, y, sample_weight, *args, **kwargs)
         if sample_weight is not None:
             raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
+        if not len(x):
+            raise UserError("The corpus has no document: take one at least.")
         return CorpusExamples(x)
 
     def _new_tokenizer(self, texts: list[Any]) -> Tokenizer:

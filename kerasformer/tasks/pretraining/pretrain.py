@@ -134,7 +134,7 @@ def pretrain(
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
         task = _task(objective, checkpoint)
         hiding = _hiding(task, max_length, whole_words)
-        corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
+        corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0, bool(hiding))
         keras.utils.set_random_seed(seed)  # of the first weights
         model = _new_model(task, size, checkpoint, corpus.tokenizer, max_length, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)

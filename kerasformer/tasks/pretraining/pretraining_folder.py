@@ -14,6 +14,7 @@ from kerasformer.data.raw.vocabulary import VOCAB_SIZE, read_or_learnt
 from kerasformer.errors import UserError
 from kerasformer.files import only_writer, read_json, refuse_used, write_whole, writing
 from kerasformer.text import Tokenizer
+from kerasformer.text.masking import mask_id_of
 from kerasformer.training.checkpoint import CheckpointFolder
 
 WORK, CHECKPOINTS = ".pretraining", "checkpoints"  # what is needed to go on
@@ -114,8 +115,9 @@ def tokenized(
     work: Path,
     resume: bool,
     verbose: bool,
+    hides: bool,
 ) -> TokenCorpus:
-    """The token ids of the documents, which may be a corpus already."""
+    """The token ids of the documents, which may be a corpus already; training hides some."""
     about, made = work / _TEXT, work / "corpus"
     if resume:
         if read_json(about) != text.settings():
@@ -126,6 +128,8 @@ def tokenized(
         return documents if text.corpus else TokenCorpus.open(made)
     shutil.rmtree(work, ignore_errors=True)
     tokenizer = _tokenizer(documents, text, checkpoint, verbose)
+    if hides:
+        mask_id_of(tokenizer)  # refused before all text is tokenized
     if text.corpus:
         documents.check(tokenizer)
         corpus = documents
