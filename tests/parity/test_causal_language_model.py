@@ -202,6 +202,11 @@ def test_tokens_that_have_just_the_share(transformers, top_p):
     assert_drawn(transformers, HALVES, 1.0, 0, top_p)
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 50])
+def test_tokens_that_are_as_likely_as_the_last(transformers, top_k):
+    assert_drawn(transformers, np.array([1.0, 2, 0, 1], "float32"), 1.5, top_k, 1.0)
+
+
 def assert_drawn(transformers, logits, temperature, top_k, top_p, count=20_000):
     import torch
 

@@ -124,8 +124,9 @@ def _choose(logits: Any, known: Any, sampling: Any, draw: Any) -> Any:
         return ops.cast(ops.argmax(logits, axis=-1), "int32")
     temperature, top_k, top_p = (sampling[:, i : i + 1] for i in range(3))
     scores, tokens = ops.top_k(logits / temperature, k=logits.shape[1])
-    ranks = ops.cast(ops.arange(logits.shape[1]), "float32")
-    probabilities = ops.where(ranks < top_k, ops.softmax(scores, axis=-1), 0.0)
+    last = ops.minimum(ops.cast(top_k, "int32"), logits.shape[1]) - 1
+    is_kept = scores >= ops.take_along_axis(scores, last, axis=-1)  # also what is as likely
+    probabilities = ops.where(is_kept, ops.softmax(scores, axis=-1), 0.0)
     probabilities /= ops.sum(probabilities, axis=-1, keepdims=True)
     before = ops.cumsum(probabilities, axis=-1) - probabilities
     probabilities = ops.where(before < top_p, probabilities, 0.0)
