@@ -2,11 +2,14 @@
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from kerasformer.formatting import readable
+
+_NO_MEMORY = r"ResourceExhaustedError |(Xla|Jax)RuntimeError RESOURCE_EXHAUSTED"
 
 
 class UserError(ValueError):
@@ -76,4 +79,23 @@ def needing_backend() -> Iterator[None]:
         raise UserError(
             f"Keras' backend is {error.name}, which is not installed: set KERAS_BACKEND={other} to "
             f"run on that, or pip install {error.name}."
+        ) from None
+
+
+@contextlib.contextmanager
+def needing_memory() -> Iterator[None]:
+    """Says in a sentence what to do where memory runs out, of this machine or of an accelerator.
+
+    Raises:
+        UserError: What ran within asked for more than there is.
+    """
+    try:
+        yield
+    except Exception as error:  # of TensorFlow or JAX, which need not be installed
+        told = f"{type(error).__name__} {error}"
+        if not isinstance(error, MemoryError) and not re.match(_NO_MEMORY, told):
+            raise
+        raise UserError(
+            "There is not enough memory for this: give a smaller model, a lower max_length or "
+            "batch_size, or less data."
         ) from None

@@ -36,6 +36,15 @@ def is_irregular(path: str | os.PathLike) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """A path with the home folder for its `~`; that of an unknown user is left as it is.
+
+    >>> expanded("~no-such-user/texts")
+    PosixPath('~no-such-user/texts')
+    """
+    return Path(os.path.expanduser(path))
+
+
 def read_text(path: Path) -> str:
     """Reads UTF-8 text, with or without a byte order mark; every line end becomes `\\n`.
 

@@ -9,6 +9,7 @@ import time
 
 from kerasformer.formatting import readable
 
+_FORESEEN = 86_400 * 1000  # seconds, a time that nobody waits for
 _SECONDS = 30  # between two lines, where there are no bars
 
 
@@ -89,8 +90,9 @@ class Bars:
         elif total:
             parts.append(f"{done / total:.0%}")
         if total and rate > 0:
-            left = datetime.timedelta(seconds=round((total - done) / rate))
-            parts.append(f"{left} left")
+            left = (total - done) / rate
+            if left < _FORESEEN:
+                parts.append(f"{datetime.timedelta(seconds=round(left))} left")
         return ", ".join(parts)
 
 

@@ -52,6 +52,7 @@ def on_terminal(monkeypatch):
     ("unit", "values", "expected"),
     [
         ("%", {"total": 4, "completed": 1}, "25%, 0:01:00 left"),
+        ("%", {"total": 1, "completed": 1e-20}, "0%"),
         (
             "texts",
             {"total": 4_000, "completed": 1_000},

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from kerasformer.data.labeled import SINGLE_LABEL
 from kerasformer.data.load import REVIEWS, load_dataset
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class TextSample:
 
 def is_corpus(source: str) -> bool:
     """Whether a source is the folder of an embedded corpus."""
-    return (Path(source).expanduser() / MANIFEST).is_file()
+    return (expanded(source) / MANIFEST).is_file()
 
 
 def sample_texts(
@@ -49,6 +49,7 @@ def sample_texts(
     another one of `load_dataset`, whose settings the others are; labels may be missing.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp(), "films.csv")
     >>> _ = path.write_text("review,label\\nfine,1\\ndull,0\\n")
     >>> found = sample_texts(str(path), limit=10)
@@ -67,7 +68,7 @@ def sample_texts(
     rows = (row for file in files for row in _rows(open_table(file, read), **columns))
     kept, total = _reservoir(rows, limit)
     texts, labels = [text for text, _ in kept], [label for _, label in kept]
-    name = Path(source).expanduser().resolve().name
+    name = expanded(source).resolve().name
     labelled = any(label is not None for label in labels)
     return TextSample(name, texts, labels if labelled else None, total)
 

@@ -117,14 +117,8 @@ class Checkpoint:
         """
         from kerasformer.models.fingerprint import rows_fingerprint  # with it comes Keras
 
+        self.check_kind(encoder_class)
         report, kind = self.report(), encoder_class.config_class
-        if not isinstance(self.config, kind):
-            is_decoder = isinstance(self.config, DecoderConfig)
-            told = "a decoder and no encoder" if is_decoder else "an encoder and no decoder"
-            name = "CausalDecoder or CausalLanguageModel" if is_decoder else "BertEncoder"
-            raise UserError(
-                f"{self.path} holds a {self.architecture}, which is {told}: load it as a {name}."
-            )
         if strict and report.problems():
             what = "BERT encoder" if kind is EncoderConfig else "decoder"
             raise UserError(self._refusal(report.problems(), f"the {what}"))
@@ -138,6 +132,17 @@ class Checkpoint:
         encoder = _build_encoder(encoder_class, self, weights, absent, **kwargs)
         encoder.origin = rows_fingerprint(encoder.weights)
         return encoder if strict else (encoder, report)
+
+    def check_kind(self, encoder_class):
+        """Raises a UserError for an encoder that is to be a decoder, or the other way round."""
+        if isinstance(self.config, encoder_class.config_class):
+            return
+        is_decoder = isinstance(self.config, DecoderConfig)
+        told = "a decoder and no encoder" if is_decoder else "an encoder and no decoder"
+        name = "CausalDecoder or CausalLanguageModel" if is_decoder else "BertEncoder"
+        raise UserError(
+            f"{self.path} holds a {self.architecture}, which is {told}: load it as a {name}."
+        )
 
     def num_classes(self, head: str) -> int | None:
         """The number of a head's classes by its tensors; None where it has another shape."""

@@ -8,12 +8,14 @@ import difflib
 import importlib
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
 
 import kerasformer
 from kerasformer.cli import quick_start
-from kerasformer.errors import UserError, needing_backend
+from kerasformer.errors import UserError, needing_backend, needing_memory
 from kerasformer.files import path_errors
 from kerasformer.formatting import readable
 from kerasformer.progress import say
@@ -21,6 +23,7 @@ from kerasformer.progress import say
 _COMMANDS = (
     *("compare", "pretrain", "train", "tune", "evaluate", "predict", "inspect", "convert"),
     *("tokenize", "embed", "similar", "plot", "layers", "attention", "context", "vocab"),
+    "corpus",
 )
 
 
@@ -32,10 +35,11 @@ def main(argv=None) -> int:
     for stream in (sys.stdout, sys.stderr):  # names and texts in any script, on any terminal
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    format_warning = warnings.formatwarning
+    format_warning, ignoring = warnings.formatwarning, sys.unraisablehook
+    sys.unraisablehook = _interrupt_again
     warnings.formatwarning = lambda text, *rest: format_warning(readable(str(text)), *rest)
     try:
-        with path_errors(), needing_backend():
+        with path_errors(), needing_backend(), needing_memory():
             arguments.run(arguments)
     except UserError as error:
         say(f"kerasformer: {error}")
@@ -47,8 +51,21 @@ def main(argv=None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
-        warnings.formatwarning = format_warning
+        warnings.formatwarning, sys.unraisablehook = format_warning, ignoring
     return 0
+
+
+def _interrupt_again(unraisable):
+    """Repeats a Ctrl-C that was lost where Python ignores errors.
+
+    JAX has the garbage collector call back, which is where most find a process that tokenizes.
+    """
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _parser():

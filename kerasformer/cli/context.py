@@ -6,11 +6,11 @@ Compares the vectors of a word in different contexts, by their cosines in every 
 
 import dataclasses
 import json
-from pathlib import Path
 
 from kerasformer.cli.options import add_encoding, add_json, add_model, output_file
 from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 from kerasformer.formatting import readable
 
 _SHOWN = 12  # occurrences; a matrix of more does not fit into a terminal
@@ -63,7 +63,7 @@ def run(arguments):
     texts = arguments.texts
     if not texts:
         encoding = Dialect(encoding=arguments.encoding).encoding
-        lines = read_lines(Path(arguments.file).expanduser(), encoding)
+        lines = read_lines(expanded(arguments.file), encoding)
         texts = (text for _, (text,) in lines.read(["text"]))
     contexts, layer = _compare(arguments, texts)
     beside = output.with_name(f"{output.stem}-layer-{layer}{output.suffix}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 from kerasformer.progress import say
 
 _FORMATS = {
@@ -43,7 +44,7 @@ def run(arguments):
     from kerasformer.progress import stderr_to_nowhere
     from kerasformer.sources.resolve import resolve
 
-    to, target = arguments.to, Path(arguments.target).expanduser()
+    to, target = arguments.to, expanded(arguments.target)
     source = resolve(arguments.source)
     _check_target(target, source, to, arguments.overwrite)
     with stderr_to_nowhere():  # TensorFlow's first messages heed no log level

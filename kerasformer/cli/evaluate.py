@@ -5,7 +5,6 @@ scikit-learn for classes, of seqeval for entities, of the SQuAD scripts for answ
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from kerasformer.cli.options import TASKS, add_examples, add_json, add_reading, take_reading
@@ -13,7 +12,7 @@ from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
 from kerasformer.cli.train import RECORD
 from kerasformer.errors import UserError
-from kerasformer.files import read_optional_json
+from kerasformer.files import expanded, read_optional_json
 from kerasformer.progress import step
 
 
@@ -55,7 +54,7 @@ def _task(source: str, model: Any) -> str:
     """What the model was trained for."""
     from kerasformer.tasks.kinds import KINDS
 
-    record = read_optional_json(Path(source).expanduser() / RECORD)
+    record = read_optional_json(expanded(source) / RECORD)
     settings = record.get("settings")
     if isinstance(settings, dict) and settings.get("task") in TASKS:
         return settings["task"]

@@ -8,11 +8,11 @@ table and a heat map.
 import datetime
 import json
 import warnings
-from pathlib import Path
 
 from kerasformer.cli.options import add_data, add_model, take_reading
 from kerasformer.cli.text import show, table
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 from kerasformer.progress import say
 
 _PICTURE, _TABLE = "layers.png", "table.md"
@@ -61,7 +61,7 @@ def run(arguments):
 
     require("matplotlib", extra="compare")
     settings = {name: value for name, value in vars(arguments).items() if name != "run"}
-    folder = arguments.output and Path(arguments.output).expanduser()
+    folder = arguments.output and expanded(arguments.output)
     refuse_used(folder, leftovers=[_PICTURE, _TABLE])  # which are written before the record
     check_poolings(arguments.poolings)
     if not 0 <= arguments.seed < 2**32:

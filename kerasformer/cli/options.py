@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 
 TASKS = ("classification", "pairs", "tagging", "answering")
 # Of a model that is made to be trained.
@@ -26,6 +27,20 @@ NEW_MODEL: dict[str, dict] = {
     "--dtype": {
         "metavar": "POLICY",
         "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",
+    },
+}
+# Of raw text, for a person who has a vocabulary, and one who has none.
+VOCABULARY: dict[str, dict] = {
+    "--vocab": {
+        "metavar": "PATH",
+        "dest": "vocabulary",
+        "help": "folder or vocab.txt of a vocabulary, such as kerasformer vocab writes (default: "
+        "learnt from the text)",
+    },
+    "--vocab-size": {
+        "metavar": "N",
+        "type": int,
+        "help": "the most tokens to learn (default: 8000)",
     },
 }
 
@@ -91,15 +106,15 @@ def add_encoding(command):
     )
 
 
-def add_raw_text(command):
-    """Adds the text to learn from, and how it is read."""
+def add_raw_text(command, also: str = ""):
+    """Adds the text to learn from, and how it is read; `also` says what else is taken."""
     command.add_argument(
         "text",
         metavar="TEXT",
         nargs="+",
         help="text to learn from: .txt (a blank line between documents), .jsonl, .csv, .tsv "
         "(each also with .gz) or .parquet files, folders of these, tfds:NAME, imdb, or - for "
-        "standard input",
+        f"standard input{also}",
     )
     add_reading(command)
     command.add_argument(
@@ -127,7 +142,7 @@ def take_reading(options: dict, *columns: str) -> dict:
 
 def output_file(path: str, *suffixes: str) -> Path:
     """The file to write, which has one of the suffixes, or a `UserError`."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.suffix.lower() not in suffixes:
         raise UserError(f"--output is {file}, but must end in {' or '.join(suffixes)}.")
     return file

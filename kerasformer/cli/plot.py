@@ -5,12 +5,12 @@ and a page on which each point shows its text.
 """
 
 import argparse
-from pathlib import Path
 
 from kerasformer.cli.embed import add_vector_options
 from kerasformer.cli.options import add_reading, take_reading
 from kerasformer.cli.text import show
 from kerasformer.errors import UserError, require
+from kerasformer.files import expanded
 
 
 def add_options(command):
@@ -52,7 +52,7 @@ def run(arguments):
     """Runs the command."""
     options = {name: value for name, value in vars(arguments).items() if name != "run"}
     source, method, limit = (options.pop(name) for name in ("source", "method", "limit"))
-    files = _files(Path(options.pop("output")).expanduser())
+    files = _files(expanded(options.pop("output")))
     if limit < 3:
         raise UserError(f"--limit is {limit}: give how many texts to plot, 3 or more.")
     reading = take_reading(options, "label_column")

@@ -1,31 +1,21 @@
 """Pretrain a model on raw text, as BERT was, within minutes or steps.
 
 Learns a vocabulary from the text, unless --vocab has one, and a new model of a published size; or
-goes on from a published model (--from), on your own text. Measures it on documents held out, and
-writes the model, a record and its metrics into --output, in the Hugging Face layout. Interrupted
+goes on from a published model (--from), on your own text. In place of text it takes the folder of
+kerasformer corpus, whose text is tokenized already. Measures the model on documents held out, and
+writes it, a record and its metrics into --output, in the Hugging Face layout. Interrupted
 pretraining goes on with --resume.
 """
 
-from pathlib import Path
-
-from kerasformer.cli.options import add_raw_text, read_raw_text
+from kerasformer.cli.options import VOCABULARY, add_raw_text, read_raw_text, take_reading
 from kerasformer.cli.running import add_running, logs, on_devices
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
+from kerasformer.errors import UserError
+from kerasformer.files import expanded
+from kerasformer.progress import step
 
-_TEXT: dict[str, dict] = {
-    "--vocab": {
-        "metavar": "PATH",
-        "dest": "vocabulary",
-        "help": "folder or vocab.txt of a vocabulary, such as kerasformer vocab writes (default: "
-        "learnt from the text)",
-    },
-    "--vocab-size": {
-        "metavar": "N",
-        "type": int,
-        "default": 8000,
-        "help": "the most tokens to learn (default: 8000)",
-    },
+_TEXT: dict[str, dict] = VOCABULARY | {
     "--held-out": {
         "metavar": "SHARE",
         "type": float,
@@ -81,7 +71,7 @@ _RECIPE: dict[str, dict] = {
 
 def add_options(command):
     """Adds the options to the parser of the command."""
-    add_raw_text(command)
+    add_raw_text(command, also="; or the one folder that kerasformer corpus wrote")
     command.add_argument("--output", metavar="DIR", required=True, help="folder of the model")
     command.add_argument(
         "--minutes", metavar="M", type=float, help="train for so long; the learning rate follows"
@@ -104,11 +94,11 @@ def run(arguments):
     recipe = {name: options[name] for name in map(_name, _RECIPE) if options[name] is not None}
     given = {option.get("dest", _name(name)) for name, option in (_TEXT | _MODEL).items()}
     given |= {"minutes", "steps", "seed"}
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     try:
         with on_devices(arguments.devices or 1):
             made = pretrain(
-                read_raw_text(arguments),
+                _documents(arguments),
                 folder,
                 recipe=recipe,
                 resume=arguments.resume,
@@ -125,6 +115,23 @@ def run(arguments):
         show(f"On the documents held out:\n\n{scores_table(made.scores)}\n")
     show(f"The model: {folder}\nTo train it on labels: kerasformer train classification "
          f"--pretrained {folder} --data FILE --output DIR")  # fmt: skip
+
+
+def _documents(arguments):
+    """The raw text, or what `kerasformer corpus` made of it."""
+    from kerasformer.data.raw import TokenCorpus, corpus_files
+
+    given = arguments.text
+    written = [path for path in given if corpus_files.is_here(expanded(path))]
+    if not written:
+        return read_raw_text(arguments)
+    if len(given) > 1:
+        raise UserError(f"{written[0]} is a tokenized corpus: give it alone, or the text of all.")
+    if reading := take_reading(dict(vars(arguments))):
+        option = next(iter(reading)).replace("_", "-")
+        raise UserError(f"{written[0]} is tokenized already: leave --{option} out.")
+    with step(f"Opening {written[0]}"):
+        return TokenCorpus.open(expanded(written[0]))
 
 
 def _name(option: str) -> str:

@@ -24,6 +24,7 @@ from kerasformer.cli.running import add_running, logs, on_devices
 from kerasformer.cli.scores import scores_table
 from kerasformer.cli.text import show
 from kerasformer.errors import DivergenceError, UserError
+from kerasformer.files import expanded
 from kerasformer.progress import step
 
 RECORD, _CHECKPOINTS = "training.json", ".training"
@@ -70,7 +71,7 @@ def run(arguments):
     """Runs the command."""
     options = vars(arguments)
     del options["run"]
-    folder = Path(options.pop("output")).expanduser()
+    folder = expanded(options.pop("output"))
     settings = dict(options)
     take_pretrained(options)
     dataset = _read(options)

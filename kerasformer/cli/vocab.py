@@ -6,11 +6,10 @@ same text always gives the same vocabulary.
 """
 
 import time
-from pathlib import Path
 
 from kerasformer.cli.options import add_raw_text, read_raw_text
 from kerasformer.cli.text import show
-from kerasformer.files import refuse_used
+from kerasformer.files import expanded, refuse_used
 from kerasformer.progress import step
 
 
@@ -71,7 +70,7 @@ def run(arguments):
     """Runs the command."""
     from kerasformer.text import WordPieceTokenizer
 
-    folder = Path(arguments.output).expanduser()
+    folder = expanded(arguments.output)
     refuse_used(folder, " --output")
     start = time.monotonic()
     documents = read_raw_text(arguments)

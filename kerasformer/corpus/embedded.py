@@ -3,7 +3,6 @@
 import functools
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from kerasformer.corpus.embedding import ConfiguredEmbedder
 from kerasformer.corpus.manifest import Manifest
 from kerasformer.corpus.shards import Shard, read_files
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 
 
 class EmbeddedCorpus:
@@ -31,7 +31,7 @@ class EmbeddedCorpus:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder).expanduser()
+        self.folder = expanded(folder)
         self.manifest = Manifest.load(self.folder)
 
     def __len__(self):

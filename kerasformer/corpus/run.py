@@ -4,7 +4,6 @@ import dataclasses
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from kerasformer.corpus import ray_engine
 from kerasformer.corpus.embedded import EmbeddedCorpus
@@ -18,7 +17,7 @@ from kerasformer.data.columns import say_joined
 from kerasformer.data.input_files import list_files
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError, require
-from kerasformer.files import only_writer, refuse_used
+from kerasformer.files import expanded, only_writer, refuse_used
 from kerasformer.progress import WorkProgress, say, step
 
 ENGINES = ("local", "ray")
@@ -73,7 +72,7 @@ def embed_corpus(
     inputs = [os.fspath(path) for path in inputs]
     if inputs.count(STDIN) > 1:
         raise UserError("Standard input (-) can be given only once.")
-    folder = Path(output).expanduser()
+    folder = expanded(output)
     if folder.is_file():
         refuse_used(folder)
     with only_writer(folder, "run"):

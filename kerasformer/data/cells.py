@@ -22,7 +22,8 @@ def join_texts(cells: Iterable, where: str) -> str:
     for cell in cells:
         if not isinstance(cell, str):
             raise UserError(
-                f"{where}, has a {type(cell).__name__} as text: name a column that holds strings."
+                f"{where}, has a value of type {type(cell).__name__} as text: name a column that "
+                "holds strings."
             )
     text = " ".join(cells)
     if 4 * len(text) > LONGEST_TEXT and len(text.encode(errors="replace")) > LONGEST_TEXT:

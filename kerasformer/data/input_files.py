@@ -1,11 +1,13 @@
 """The files of texts without labels, which a person names, and how each is read."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from kerasformer.data.tables import DETECTED, Table, read_lines, read_table, suffix_of
 from kerasformer.data.text_file import Dialect
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 
 ACCEPTED = ".txt, .csv, .tsv, .jsonl (each also with .gz) or .parquet"
 # JSON in other layouts: read as text, its lines would become vectors of punctuation.
@@ -15,10 +17,12 @@ _REFUSED = (".json", ".ndjson", ".ipynb")
 def list_files(paths: Sequence[str]) -> list[Path]:
     """The files of paths; of a folder, those directly in it that have a known suffix."""
     files = []
+    if "" in map(os.fspath, paths):
+        raise UserError("The path of a text is empty: give a file or a folder.")
     for path in map(Path, paths):
         if path == Path("-"):
             raise UserError("Standard input cannot be read here: save it to a file, and give that.")
-        path = path.expanduser()
+        path = expanded(path)
         if not path.exists():
             raise UserError(f"There is no file or folder '{path}': check the path.")
         if path.is_dir():

@@ -21,7 +21,7 @@ from kerasformer.data.tag_rows import read_tags
 from kerasformer.data.tagging import TaggingDataset
 from kerasformer.data.text_file import BEGINNING, Dialect
 from kerasformer.errors import UserError
-from kerasformer.files import path_errors
+from kerasformer.files import expanded, path_errors
 
 Task = Literal["classification", "pairs", "tagging", "answering"]
 FORMS: dict[str, Form] = {
@@ -207,7 +207,7 @@ def _refuse(source, **options):
 
 
 def _existing(source, task):
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.exists():
         return path
     if path.suffix or path.parent != Path() or isinstance(source, os.PathLike):

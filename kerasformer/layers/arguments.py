@@ -10,12 +10,16 @@ from kerasformer.layers.kernels import LayerNormalization
 from kerasformer.layers.quantization import HoldsQuantized
 from kerasformer.layers.typing import Initializer, Tensor
 
+_LARGEST = 2**31 - 1  # backends index in int32
+
 
 def check_sizes(**sizes: int):
     """Raises a ValueError for the first of the named sizes that is not a positive integer."""
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise ValueError(f"{name}={size!r} is not a positive integer.")
+        if size > _LARGEST:
+            raise ValueError(f"{name}={size!r} is above {_LARGEST}, the largest there can be.")
 
 
 def check_rates(**rates: float):

@@ -9,6 +9,7 @@ _SIZES = (
     *("max_length", "type_vocab_size", "embedding_size"),
 )
 _DECODER_SIZES = _SIZES[:6]  # it has neither segments nor embeddings of another width
+_LARGEST = 2**31 - 1  # backends index in int32
 # The layers' own checks need Keras, which takes seconds to import; reading a checkpoint's
 # configuration does not. Those of these names that checkpoints have are known without it.
 ACTIVATIONS = (
@@ -139,10 +140,9 @@ _PUBLISHED = {
 class DecoderConfig:
     """What defines a decoder-only transformer; the defaults are those of GPT-2's smallest.
 
-    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3. The
-    OpenAI transformer, Radford et al., "Improving Language Understanding by Generative
-    Pre-Training", 2018, section 4.1, has `vocab_size=40478`, `max_length=512` and
-    `norm_first=False`.
+    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3; and
+    "Improving Language Understanding by Generative Pre-Training", 2018, section 4.1. `gpt` gives
+    the published ones by name.
 
     Attributes:
         vocab_size, hidden_size, num_layers, num_heads, intermediate_size: As of `EncoderConfig`.
@@ -164,7 +164,7 @@ class DecoderConfig:
 
     Example:
 
-    >>> DecoderConfig(num_layers=24, hidden_size=1024, num_heads=16).intermediate_size
+    >>> DecoderConfig.gpt("gpt2-medium").intermediate_size
     4096
     """
 
@@ -194,6 +194,21 @@ class DecoderConfig:
         if self.activation not in ACTIVATIONS:
             _check_activation(self.activation)
 
+    @classmethod
+    def gpt(cls, name: str = "gpt2", **changes: Any) -> "DecoderConfig":
+        """A published model's: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
+
+        Args:
+            name: The model's name; openai-gpt is the OpenAI transformer of 2018, which is post-LN.
+            **changes: Further attributes, such as `vocab_size=8000`.
+
+        Raises:
+            ValueError: There is no such model.
+        """
+        if name not in _PUBLISHED_GPT:
+            raise ValueError(f"{name!r} is not one of the models {', '.join(_PUBLISHED_GPT)}.")
+        return cls(**{**_PUBLISHED_GPT[name], **changes})
+
     @property
     def embedding_size(self) -> int:
         """The width of the embeddings, `hidden_size`."""
@@ -204,6 +219,14 @@ class DecoderConfig:
         """Whether there is a dense layer over the first token: never."""
         return False
 
+
+_PUBLISHED_GPT: dict[str, dict[str, Any]] = {
+    "gpt2": {},
+    "gpt2-medium": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16},
+    "gpt2-large": {"num_layers": 36, "hidden_size": 1280, "num_heads": 20},
+    "gpt2-xl": {"num_layers": 48, "hidden_size": 1600, "num_heads": 25},
+    "openai-gpt": {"vocab_size": 40478, "max_length": 512, "norm_first": False},
+}
 
 AnyConfig = EncoderConfig | DecoderConfig
 
@@ -222,6 +245,8 @@ def check_config(
         size = getattr(config, name)
         if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
             raise ValueError(f"{name}={size!r} is not a positive integer.")
+        if size > _LARGEST:
+            raise ValueError(f"{name}={size!r} is above {_LARGEST}, the largest there can be.")
     if config.hidden_size % config.num_heads:
         raise ValueError(
             f"hidden_size={config.hidden_size} is not a multiple of num_heads={config.num_heads}: "

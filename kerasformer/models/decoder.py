@@ -8,10 +8,9 @@ from keras import ops
 
 from kerasformer.layers import TokenAndPositionEmbedding
 from kerasformer.layers.kernels import LayerNormalization
-from kerasformer.models.config import DecoderConfig, input_dict
+from kerasformer.models.config import DecoderConfig
 from kerasformer.models.parts import initializer_of, new_blocks
 from kerasformer.models.transformer import Transformer
-from kerasformer.private_api import set_mask
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -79,23 +78,8 @@ class CausalDecoder(Transformer):
             )
         self.build()
 
-    def call(
-        self,
-        inputs: Any,
-        outputs: Sequence[str] | None = None,
-        training: bool | None = None,
-        frozen_blocks: int | None = None,
-    ) -> dict[str, Any]:
-        """See the class."""
-        wanted = self._check_outputs(outputs)
-        inputs = input_dict(inputs, "CausalDecoder")
-        mask = self.padding_mask(inputs)
-        mode = training and frozen_blocks is None
-        x = self.embedding(inputs["input_word_ids"], training=mode)
-        if mask is not None:
-            set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
-        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
-        return {name: result[name] for name in wanted}
+    def _embed(self, inputs, training):
+        return self.embedding(inputs["input_word_ids"], training=training)
 
     def extend(
         self, ids: Any, positions: Any, padding_mask: Any, cache: Sequence[Any], start: Any
@@ -125,11 +109,3 @@ class CausalDecoder(Transformer):
         batch, columns = ops.shape(padding_mask)
         empty = ops.zeros((batch, heads, columns, size), self.compute_dtype)
         return [(empty, empty) for _ in self.blocks]
-
-    def padding_mask(self, inputs: Any) -> Any:
-        """The mask that a call works with, `[batch, seq]`, or None where all are real tokens."""
-        inputs = input_dict(inputs, "CausalDecoder")
-        mask, padding_id = inputs.get("input_mask"), self.config.pad_token_id
-        if mask is not None or padding_id is None:
-            return mask
-        return ops.not_equal(inputs["input_word_ids"], padding_id)

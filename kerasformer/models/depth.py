@@ -47,8 +47,11 @@ def shallower(encoder: BertEncoder, blocks: int | Iterable[int]) -> BertEncoder:
         *zip(student.blocks, (encoder.blocks[block] for block in chosen), strict=True),
     ]
     for new, old in pairs:
-        if new is not None:
-            _copy(new, old)
+        if new is not None and not copy_weights(new, old):
+            raise ValueError(
+                f"{old.name} of the encoder is quantized or has LoRA: merge it, or take the "
+                "encoder before that."
+            )
     return student
 
 
@@ -61,11 +64,10 @@ def spread(count: int, among: int) -> list[int]:
     return [(number + 1) * among // count - 1 for number in range(count)]
 
 
-def _copy(new: keras.layers.Layer, old: keras.layers.Layer) -> None:
+def copy_weights(new: keras.layers.Layer, old: keras.layers.Layer) -> bool:
+    """Gives a layer the weights of another one; False, and none of them, where shapes differ."""
     if [weight.shape for weight in new.weights] != [weight.shape for weight in old.weights]:
-        raise ValueError(
-            f"{old.name} of the encoder is quantized or has LoRA: merge it, or take the encoder "
-            "before that."
-        )
+        return False
     for weight, value in zip(new.weights, old.weights, strict=True):
         weight.assign(keras.ops.copy(value))  # on JAX training gives a buffer away
+    return True

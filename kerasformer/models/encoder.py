@@ -1,16 +1,13 @@
 """BERT's encoder in native Keras layers."""
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
-from kerasformer.models.config import EncoderConfig, input_dict
+from kerasformer.models.config import EncoderConfig
 from kerasformer.models.parts import EncoderParts
 from kerasformer.models.transformer import Transformer
-from kerasformer.private_api import set_mask
 from kerasformer.text import WordPieceTokenizer
 
 
@@ -89,31 +86,6 @@ class BertEncoder(Transformer):
 
         export_tfhub(self, tokenizer, folder, seq_length=seq_length, mlm_head=mlm_head)
 
-    def call(
-        self,
-        inputs: Any,
-        outputs: Sequence[str] | None = None,
-        training: bool | None = None,
-        frozen_blocks: int | None = None,
-    ) -> dict[str, Any]:
-        """See the class."""
-        wanted = self._check_outputs(outputs)
-        inputs = input_dict(inputs, "BertEncoder")
-        mask = self.padding_mask(inputs)
+    def _embed(self, inputs, training):
         ids, types = inputs["input_word_ids"], inputs.get("input_type_ids")
-        x = self.embedding(ids, types, training=training and frozen_blocks is None)
-        set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
-        if self.embedding_projection:
-            x = self.embedding_projection(x)
-        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
-        if "pooled_output" in wanted or "default" in wanted:
-            pooled = self.pooler(result["sequence_output"][:, 0])
-            result["pooled_output"] = result["default"] = pooled
-        return {name: result[name] for name in wanted}
-
-    def padding_mask(self, inputs: Any) -> Any:
-        """The mask that a call works with, `[batch, seq]`; see the class for `inputs`."""
-        inputs = input_dict(inputs, "BertEncoder")
-        mask = inputs.get("input_mask")
-        ids, padding_id = inputs["input_word_ids"], self.config.pad_token_id
-        return ops.not_equal(ids, padding_id) if mask is None else mask
+        return self.embedding(ids, types, training=training)

@@ -34,6 +34,7 @@ class ServingExport(Model):
                 f"{type(self).__name__} does not load: save it as .keras, or its weights alone "
                 "with save_weights as .weights.h5."
             )
+        self.get_config()  # what refuses to be saved does so before Keras opens the file
         super().save(filepath, *args, **kwargs)
 
     def export(

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
+from keras import ops
+
 from kerasformer.layers.arguments import check_rank
 from kerasformer.layers.embedding import check_length
 from kerasformer.models.config import AnyConfig, input_dict
@@ -12,7 +14,7 @@ from kerasformer.models.export import ServingExport
 from kerasformer.models.lora import TARGETS, enable_lora, merge_lora
 from kerasformer.models.partial import constant
 from kerasformer.models.parts import output_specs
-from kerasformer.private_api import output_tensors
+from kerasformer.private_api import output_tensors, set_mask
 from kerasformer.text import Tokenizer
 
 if TYPE_CHECKING:
@@ -191,6 +193,43 @@ class Transformer(ServingExport):
         if self.pooler:
             self.pooler.build((None, self.config.hidden_size))
         self._restore_quantized()
+
+    def call(
+        self,
+        inputs: Any,
+        outputs: Sequence[str] | None = None,
+        training: bool | None = None,
+        frozen_blocks: int | None = None,
+    ) -> dict[str, Any]:
+        """See the class."""
+        wanted = self._check_outputs(outputs)
+        inputs = input_dict(inputs, type(self).__name__)
+        mask = self.padding_mask(inputs)
+        x = self._embed(inputs, training and frozen_blocks is None)
+        if mask is not None:
+            set_mask(x, ops.cast(mask, "bool"))  # which every layer hands on
+        if self.embedding_projection:
+            x = self.embedding_projection(x)
+        result = self._through_blocks(x, mask, wanted, training, frozen_blocks)
+        if "pooled_output" in wanted or "default" in wanted:
+            pooled = self.pooler(result["sequence_output"][:, 0])
+            result["pooled_output"] = result["default"] = pooled
+        return {name: result[name] for name in wanted}
+
+    def padding_mask(self, inputs: Any) -> Any:
+        """The mask that a call works with, `[batch, seq]`, or None where all are real tokens.
+
+        See the class for `inputs`.
+        """
+        inputs = input_dict(inputs, type(self).__name__)
+        mask, padding_id = inputs.get("input_mask"), self.config.pad_token_id
+        if mask is not None or padding_id is None:
+            return mask
+        return ops.not_equal(inputs["input_word_ids"], padding_id)
+
+    def _embed(self, inputs: dict[str, Any], training: bool | None) -> Any:
+        """The embeddings of a call's inputs, `[batch, seq, embedding_size]`."""
+        raise NotImplementedError
 
     def _through_blocks(self, x, mask, wanted, training, frozen_blocks) -> dict[str, Any]:
         """All outputs but the pooler's, of the embeddings `[batch, seq, hidden_size]`.

@@ -32,7 +32,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kerasformer.errors import UserError
-from kerasformer.files import open_whole, read_json, sha256_of, write_whole
+from kerasformer.files import expanded, open_whole, read_json, sha256_of, write_whole
 from kerasformer.progress import say
 from kerasformer.sources.places import FetchError, File
 
@@ -41,11 +41,11 @@ def default_root() -> Path:
     """The cache folder: `KERASFORMER_CACHE`, or `kerasformer` in the person's cache folder."""
     chosen = os.environ.get("KERASFORMER_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
         return Path(os.environ["LOCALAPPDATA"]) / "kerasformer" / "cache"
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(caches).expanduser().absolute() / "kerasformer"
+    return expanded(caches).absolute() / "kerasformer"
 
 
 class Cache:

@@ -20,9 +20,10 @@ from kerasformer.tasks.fitting.freezing import (
     untrained,
 )
 from kerasformer.tasks.fitting.head_first import HeadFirst
-from kerasformer.tasks.task import Task, as_callbacks
+from kerasformer.tasks.task import Task
 from kerasformer.text import Tokenizer, WordPieceTokenizer
 from kerasformer.training import Recipe
+from kerasformer.training.callbacks import as_callbacks
 
 _FREEZING = {"freeze_encoder", "trained_blocks"}
 
@@ -263,8 +264,7 @@ class EncoderTask(Task):
         told = {"initial_epoch": initial_epoch, **options}
         if head_epochs <= initial_epoch or self._compiled_by_hand or self.encoder_is_frozen:
             return super()._train(data, validation, recipe, callbacks=callbacks, **told)
-        rate = self.FROZEN_RECIPE.learning_rate
-        head = recipe.change(learning_rate=rate, schedule="constant")
+        head = recipe.change(learning_rate=self.FROZEN_RECIPE.learning_rate, schedule="constant")
         steps = recipe.steps(len(data), recipe.epochs - head_epochs)
         callbacks = [HeadFirst(recipe, head_epochs, steps), *callbacks]
         self.head_alone = True

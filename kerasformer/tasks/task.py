@@ -15,7 +15,7 @@ from kerasformer.sources.programs import keep_programs
 from kerasformer.tasks.fitting.ahead import Ready
 from kerasformer.tasks.fitting.collapse import CollapseCheck
 from kerasformer.tasks.fitting.divergence import DivergenceCheck
-from kerasformer.tasks.fitting.filling import Filling
+from kerasformer.tasks.fitting.filling import loss_of_examples, weights_of_examples
 from kerasformer.tasks.fitting.loop import (
     batches_done,
     build_state,
@@ -28,14 +28,14 @@ from kerasformer.tasks.fitting.validation import ValidationScores, check_monitor
 from kerasformer.text import Tokenizer
 from kerasformer.training import Recipe
 from kerasformer.training.budget import sets_rate, with_budget
-from kerasformer.training.callbacks import BestEpoch, LastGroup
+from kerasformer.training.callbacks import BestEpoch, LastGroup, as_callbacks
 from kerasformer.training.description import describe_training
 from kerasformer.training.losses import cross_entropy, takes_probabilities
 from kerasformer.training.resume import Run
 from kerasformer.training.seeds import seed_dropout
 
 
-class Task(Filling, ServingExport):
+class Task(ServingExport):
     """A Keras model on token ids with its tokenizer.
 
     A forked process cannot use the model of its parent, nor make one where that has: each loads its
@@ -118,14 +118,19 @@ class Task(Filling, ServingExport):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """As in Keras, where all examples weigh alike on the devices of `tf.distribute` too."""
+        """As in Keras, of the examples alone, which weigh alike on all devices."""
 
         def compute(weights):
             return super(Task, self).compute_loss(x, y, y_pred, weights, training)
 
-        if replicas(self) == 1:
-            return compute(sample_weight)
-        return loss_across_replicas(self, compute, y_pred, sample_weight)
+        across = loss_of_examples if replicas(self) == 1 else loss_across_replicas
+        return across(self, compute, y_pred, sample_weight)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """As in Keras, of the examples alone."""
+        return super().compute_metrics(x, y, y_pred, weights_of_examples(y_pred, sample_weight))
 
     @property
     def _compiled_by_hand(self) -> bool:
@@ -291,10 +296,3 @@ class Task(Filling, ServingExport):
         """The constructor's arguments."""
         tokenizer = self.tokenizer and self.tokenizer.to_json(with_max_length=True)
         return {**super().get_config(), "tokenizer": tokenizer}
-
-
-def as_callbacks(given: Any) -> list[keras.callbacks.Callback]:
-    """What Keras takes as `callbacks`, as a list."""
-    if isinstance(given, keras.callbacks.CallbackList):
-        given = given.callbacks
-    return keras.tree.flatten(given or [])

@@ -12,9 +12,8 @@ from kerasformer.tasks.examples import Examples, check_counts, check_frequency, 
 from kerasformer.tasks.fitting.resumable import resumed
 from kerasformer.tasks.fitting.validation import ShortProgress, ValidationScores, to_evaluate_on
 from kerasformer.tasks.prediction import callback_list
-from kerasformer.tasks.task import as_callbacks
 from kerasformer.training import Recipe
-from kerasformer.training.callbacks import LOGGED
+from kerasformer.training.callbacks import LOGGED, as_callbacks
 
 
 class Trainable(BatchMethods):

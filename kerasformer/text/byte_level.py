@@ -1,16 +1,14 @@
 """GPT-2's tokenizer."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, pre_tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_json, read_text
 from kerasformer.text import files
 from kerasformer.text.tokenizer import Tokenizer
-from kerasformer.text.tokenizer_json import frames, unknown_part
+from kerasformer.text.tokenizer_json import refuse_frame, unknown_part
 
 _END = "<|endoftext|>"
 
@@ -31,7 +29,7 @@ class ByteLevelTokenizer(Tokenizer):
     [['Good', 'Ġfilms']]
     """
 
-    model_class = models.BPE
+    model_kind = "BPE"
     roles = ("eos_token", "pad_token")
     optional_roles = ("pad_token",)
 
@@ -64,17 +62,7 @@ class ByteLevelTokenizer(Tokenizer):
 
     @classmethod
     def _roles(cls, config, source):
-        return files.read_roles({"eos_token": _END} | _without_none(config), cls.roles, source)
-
-    @classmethod
-    def _from_vocabulary_file(cls, file: Path, is_alone: bool) -> "ByteLevelTokenizer":
-        """Reads a `vocab.json`, and the `merges.txt` beside it."""
-        lines = read_text(file.with_name("merges.txt")).split("\n")
-        merges = [line for line in lines if line.strip() and not line.startswith("#version")]
-        splitting = {"type": "ByteLevel", "add_prefix_space": False}
-        model = {"type": "BPE", "vocab": read_json(file), "merges": merges}
-        saved = {"model": model, "pre_tokenizer": splitting}
-        return cls._from_saved(saved, files.read_config(file.parent), file)
+        return files.read_roles(config, cls.roles, source, {"eos_token": _END})
 
     @classmethod
     def _read_backend(cls, saved, model, config, source):
@@ -92,10 +80,6 @@ class ByteLevelTokenizer(Tokenizer):
         return backend
 
 
-def _without_none(config) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if value is not None}
-
-
 def _prefix_space(saved: Mapping[str, Any], source: object) -> bool:
     """Whether GPT-2's splitting, which a `tokenizer.json` describes, begins a text with a space.
 
@@ -108,9 +92,7 @@ def _prefix_space(saved: Mapping[str, Any], source: object) -> bool:
     if saved.get("normalizer") is not None:
         raise unknown_part("normalizer", saved["normalizer"], source)
     if not _is_byte_level(saved.get("post_processor")):  # which trims offsets alone
-        for token, _ in (frames(saved, source) or ((),))[0]:
-            if token is not None:
-                raise unknown_part("post_processor", f"that adds {token}", source)
+        refuse_frame(saved, source)
     return values.get("add_prefix_space", True) is not False
 
 

@@ -5,19 +5,31 @@ from pathlib import Path
 from typing import Any
 
 from kerasformer.errors import UserError
-from kerasformer.files import read_optional_json
+from kerasformer.files import read_json, read_optional_json, read_text
 from kerasformer.formatting import printable
 from kerasformer.text.vocabulary import usual_token
 
 # The classes of transformers that are its BertTokenizer, which takes of a tokenizer.json the
 # vocabulary and the added tokens alone.
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
-# Those that are GPT-2's, of which all but the vocabulary is known.
+# Those that are GPT-2's and the OpenAI transformer's, of which all but the vocabulary is known.
 GPT_CLASSES = ("GPT2Tokenizer",)
+OPENAI_CLASSES = ("OpenAIGPTTokenizer",)
 # Those that take the whole tokenizer.json as it is.
 GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-# Model types whose tokenizer is a BertTokenizer where no file names another.
-_BERT_TYPES = ("bert", "distilbert", "electra")
+# The classes of model types where no file names another.
+_CLASSES = {
+    **dict.fromkeys(("bert", "distilbert", "electra"), "BertTokenizer"),
+    "gpt2": "GPT2Tokenizer",
+    "openai-gpt": "OpenAIGPTTokenizer",
+}
+# What the OpenAI transformer's tokenizer does before the merges, in terms of a tokenizer.json.
+OPENAI_PARTS = {
+    "normalizer": {"type": "BertNormalizer"},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+}
+OPENAI_TOKENS = {"unk_token": "<unk>"}
+WORD_END = "</w>"  # the end of a word's last token
 # key: its only value with which BertJapaneseTokenizer and its like split as BertTokenizer does.
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
@@ -34,7 +46,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     That is `tokenizer_config.json`. Where that lists no added tokens, the older files count too, as
     in transformers: `special_tokens_map.json`, whose tokens win, and `added_tokens.json` under the
-    key `added_tokens`. `tokenizer_class` may stand in `config.json`, and is BERT's for its models.
+    key `added_tokens`. `tokenizer_class` may stand in `config.json`, and is else that of its model.
 
     Raises:
         UserError: A file is not sound, or is for a tokenizer that splits words in another way.
@@ -51,7 +63,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config["added_tokens"] = read_optional_json(folder / "added_tokens.json")
     if not config.get("tokenizer_class"):
         model = read_optional_json(folder / "config.json")
-        default = "BertTokenizer" if model.get("model_type") in _BERT_TYPES else None
+        default = _CLASSES.get(str(model.get("model_type")))
         config["tokenizer_class"] = model.get("tokenizer_class") or default
     _check_class(config, folder)
     return config
@@ -66,6 +78,30 @@ def is_berts(config: Mapping[str, Any]) -> bool | None:
 def is_gpts(config: Mapping[str, Any]) -> bool:
     """Whether the tokenizer is transformers' GPT2Tokenizer."""
     return _base(config.get("tokenizer_class")) in GPT_CLASSES
+
+
+def is_openais(config: Mapping[str, Any]) -> bool:
+    """Whether the tokenizer is transformers' OpenAIGPTTokenizer."""
+    return _base(config.get("tokenizer_class")) in OPENAI_CLASSES
+
+
+def read_saved(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The object in a `tokenizer.json`; of a `vocab.json` with its `merges.txt`, what it would be.
+
+    Where no class is named, the vocabulary shows whether it is of characters or of bytes.
+    """
+    saved = read_json(file)
+    if file.name != "vocab.json":
+        return saved
+    lines = read_text(file.with_name("merges.txt")).split("\n")
+    merges = [line for line in lines if line.strip() and not line.startswith("#version")]
+    model = {"type": "BPE", "vocab": saved, "merges": merges}
+    is_known = config.get("tokenizer_class") is not None
+    if not (is_openais(config) if is_known else any(t.endswith(WORD_END) for t in saved)):
+        splitting = {"type": "ByteLevel", "add_prefix_space": False}
+        return {"model": model, "pre_tokenizer": splitting}
+    model |= read_roles(config, ("unk_token",), file, OPENAI_TOKENS)
+    return {"model": model | {"end_of_word_suffix": WORD_END}, **OPENAI_PARTS}
 
 
 def read_max_length(config: Mapping[str, Any], source: object) -> int | None:
@@ -92,11 +128,16 @@ def check_max_length(length: Any, source: object) -> int | None:
     return int(length) if length < _NO_LIMIT else None
 
 
-def read_roles(config: Mapping[str, Any], names: Iterable[str], source: object) -> dict[str, str]:
-    """The special token of each role, such as `pad_token`, by default BERT's."""
-    tokens = {}
+def read_roles(
+    config: Mapping[str, Any],
+    names: Iterable[str],
+    source: object,
+    defaults: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The special token of each role, such as `pad_token`, by default BERT's or as given."""
+    tokens, defaults = {}, defaults or {}
     for role in names:
-        token = config.get(role) or usual_token(role)
+        token = config.get(role) or defaults.get(role) or usual_token(role)
         if isinstance(token, Mapping):  # an AddedToken with its settings
             token = token.get("content")
         if not isinstance(token, str):
@@ -120,12 +161,12 @@ def find_tokenizer_file(path: Path) -> Path:
 
 def _check_class(config, folder: Path):
     made_for = config.get("tokenizer_class")
-    known = (None, *BERT_CLASSES, *GPT_CLASSES, *GENERIC_CLASSES)
+    named = (*BERT_CLASSES, *GPT_CLASSES, *OPENAI_CLASSES)
+    known = (None, *named, *GENERIC_CLASSES)
     if (made_for if made_for is None else _base(made_for)) not in known:
         raise UserError(
             f"The tokenizer in {folder} is for {printable(str(made_for)[:80])}, which may split "
-            "words in another way than BERT: expected one of "
-            f"{', '.join((*BERT_CLASSES, *GPT_CLASSES))}."
+            f"words in another way than BERT: expected one of {', '.join(named)}."
         )
     for key, expected in _SPLITTERS.items():
         if config.get(key) not in (None, expected):

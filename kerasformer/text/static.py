@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Self
 
-from tokenizers import models
-
 from kerasformer.errors import UserError
 from kerasformer.files import read_json
 from kerasformer.text.files import check_max_length
@@ -27,7 +25,7 @@ class StaticTokenizer(Tokenizer):
     [[5, 1, 5, 4, 1], []]
     """
 
-    model_class = models.Model  # of either kind
+    model_kind = "any"
     roles = ("unk_token",)
 
     @property
@@ -56,7 +54,7 @@ class StaticTokenizer(Tokenizer):
 
     @classmethod
     def _kind(cls, model_kind, source):
-        if model_kind == "BPE":
+        if model_kind.endswith("BPE"):
             raise UserError(
                 f"{source} holds a BPE model, but only WordPiece and WordLevel can be read here."
             )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import tokenizers
 
 from kerasformer.errors import UserError
-from kerasformer.files import parse_json, read_json, write_whole
+from kerasformer.files import parse_json, write_whole
 from kerasformer.sources.resolve import resolve
 from kerasformer.text import files
 from kerasformer.text.added_tokens import add_tokens, named_tokens, read_added_tokens
@@ -26,7 +26,7 @@ from kerasformer.transaction import saving
 class Tokenizer:
     """Texts to token ids, by a `tokenizers.Tokenizer` of Hugging Face.
 
-    The base of `WordPieceTokenizer`, `ByteLevelTokenizer` and `WordTokenizer`;
+    The base of `WordPieceTokenizer`, `ByteLevelTokenizer`, `CharBPETokenizer` and `WordTokenizer`;
     `Tokenizer.from_pretrained` gives whichever of these a source holds.
 
     Args:
@@ -45,7 +45,7 @@ class Tokenizer:
         UserError: The vocabulary lacks a required special token, or its ids are not 0, 1, 2...
     """
 
-    model_class: ClassVar[type]  # of tokenizers.models
+    model_kind: ClassVar[str]  # of a VocabularyModel
     roles: ClassVar[tuple[str, ...]] = ("pad_token", "unk_token")
     optional_roles: ClassVar[tuple[str, ...]] = ()  # of these
     takes_pairs: ClassVar[bool] = False
@@ -251,8 +251,7 @@ class Tokenizer:
                 said by a folder named as Google's releases, or guessed, with a warning.
 
         Returns:
-            A `WordPieceTokenizer`, `ByteLevelTokenizer` or `WordTokenizer`, whichever the source
-            holds, without the truncation and padding of its `tokenizer.json`.
+            The class that the source is of, without the truncation and padding of its files.
 
         Raises:
             UserError: There is no such source, or it has no valid tokenizer of this class; those
@@ -260,10 +259,11 @@ class Tokenizer:
         """
         path = resolve(source)
         file = files.find_tokenizer_file(path)
-        if file.suffix == ".json" and file.name != "vocab.json":
-            return cls._from_saved(read_json(file), files.read_config(file.parent), file)
-        kind: Any = cls._kind("BPE" if file.suffix == ".json" else "WordPiece", file)
-        return kind._from_vocabulary_file(file, is_alone=file == path)
+        if file.suffix == ".txt":
+            kind: Any = cls._kind("WordPiece", file)
+            return kind._from_vocabulary_file(file, is_alone=file == path)
+        config = files.read_config(file.parent)
+        return cls._from_saved(files.read_saved(file, config), config, file)
 
     @classmethod
     def _from_saved(cls, saved, config, source) -> Self:
@@ -278,7 +278,7 @@ class Tokenizer:
 
     @classmethod
     def _kind(cls, model_kind: str, source) -> type[Self]:
-        kinds = {kind.model_class.__name__: kind for kind in cls.__subclasses__() or [cls]}
+        kinds = {kind.model_kind: kind for kind in cls.__subclasses__() or [cls]}
         if model_kind not in kinds:
             known = f"only {' and '.join(kinds)} can be read here"
             raise UserError(f"{source} holds a {model_kind} model, but {known}.")

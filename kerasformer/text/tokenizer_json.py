@@ -13,6 +13,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from kerasformer.errors import UserError
 from kerasformer.formatting import printable
+from kerasformer.text.files import WORD_END
 
 # Scripts that are written without spaces: each character, with its marks, is a word.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -47,7 +48,7 @@ class VocabularyModel:
     """The model of a `tokenizer.json`, or of a vocabulary.
 
     Attributes:
-        kind: Its name in the library: `"WordPiece"`, `"WordLevel"` or `"BPE"`.
+        kind: `"WordPiece"`, `"WordLevel"`, `"BPE"` of bytes or, with `</w>`, `"CharBPE"`.
         ids: The id of each token, 0, 1, 2...
         unk_token: The token for what the vocabulary lacks.
         prefix: How a piece within a word begins.
@@ -68,6 +69,9 @@ class VocabularyModel:
             return tokenizers.Tokenizer(models.WordLevel(self.ids, unk_token=self.unk_token))
         if self.kind == "BPE":
             return tokenizers.Tokenizer(models.BPE(self.ids, list(self.merges)))
+        if self.kind == "CharBPE":
+            ends = {"unk_token": self.unk_token, "end_of_word_suffix": WORD_END}
+            return tokenizers.Tokenizer(models.BPE(self.ids, list(self.merges), **ends))
         model = models.WordPiece(
             self.ids,
             unk_token=self.unk_token,
@@ -100,9 +104,12 @@ def read_model(saved: Mapping[str, Any], source: object) -> VocabularyModel:
         _text(token, "token", source, least=0, most=2**20)
         if not _is_int(number, 0, _MOST_ID):
             raise _damaged(source, f"the token {token!r} has the id {number!r}")
-    if kind == "BPE":
-        return VocabularyModel(kind, dict(ids), merges=tuple(_merges(values, ids, source)))
+    merges = tuple(_merges(values, ids, source)) if kind == "BPE" else ()
+    if kind == "BPE" and not values.get("end_of_word_suffix"):
+        return VocabularyModel(kind, dict(ids), merges=merges)
     read = VocabularyModel(kind, dict(ids), _text(values.get("unk_token"), "unk_token", source))
+    if kind == "BPE":
+        return dataclasses.replace(read, kind="CharBPE", merges=merges)
     if kind == "WordLevel":
         return read
     prefix = _text(values.get("continuing_subword_prefix", "##"), "prefix", source, least=0)
@@ -116,9 +123,11 @@ def read_model(saved: Mapping[str, Any], source: object) -> VocabularyModel:
 
 
 def _merges(values: Mapping[str, Any], ids: Mapping[str, int], source) -> Iterator[tuple[str, str]]:
-    """The merges of a BPE model of bytes, as GPT-2's."""
-    others = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback")
-    for key in (*others, "ignore_merges"):
+    """The merges of a BPE model of bytes, as GPT-2's, or of characters, as its predecessor's."""
+    others = {"dropout", "continuing_subword_prefix", "byte_fallback", "ignore_merges"}
+    suffix = values.get("end_of_word_suffix") or None
+    others |= {"end_of_word_suffix"} if suffix != WORD_END else {"fuse_unk"}
+    for key in sorted(others):
         if values.get(key):
             raise unknown_part("model", f"BPE with {key}", source)
     merges = values.get("merges")
@@ -186,6 +195,13 @@ def frames(saved: Mapping[str, Any], source: object) -> tuple[list, list] | None
     return single, [*single, (sep, 0), (None, 0), (sep, 0)]
 
 
+def refuse_frame(saved: Mapping[str, Any], source: object) -> None:
+    """Raises a UserError for a `tokenizer.json` that puts tokens around a text."""
+    for token, _ in (frames(saved, source) or ((),))[0]:
+        if token is not None:
+            raise unknown_part("post_processor", f"that adds {token}", source)
+
+
 def _template(pieces, source) -> list[tuple[str | None, int]]:
     if not isinstance(pieces, list) or len(pieces) > _MOST_PARTS:
         raise _damaged(source, "its template is no list")
@@ -200,11 +216,10 @@ def _template(pieces, source) -> list[tuple[str | None, int]]:
 
 def _model_kind(values: Mapping[str, Any]) -> str:
     kind = values.get("type")
-    if kind is None:  # as in the files of the library's first versions
-        if "max_input_chars_per_word" in values:
-            return "WordPiece"
-        return "WordLevel" if isinstance(values.get("vocab"), dict) else "nameless"
-    return str(kind)
+    if kind is None and isinstance(values.get("vocab"), dict):  # of the library's first versions
+        keys = {"max_input_chars_per_word": "WordPiece", "merges": "BPE"}
+        return next((keys[key] for key in keys if key in values), "WordLevel")
+    return "nameless" if kind is None else str(kind)
 
 
 def _normalizer(values, source, depth: int = 2) -> Any:

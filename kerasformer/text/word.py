@@ -34,7 +34,7 @@ class WordTokenizer(Tokenizer):
     [[6, 1, 7], [1]]
     """
 
-    model_class = models.WordLevel
+    model_kind = "WordLevel"
 
     def _set_up(self, source):
         self.backend.encode_special_tokens = True  # "[PAD]" in a text is three signs, not padding

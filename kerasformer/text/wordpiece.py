@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
 from kerasformer.errors import UserError
 from kerasformer.text import casing
@@ -48,7 +48,7 @@ class WordPieceTokenizer(Tokenizer):
     [[2, 4, 3, 5, 6, 3]]
     """
 
-    model_class = models.WordPiece
+    model_kind = "WordPiece"
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     optional_roles = ("pad_token", "mask_token")
     takes_pairs = True

@@ -13,6 +13,7 @@ _PREFIX = "##"
 # tokenizers' values for BERT
 MOST_CHARACTERS = 1000
 LEAST_FREQUENCY = 2
+_MOST = 10_000_000  # of any number: tokenizers makes room for the vocabulary beforehand
 
 
 def learn_pieces(
@@ -101,6 +102,8 @@ def _check(special_tokens: list[str], **numbers: int) -> None:
     for name, least in (("vocab_size", room), ("min_frequency", 1), ("characters", 1)):
         if numbers[name] < least:
             raise UserError(f"{name} is {numbers[name]}, but must be at least {least}.")
+        if numbers[name] > _MOST:
+            raise UserError(f"{name} is {numbers[name]}, but must be at most {_MOST:,}.")
 
 
 def _each(texts: Iterable[str | list[str]]) -> Iterator[str]:

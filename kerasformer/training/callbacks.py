@@ -78,3 +78,10 @@ class LastGroup(keras.callbacks.Callback):
             if keras.backend.backend() == "jax":
                 self.model.jax_state_sync()
             inner(self.model.optimizer).finish_group()
+
+
+def as_callbacks(given: Any) -> list[keras.callbacks.Callback]:
+    """What Keras takes as `callbacks`, as a list."""
+    if isinstance(given, keras.callbacks.CallbackList):
+        given = given.callbacks
+    return keras.tree.flatten(given or [])

@@ -12,6 +12,7 @@ from kerasformer.training.losses import cross_entropy, metrics_for, smoothed
 from kerasformer.training.optimizer import adamw
 from kerasformer.training.schedule import WarmupDecay, check_decay
 
+_MOST_COUNT = 2**31 - 1  # an optimizer counts its steps in int32
 _MOST_EPOCHS = 10**6  # where time alone says when training ends
 # A change of one of these makes a new optimizer or loss.
 _STEP = ("clip_norm", "layer_decay", "accumulate", "label_smoothing")
@@ -85,6 +86,8 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(f"{name}={value!r} is not an integer of at least {least}.")
+            if value > _MOST_COUNT:
+                raise ValueError(f"{name}={value!r} is above {_MOST_COUNT}, the most there can be.")
         for name in ("learning_rate", "weight_decay"):
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:

@@ -11,7 +11,7 @@ from kerasformer.checkpoints.source_files import digests
 from kerasformer.data import load_dataset
 from kerasformer.data.dataset import Dataset
 from kerasformer.errors import UserError, require
-from kerasformer.files import only_writer, refuse_used
+from kerasformer.files import expanded, only_writer, refuse_used
 from kerasformer.progress import errors_only
 from kerasformer.sources import resolve
 from kerasformer.tasks import FeatureCache, load
@@ -121,7 +121,7 @@ def tune(
     """
     require("optuna", extra="tune")
     require("matplotlib", extra="tune")
-    budget, kind, folder = _budget(trials, minutes), kind_of(task), Path(output).expanduser()
+    budget, kind, folder = _budget(trials, minutes), kind_of(task), expanded(output)
     settings = {"task": task, "pretrained": pretrained, "metric": metric, "seed": seed}
     settings |= {**options, **dataclasses.asdict(space or Space())}
     is_begun = (folder / RECORD).is_file()

@@ -413,7 +413,9 @@ def test_a_missing_model_type_is_seen_by_keys_and_tensors(write, tensors, plain)
     ids=str,
 )
 def test_a_missing_model_type_that_could_be_another(write, tensors, changes):
-    with pytest.raises(UserError, match='add "model_type": "bert", "distilbert" or "electra" to'):
+    with pytest.raises(
+        UserError, match='add "model_type": "bert", "distilbert", "electra", "gpt2"'
+    ):
         BertEncoder.from_pretrained(write(tensors, model_type=..., **changes))
 
 

@@ -104,6 +104,8 @@ DAMAGED = {
     "more binary": (binary() + b"and more", "goes on after the 5 words"),
     "a claim of 10^12": (b"999999999999 300\n" + binary()[4:], "is cut off: it says"),
     "short line": (b"the 1 2 3\nfilm 1 2\n", "line 2, is not a word and 3 numbers"),
+    "a number too many": (b"the 1 2\nfilm 1 2 3\n", "line 2, is not a word and 2 numbers"),
+    "a claim of -5": (b"-5 3\nthe 1 2 3\n", "line 2, is not a word and 1 numbers"),
     "long line": (b"the 1 2\n1 2 x 4\n", "line 2, is not a word and 2 numbers"),
     "no number": (b"2 2\nthe 1 2\nfilm 1 1_0\n", "line 3, is not a word and 2 numbers"),
     "no vectors": (b"word\nother\n", "has no word vectors"),

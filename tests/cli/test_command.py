@@ -1,12 +1,14 @@
 """The command itself."""
 
+import gc
 import subprocess
 import sys
+import time
 
 import pytest
 
 import kerasformer
-from kerasformer.cli import main
+from kerasformer.cli import main, vocab
 
 
 def test_help_names_the_commands_and_loads_no_keras():
@@ -52,3 +54,29 @@ def test_wrong_options_exit_with_status_2(argv, capsys):
         main(argv)
     assert end.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["keras", "numpy"])
+def test_too_little_memory_is_one_sentence(library, capsys, monkeypatch):
+    import keras
+    import numpy as np
+
+    make = {"keras": keras.ops.ones, "numpy": np.ones}[library]
+    monkeypatch.setattr(vocab, "run", lambda arguments: make(1 << 58))
+    assert main(["vocab", "a.txt", "--output", "b"]) == 2
+    assert capsys.readouterr().err.startswith("kerasformer: There is not enough memory for this:")
+
+
+def test_ctrl_c_amid_the_garbage_collector_is_not_lost(capsys, monkeypatch):
+    def interrupt(phase, info):
+        gc.callbacks.remove(interrupt)
+        raise KeyboardInterrupt
+
+    def run(arguments):
+        gc.callbacks.append(interrupt)
+        gc.collect()
+        time.sleep(10)
+
+    monkeypatch.setattr(vocab, "run", run)
+    assert main(["vocab", "a.txt", "--output", "b"]) == 130
+    assert capsys.readouterr().err == "kerasformer: interrupted.\n"

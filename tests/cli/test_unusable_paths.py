@@ -21,6 +21,8 @@ COMMANDS = [
     *(["tune", "tagging", "--data", LONG, "--output", "out"],),
     *(["tune", "tagging", "--data", "d", "--output", LONG],),
     *(["embed", LONG, "--output", "out"], ["embed", "texts.csv", "--output", LONG]),
+    *(["corpus", LONG, "--output", "out"], ["corpus", "texts.csv", "--output", LONG]),
+    *(["pretrain", LONG, "--steps", "1", "--output", "out"],),
     *(["similar", LONG, "a text"], ["plot", LONG, "--output", "a.png"], ["layers", "--data", LONG]),
 ]
 

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 import kerasformer
 from kerasformer.checkpoints.formats.huggingface_names import BERT
+from kerasformer.cli import main
 from kerasformer.corpus import embed_corpus, encoded_on_ray, ray_engine
 from kerasformer.corpus.embedding import Embedded, EmbeddingConfig
 from kerasformer.corpus.manifest import Manifest
@@ -280,10 +281,10 @@ def test_raw_text_is_tokenized_as_on_one_machine(on_cluster, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)  # where no worker is
     tokenizer = WordPieceTokenizer.train(WORDS)
     here = TokenCorpus.write(Documents(["text.txt"]), tokenizer, "here", verbose=False)
-    there = TokenCorpus.write(
-        Documents(["text.txt"]), tokenizer, "there", verbose=False, encode=encoded_on_ray
-    )
-    assert here.fingerprint == there.fingerprint
+    tokenizer.save_pretrained("vocab")
+    given = ["--vocab", "vocab", "--engine", "ray", "--output", "there"]
+    assert main(["corpus", "text.txt", *given]) == 0
+    assert here.fingerprint == TokenCorpus.open("there").fingerprint
     (tmp_path / "binary.txt").write_bytes(b"a\0b")
     with pytest.raises(UserError, match=r"binary\.txt, line 1, holds a NUL byte"):
         TokenCorpus.write(Documents(["binary.txt"]), tokenizer, "gone", encode=encoded_on_ray)

@@ -58,7 +58,7 @@ def write_gpt2(folder):
     save_file(tensors, folder / "model.safetensors")
     values = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", **sizes}
     (folder / "config.json").write_text(json.dumps(values))
-    read_byte_level(folder).save_pretrained(folder)
+    read_pair(folder).save_pretrained(folder)
 
 
 def write_byte_level(folder):
@@ -72,10 +72,20 @@ def write_byte_level(folder):
     (folder / "merges.txt").write_text("#version: 0.2\na b\nab c\nĠ l\n")
 
 
-def read_byte_level(folder):
-    from kerasformer.text import ByteLevelTokenizer
+def write_char_bpe(folder):
+    """The OpenAI transformer's vocabulary, and its merges."""
+    tokens = ["<unk>", *"abcl", *(f"{letter}</w>" for letter in "abcl"), "ab", "abc</w>"]
+    folder.mkdir()
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\na b\nab c</w>\n")
+    (folder / "config.json").write_text('{"model_type": "openai-gpt"}')
 
-    tokenizer = ByteLevelTokenizer.from_pretrained(folder)
+
+def read_pair(folder):
+    from kerasformer.text import Tokenizer
+
+    tokenizer = Tokenizer.from_pretrained(folder)
     use_tokenizer(tokenizer)
     return tokenizer
 
@@ -473,7 +483,7 @@ def read_token_corpus(folder):
     from kerasformer.data.raw import TokenCorpus, corpus_files
 
     try:
-        repr(TokenCorpus.open(folder))
+        repr(TokenCorpus.open(folder).tokenizer)
     finally:
         hashed, corpus_files.sha256_of = corpus_files.sha256_of, lambda path: None
         known, corpus_files.read_json = corpus_files.read_json, lambda path: _unhashed(known(path))
@@ -629,7 +639,8 @@ def of_examples(kind, suffix, task):
 SUBJECTS = {
     "huggingface": Subject(write_huggingface, read_checkpoint),
     "gpt2": Subject(write_gpt2, read_checkpoint),
-    "byte-level": Subject(write_byte_level, read_byte_level),
+    "byte-level": Subject(write_byte_level, read_pair),
+    "char-bpe": Subject(write_char_bpe, read_pair),
     "shards": Subject(write_shards, read_checkpoint),
     "sentence-transformers": Subject(write_sentence_transformers, read_checkpoint),
     "adapter": Subject(write_adapter, read_checkpoint),

@@ -24,6 +24,7 @@ GROUPS = {
     "texts": (
         "tokenizer",
         "byte-level",
+        "char-bpe",
         "vocabulary",
         "csv",
         "csv.gz",

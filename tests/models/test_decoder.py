@@ -102,18 +102,31 @@ def test_saved_and_reloaded(decoder, tmp_path):
     np.testing.assert_array_equal(vectors(read, IDS, MASK), vectors(decoder, IDS, MASK))
 
 
-def test_parameters_of_the_published_sizes():
-    """Of GPT-2's smallest and of the OpenAI transformer, as their papers have them."""
-    width = 8  # each layer as it is, but narrow: the sum follows from the widths
+# Of the published checkpoints; 124 M and 1.5 B in their model cards.
+PUBLISHED = {
+    "gpt2": 124_439_808,
+    "gpt2-medium": 354_823_168,
+    "gpt2-large": 774_030_080,
+    "gpt2-xl": 1_557_611_200,
+    "openai-gpt": 116_534_784,
+}
 
-    def count(layers, vocab_size, positions, norm_first):
-        config = DecoderConfig(vocab_size, width, layers, 1, None, positions, norm_first=norm_first)
-        own = CausalDecoder(config).count_params()
-        blocks = layers * (12 * width**2 + 13 * width)
-        assert own == (vocab_size + positions) * width + blocks + 2 * width * norm_first
 
-    count(2, 60, 20, True)
-    count(3, 40, 10, False)
+@pytest.mark.parametrize(("name", "expected"), PUBLISHED.items())
+def test_parameters_of_the_published_models(name, expected):
+    with keras.StatelessScope(initialize_variables=False):  # in no memory
+        decoder = CausalDecoder(DecoderConfig.gpt(name))
+    assert decoder.count_params() == expected
+
+
+def test_changes_to_a_published_model():
+    config = DecoderConfig.gpt("gpt2-medium", vocab_size=60, max_length=20)
+    assert (config.num_layers, config.num_heads, config.intermediate_size) == (24, 16, 4096)
+    assert (config.vocab_size, config.max_length, config.norm_first) == (60, 20, True)
+    assert not DecoderConfig.gpt("openai-gpt").norm_first
+    assert DecoderConfig.gpt() == DecoderConfig()
+    with pytest.raises(ValueError, match="'gpt3' is not one of the models gpt2, gpt2-medium,"):
+        DecoderConfig.gpt("gpt3")
 
 
 def test_lora_of_its_blocks():
@@ -130,6 +143,7 @@ def test_lora_of_its_blocks():
     [
         ({"hidden_size": 13}, "is not a multiple of num_heads=3"),
         ({"num_layers": 0}, "num_layers=0 is not a positive integer"),
+        ({"max_length": 1 << 31}, "max_length=2147483648 is above 2147483647"),
         ({"embedding_dropout": 1.0}, "embedding_dropout=1.0 is not a number from 0 up to"),
         ({"eos_token_id": 30}, "eos_token_id=30 is not one of the vocab_size=30 token ids"),
         ({"pad_token_id": -1}, "pad_token_id=-1 is not one of the vocab_size=30 token ids"),

@@ -96,14 +96,28 @@ def write_byte_level_tokenizer(folder, texts, vocab_size=318):
     backend = tokenizers.Tokenizer(tokenizers.models.BPE())
     splitting = tokenizers.pre_tokenizers.ByteLevel
     backend.pre_tokenizer = splitting(add_prefix_space=False)
+    alphabet = sorted(splitting.alphabet())
+    _write_pair(folder, backend, texts, vocab_size, "<|endoftext|>", initial_alphabet=alphabet)
+
+
+def write_char_bpe_tokenizer(folder, texts, vocab_size=318):
+    """Puts the OpenAI transformer's two files beside a model, learnt from texts, `<unk>` first."""
+    suffix = {"end_of_word_suffix": "</w>"}
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>", **suffix))
+    backend.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    _write_pair(folder, backend, texts, vocab_size, "<unk>", **suffix)
+
+
+def _write_pair(folder, backend, texts, vocab_size, first, **options):
+    """Learns merges, and writes them; tokens that no text has fill the vocabulary."""
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=sorted(splitting.alphabet()),
-        show_progress=False,
+        vocab_size=vocab_size, special_tokens=[first], show_progress=False, **options
     )
     backend.train_from_iterator(texts, trainer)
     model = json.loads(backend.to_str())["model"]
     merges = [one if isinstance(one, str) else " ".join(one) for one in model["merges"]]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
+    vocabulary = model["vocab"]
+    vocabulary |= {f"t{i}": i for i in range(len(vocabulary), vocab_size)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))

@@ -1,21 +1,31 @@
 """GPT-2 and the OpenAI transformer against transformers': loss, gradients, texts, files."""
 
+import json
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import load_file, save_file
 
 from kerasformer.checkpoints.formats.huggingface_names import MODEL_TYPES
 from kerasformer.checkpoints.inspect import inspect
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder, CausalDecoder
+from kerasformer.models import BertEncoder, CausalDecoder, DecoderConfig
 from kerasformer.tasks import CausalLanguageModel, TextClassifier, load
+from kerasformer.tasks.pretraining.generation import _choose
 from kerasformer.text import ByteLevelTokenizer, Tokenizer, WordPieceTokenizer
 
-from .models import make_model, random_inputs, write_byte_level_tokenizer
+from .models import (
+    make_model,
+    random_inputs,
+    write_byte_level_tokenizer,
+    write_char_bpe_tokenizer,
+)
 
 pytestmark = pytest.mark.oracle
 
-KINDS = ("GPT2", "OpenAIGPT")
+KINDS = {"GPT2": write_byte_level_tokenizer, "OpenAIGPT": write_char_bpe_tokenizer}
 TEXTS = [
     "The cat sat on the mat, naïve café!",
     "  don't stop — 日本語 😀",
@@ -28,9 +38,10 @@ PROMPTS = ["The cat", "x", "the mat sat on naïve", "The cat sat on the mat, the
 def pair(request, torch, transformers, tmp_path_factory):
     """A model of transformers, and ours of its folder."""
     folder = tmp_path_factory.mktemp(request.param)
-    write_byte_level_tokenizer(folder, TEXTS)
+    KINDS[request.param](folder, TEXTS)
     none = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
-    model = make_model(torch, transformers, folder, f"{request.param}LMHeadModel", **none)
+    values = none | {"layer_norm_epsilon": 1e-2}  # no default, so that none hides a mistake
+    model = make_model(torch, transformers, folder, f"{request.param}LMHeadModel", **values)
     return model, load(folder)
 
 
@@ -129,14 +140,16 @@ def test_evaluate_and_score(torch, pair):
 def test_greedy_texts_are_theirs(torch, pair):
     """Token for token, of prompts of different lengths at once, and of one by itself."""
     model, ours = pair
-    expected = []
-    for prompt in PROMPTS:
+
+    def theirs(prompt, count):
         ids = torch.tensor([next(ours.tokenizer.ids([prompt]))])
-        options = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 0}
+        options = {"max_new_tokens": count, "do_sample": False, "pad_token_id": 0}
         out = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
-        expected.append(ours.tokenizer.decode(out.tolist())[0])
-    assert ours.generate(PROMPTS, max_new_tokens=12) == expected
-    assert ours.generate(PROMPTS[2], max_new_tokens=12) == expected[2]
+        assert out.shape[1] == ids.shape[1] + count  # no text ends
+        return ours.tokenizer.decode(out.tolist())[0]
+
+    assert ours.generate(PROMPTS, 12) == [theirs(prompt, 12) for prompt in PROMPTS]
+    assert ours.generate(PROMPTS[0], 33) == theirs(PROMPTS[0], 33)  # of places for 34
 
 
 def test_texts_end_where_theirs_do(torch, pair):
@@ -149,7 +162,7 @@ def test_texts_end_where_theirs_do(torch, pair):
     place = next(i for i in range(1, 9) if new[i] not in new[:i])
     text = ours.tokenizer.backend.id_to_token(new[place])
     backend = ours.tokenizer.backend.from_str(ours.tokenizer.backend.to_str())
-    ending = ByteLevelTokenizer(backend, {"eos_token": text})
+    ending = type(ours.tokenizer)(backend, ours.tokenizer.special_tokens | {"eos_token": text})
     other = CausalLanguageModel(ours.encoder, ending)
     other.head_is_new = False
     assert other.generate("The cat", 9) == ending.decode([written[: ids.shape[1] + place]])[0]
@@ -170,6 +183,78 @@ def test_saved_for_transformers(torch, transformers, pair, batch, tmp_path):
     np.testing.assert_array_equal(load(tmp_path).score(TEXTS), ours.score(TEXTS))
 
 
+HALVES = np.log(np.array([0.125, 0.5, 0.0625, 0.25, 0.0625], "float32"))
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"),
+    [(0.5, 0, 1.0), (2.0, 4, 1.0), (1.0, 0, 0.6), (1.3, 7, 0.8), (0.7, 5, 0.95), (0.3, 1, 0.5)],
+)
+def test_tokens_are_drawn_of_their_distribution(transformers, temperature, top_k, top_p):
+    """The same tokens are kept, with the same probabilities."""
+    for seed in range(4):
+        logits = np.random.default_rng(seed).normal(size=20).astype("float32") * 0.7
+        assert_drawn(transformers, logits, temperature, top_k, top_p)
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.501, 0.75, 0.749, 0.875])
+def test_tokens_that_have_just_the_share(transformers, top_p):
+    assert_drawn(transformers, HALVES, 1.0, 0, top_p)
+
+
+def assert_drawn(transformers, logits, temperature, top_k, top_p, count=20_000):
+    import torch
+
+    scores = torch.tensor(logits[None])
+    scores = transformers.TemperatureLogitsWarper(temperature)(None, scores)
+    scores = transformers.TopKLogitsWarper(top_k)(None, scores) if top_k else scores
+    scores = transformers.TopPLogitsWarper(top_p)(None, scores) if top_p < 1 else scores
+    expected = scores.softmax(-1)[0].numpy()
+    draws = (np.arange(count, dtype="float32") + 0.5) / count  # each part of 0 to 1 alike
+    settings = np.array([[temperature, top_k or len(logits), top_p]], "float32")
+    many = [np.repeat(x, count, axis=0) for x in (logits[None], settings)]
+    drawn = _choose(ops.convert_to_tensor(many[0]), np.full(count, len(logits)), many[1], draws)
+    found = np.bincount(ops.convert_to_numpy(drawn), minlength=len(logits)) / count
+    np.testing.assert_array_equal(found > 0, expected > 0)
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "openai-gpt"])
+def test_the_published_models_have_as_many_parameters(torch, transformers, name):
+    config = DecoderConfig.gpt(name)
+    sizes = {"n_layer": config.num_layers, "n_embd": config.hidden_size, "n_head": config.num_heads}
+    kind = "GPT2" if config.norm_first else "OpenAIGPT"
+    theirs = getattr(transformers, f"{kind}Config")(**sizes)
+    assert (theirs.vocab_size, theirs.n_positions) == (config.vocab_size, config.max_length)
+    with torch.device("meta"):
+        model = getattr(transformers, f"{kind}LMHeadModel")(theirs)
+    with keras.StatelessScope(initialize_variables=False):
+        ours = CausalLanguageModel(CausalDecoder(config))
+    assert ours.count_params() == sum(p.numel() for p in model.parameters())
+
+
+def test_a_folder_of_the_first_versions(pair, batch, tmp_path):
+    """As those of the published models, which name neither type nor class of anything."""
+    model, ours = pair
+    model.save_pretrained(tmp_path)
+    tokenizer = json.loads(ours.tokenizer.backend.to_str())
+    del tokenizer["model"]["type"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 41}')
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["model_type"]
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["transformer.position_ids"] = np.arange(41)
+    save_file(tensors, tmp_path / "model.safetensors")
+    for left_out in ("_name_or_path", "architectures"):
+        config.pop(left_out, None)
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        found = CausalLanguageModel.from_pretrained(tmp_path)
+        np.testing.assert_array_equal(found(batch), ours(batch))
+    assert list(found.tokenizer.ids(TEXTS)) == list(ours.tokenizer.ids(TEXTS))
+    assert found.max_length == 41
+
+
 def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     """Without the prefix of a model with a head, and with the causal mask as tensors."""
     model = make_model(torch, transformers, tmp_path, "GPT2Model", activation_function="relu")
@@ -180,10 +265,8 @@ def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     assert again.config.activation_function == "relu"
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[name].numpy(), value.numpy())
-    tensors = {k: v.contiguous() for k, v in model.state_dict().items()}
-    tensors |= {f"h.{i}.attn.bias": torch.ones(1, 1, 41, 41) for i in range(3)}
-    from safetensors.torch import save_file
-
+    tensors = {k: v.numpy() for k, v in model.state_dict().items()}
+    tensors |= {f"h.{i}.attn.bias": np.ones((1, 1, 41, 41), "float32") for i in range(3)}
     save_file(tensors, tmp_path / "model.safetensors")
     found = inspect(tmp_path)
     assert found["parameters"]["total"] == sum(p.numel() for p in model.parameters())
@@ -221,11 +304,15 @@ def test_tokens_are_theirs(transformers, tmp_path, save):
         WordPieceTokenizer.from_json(ours.to_json())
 
 
-@pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
-def test_classifier_over_the_last_token(torch, transformers, tmp_path, dtype):
-    write_byte_level_tokenizer(tmp_path, TEXTS)
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("GPT2", None), ("GPT2", "mixed_bfloat16"), ("OpenAIGPT", None)]
+)
+def test_classifier_over_the_last_token(torch, transformers, tmp_path, kind, dtype):
+    KINDS[kind](tmp_path, TEXTS)
     labels = {"id2label": {0: "bad", 1: "good", 2: "odd"}, "pad_token_id": 0}
-    model = make_model(torch, transformers, tmp_path, "GPT2ForSequenceClassification", **labels)
+    name = f"{kind}ForSequenceClassification"
+    model = make_model(torch, transformers, tmp_path, name, **labels)
     ours = load(tmp_path, dtype=dtype)
     assert (type(ours), ours.class_names) == (TextClassifier, ("bad", "good", "odd"))
 
@@ -243,3 +330,9 @@ def test_classifier_over_the_last_token(torch, transformers, tmp_path, dtype):
     np.testing.assert_array_equal(load(tmp_path / "saved", dtype=dtype).predict(TEXTS), logits)
     language_model = CausalLanguageModel.from_pretrained(tmp_path)  # a decoder is always one
     assert language_model.score(TEXTS).shape == (3,)
+    if kind == "OpenAIGPT":  # whose fine-tuned model goes back to where it came from
+        ours.fit(TEXTS, ["bad", "good", "odd"], epochs=1, learning_rate=1e-2, verbose=0)
+        ours.save_pretrained(tmp_path / "tuned")
+        tuned = getattr(transformers, name).from_pretrained(tmp_path / "tuned").eval()
+        assert np.abs(expected(tuned) - expected(model)).max() > 0.1
+        np.testing.assert_allclose(ours.predict(TEXTS), expected(tuned), atol=1e-4)

@@ -9,7 +9,7 @@ from kerasformer.data.batches import Batches
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models import config as config_module
 from kerasformer.tasks import PretrainingModel
-from kerasformer.tasks.pretraining.guess_scores import score_guesses
+from kerasformer.tasks.pretraining.guess_scores import GuessScorer, score_guesses
 from kerasformer.tasks.pretraining.pretrain import pretrain
 
 from .models import logits_of, random_inputs
@@ -87,7 +87,7 @@ def test_the_metrics_are_those_of_their_logits(torch, random_model):
     theirs, folder = random_model("BertForPreTraining", **WITHOUT_DROPOUT)
     model = PretrainingModel.from_pretrained(folder)
     inputs, labels, weights = batch_of(theirs.config)
-    scores = score_guesses(model._scorer(), OneBatch(inputs, labels, weights))
+    scores = score_guesses(GuessScorer(model), OneBatch(inputs, labels, weights))
     (loss, accuracy), (next_loss, next_accuracy) = scores
     expected = float(their_loss(torch, theirs, inputs, labels, weights).detach())
     assert loss + next_loss == pytest.approx(expected, abs=1e-5)

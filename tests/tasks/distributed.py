@@ -16,8 +16,9 @@ import keras
 import numpy as np
 
 from kerasformer.errors import UserError
-from kerasformer.models import BertEncoder, EncoderConfig
+from kerasformer.models import BertEncoder, CausalDecoder, DecoderConfig, EncoderConfig
 from kerasformer.tasks import (
+    CausalLanguageModel,
     MaskedLanguageModel,
     PretrainingModel,
     QuestionAnswerer,
@@ -46,6 +47,7 @@ EXAMPLES: dict[str, tuple] = {
     "tags": (SENTENCES, TAGS),
     "answers": (QUESTIONS, ANSWERS),
     "masked": (TEXTS,),
+    "causal": (TEXTS,),
     "both": ([f"{text}. {text} so. a {text}." for text in TEXTS],),
 }
 
@@ -54,8 +56,11 @@ def make(subject, dropout=0.0):
     keras.utils.set_random_seed(0)
     sizes = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 8}
     sizes |= {"vocab_size": len(WORDS), "max_length": 12, "initializer_range": 0.3}
-    encoder = BertEncoder(EncoderConfig(dropout=dropout, attention_dropout=dropout, **sizes))
     given: dict[str, Any] = {"tokenizer": WordPieceTokenizer.from_vocabulary(WORDS)}
+    if subject == "causal":
+        none = {"dropout": 0.0, "embedding_dropout": 0.0, "attention_dropout": 0.0}
+        return CausalLanguageModel(CausalDecoder(DecoderConfig(**sizes, **none)), **given)
+    encoder = BertEncoder(EncoderConfig(dropout=dropout, attention_dropout=dropout, **sizes))
     if subject == "tags":
         return TokenClassifier(["O", "B"], encoder, **given, dropout=0.0)
     if subject == "answers":
@@ -121,7 +126,7 @@ def numbers(model, subject, **options):
         found["outputs"] = flat(
             [outputs[name] - outputs[name].max(axis=1)[:, None] for name in SPAN]
         )
-    elif subject not in ("masked", "both"):
+    elif subject not in ("masked", "causal", "both"):
         found["outputs"] = flat(model.predict(examples[0][:4], batch_size=4))
         found["outputs of one batch"] = flat(model.predict_on_batch(examples[0][:4]))
     weights = [  # but those that have no gradient, of which AdamW follows the rounding

@@ -117,6 +117,17 @@ def test_scores_are_those_of_the_logits(model):
     assert model.score([]).shape == (0,)
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_longer_text_loses_its_end(model):
+    """As many tokens are guessed as the model takes."""
+    ids = [2, *next(TOKENIZER.ids(["the cat sat on a dog"]))]
+    logits = keras.ops.convert_to_numpy(model(np.array([ids[:4]])))[0]
+    own = keras.ops.convert_to_numpy(keras.ops.log_softmax(logits))[range(4), ids[1:5]]
+    short = CausalLanguageModel(model.encoder, TOKENIZER, max_length=4)
+    told = short.evaluate(["the cat sat on a dog"], return_dict=True, verbose=0)
+    assert told["loss"] == pytest.approx(-own.mean(), abs=1e-5)
+
+
 def test_predict_gives_the_logits_of_the_next_token(model):
     logits = model.predict(PROMPTS)
     assert logits.shape == (4, 40)

@@ -110,7 +110,7 @@ def test_blocks_of_an_encoder(teacher):
     [
         ({"vocab_size": 61}, {}, "The student has 61 tokens and its teacher 60"),
         ({"num_layers": 5}, {}, "The student has 5 blocks and its teacher 4"),
-        ({}, {"parts": ["logits"]}, "has another name than hidden_states and attention"),
+        ({}, {"parts": ["logits"]}, "A teacher without a masked-LM head"),
         ({"num_heads": 1}, {"parts": "attention"}, "different numbers of heads"),
     ],
 )
@@ -129,6 +129,12 @@ def test_there_must_be_a_teacher(teacher, tokenizer, tmp_path):
         with pytest.raises(UserError, match="needs a teacher: make it by from_teacher"):
             make(**given)
         assert make(**given, teacher=teacher).teacher is teacher
+
+
+def test_no_vocabulary_is_learnt_but_the_teachers_is_taken(teacher):
+    model = Distillation(shallower(teacher, 2), teacher)
+    with pytest.raises(UserError, match="has no tokenizer: make it with its teacher's"):
+        model.fit(TEXTS, verbose=0)
 
 
 def test_labels_are_refused(teacher, tokenizer):

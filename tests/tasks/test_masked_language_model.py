@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasformer.data import LabeledDataset, Split
+from kerasformer.data.shapes import are_few
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import MaskedLanguageModel
@@ -162,13 +163,13 @@ def test_positions_have_few_widths():
     positions = [np.arange(n) for n in range(1, 30)]
     data = GuessBatches(Tokenized([[7] * 30] * 29), positions, batch_size=1)
     widths = {int(one["masked_lm_positions"].shape[1]) for (one,) in data}
-    assert widths == {1, 2, 4, 8, 16, 24, 30}
+    assert widths == ({30} if are_few() else {1, 2, 4, 8, 16, 24, 30})
 
 
 def test_training_makes_the_texts_likelier(model):
     trained = make()
-    told = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-2, "verbose": 0}
-    history = trained.fit(TEXTS, validation_data=TEXTS[:8], validation_freq=8, **told).history
+    told = {"epochs": 12, "batch_size": 16, "learning_rate": 3e-2, "verbose": 0}
+    history = trained.fit(TEXTS, validation_data=TEXTS[:8], validation_freq=12, **told).history
     assert history.keys() == {
         *("loss", "accuracy", "val_loss", "val_accuracy", "val_perplexity"),
     }

@@ -33,6 +33,7 @@ GIVEN = {
     "recipe": {"batch_size": 4, "learning_rate": 3e-3},
     "verbose": 0,
 }
+TOKENIZED = {name: value for name, value in GIVEN.items() if name != "vocab_size"}
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +155,39 @@ def test_a_vocabulary_that_is_given(whole, tmp_path):
     assert made.model.encoder.config.vocab_size == 7
 
 
+def test_a_written_corpus_trains_as_its_text_does(whole, tmp_path, monkeypatch):
+    """Also where it goes on, which it does with the same corpus alone."""
+    monkeypatch.setattr(module, "_EPOCH", 4)
+    monkeypatch.setattr(resume.Checkpoints, "_is_due", lambda *_: True)
+    tokenizer, folder = whole[0].model.tokenizer, tmp_path / "model"
+    corpus = TokenCorpus.write(TEXTS, tokenizer, tmp_path / "corpus", verbose=False)
+    with pytest.raises(KeyboardInterrupt, match="the training so far is in"):
+        pretrain(corpus, folder, steps=10, callbacks=[Press(3)], **TOKENIZED)
+    assert not list(folder.rglob("*.npy"))  # it stays where it is
+    options = TOKENIZED | {"resume": True}
+    for other in (corpus.take(range(20)), TEXTS):
+        with pytest.raises(UserError, match="holds a pretraining on other text"):
+            pretrain(other, folder, steps=10, **options)
+    made = pretrain(TokenCorpus.open(tmp_path / "corpus"), folder, steps=10, **options)
+    for one, other in zip(weights(made.model), weights(whole[0].model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert made.scores == whole[0].scores
+    record = json.loads((folder / "training.json").read_text())
+    assert record["settings"]["corpus"] == corpus.fingerprint
+    given = {"pretrained": folder, "held_out": 0}  # whose vocabulary is the same
+    assert pretrain(corpus, tmp_path / "b", steps=1, **TOKENIZED, **given).scores == {}
+
+
+def test_a_corpus_has_its_vocabulary(whole, tmp_path):
+    corpus = TokenCorpus.of(TEXTS, WordPieceTokenizer.train(TEXTS, 50))
+    for given in ({"vocabulary": whole[1]}, {"vocab_size": 60}):
+        with pytest.raises(UserError, match="is tokenized, with a vocabulary of its own: leave"):
+            pretrain(corpus, tmp_path / "a", steps=1, **TOKENIZED, **given)
+    with pytest.raises(UserError, match="tokenized with another vocabulary than the model's"):
+        pretrain(corpus, tmp_path / "a", steps=1, pretrained=whole[1], **TOKENIZED)
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_causal_model_likewise(tmp_path):
     made = pretrain(TEXTS, tmp_path / "a", steps=2, objective="causal", **GIVEN)
     assert made.scores.keys() == {"loss", "accuracy", "perplexity"}
@@ -212,3 +246,26 @@ def test_other_text_is_refused_when_it_goes_on(tmp_path):
     given = GIVEN | {"resume": True, "vocab_size": 50}
     with pytest.raises(UserError, match="holds a pretraining on other text, or with another"):
         pretrain(TEXTS, tmp_path, steps=2, **given)
+
+
+def test_a_vocabulary_without_a_mask_is_refused_before_the_text_is_read(tmp_path):
+    class Unread:
+        def __iter__(self):
+            raise AssertionError
+
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\n")
+    given = {"vocabulary": tmp_path / "vocab.txt", "steps": 1}
+    with pytest.warns(UserWarning, match="cased"), pytest.raises(UserError, match="no mask token"):
+        pretrain(Unread(), tmp_path / "a", **given)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_model_of_another_kind_is_refused_before_the_text_is_read(whole, tmp_path):
+    class Unread:
+        def __iter__(self):
+            raise AssertionError
+
+    _, published = whole
+    with pytest.raises(UserError, match="an encoder and no decoder: load it as a BertEncoder"):
+        pretrain(Unread(), tmp_path / "a", steps=1, pretrained=published, objective="causal")
+    assert not (tmp_path / "a").exists()

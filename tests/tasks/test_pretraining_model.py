@@ -78,6 +78,15 @@ def test_a_masked_language_model_takes_a_corpus_too():
     }
 
 
+def test_a_new_model_takes_the_tokenizer_of_the_corpus():
+    trained = make(MaskedLanguageModel, tokenizer=None), make(MaskedLanguageModel)
+    for model in trained:
+        model.fit(CORPUS, epochs=1, batch_size=8, steps_per_epoch=1, verbose=0)
+    assert trained[0].tokenizer is TOKENIZER
+    for one, other in zip(*(model.get_weights() for model in trained), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_share_of_the_documents_is_held_out():
     history = make().fit(CORPUS, epochs=1, verbose=0, validation_split=0.2).history
     assert "val_masked_lm_accuracy" in history
@@ -157,8 +166,16 @@ def test_what_is_refused(model):
         make(tokenizer=None).evaluate(CORPUS)
     with pytest.raises(UserError, match="a corpus of token ids has no masks to fill"):
         model.predict(CORPUS)
-    with pytest.raises(UserError, match="tokenizer: make it with the one of the corpus"):
-        make(tokenizer=None).fit(CORPUS)
+    read = make(tokenizer=None)
+    read.is_from_scratch = False  # its encoder was made with some other vocabulary
+    with pytest.raises(UserError, match="was read without its tokenizer: give it one"):
+        read.fit(CORPUS)
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate"])
+def test_a_corpus_without_a_document_is_refused(model, call):
+    with pytest.raises(UserError, match="The corpus has no document"):
+        getattr(model, call)(CORPUS.take([]), verbose=0)
 
 
 def test_progress_tells_loss_and_speed(capsys, monkeypatch):

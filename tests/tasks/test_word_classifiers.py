@@ -111,6 +111,33 @@ def test_no_kernels_are_made_that_a_small_file_cannot_fill(tmp_path, kind, large
         tasks.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("class_names", 10**12, "its class_names are no list of as many names as there are"),
+        ("class_names", [str(i) for i in range(999)], "its class_names are no list of as many"),
+        ("class_names", {"a": 1}, "its class_names are no list"),
+        ("class_names", ["a", None], "is neither a list of strings"),
+        ("max_length", 0, "max_length=0 is not a positive integer"),
+        ("max_length", "9", "max_length='9' is not a positive integer"),
+        ("max_length", 10**30, "is above 2147483647"),
+        ("tokenizer", 5, "its tokenizer is no text"),
+        ("tokenizer", {"class_name": "os.system"}, "its tokenizer is no text"),
+    ],
+)
+def test_a_configuration_from_strangers_is_data(trained, tmp_path, name, value, message):
+    trained.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "classifier.json").read_text())
+    (tmp_path / "classifier.json").write_text(json.dumps(config | {name: value}))
+    with pytest.raises(UserError, match=message):
+        tasks.load(tmp_path)
+
+
+def test_a_number_of_classes_is_bounded():
+    with pytest.raises(ValueError, match="class_names=1000000000000: there can be at most"):
+        StaticClassifier(10**12, vocab_size=9)
+
+
 def test_they_come_back_from_keras(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -165,10 +192,12 @@ def test_embeddings_start_from_static_vectors(kind, learnt, monkeypatch, tmp_pat
         config = EncoderConfig(60, 4, 1, 2, 4, 16)
         model = tasks.TextClassifier.from_scratch(NAMES, config=config, **options)
     if learnt:
+        (tmp_path / "model.keras").write_bytes(b"of before")
         for save, name in ((model.save_pretrained, "folder"), (model.save, "model.keras")):
             with pytest.raises(UserError, match="static vectors wait for a vocabulary"):
                 save(tmp_path / name)
         assert not (tmp_path / "folder").exists()
+        assert (tmp_path / "model.keras").read_bytes() == b"of before"
         # The words, and then the vectors, before any step.
         monkeypatch.setattr(type(model), "_train", lambda *args, **kwargs: None)
         model.fit(TEXTS, LABELS)

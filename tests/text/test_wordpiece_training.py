@@ -75,6 +75,9 @@ def test_what_cannot_be_learnt_from():
         WordPieceTokenizer.train(["", " \u200b"])
     with pytest.raises(UserError, match="vocab_size is 6, but must be at least 7"):
         WordPieceTokenizer.train(["a"], 6)
+    for name in ("vocab_size", "min_frequency", "characters"):
+        with pytest.raises(UserError, match=f"{name} is 2147483648, but must be at most"):
+            WordPieceTokenizer.train(["a"], **{name: 1 << 31})
     with pytest.raises(UserError, match="texts is a str"):
         WordPieceTokenizer.train("a text")
 

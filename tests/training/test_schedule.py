@@ -88,6 +88,8 @@ def test_layer_decay_and_what_does_not_decay_come_back_from_the_config():
     ("wrong", "message"),
     [
         ({"accumulate": 0}, "accumulate=0 is not an integer of at least 1"),
+        ({"accumulate": 10**21}, "accumulate=1000000000000000000000 is above 2147483647"),
+        ({"max_steps": 1 << 31}, "max_steps=2147483648 is above 2147483647"),
         ({"layer_decay": 0.0}, "layer_decay=0.0 is not a number above 0"),
         ({"label_smoothing": 1.0}, "label_smoothing=1.0 is not a number from 0 up to, not"),
         ({"warmup_ratio": 1.5}, "warmup_ratio=1.5 is not a number from 0 to 1"),

@@ -122,12 +122,14 @@ def _check_same_save(values: dict, tensors: SafetensorsTensors, folder: Path):
 def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
     """The type of a model whose `config.json` lacks it, by its keys and the tensors' names."""
     architectures = values.get("architectures")
-    for model_type in ("electra", "distilbert", "bert"):  # an ELECTRA has all that a BERT has
+    # An ELECTRA has all that a BERT has.
+    for model_type in ("electra", "distilbert", "bert", "gpt2", "openai-gpt"):
         kind = MODEL_TYPES[model_type]
         prefix, names = table_names(tensors, kind)
         block = (weight.within("", kind.table.block_name.format(0)) for weight in kind.table.block)
         if isinstance(architectures, list) and architectures:
-            pattern = rf"{kind.class_name}(Model|For\w+)"
+            models = r"\w*Model" if kind.is_decoder else "Model"
+            pattern = rf"{kind.class_name}({models}|For\w+)"
             is_it = re.fullmatch(pattern, str(architectures[0])) is not None
         else:
             # RoBERTa has BERT's names, but counts positions from its padding id, 1.
@@ -137,5 +139,6 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
             return model_type
     raise UserError(
         f"{path} has no model_type, and neither its keys nor the tensors show a model that can be "
-        'read: if it is one, add "model_type": "bert", "distilbert" or "electra" to the file.'
+        'read: if it is one, add "model_type": "bert", "distilbert", "electra", "gpt2" or '
+        '"openai-gpt" to the file.'
     )

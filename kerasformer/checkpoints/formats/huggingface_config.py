@@ -72,7 +72,7 @@ _DEFAULTS = {
         embedding_size=128, hidden_size=256, num_heads=4, intermediate_size=1024
     ),
     "gpt2": DecoderConfig(),
-    "openai-gpt": DecoderConfig(vocab_size=40478, max_length=512, norm_first=False),
+    "openai-gpt": DecoderConfig.gpt("openai-gpt"),
 }
 # The largest size that is believed. The loader then compares with the weights.
 _SIZES = {
@@ -127,7 +127,8 @@ _DERIVED = ("n_inner", "eos_token_id")
 def size_keys(model_type: str) -> set[str]:
     """The keys that make a `config.json` known as one of a type that it does not name."""
     sizes = _SIZES.keys() - {"type_vocab_size"}  # which the first BERT models lack
-    return {key for attribute, key in _KEYS[model_type].items() if attribute in sizes}
+    keys = {key for attribute, key in _KEYS[model_type].items() if attribute in sizes}
+    return keys.difference(_DERIVED)
 
 
 def default_values(values: dict) -> dict:

@@ -218,7 +218,7 @@ _KINDS = (
         ModelType(
             *(model_type, class_name, table, "lm_head.weight"),
             # The heads of `DoubleHeads`, whose choice among texts is not read, are others.
-            (*_HEADS, "score.", "lm_head.", "multiple_choice_head."),
+            (*_HEADS, "score.", "lm_head.", "multiple_choice_head.", "position_ids"),
             poolers=(),
             base="transformer",
             constants=("attn.bias", "attn.masked_bias"),  # the causal mask

@@ -16,6 +16,7 @@ _LONGEST_LINE = 2**20  # bytes: of a word and 50,000 numbers
 _LONGEST_WORD = 2**14  # bytes, in a binary file, whose words have no line to end in
 _WIDEST = 2**16
 _HEADER = re.compile(rb"(\d{1,12}) (\d{1,6}) *\r?\n")
+_ENDS_IN_NUMBER = re.compile(rb" [-+]?[\d.]*\d[\d.]*([eE][-+]?\d+)?$")
 _SPACE = re.compile(r"[ \t\r\n]")
 
 
@@ -127,10 +128,10 @@ def _text_rows(
                 f"{path}, line {number}, is longer than {_LONGEST_LINE >> 20} MiB: expected a word "
                 f"and {width:,} numbers."
             )
-        # From the right: a few words of published files have spaces within them.
+        # From the right: a few words of published files have spaces within them, but no numbers.
         word, *fields = line.rstrip(b" \r\n").rsplit(b" ", width)
         try:
-            if len(fields) != width or b"_" in b"".join(fields):
+            if len(fields) != width or b"_" in b"".join(fields) or _ENDS_IN_NUMBER.search(word):
                 raise ValueError
             vector = array("f", map(float, fields))
         except (ValueError, OverflowError):

@@ -1,7 +1,8 @@
-"""The files of a corpus of token ids: three arrays, and a manifest that is written last."""
+"""The files of a corpus of token ids: arrays, their tokenizer, and a manifest, written last."""
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from kerasformer.data.raw.encoding import (
     Encoded,
     Encoder,
     about_tokenizer,
+    fingerprint_of,
     no_tokens,
     spans,
     token_dtype,
@@ -34,8 +36,28 @@ from kerasformer.text.texts import check_iterable
 
 MANIFEST = "corpus.json"
 ARRAYS = ("tokens.npy", "sentence_starts.npy", "document_starts.npy")
+TOKENIZER = "tokenizer"  # a folder as any other program has it
 _VERSION = 1
 _REMEDY = "free some space, or give another folder"
+
+
+def is_here(folder: Path) -> bool:
+    """Whether a folder is that of a corpus, whole or damaged.
+
+    >>> is_here(Path("no-such-folder"))
+    False
+    """
+    return (folder / MANIFEST).is_file() and any((folder / name).exists() for name in ARRAYS)
+
+
+def refuse_used_folder(folder: Path) -> None:
+    """Refuses a folder with anything in it but what a killed `write` has left.
+
+    A tokenizer alone is somebody else's: it is written behind the arrays.
+    """
+    written = all((folder / name).is_file() for name in ARRAYS)
+    leftovers = (*ARRAYS, TOKENIZER) if written else ARRAYS
+    refuse_used(folder, " folder for the corpus", leftovers)
 
 
 def write(
@@ -46,13 +68,16 @@ def write(
     encode: Encoder,
 ) -> None:
     """Writes the corpus of documents; see `TokenCorpus.write`."""
-    refuse_used(folder, " folder for the corpus", ARRAYS)
+    refuse_used_folder(folder)
     check_iterable(documents, "documents")
     parts = encode(documents, tokenizer)
     with only_writer(folder, "corpus"), contextlib.ExitStack() as failed:
+        shutil.rmtree(folder / TOKENIZER, ignore_errors=True)  # of a killed run
         for name in ARRAYS:
             failed.callback((folder / name).unlink, missing_ok=True)
         counts = _write_arrays(parts, tokenizer, folder, verbose)
+        failed.callback(shutil.rmtree, folder / TOKENIZER, ignore_errors=True)
+        tokenizer.save_pretrained(folder / TOKENIZER)
         with writing(folder, _REMEDY):
             files = {name: sha256_of(folder / name) for name in ARRAYS}
             about = about_tokenizer(tokenizer) | counts | {"files": files}
@@ -117,7 +142,7 @@ def _growing(path: Path, dtype: str) -> Iterator[Any]:
         header()  # of the same length, as numpy leaves room for a longer shape
 
 
-def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any], Path]:
     """The arguments of `TokenCorpus` of a folder."""
     path = folder / MANIFEST
     if not path.exists():
@@ -135,7 +160,19 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, An
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{folder} is damaged ({reason}): tokenize the texts again.") from None
-    return tokens, sentences, spans(documents), about
+    return tokens, sentences, spans(documents), about, (folder / TOKENIZER).absolute()
+
+
+def read_tokenizer(folder: Path, fingerprint: str) -> Tokenizer:
+    """The tokenizer of a corpus, which has to be the one that made it."""
+    with contextlib.suppress(UserError):  # which would say what to do with a model's
+        tokenizer = Tokenizer.from_pretrained(folder)
+        if fingerprint_of(tokenizer) == fingerprint:
+            return tokenizer
+    raise UserError(
+        f"{folder} does not hold the tokenizer that the corpus was made with: tokenize the texts "
+        "again."
+    )
 
 
 def _is_sound(about, files) -> bool:

@@ -40,7 +40,8 @@ class Documents:
     has another end of a sentence within; else they are a running text, which `split_sentences`
     divides. In a table each row is a document. What has more than about 65,000 characters is
     several documents: so there are some to hold out of a single book, and memory is bounded, also
-    where a file is one endless line.
+    where a file is one endless line. A file that has changed when it is read again is refused, so
+    that a vocabulary and the token ids come from the same text.
 
     Args:
         sources: Files and folders; `"-"`, standard input, which is copied to a temporary file;
@@ -82,6 +83,9 @@ class Documents:
         self._dialect, self._data_dir = Dialect(header, delimiter, encoding), data_dir
         self._asked, self._stdin = text_column, stdin_format
         self._files: dict[str, list[Path]] = {}
+        self._first: dict[Path, os.stat_result] = {}  # of files when they were first read
+        if self.sources.count(STDIN) > 1:
+            raise UserError("Standard input can be read once alone: name it (-) once.")
         for source in self.sources:
             if source == STDIN:
                 self._files[source] = [self._copied()]
@@ -117,7 +121,7 @@ class Documents:
         return [path for paths in self._files.values() for path in paths]
 
     def _of_file(self, path):
-        with _unchanged(path):
+        with self._unchanged(path):
             if suffix_of(path):
                 found = _rows(open_table(path, self._dialect), self._asked)
             else:
@@ -129,6 +133,22 @@ class Documents:
                 yield document
             if not count:
                 raise UserError(f"{path} holds no text: leave it out, or give another file.")
+
+    @contextlib.contextmanager
+    def _unchanged(self, path: Path) -> Iterator[None]:
+        """Refuses a file that is not the same at the end as at the beginning, and each time."""
+        with reading(path):
+            before = os.stat(path)
+        first = self._first.setdefault(path.absolute(), before)
+        _refuse_change(path, first, before)
+        yield
+        try:
+            after = os.stat(path)
+        except OSError:
+            raise UserError(
+                f"{path} was removed or replaced while it was read: put it back, and start again."
+            ) from None
+        _refuse_change(path, first, after)
 
     def _copied(self) -> Path:
         """Standard input as a file, which can be read again; it is removed with the object."""
@@ -156,8 +176,8 @@ def _rows(table: Table, asked: Columns | None) -> Iterator[list[str]]:
     wanted = choose_text(columns, asked, where=table.path)
     for place, cells in table.walk(named(list(wanted), columns, table.path)):
         where = f"{table.path}, {table.unit} {place.number}"
-        texts = (cell for cell in cells if isinstance(cell, str) or not is_missing(cell))
-        yield from _parts(split_paragraphs(join_texts(filter(None, texts), where)))
+        texts = (c for c in cells if c != "" and (isinstance(c, str) or not is_missing(c)))
+        yield from _parts(split_paragraphs(join_texts(texts, where)))
 
 
 def _parts(sentences: list[str]) -> Iterator[list[str]]:
@@ -232,18 +252,7 @@ def _has_sentences(path: Path, encoding: str | None) -> bool:
     return lines > 1 and 5 * ends >= 4 * lines and 5 * several <= lines
 
 
-@contextlib.contextmanager
-def _unchanged(path: Path) -> Iterator[None]:
-    """Refuses a file that is not the same at the end as it was at the beginning."""
-    with reading(path):
-        before = os.stat(path)
-    yield
-    try:
-        after = os.stat(path)
-    except OSError:
-        raise UserError(
-            f"{path} was removed or replaced while it was read: put it back, and start again."
-        ) from None
+def _refuse_change(path: Path, before: os.stat_result, after: os.stat_result) -> None:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise UserError(
             f"{path} changed while it was read (it had {before.st_size:,} bytes and has "

@@ -1,6 +1,7 @@
 """Documents to token ids, many at a time."""
 
 import hashlib
+import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 
 from kerasformer.data.raw.sentences import split_paragraphs
 from kerasformer.errors import UserError
+from kerasformer.files import parse_json
 from kerasformer.text import Tokenizer
 from kerasformer.text.texts import check_text, check_texts
 
@@ -90,15 +92,17 @@ def spans(starts: np.ndarray) -> np.ndarray:
 
 def about_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     """What a corpus knows about its tokenizer."""
-    roles = tokenizer.special_tokens
-    end = next((roles[role] for role in ("eos_token", "sep_token") if role in roles), None)
     return {
         "tokenizer": fingerprint_of(tokenizer),
         "vocab_size": tokenizer.vocab_size,
-        "end_id": None if end is None else tokenizer.backend.token_to_id(end),
+        "end_id": getattr(tokenizer, "eos_id", None),  # which a WordTokenizer has not
     }
 
 
 def fingerprint_of(tokenizer: Tokenizer) -> str:
     """The sha256 of all that a tokenizer's ids follow from."""
-    return hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
+    saved = parse_json(tokenizer.to_json(), tokenizer)
+    # No id does from these; those of a backend made by hand are others once it is read from a file.
+    for name in ("post_processor", "decoder"):
+        saved["tokenizer"].pop(name, None)
+    return hashlib.sha256(json.dumps(saved, ensure_ascii=False).encode()).hexdigest()

@@ -34,6 +34,7 @@ class TokenCorpus:
             `[documents, 2]`.
         about: Of the tokenizer: its `tokenizer` fingerprint, `vocab_size`, and the `end_id` of the
             token that ends a text, or None.
+        tokenizer: The tokenizer, or the folder that it is read from when it is asked for.
 
     Attributes:
         end_id, vocab_size: As in `about`.
@@ -53,9 +54,10 @@ class TokenCorpus:
         sentence_starts: np.ndarray,
         documents: np.ndarray,
         about: dict[str, Any],
+        tokenizer: Tokenizer | Path | None = None,
     ):
         self.tokens, self.sentence_starts, self.documents = tokens, sentence_starts, documents
-        self.about = about
+        self.about, self._tokenizer = about, tokenizer
         self.end_id: int | None = about["end_id"]
         self.vocab_size: int = about["vocab_size"]
 
@@ -76,7 +78,7 @@ class TokenCorpus:
         about = about_tokenizer(tokenizer)
         tokens, *counts = (np.concatenate(column) for column in zip(*parts, strict=True))
         sentences, documents = (np.append(0, np.cumsum(count)) for count in counts)
-        return cls(tokens, sentences, spans(documents), about)
+        return cls(tokens, sentences, spans(documents), about, tokenizer)
 
     @classmethod
     def write(
@@ -90,7 +92,8 @@ class TokenCorpus:
     ) -> Self:
         """Tokenizes documents into a folder, as they are read, in bounded memory.
 
-        The folder is whole or, after an error or an interruption, holds nothing.
+        The tokenizer is there too, in `tokenizer/`. The folder is whole or, after an error or an
+        interruption, holds nothing.
 
         Args:
             documents: As `texts` of `of`, such as `kerasformer.data.raw.Documents`.
@@ -138,6 +141,19 @@ class TokenCorpus:
         )
 
     @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that made it.
+
+        Raises:
+            UserError: It is not in the folder of the corpus any more, or is another one.
+        """
+        if isinstance(self._tokenizer, Path):
+            return files.read_tokenizer(self._tokenizer, self.about["tokenizer"])
+        if self._tokenizer is None:
+            raise UserError("The corpus was made without a tokenizer: make it with TokenCorpus.of.")
+        return self._tokenizer
+
+    @functools.cached_property
     def lengths(self) -> np.ndarray:
         """The tokens of each document, int64 `[documents]`."""
         first, last = self.documents.T
@@ -164,7 +180,8 @@ class TokenCorpus:
     def take(self, indices: Any) -> "TokenCorpus":
         """The corpus of some of the documents, in the order of their indices."""
         chosen = self.documents[np.asarray(indices, "int64")]
-        return TokenCorpus(self.tokens, self.sentence_starts, chosen, self.about)
+        own = self.tokens, self.sentence_starts, chosen, self.about, self._tokenizer
+        return TokenCorpus(*own)
 
     def divided(self, share: float, seed: int = 0) -> tuple["TokenCorpus", "TokenCorpus"]:
         """Divides the documents at random into those to train on, and those held out.

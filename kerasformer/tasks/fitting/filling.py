@@ -1,5 +1,6 @@
 """Rows that fill a batch up and weigh nothing: in the loss, its gradients and the metrics."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,48 +14,44 @@ _OURS = ("keras.", "kerasformer.")
 _OF_BATCHES = ("Dice", "Tversky", "Circle")  # losses of Keras' that look at all rows at once
 
 
-class Filling(keras.Model):
-    """A model whose loss and metrics are of the examples of a batch that was filled up.
+def loss_of_examples(
+    model: keras.Model, compute: Callable[[Any], Any], outputs: Any, sample_weight: Any
+) -> Any:
+    """The loss of the examples of a batch that was filled up.
 
     Which rows these are its sample weights tell, those of `kerasformer.data.shapes.row_weights`.
     Keras leaves out of a loss and a mean what the mask of the outputs says.
+
+    Args:
+        model: The model, compiled.
+        compute: Gives Keras' loss for sample weights.
+        outputs: The model's, for all rows.
+        sample_weight: The weights of these, or None.
     """
+    if not _is_filled(sample_weight):
+        return compute(sample_weight)
+    is_example = sample_weight["is_example"]
+    rows = ops.cast(ops.shape(is_example)[0], "float32")
+    examples = ops.sum(ops.cast(is_example, "float32"))
+    share = examples / rows
+    # Keras' means of losses over an epoch count all rows of each batch.
+    means = [one for one in model.metrics if type(one) is keras.metrics.Mean]
+    before = [[variable + 0.0 for variable in one.variables] for one in means]
+    loss = compute(weights_of_examples(outputs, sample_weight))
+    for mean, state in zip(means, before, strict=True):
+        for variable, old in zip(mean.variables, state, strict=True):
+            variable.assign(old + share * (variable - old))
+        if mean.name == "loss":  # to which Keras is about to add this one
+            mean.count.assign(mean.count - (rows - examples))
+    return loss + ops.stop_gradient(share * loss - loss)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """As in Keras, of the examples alone."""
-        if not _is_filled(sample_weight):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        is_example = sample_weight["is_example"]
-        rows = ops.cast(ops.shape(is_example)[0], "float32")
-        examples = ops.sum(ops.cast(is_example, "float32"))
-        share = examples / rows
-        # Keras' means of losses over an epoch count all rows of each batch.
-        means = [one for one in self.metrics if type(one) is keras.metrics.Mean]
-        before = [[variable + 0.0 for variable in one.variables] for one in means]
-        _mask(y_pred, is_example)
-        loss = super().compute_loss(x, y, y_pred, sample_weight.get("weights"), training)
-        for mean, state in zip(means, before, strict=True):
-            for variable, old in zip(mean.variables, state, strict=True):
-                variable.assign(old + share * (variable - old))
-            if mean.name == "loss":  # to which Keras is about to add this one
-                mean.count.assign(mean.count - (rows - examples))
-        return loss + ops.stop_gradient(share * loss - loss)
 
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """As in Keras, of the examples alone."""
-        if _is_filled(sample_weight):
-            _mask(y_pred, sample_weight["is_example"])
-            sample_weight = sample_weight.get("weights")
-        return super().compute_metrics(x, y, y_pred, sample_weight)
+def weights_of_examples(outputs: Any, sample_weight: Any) -> Any:
+    """The weights for Keras, with the rows of outputs masked that are no examples."""
+    if not _is_filled(sample_weight):
+        return sample_weight
+    _mask(outputs, sample_weight["is_example"])
+    return sample_weight.get("weights")
 
 
 def _is_filled(sample_weight: Any) -> bool:

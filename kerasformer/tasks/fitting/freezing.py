@@ -36,9 +36,10 @@ def frozen_blocks(task: Any) -> int | None:
 
 
 def untrained(task: Any) -> set[int]:
-    """The ids of the variables of its encoder that a task does not train."""
-    encoder = task.encoder
+    """The ids of the variables that a task does not train: of its encoder, and its teacher's."""
+    encoder, teacher = task.encoder, getattr(task, "teacher", None)
     layers = [encoder] if task.freeze_encoder or task.head_alone else []
+    layers += [] if teacher is None else [teacher]
     if (frozen := frozen_blocks(task)) is not None:
         layers += [layer for stage in stages(encoder)[: frozen + 1] for layer in stage]
     # What no gradient reaches.

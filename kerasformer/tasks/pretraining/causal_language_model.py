@@ -1,6 +1,5 @@
 """GPT, which guesses the next token, and writes texts."""
 
-import dataclasses
 import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -50,8 +49,9 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
 
     Args:
         encoder: A `CausalDecoder`.
-        tokenizer: The decoder's `kerasformer.text.ByteLevelTokenizer` or `WordPieceTokenizer`, or
-            its `to_json()`. Without one `fit` learns a vocabulary from its training texts.
+        tokenizer: The decoder's `kerasformer.text.ByteLevelTokenizer`, `CharBPETokenizer` or
+            `WordPieceTokenizer`, or its `to_json()`. Without one `fit` learns a vocabulary from its
+            training texts, or takes that of its corpus.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and decoder take.
         **kwargs: `trained_blocks`, and Keras arguments of the model.
@@ -81,7 +81,6 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
     HEADS = ("causal_lm",)
     ENCODERS = (CausalDecoder,)
     FIT_METRICS: ClassVar = {"weighted_metrics": ["accuracy"]}  # padding has the weight 0
-    _helpers: "_Helpers | None" = None
 
     def __init__(
         self,
@@ -159,16 +158,7 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
         self, data: Batches, verbose: Any, told: Any = None, event: str = "predict"
     ) -> np.ndarray:
         width = self.encoder.config.vocab_size
-        return predict_rows(self._helper.next_tokens, data, width, verbose, told, event)
-
-    @property
-    def _helper(self) -> "_Helpers":
-        """The models that answer, the same as long as they can be, so that they are traced once."""
-        jit_compile = self.jit_compile  # as `compile` says, or by default on an accelerator
-        if self._helpers is None or self._helpers.generator.jit_compile != jit_compile:
-            self._helpers = _Helpers(NextTokens(self), Generator(self))
-            self._helpers.generator.jit_compile = jit_compile
-        return self._helpers
+        return predict_rows(self.wrappers.get(NextTokens), data, width, verbose, told, event)
 
     def generate(
         self,
@@ -220,7 +210,8 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
         tokenizer, ids = self._fitting_tokenizer(None), self._prompts(texts)
         given = max_new_tokens, sampling, tokenizer.vocab_size, tokenizer.eos_id, batch_size
         prompt_batches = PromptBatches(Tokenized(ids), *given, self.encoder.config.max_length)
-        made = generate(self._helper.generator, prompt_batches)
+        # Compiled as `compile` says, or by default on an accelerator.
+        made = generate(self.wrappers.get(Generator, self.jit_compile), prompt_batches)
         whole = [[*one, *more] for one, more in zip(ids, made, strict=True)]
         written = tokenizer.decode(whole)
         return written[0] if isinstance(prompts, str) else written
@@ -278,13 +269,5 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
             for row, own in zip(batch.tolist(), outputs, strict=True):
                 found[some[row]] = own[: data.lengths[row]].copy()
 
-        predict_each(self._helper.next_tokens, data, keep, verbose)
+        predict_each(self.wrappers.get(NextTokens), data, keep, verbose)
         return found
-
-
-@dataclasses.dataclass
-class _Helpers:
-    """Models in what Keras does not take for a layer of the task, which is a layer of theirs."""
-
-    next_tokens: NextTokens
-    generator: Generator

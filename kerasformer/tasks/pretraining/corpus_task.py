@@ -1,6 +1,5 @@
 """What the models share that are pretrained on a corpus of raw text."""
 
-import dataclasses
 from typing import Any
 
 import keras
@@ -20,9 +19,11 @@ from kerasformer.tasks.pretraining.guess_scores import GuessScorer, perplexity, 
 from kerasformer.tasks.pretraining.mask_filling import MaskFilling
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
-from kerasformer.tasks.task import as_callbacks
+from kerasformer.tasks.pretraining.wrappers import Wrappers
+from kerasformer.text import Tokenizer
 from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
+from kerasformer.training.callbacks import as_callbacks
 
 
 class CorpusExamples(Examples):
@@ -41,18 +42,16 @@ class CorpusExamples(Examples):
 class CorpusTrained(UnlabelledTask):
     """A task that `fit` trains on a `kerasformer.data.raw.TokenCorpus`.
 
+    Without a tokenizer, as from scratch, it takes that of the corpus.
+
     A child with several outputs tells by `_logs_of` what their scores are called.
     """
 
     SCORES_VALIDATION = True
 
-    _hidden_scorer: "_Hidden | None" = None
-
-    def _scorer(self) -> GuessScorer:
-        """The model that scores guesses, the same each time, so that it is traced once."""
-        if self._hidden_scorer is None:
-            self._hidden_scorer = _Hidden(GuessScorer(self))
-        return self._hidden_scorer.model
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.wrappers = Wrappers(self)
 
     def _logs_of(self, scores: np.ndarray) -> tuple[dict[str, float], tuple[str, ...]]:
         """All metrics, and the names of those that Keras' `evaluate` would return of them.
@@ -91,14 +90,15 @@ class CorpusTrained(UnlabelledTask):
             return super()._read(x, y, sample_weight, *args, **kwargs)
         if sample_weight is not None:
             raise UserError("The documents of a corpus all weigh alike: leave sample_weight out.")
+        if not len(x):
+            raise UserError("The corpus has no document: take one at least.")
         return CorpusExamples(x)
 
-    def _prepare(self, examples: Examples) -> None:
-        if self.tokenizer is None and isinstance(examples.texts, TokenCorpus):
-            raise UserError(
-                f"This {type(self).__name__} has no tokenizer: make it with the one of the corpus."
-            )
-        super()._prepare(examples)
+    def _new_tokenizer(self, texts: list[Any]) -> Tokenizer:
+        match texts:
+            case [TokenCorpus() as corpus] if self.is_from_scratch:
+                return corpus.tokenizer
+        return super()._new_tokenizer(texts)
 
     def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
         return {}  # its outputs are of all tokens of the vocabulary, and fill the memory sooner
@@ -137,7 +137,8 @@ class CorpusTrained(UnlabelledTask):
     def _evaluate(
         self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        scores, names = self._logs_of(score_guesses(self._scorer(), data, verbose, told, "test"))
+        scorer = self.wrappers.get(GuessScorer)
+        scores, names = self._logs_of(score_guesses(scorer, data, verbose, told, "test"))
         logs = {name: scores[name] for name in names}
         if self._compiled_by_hand:
             data.fills = fills(self)
@@ -190,10 +191,3 @@ class CorpusTask(MaskFilling, CorpusTrained):
         tokenizer = self._fitting_tokenizer(class_weight)
         order |= {"next_sentence": self.NEXT_SENTENCE, "masking": self._masking(tokenizer)}
         return SegmentBatches(corpus, tokenizer, batch_size, self.max_length, **order)
-
-
-@dataclasses.dataclass
-class _Hidden:
-    """A model in what Keras does not take for a layer of the task, which is a layer of it."""
-
-    model: GuessScorer

@@ -1,26 +1,37 @@
 """A small encoder that learns from a large one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from keras import ops
 
-from kerasformer.checkpoints import open_checkpoint
+from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
-from kerasformer.models.depth import shallower, spread
+from kerasformer.models.depth import copy_weights, shallower, spread
 from kerasformer.models.partial import constant
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
+from kerasformer.tasks.pretraining.following import (
+    OUTPUTS,
+    attention_divergence,
+    check_parts,
+    logits_divergence,
+    mean_of,
+    squared_error,
+)
+from kerasformer.tasks.pretraining.guess_scores import check_guessed
+from kerasformer.tasks.pretraining.masked_batches import StudentBatches
+from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
+from kerasformer.tasks.pretraining.masked_words import split_positions
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.reading import columns
+from kerasformer.text import Tokenizer
+from kerasformer.text.masking import TokenMasking
 from kerasformer.training import Recipe
-
-PARTS = ("hidden_states", "attention")
-_LEAST_PROBABILITY = 1e-9  # whose logarithm is taken
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
@@ -33,32 +44,46 @@ class Distillation(UnlabelledTask):
     the divergence of their attention, as in MiniLM (Wang et al., https://arxiv.org/abs/2002.10957,
     equation 4). Narrower hidden states go through a linear layer, which is not kept.
 
+    Of a teacher that guesses masked words the student learns its guesses too, as DistilBERT does
+    (Sanh et al., https://arxiv.org/abs/1910.01108, section 2): tokens are hidden as by a
+    `MaskedLanguageModel`, others in each epoch, and both give their logits of these; see
+    `kerasformer.tasks.pretraining.following.logits_divergence`. Whatever else it follows is then
+    of texts with tokens hidden, and the loss a mean over the tokens hidden.
+
     The model's output, which `fit` makes small, is how far the student is from its teacher; the
     student itself is the attribute `encoder`, for any task. A classifier learns from a teacher's
     answers by `student.fit(texts, teacher.predict_proba(texts))`.
 
     Args:
         encoder: The student, a `BertEncoder` such as `kerasformer.models.shallower(teacher, 3)`.
-        teacher: A `BertEncoder` of the same vocabulary, which is not trained. There must be one:
-            to `from_pretrained` and `from_scratch`, which make the student, it is given by name.
-        tokenizer: That of both, or its `to_json()`.
+        teacher: A `BertEncoder` of the same vocabulary, or a `MaskedLanguageModel` on one, which is
+            not trained. There must be one: to `from_pretrained` and `from_scratch`, which make the
+            student, it is given by name.
+        tokenizer: That of both, or its `to_json()`; by default that of a `MaskedLanguageModel`.
         max_length: The most tokens of a text; by default as many as all three take.
-        parts: What the student follows, of `"hidden_states"` and `"attention"`; by default both, or
-            the first alone where the numbers of heads differ.
+        parts: What the student follows, of `"hidden_states"`, `"attention"`, which takes as many
+            heads, and `"logits"`, which takes a `MaskedLanguageModel`; by default all that it can.
         **kwargs: `trained_blocks`, and Keras arguments of the model.
 
+    Attributes:
+        student: A student that follows logits as a `MaskedLanguageModel`, on `encoder`; otherwise
+            None. Its head starts as its teacher's, unless they differ in size.
+
     Call arguments:
-        inputs: The dict of int `[batch, seq]` tensors that encoders take, or the ids alone.
+        inputs: The dict of int `[batch, seq]` tensors that encoders take, or the ids alone. It may
+            also have `masked_lm_positions`, int `[batch, predictions]`: the tokens whose logits are
+            compared, by default all; 0 is none.
         training: Whether the student's dropout is on; the teacher's never is.
 
     Returns:
         Float32 `[batch, 1]`, not negative: the mean over tokens of the squared error of a hidden
-        state's components, and of the divergence of a head's attention in nats, summed over layers.
+        state's components, and of the divergence of a head's attention in nats, summed over layers;
+        and the mean over the tokens compared of the divergence of their logits.
 
     Raises:
         UserError: There is no teacher.
         ValueError: `encoder` or `teacher` is of another kind, they have other vocabularies, a part
-            is unknown, or `"attention"` is asked for of other numbers of heads.
+            is unknown, or one that these two cannot be compared in.
 
     Example:
 
@@ -71,6 +96,10 @@ class Distillation(UnlabelledTask):
     >>> history = model.fit(texts, epochs=1, verbose=0)
     >>> model.encoder.config.num_layers, model.predict(texts).shape
     (2, (2, 1))
+    >>> guessing = MaskedLanguageModel(teacher, tokenizer)
+    >>> model = Distillation(shallower(teacher, 2), guessing, parts=["logits"])
+    >>> type(model.student).__name__, model.student.encoder is model.encoder
+    ('MaskedLanguageModel', True)
     """
 
     RECIPE = Recipe(learning_rate=3e-4)
@@ -79,40 +108,38 @@ class Distillation(UnlabelledTask):
     def __init__(
         self,
         encoder: BertEncoder,
-        teacher: BertEncoder | None = None,
+        teacher: BertEncoder | MaskedLanguageModel | None = None,
         tokenizer: Any = None,
         max_length: int | None = None,
-        parts: Iterable[str] | None = None,
+        parts: Sequence[str] | None = None,
         **kwargs: Any,
     ):
+        if tokenizer is None and isinstance(teacher, MaskedLanguageModel):
+            tokenizer = teacher.tokenizer
         super().__init__(encoder, tokenizer, max_length, **kwargs)
         if teacher is None:
             raise UserError(
                 f"A {type(self).__name__} needs a teacher: make it by from_teacher, or give "
                 "teacher=."
             )
-        if not isinstance(teacher, BertEncoder):
-            raise ValueError(f"Expected teacher to be a BertEncoder, got {teacher!r}.")
-        mine, its = encoder.config, teacher.config
-        if mine.vocab_size != its.vocab_size:
+        if not isinstance(teacher, BertEncoder | MaskedLanguageModel):
             raise ValueError(
-                f"The student has {mine.vocab_size:,} tokens and its teacher {its.vocab_size:,}: "
-                "they must share a vocabulary."
+                f"Expected teacher to be a BertEncoder or MaskedLanguageModel, got {teacher!r}."
             )
         self.teacher = teacher
+        mine, its = encoder.config, _encoder_of(teacher).config
+        self.parts = check_parts(parts, mine, its, isinstance(teacher, MaskedLanguageModel))
         self.max_length = min(self.max_length, its.max_length)
-        self.parts = _check_parts(parts, mine.num_heads == its.num_heads)
-        if mine.num_layers > its.num_layers:
-            raise ValueError(
-                f"The student has {mine.num_layers} blocks and its teacher {its.num_layers}: a "
-                "student has no more blocks than its teacher."
-            )
         self._teachers = spread(mine.num_layers, its.num_layers)  # blocks, of the student's
         self.projection: Any = None
         if "hidden_states" in self.parts and mine.hidden_size != its.hidden_size:
             self.projection = keras.layers.Dense(
                 its.hidden_size, use_bias=False, dtype=self.dtype_policy, name="projection"
             )
+        self.student: MaskedLanguageModel | None = None
+        if "logits" in self.parts:
+            self.student = MaskedLanguageModel(encoder, self.tokenizer, dtype=self.dtype_policy)
+            copy_weights(self.student.masked_lm, teacher.masked_lm)
         self.build()
 
     @classmethod
@@ -121,6 +148,7 @@ class Distillation(UnlabelledTask):
         source: Any,
         blocks: int | Iterable[int] | None = None,
         *,
+        parts: Sequence[str] | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> Self:
@@ -129,17 +157,37 @@ class Distillation(UnlabelledTask):
         Args:
             source: The teacher; see `kerasformer.resolve`.
             blocks: Which blocks or how many, as of `kerasformer.models.shallower`; by default half.
+            parts: As of the class; only with `"logits"` the teacher's head is read.
             dtype: Keras dtype policy of both.
             **kwargs: Further arguments of the class.
 
         Raises:
-            UserError: There is no such source, or it is no BERT encoder with a tokenizer.
+            UserError: There is no such source, or it is no BERT encoder with a tokenizer; or it has
+                no masked-LM head, which `parts` with `"logits"` takes.
         """
         checkpoint = open_checkpoint(source)
-        teacher = checkpoint.load_encoder(BertEncoder, dtype=dtype)
-        half = max(1, teacher.config.num_layers // 2)
-        student = shallower(teacher, half if blocks is None else blocks)
-        return cls(student, teacher, checkpoint.read_tokenizer(), dtype=dtype, **kwargs)
+        tokenizer, teacher = checkpoint.read_tokenizer(), None
+        if "logits" in (parts or ()):
+            options = {"tokenizer": tokenizer, "dtype": dtype}
+            teacher = MaskedLanguageModel.from_checkpoint(checkpoint, **options)
+        encoder = teacher.encoder if teacher else checkpoint.load_encoder(BertEncoder, dtype=dtype)
+        half = max(1, encoder.config.num_layers // 2)
+        student = shallower(encoder, half if blocks is None else blocks)
+        return cls(student, teacher or encoder, tokenizer, parts=parts, dtype=dtype, **kwargs)
+
+    @classmethod
+    def _heads_to_read(
+        cls, checkpoint: Checkpoint, kwargs: dict[str, Any]
+    ) -> tuple[dict[str, int], dict[str, Any]]:
+        """The student's own, where it is to have one."""
+        follows = "logits" in (kwargs.get("parts") or OUTPUTS)
+        is_read = follows and isinstance(kwargs.get("teacher"), MaskedLanguageModel)
+        return {"masked_lm": 2} if is_read and "masked_lm" in checkpoint.heads else {}, {}
+
+    @property
+    def heads(self) -> dict[str, keras.layers.Layer]:
+        """The student's masked-LM head, if it has one."""
+        return {} if self.student is None else self.student.heads
 
     @property
     def recipe(self) -> Recipe:
@@ -147,56 +195,51 @@ class Distillation(UnlabelledTask):
         small = self.encoder.config.hidden_size < 512  # which take larger steps
         return self.RECIPE.change(learning_rate=1e-3 if small else None)
 
-    @property
-    def trainable_variables(self) -> list:
-        """The variables that training changes: none of the teacher's."""
-        return _without(super().trainable_variables, self.teacher.variables)
-
-    @property
-    def trainable_weights(self) -> list:
-        """The weights that training changes: none of the teacher's."""
-        return _without(super().trainable_weights, self.teacher.weights)
-
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        names = ["embedding_output", "encoder_outputs", "attention_scores"]
+        inputs, positions = split_positions(inputs)
+        names = [name for part in self.parts for name in OUTPUTS[part]]
         student = self._encode(inputs, names, training)
-        teacher = self.teacher(inputs, outputs=names, training=False)
+        teacher = _encoder_of(self.teacher)(inputs, outputs=names, training=False)
         teacher = keras.tree.map_structure(constant, teacher)
-        mask = ops.cast(self.encoder.padding_mask(inputs), "float32")
+        is_token = ops.cast(self.encoder.padding_mask(inputs), "float32")
         distance: Any = 0.0
         if "hidden_states" in self.parts:
             pairs = [(student["embedding_output"], teacher["embedding_output"])]
             pairs += self._pairs(student["encoder_outputs"], teacher["encoder_outputs"])
-            distance += sum(self._squared_error(*pair) for pair in pairs)
+            distance += sum(squared_error(self._widened(mine), its) for mine, its in pairs)
         if "attention" in self.parts:
             pairs = self._pairs(student["attention_scores"], teacher["attention_scores"])
-            distance += sum(_divergence(*pair) for pair in pairs)
-        tokens = ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1)
-        return ops.sum(distance * mask, axis=1, keepdims=True) / tokens
+            distance += sum(attention_divergence(*pair) for pair in pairs)
+        distance = mean_of(distance, is_token)
+        if self.student is not None:
+            both = (self.student, student), (self.teacher, teacher)
+            logits = (model.logits(own["sequence_output"], positions) for model, own in both)
+            compared = is_token if positions is None else ops.cast(positions > 0, "float32")
+            distance += mean_of(logits_divergence(*logits), compared)
+        return distance
 
     def _pairs(self, student, teacher):
         return zip(student, (teacher[block] for block in self._teachers), strict=True)
 
-    def _squared_error(self, student, teacher):
-        """Of each token, `[batch, seq]`."""
-        if self.projection is not None:
-            student = self.projection(student)
-        difference = ops.cast(student, "float32") - ops.cast(teacher, "float32")
-        return ops.mean(ops.square(difference), axis=-1)
+    def _widened(self, vectors):
+        return vectors if self.projection is None else self.projection(vectors)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
-        return keras.KerasTensor((self._lead(inputs)[0], 1), "float32")
+        return keras.KerasTensor((self._lead(split_positions(inputs)[0])[0], 1), "float32")
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the linear layer's variables; the encoders have their own already."""
+        """Creates the linear layer's variables; all else has its own already."""
         if self.projection is not None:
             self.projection.build((None, None, self.encoder.config.hidden_size))
-        super().build(input_shape)
+        self._restore_quantized()
 
     def _loss_for(self, data: Batches) -> Any:
-        return keras.losses.MeanAbsoluteError()  # of distances to nought: their mean
+        # Of distances to nought: their mean.
+        is_of_tokens = isinstance(data, StudentBatches)
+        reduction = "mean_with_sample_weight" if is_of_tokens else "sum_over_batch_size"
+        return keras.losses.MeanAbsoluteError(reduction)
 
     def _batches(
         self,
@@ -211,19 +254,33 @@ class Distillation(UnlabelledTask):
         self._check_class_weight(class_weight)
         if labelled and not examples.texts:
             raise UserError("There is no text to train or evaluate on; give at least one.")
-        texts = columns(examples.texts)
-        tokenized = self._known_tokenizer().tokenize(*texts, max_length=self.max_length)
-        zeros = np.zeros((len(examples.texts), 1), "float32") if labelled else None
+        texts, tokenizer = columns(examples.texts), self._known_tokenizer()
+        tokenized = tokenizer.tokenize(*texts, max_length=self.max_length)
         order |= {"sample_weight": examples.sample_weight, "max_length": self.max_length}
-        return TextBatches(tokenized, zeros, batch_size=batch_size, **order)
+        order["batch_size"] = batch_size
+        if self.student is not None:
+            return StudentBatches(tokenized, TokenMasking.of(tokenizer), **order)
+        zeros = np.zeros((len(examples.texts), 1), "float32") if labelled else None
+        return TextBatches(tokenized, zeros, **order)
+
+    def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
+        raise UserError(f"A {type(self).__name__} has no tokenizer: make it with its teacher's.")
 
     def _outputs(
         self, data: Batches, verbose: Any, told: Any, event: str = "predict"
     ) -> np.ndarray:
         return predict_rows(self, data, 1, verbose, told, event)
 
-    def _scores(self, examples: Examples, data: Batches, outputs: Any) -> dict[str, Any]:
-        return {"loss": float(np.average(outputs[:, 0], weights=examples.sample_weight))}
+    def _evaluate(
+        self, examples: Examples, data: Any, verbose: Any = 0, told: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        outputs, weights = self._outputs(data, verbose, told, "test"), data.sample_weight
+        if isinstance(data, StudentBatches):
+            check_guessed((weights := data.weights()).sum())
+        scores = logs = {"loss": float(np.average(outputs[:, 0], weights=weights))}
+        if self.compiled:
+            logs = self._compiled_metrics(data.labels, outputs, weights)
+        return scores | logs, logs
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -237,27 +294,5 @@ class Distillation(UnlabelledTask):
         return super().from_config({**config, "teacher": teacher}, custom_objects)
 
 
-def _divergence(student, teacher):
-    """The divergence of each token's attention, the mean of the heads, `[batch, seq]`."""
-    both = (ops.cast(each, "float32") for each in (student, teacher))
-    student, teacher = (ops.maximum(each, _LEAST_PROBABILITY) for each in both)
-    return ops.mean(ops.sum(teacher * (ops.log(teacher) - ops.log(student)), axis=-1), axis=1)
-
-
-def _check_parts(parts, as_many_heads):
-    if parts is None:
-        return PARTS if as_many_heads else PARTS[:1]
-    parts = tuple([parts] if isinstance(parts, str) else parts)
-    if not parts or any(part not in PARTS for part in parts):
-        raise ValueError(f"parts={parts!r} has another name than {' and '.join(PARTS)}, or none.")
-    if "attention" in parts and not as_many_heads:
-        raise ValueError(
-            "Student and teacher have different numbers of heads, whose attention cannot be "
-            "compared: give parts=['hidden_states']."
-        )
-    return parts
-
-
-def _without(variables, others):
-    kept = {id(variable) for variable in others}
-    return [variable for variable in variables if id(variable) not in kept]
+def _encoder_of(teacher):
+    return getattr(teacher, "encoder", teacher)

@@ -10,8 +10,8 @@ from kerasformer.data.batches import TextBatches
 from kerasformer.data.shapes import padded_length
 from kerasformer.errors import UserError
 from kerasformer.layers import SequencePooling
-from kerasformer.models.model import Model
 from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.pretraining.wrappers import TaskWrapper
 from kerasformer.text import Tokenized
 
 _NONE = -1  # in place of a token behind the end
@@ -52,7 +52,7 @@ class Sampling(NamedTuple):
         return np.random.default_rng(seed).random(count, "float32")
 
 
-class Generator(Model):
+class Generator(TaskWrapper):
     """A model that continues texts of a causal language model.
 
     Args:
@@ -70,15 +70,8 @@ class Generator(Model):
     """
 
     def __init__(self, task: keras.Model):
-        super().__init__()
-        self.task = task
+        super().__init__(task)
         self.last = SequencePooling("lasttoken")
-        self.built = True
-
-    @property
-    def encoder(self) -> Any:
-        """The decoder of the task."""
-        return self.task.encoder
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""

@@ -9,13 +9,13 @@ from keras import ops
 
 from kerasformer.data.batches import Batches
 from kerasformer.errors import UserError
-from kerasformer.models.model import Model
 from kerasformer.tasks.prediction import predict_each
+from kerasformer.tasks.pretraining.wrappers import TaskWrapper
 
 _SUMS = 3  # of each output: of the weighted losses, the weighted hits and the weights
 
 
-class GuessScorer(Model):
+class GuessScorer(TaskWrapper):
     """A model of the inputs, labels and weights of batches that gives sums of what they score.
 
     Args:
@@ -29,16 +29,6 @@ class GuessScorer(Model):
         Of each row the sums of the losses, of the hits and of the weights, for one output after
         another: float32 `[batch, 3 * outputs]`.
     """
-
-    def __init__(self, task: keras.Model):
-        super().__init__()
-        self.task = task
-        self.built = True
-
-    @property
-    def encoder(self) -> Any:
-        """That of the task."""
-        return self.task.encoder
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
@@ -98,9 +88,14 @@ def score_guesses(scorer: GuessScorer, data: Batches, *shown: Any) -> np.ndarray
 
     predict_each(scorer, _Labelled(data), keep, *shown)  # type: ignore[arg-type]
     sums = np.sum(parts, axis=0).reshape(-1, _SUMS)
-    if not sums[0, -1]:
-        raise UserError("None of so few tokens was chosen to be guessed: give more texts.")
+    check_guessed(sums[0, -1])
     return sums[:, :2] / sums[:, 2:].clip(1e-30)
+
+
+def check_guessed(weight: float) -> None:
+    """Raises a UserError where all that is to be guessed weighs nothing together."""
+    if not weight:
+        raise UserError("None of so few tokens was chosen to be guessed: give more texts.")
 
 
 def perplexity(loss: float) -> float:

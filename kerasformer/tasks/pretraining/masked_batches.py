@@ -131,10 +131,6 @@ class MaskedBatches(TextBatches):
         """The dict that `kerasformer.text.pack` makes, with tokens hidden, and their positions."""
         return self._hide(rows)[0]
 
-    def guesses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ids that are right at the positions of `inputs`, and the weight of each."""
-        return self._hide(rows)[1:]
-
     def _hide(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         inputs = super().inputs(rows)
         columns: list[list[np.ndarray]] = [[], [], []]
@@ -153,6 +149,31 @@ class MaskedBatches(TextBatches):
         positions, labels, weights = (_rectangle(column, length, usual) for column in columns)
         inputs[POSITIONS] = positions.astype("int32")
         return inputs, labels.astype("int32"), weights.astype("float32")
+
+
+class StudentBatches(MaskedBatches):
+    """The same for a student that is to be no distance from its teacher at the tokens hidden.
+
+    A text weighs as much as these: a loss that is a mean by weight is one of tokens.
+    """
+
+    width_varies = False
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.labels = np.zeros((len(self.lengths), 1), "float32")
+
+    def columns(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """The inputs, the distance 0, and the weight of each text."""
+        inputs, _, weights = self._hide(rows)
+        return inputs, self.labels[rows], weights.sum(axis=1)
+
+    def weights(self) -> np.ndarray:
+        """The weight of each text in this epoch, float32 `[n]`."""
+        weights = np.zeros(len(self.lengths), "float32")
+        for rows in self.batches:
+            weights[rows] = self.columns(rows)[2]
+        return weights
 
 
 def _rectangle(rows: Sequence[Any], most: int, usual: int) -> np.ndarray:

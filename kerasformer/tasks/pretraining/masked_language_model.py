@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from kerasformer.data.batches import Batches
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder
@@ -12,6 +11,7 @@ from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask
 from kerasformer.tasks.pretraining.masked_batches import GuessBatches, MaskedBatches
+from kerasformer.tasks.pretraining.masked_words import split_positions
 from kerasformer.tasks.tagging.token_labels import TokenLabelled
 from kerasformer.tasks.texts.reading import columns
 
@@ -34,7 +34,7 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
     Args:
         encoder: A `BertEncoder`.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
-            one `fit` learns a vocabulary from its training texts.
+            one `fit` learns a vocabulary from its training texts, or takes that of its corpus.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and encoder take.
         **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
@@ -78,9 +78,9 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        inputs, positions = self._split_inputs(inputs)
+        inputs, positions = split_positions(inputs)
         outputs = self._encode(inputs, ["sequence_output"], training)
-        return self._logits(outputs["sequence_output"], positions)
+        return self.logits(outputs["sequence_output"], positions)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -109,9 +109,3 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
         return MaskedBatches(
             tokenized, self._masking(tokenizer), max_length=self.max_length, **order
         )
-
-    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
-        data: Any = super()._training_batches(examples, batch_size, **options)
-        if isinstance(data, MaskedBatches):
-            data.check_trained()
-        return data

@@ -1,4 +1,6 @@
-"""What the two models with a masked-LM head share."""
+"""What the models with a masked-LM head share."""
+
+from typing import Any
 
 import keras
 
@@ -23,19 +25,26 @@ class MaskedWords(EncoderTask):
             name="masked_lm",
         )
 
-    def _split_inputs(self, inputs):
-        """The encoder's inputs, and the positions of the words to guess."""
-        if not isinstance(inputs, dict):
-            return inputs, None
-        return {k: v for k, v in inputs.items() if k != POSITIONS}, inputs.get(POSITIONS)
-
     def _logits_spec(self, inputs):
-        inputs, positions = self._split_inputs(inputs)
+        inputs, positions = split_positions(inputs)
         batch, length = self._lead(inputs)
         length = length if positions is None else positions.shape[1]
         return keras.KerasTensor((batch, length, self.masked_lm.vocab_size), "float32")
 
-    def _logits(self, sequence_output, positions):
+    def logits(self, vectors: Any, positions: Any = None) -> Any:
+        """The logits of the encoder's vectors, float32 `[batch, predictions or seq, vocab_size]`.
+
+        Args:
+            vectors: Its `sequence_output`.
+            positions: Int `[batch, predictions]`, the positions to score; all of them where None.
+        """
         # The decoder is the word embeddings themselves: one weight, and one gradient.
         table = embedding_table(self.encoder.embedding.word_embeddings)
-        return self.masked_lm(sequence_output, table, positions=positions)
+        return self.masked_lm(vectors, table, positions=positions)
+
+
+def split_positions(inputs: Any) -> tuple[Any, Any]:
+    """The encoder's inputs, and the positions of the words to guess, if these are given."""
+    if not isinstance(inputs, dict):
+        return inputs, None
+    return {k: v for k, v in inputs.items() if k != POSITIONS}, inputs.get(POSITIONS)

@@ -13,6 +13,7 @@ from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.heads import new_head
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask
 from kerasformer.tasks.pretraining.guess_scores import perplexity
+from kerasformer.tasks.pretraining.masked_words import split_positions
 
 _OUTPUTS = ("mlm_logits", "next_sentence_logits")
 # What Keras calls the losses and the accuracies of the outputs, and we.
@@ -40,7 +41,7 @@ class PretrainingModel(CorpusTask):
     Args:
         encoder: A `BertEncoder` with a pooler.
         tokenizer: The encoder's `kerasformer.text.WordPieceTokenizer`, or its `to_json()`. Without
-            one `fit` learns a vocabulary from its training texts.
+            one `fit` learns a vocabulary from its training texts, or takes that of its corpus.
         max_length: The most tokens of an example; by default as many as tokenizer and encoder take.
         **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
             and Keras arguments of the model.
@@ -89,10 +90,10 @@ class PretrainingModel(CorpusTask):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
-        inputs, positions = self._split_inputs(inputs)
+        inputs, positions = split_positions(inputs)
         outputs = self._encode(inputs, ["sequence_output", "pooled_output"], training)
         return {
-            "mlm_logits": self._logits(outputs["sequence_output"], positions),
+            "mlm_logits": self.logits(outputs["sequence_output"], positions),
             "next_sentence_logits": self.next_sentence(outputs["pooled_output"]),
         }
 

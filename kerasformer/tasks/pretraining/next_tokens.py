@@ -8,7 +8,7 @@ from keras import ops
 
 from kerasformer.data.batches import TextBatches
 from kerasformer.layers import SequencePooling
-from kerasformer.models.model import Model
+from kerasformer.tasks.pretraining.wrappers import TaskWrapper
 from kerasformer.text import Tokenized, pack
 
 LABELS = "next_word_ids"
@@ -58,7 +58,7 @@ class ScoredBatches(NextTokenBatches):
         return super().inputs(rows) | {LABELS: self._labels(rows)}
 
 
-class NextTokens(Model):
+class NextTokens(TaskWrapper):
     """What a causal language model makes of the tokens that are next, without all its logits.
 
     Args:
@@ -73,15 +73,8 @@ class NextTokens(Model):
     """
 
     def __init__(self, task: keras.Model):
-        super().__init__()
-        self.task = task
+        super().__init__(task)
         self.last = SequencePooling("lasttoken")
-        self.built = True
-
-    @property
-    def encoder(self) -> Any:
-        """That of the task."""
-        return self.task.encoder
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""

@@ -13,7 +13,7 @@ import keras
 from kerasformer.checkpoints import Checkpoint, open_checkpoint
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
-from kerasformer.files import write_whole
+from kerasformer.files import expanded, write_whole
 from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
@@ -63,7 +63,7 @@ class Pretrained:
 
 
 def pretrain(
-    documents: Iterable[str | list[str]],
+    documents: Iterable[str | list[str]] | TokenCorpus,
     folder: str | os.PathLike,
     *,
     minutes: float | None = None,
@@ -71,7 +71,7 @@ def pretrain(
     size: str = "mini",
     pretrained: Any = None,
     vocabulary: str | os.PathLike | None = None,
-    vocab_size: int = 8000,
+    vocab_size: int | None = None,
     objective: str | None = None,
     whole_words: bool = False,
     recipe: Mapping[str, Any] | None = None,
@@ -92,13 +92,13 @@ def pretrain(
 
     Args:
         documents: The texts, such as `kerasformer.data.raw.Documents`: a text each, or its
-            sentences.
+            sentences; or a corpus of them, which is read where it is, and has its vocabulary.
         folder: An empty folder, created if missing.
         minutes, steps: The budget; of both, what ends first.
         size: The name of a published size, as of `EncoderConfig.bert`.
         pretrained: A published model to go on from, with its own tokenizer; a new one if None.
         vocabulary: The folder or the vocab.txt of a vocabulary; by default one is learnt.
-        vocab_size: The most tokens to learn.
+        vocab_size: The most tokens to learn, by default 8,000.
         objective: `"bert"`, hidden words and the next sentence; `"masked"`, hidden words alone; or
             `"causal"`, the next token, of a decoder. By default what the published model has heads
             for, and of a new one `"bert"`.
@@ -127,16 +127,16 @@ def pretrain(
     """
     changes = _changes(minutes, steps, recipe or {})
     _check(size, objective, max_length, held_out, dtype, seed)
-    folder, documents = Path(folder).expanduser(), _listed(documents)
-    text = SourceText(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size)
+    folder, documents = expanded(folder), _listed(documents)
+    text = SourceText.of(documents, pretrained, vocabulary, vocab_size)
     with writing_model(folder, resume):
         work = folder / WORK
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
-        task = OBJECTIVES[objective or _objective_of(checkpoint)]
+        task = _task(objective, checkpoint)
         hiding = _hiding(task, max_length, whole_words)
-        corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, verbose != 0)
+        corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0, bool(hiding))
         keras.utils.set_random_seed(seed)  # of the first weights
-        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
+        model = _new_model(task, size, checkpoint, corpus.tokenizer, max_length, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
         told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}
@@ -200,9 +200,12 @@ def _hiding(task: type[CorpusTrained], max_length: int, whole_words: bool) -> di
 
 
 def _listed(documents: Any) -> Any:
-    """An iterator, which can be read once alone, as a list."""
+    """Documents that can be read twice: those of an iterator as a list."""
     if isinstance(documents, str | os.PathLike):
-        raise UserError("Expected documents, got one string: give Documents([path]) for a file.")
+        raise UserError(
+            "Expected documents, got one string: give Documents([path]) for a file, or "
+            "TokenCorpus.open(path) for a corpus."
+        )
     return list(documents) if isinstance(documents, Iterator) else documents
 
 
@@ -228,13 +231,16 @@ def _new_model(
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
 
-def _objective_of(checkpoint: Checkpoint | None) -> str:
-    """The objective that a published model has heads for, and a new one by default."""
+def _task(objective: str | None, checkpoint: Checkpoint | None) -> type[CorpusTrained]:
+    """The task of an objective; by default what a published model has heads for."""
     if checkpoint is None:
-        return "bert"
-    if isinstance(checkpoint.config, DecoderConfig):
-        return "causal"
-    return "bert" if set(PretrainingModel.HEADS) <= set(checkpoint.heads) else "masked"
+        return OBJECTIVES[objective or "bert"]
+    if objective is None and isinstance(checkpoint.config, DecoderConfig):
+        return CausalLanguageModel
+    has_both = set(PretrainingModel.HEADS) <= set(checkpoint.heads)
+    task = OBJECTIVES[objective or ("bert" if has_both else "masked")]
+    checkpoint.check_kind(task.ENCODERS[0])
+    return task
 
 
 def _divided(

@@ -6,17 +6,19 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.raw import TokenCorpus
+from kerasformer.data.raw.vocabulary import VOCAB_SIZE, read_or_learnt
 from kerasformer.errors import UserError
 from kerasformer.files import only_writer, read_json, refuse_used, write_whole, writing
-from kerasformer.progress import step
-from kerasformer.text import Tokenizer, WordPieceTokenizer
+from kerasformer.text import Tokenizer
+from kerasformer.text.masking import mask_id_of
 from kerasformer.training.checkpoint import CheckpointFolder
 
 WORK, CHECKPOINTS = ".pretraining", "checkpoints"  # what is needed to go on
+_TEXT = "text.json"  # what was tokenized, written once all of it is
 
 
 def is_begun(folder: str | os.PathLike) -> bool:
@@ -25,7 +27,7 @@ def is_begun(folder: str | os.PathLike) -> bool:
     >>> is_begun("no-such-folder")
     False
     """
-    return Path(folder, WORK, "corpus", "corpus.json").exists()
+    return Path(folder, WORK, _TEXT).exists()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,14 +37,26 @@ class SourceText:
     sources: Any
     pretrained: Any
     vocabulary: Any
-    vocab_size: int
+    vocab_size: int | None
+    corpus: str | None  # the fingerprint of one that is tokenized already
 
-    def __post_init__(self):
-        if self.pretrained is not None and self.vocabulary is not None:
+    @classmethod
+    def of(cls, documents: Any, pretrained: Any, vocabulary: Any, vocab_size: int | None) -> Self:
+        """Of the arguments of `pretrain`; a UserError where they exclude each other."""
+        if isinstance(documents, TokenCorpus):
+            if vocabulary is not None or vocab_size is not None:
+                raise UserError(
+                    "The corpus is tokenized, with a vocabulary of its own: leave the other "
+                    "vocabulary or its size out, or give the text."
+                )
+            return cls(None, pretrained, None, None, documents.fingerprint)
+        if pretrained is not None and vocabulary is not None:
             raise UserError(
                 "A published model has its own vocabulary: leave the other one out, or train a "
                 "new model."
             )
+        size = VOCAB_SIZE if vocab_size is None else vocab_size
+        return cls(getattr(documents, "sources", None), pretrained, vocabulary, size, None)
 
     def settings(self) -> dict[str, Any]:
         """Its attributes, ready for JSON."""
@@ -101,23 +115,30 @@ def tokenized(
     work: Path,
     resume: bool,
     verbose: bool,
-) -> tuple[TokenCorpus, Tokenizer]:
-    """The token ids of the documents, and the tokenizer that made them."""
-    about, words = work / "text.json", work / "tokenizer"
+    hides: bool,
+) -> TokenCorpus:
+    """The token ids of the documents, which may be a corpus already; training hides some."""
+    about, made = work / _TEXT, work / "corpus"
     if resume:
         if read_json(about) != text.settings():
             raise UserError(
                 f"{work.parent} holds a pretraining on other text, or with another vocabulary: "
                 "give the same, or another folder."
             )
-        return TokenCorpus.open(work / "corpus"), Tokenizer.from_pretrained(words)
+        return documents if text.corpus else TokenCorpus.open(made)
     shutil.rmtree(work, ignore_errors=True)
     tokenizer = _tokenizer(documents, text, checkpoint, verbose)
+    if hides:
+        mask_id_of(tokenizer)  # refused before all text is tokenized
+    if text.corpus:
+        documents.check(tokenizer)
+        corpus = documents
+    else:
+        corpus = TokenCorpus.write(documents, tokenizer, made, verbose=verbose)
     with writing(work):
-        words.mkdir(parents=True)
+        work.mkdir(exist_ok=True)
         write_whole(about, json.dumps(text.settings()))
-    tokenizer.save_pretrained(words)
-    return TokenCorpus.write(documents, tokenizer, work / "corpus", verbose=verbose), tokenizer
+    return corpus
 
 
 def _tokenizer(
@@ -125,9 +146,6 @@ def _tokenizer(
 ) -> Tokenizer:
     if checkpoint is not None:
         return checkpoint.read_tokenizer()
-    if text.vocabulary is not None:
-        return WordPieceTokenizer.from_pretrained(text.vocabulary)
-    if not verbose:
-        return WordPieceTokenizer.train(documents, text.vocab_size)
-    with step("Learning the vocabulary"):
-        return WordPieceTokenizer.train(documents, text.vocab_size)
+    if text.corpus:
+        return documents.tokenizer
+    return read_or_learnt(text.vocabulary, documents, text.vocab_size, verbose)

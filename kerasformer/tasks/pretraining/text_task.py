@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kerasformer.checkpoints import Checkpoint
-from kerasformer.data.batches import TextBatches
+from kerasformer.data.batches import Batches, TextBatches
 from kerasformer.errors import UserError
 from kerasformer.models.length import choose_max_length
 from kerasformer.models.transformer import Transformer
@@ -13,6 +13,7 @@ from kerasformer.tasks.encoder_task import EncoderTask
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.frozen_vectors import FrozenVectors
 from kerasformer.tasks.prediction import inference_sizes, predict_rows
+from kerasformer.tasks.pretraining.masked_batches import MaskedBatches
 from kerasformer.tasks.settings import read_settings, settings_of
 from kerasformer.tasks.trainable import Trainable
 from kerasformer.text import Tokenized
@@ -78,6 +79,12 @@ class UnlabelledTask(TextTask):
     def _check_class_weight(self, class_weight: Any) -> None:
         if class_weight is not None:
             raise UserError("class_weight is of classes, which texts have none of: leave it out.")
+
+    def _training_batches(self, examples: Examples, batch_size: int, **options: Any) -> Batches:
+        data = super()._training_batches(examples, batch_size, **options)
+        if isinstance(data, MaskedBatches):
+            data.check_trained()
+        return data
 
     def _split(self, train: Examples, data: Any, *options: Any) -> tuple[Examples, Examples | None]:
         is_texts = isinstance(data, list | tuple) and all(isinstance(one, str) for one in data)

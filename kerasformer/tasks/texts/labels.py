@@ -10,6 +10,8 @@ from kerasformer.errors import UserError
 from kerasformer.formatting import listed
 from kerasformer.tasks.examples import check_weights, decoded
 
+_MOST_CLASSES = 1_000_000  # where a number stands for their names
+
 
 def check_class_names(class_names: int | Iterable[str], least: int = 2) -> tuple[str, ...]:
     """The names of classes as a tuple.
@@ -29,12 +31,14 @@ def check_class_names(class_names: int | Iterable[str], least: int = 2) -> tuple
     if isinstance(class_names, int) and not isinstance(class_names, bool):
         if class_names < least:
             raise ValueError(f"class_names={class_names}: a classifier needs at least {least}.")
+        if class_names > _MOST_CLASSES:
+            raise ValueError(f"class_names={class_names}: there can be at most {_MOST_CLASSES:,}.")
         return tuple(map(str, range(class_names)))
     is_list = isinstance(class_names, Iterable) and not isinstance(class_names, str | set)
     names = tuple(class_names) if is_list else ()  # type: ignore[arg-type]
     if not is_list or not all(isinstance(name, str) for name in names):
         raise ValueError(
-            f"class_names={class_names!r} is neither a list of strings nor a number of classes."
+            f"class_names={class_names!r:.99} is neither a list of strings nor a number of classes."
         )
     if len(names) < least or len(set(names)) < len(names):
         number = {1: "one name", 2: "two names"}[least]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from kerasformer.checkpoints.io.hdf5 import H5Tensors, open_h5
 from kerasformer.errors import UserError
 from kerasformer.files import read_json, sha256_of, write_whole
+from kerasformer.layers.arguments import check_sizes
 from kerasformer.models.finite import refuse_to_save
 from kerasformer.private_api import weights_as_h5
 from kerasformer.sources import resolve
@@ -39,6 +40,10 @@ class WordClassifier(StringClassifier):
     OPTIONS: ClassVar[tuple[str, ...]]
 
     vocab_size: int
+
+    def __init__(self, class_names: int | Iterable[str], max_length: int, **kwargs: Any):
+        check_sizes(max_length=max_length)
+        super().__init__(class_names, max_length, **kwargs)
 
     def _new_tokenizer(self, texts: list[str]) -> Tokenizer:
         return WordTokenizer.train(texts, vocab_size=self.vocab_size)
@@ -120,7 +125,10 @@ class WordClassifier(StringClassifier):
             )
         tensors = _check_weights(folder / _WEIGHTS, config, kind)
         config.pop(_DIGEST, None)
+        config.pop("name", None)  # which says nothing, and may be none that TensorFlow takes
         try:
+            if not isinstance(config.get("tokenizer"), str | None):
+                raise TypeError("its tokenizer is no text")
             model = kind.from_config({**config, **kwargs})
         except (TypeError, ValueError) as error:
             raise UserError(
@@ -171,6 +179,12 @@ def _check_weights(path: pathlib.Path, config: dict, kind: type[WordClassifier])
                 f"{path.with_name(_CONFIG)} makes no {kind.__name__} (its {name} is no integer); "
                 "write it anew."
             )
+    names = config.get("class_names")
+    if not isinstance(names, list) or len(names) > longest:
+        raise UserError(
+            f"{path.with_name(_CONFIG)} makes no {kind.__name__} (its class_names are no list of "
+            "as many names as there are outputs); write it anew."
+        )
     most = [((name,), longest) for name in kind.SIZES]
     for names, limit in most + [(names, numbers) for names in kind.KERNELS]:
         if (size := math.prod(config[name] for name in names)) > limit:

@@ -181,6 +181,18 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, change, name):
         list(documents)
 
 
+def test_a_file_that_is_another_one_in_the_next_pass(tmp_path):
+    path = write(tmp_path / "a.txt", "It rains.\n")
+    documents = Documents([path])
+    next(iter(documents))
+    assert list(documents) == [["It rains."]]
+    write(path, "It rains. Rome is old.\n")
+    for again in (documents, copy.deepcopy(documents)):
+        with pytest.raises(UserError, match=r"changed while it was read \(it had 10 bytes and has"):
+            list(again)
+    assert list(Documents([path])) == [["It rains.", "Rome is old."]]
+
+
 def test_a_file_that_vanishes_before_it_is_read(tmp_path):
     paths = [write(tmp_path / name, "It rains.") for name in ("a.txt", "b.txt")]
     documents = iter(Documents(paths))
@@ -194,9 +206,12 @@ def test_a_file_that_vanishes_before_it_is_read(tmp_path):
     ("sources", "kwargs", "message"),
     [
         ([], {}, "There is no text to read"),
+        ([""], {}, "The path of a text is empty"),
+        (["~no-such-user/a.txt"], {}, "There is no file or folder '~no-such-user/a.txt'"),
         (["nowhere.txt"], {}, "There is no file or folder 'nowhere.txt'"),
         (["-"], {"stdin_format": "pdf"}, "stdin_format is 'pdf'"),
         (["/dev/zero"], {}, "is not a regular file"),
+        (["-", "a.txt", "-"], {}, r"name it \(-\) once"),
     ],
 )
 def test_mistakes(sources, kwargs, message):
@@ -218,6 +233,13 @@ def test_a_book_is_several_documents(tmp_path):
     documents = list(Documents([path]))
     assert sum(len(s.split()) for document in documents for s in document) == 100_000
     assert max(sum(map(len, document)) for document in documents) < 2 * 65_536
+
+
+@pytest.mark.parametrize("value", [0, 7, False, 2.5, ["a"]])
+def test_a_value_that_is_no_text_is_not_left_out(tmp_path, value):
+    path = write(tmp_path / "a.jsonl", json.dumps({"text": value}))
+    with pytest.raises(UserError, match=f"line 1, has a value of type {type(value).__name__}"):
+        list(Documents([path]))
 
 
 def test_json_that_is_no_text(tmp_path):

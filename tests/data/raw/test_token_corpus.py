@@ -3,18 +3,20 @@
 import errno
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tokenizers
 
 from kerasformer import files
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.data.raw import encoding as module
 from kerasformer.errors import UserError
 from kerasformer.files import sha256_of
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import ByteLevelTokenizer, Tokenizer, WordPieceTokenizer, WordTokenizer
 
 TEXTS = ["It rains. The street is wet. So it goes.", "", "Rome is old.", "Wet. Old! Rain?"] * 30
 TOKENIZER = WordPieceTokenizer.train(TEXTS)
@@ -103,9 +105,9 @@ def test_what_ends_early_leaves_nothing(tmp_path, error):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("count", range(4))
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 8, 11])
 def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, count):
-    """Where the last bytes of an array, or the manifest, are to get to the disk."""
+    """Where the last bytes of an array, the tokenizer, or the manifest, are to get to the disk."""
     calls = itertools.count()
 
     def fsync(_):
@@ -113,7 +115,7 @@ def test_a_disk_that_is_full_at_the_end(tmp_path, monkeypatch, count):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", fsync)
-    with pytest.raises(UserError, match=r"cannot be written \(No space left.*free some space"):
+    with pytest.raises(UserError, match=r"(cannot be written|Cannot save to .*) \(No space left"):
         TokenCorpus.write(TEXTS, TOKENIZER, tmp_path / "new", verbose=False)
     assert not (tmp_path / "new").exists()
 
@@ -138,14 +140,68 @@ TokenCorpus.write(texts(), tokenizer, sys.argv[1], verbose=False)
         TokenCorpus.open(new)
     corpus = TokenCorpus.write(TEXTS, TOKENIZER, new, verbose=False)
     assert corpus.fingerprint == TokenCorpus.open(folder).fingerprint
-    names = {"tokens.npy", "sentence_starts.npy", "document_starts.npy", "corpus.json"}
-    assert {path.name for path in new.iterdir()} == names
+    arrays = {"tokens.npy", "sentence_starts.npy", "document_starts.npy"}
+    assert {path.name for path in new.iterdir()} == {*arrays, "tokenizer", "corpus.json"}
 
 
 def copied(folder, tmp_path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
+    return shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+
+def test_a_corpus_has_its_tokenizer(folder, tmp_path):
+    corpus = TokenCorpus.open(folder)
+    assert corpus.tokenizer is corpus.tokenizer  # read once
+    for one in (corpus, TokenCorpus.of(TEXTS, TOKENIZER), *corpus.divided(0.5)):
+        assert one.tokenizer.to_json() == TOKENIZER.to_json()
+    assert Tokenizer.from_pretrained(folder / "tokenizer").to_json() == TOKENIZER.to_json()
+    longest = WordPieceTokenizer.from_json(TOKENIZER.to_json())
+    longest.max_length = 512  # no id follows from it, but the length of a model's inputs does
+    trained = tokenizers.ByteLevelBPETokenizer()
+    trained.train_from_iterator(TEXTS, 300, special_tokens=["<|endoftext|>"])
+    backend = tokenizers.Tokenizer.from_str(trained.to_str())
+    by_hand = ByteLevelTokenizer(backend, {"eos_token": "<|endoftext|>"})
+    (tmp_path / "vocab.json").write_text(json.dumps({"<unk>": 0, "r": 1, "i</w>": 2, "ri</w>": 3}))
+    (tmp_path / "merges.txt").write_text("r i</w>\n")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "OpenAIGPTTokenizer"}')
+    openais, words = Tokenizer.from_pretrained(tmp_path), WordTokenizer.train(TEXTS)
+    ends = {longest: longest.sep_id, words: None, by_hand: by_hand.eos_id, openais: openais.unk_id}
+    for number, (one, end_id) in enumerate(ends.items()):
+        corpus = TokenCorpus.write(TEXTS, one, tmp_path / str(number), verbose=False)
+        assert corpus.end_id == end_id
+        corpus.check(corpus.tokenizer)
+        assert type(corpus.tokenizer) is type(one)
+        assert corpus.tokenizer.max_length == one.max_length
+        assert list(corpus.tokenizer.ids(TEXTS)) == list(one.ids(TEXTS))
+
+
+@pytest.mark.parametrize("damage", ["remove", "cut", "other", "nothing"])
+def test_a_tokenizer_that_is_not_its_own(folder, tmp_path, damage):
+    file = copied(folder, tmp_path) / "tokenizer" / "tokenizer.json"
+    corpus = TokenCorpus.open(tmp_path)
+    if damage == "remove":
+        shutil.rmtree(file.parent)
+    elif damage == "nothing":
+        file.write_bytes(b"")
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:
+        WordPieceTokenizer.train(["something else"]).save_pretrained(file.parent)
+    with pytest.raises(UserError, match="tokenizer does not hold the tokenizer that the corpus"):
+        corpus.tokenizer  # noqa: B018
+
+
+def test_somebodys_own_tokenizer_is_left_alone(tmp_path):
+    TOKENIZER.save_pretrained(tmp_path / "tokenizer")
+    with pytest.raises(UserError, match="is not empty; give another folder"):
+        TokenCorpus.write(["", " "], TOKENIZER, tmp_path, verbose=False)
+    assert (tmp_path / "tokenizer" / "tokenizer.json").exists()
+
+
+def test_what_a_kill_before_the_manifest_leaves(folder, tmp_path):
+    (copied(folder, tmp_path) / "corpus.json").unlink()
+    corpus = TokenCorpus.write(TEXTS[:4], TOKENIZER, tmp_path, verbose=False)
+    assert len(corpus) == 3
+    assert corpus.tokenizer.to_json() == TOKENIZER.to_json()
 
 
 @pytest.mark.parametrize("name", ["tokens.npy", "sentence_starts.npy", "document_starts.npy"])
