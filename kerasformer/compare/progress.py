@@ -1,5 +1,7 @@
 """The live progress of a comparison: run, arm, seed, phase, epoch, loss, time left."""
 
+import math
+
 from kerasformer.compare.quality import QUALITY, Quality
 from kerasformer.progress import Bars
 
@@ -33,8 +35,8 @@ class Progress(Bars):
         self.say(f"{self.title}: {text}")
 
     def progress(self, epoch, epochs, done, loss):
-        """Some batches of an epoch are done; `done` counts epochs, with their parts."""
-        text = f"{self.run}: epoch {epoch}/{epochs}"
+        """Some batches of an epoch are done; `done` and `epochs` count these with their parts."""
+        text = f"{self.run}: epoch {epoch}/{math.ceil(epochs)}"
         text += "" if loss is None else f", loss {loss:.3f}"
         if not self.training:  # the clock starts behind the first batch, which builds the graph
             self.training = True

@@ -72,7 +72,7 @@ class Events:
                 values = {name: logs.get(name) for name in ("loss", "val_loss")}
                 values |= {"score": logs.get(metric), "val_score": logs.get(f"val_{metric}")}
                 self.history.append({"epoch": self.epoch, **values, "seconds": seconds})
-                self.report(self.epoch, logs)
+                self.report(min(self.epoch, epochs), logs)
 
             def report(self, done, logs):
                 loss = (logs or {}).get("loss")

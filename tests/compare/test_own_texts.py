@@ -24,10 +24,19 @@ class _Pipe:
         """Nobody listens."""
 
 
+class _Told:
+    def __init__(self):
+        self.events = []
+
+    def send(self, event):
+        """Keeps it."""
+        self.events.append(event)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """A small encoder, and little pretraining."""
-    config = EncoderConfig(vocab_size=200, max_length=16, **SIZES)
+    config = EncoderConfig(vocab_size=200, max_length=256, **SIZES)
     make = MaskedLanguageModel.from_scratch
     monkeypatch.setattr(MaskedLanguageModel, "from_scratch", lambda: make(config=config))
     monkeypatch.setattr(PretrainedHere, "EPOCHS", 2)
@@ -39,13 +48,14 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     settings = Settings.make(data=str(reviews), unlabelled=str(extra), epochs=1)
     data = load_dataset(reviews)
     arm = PretrainedHere(data, settings, Events(_Pipe()), tmp_path)
-    texts = texts_to_learn_from(data, 16, [str(extra)])
+    texts = texts_to_learn_from(data, 256, [str(extra)])
     assert texts == [*data.train.texts, "zyx zyx.", "Another zyx film."]
     arm.learn_from(np.arange(8))
     first = arm.run(0)
     pretrained = arm.learner
     assert "zyx" in pretrained.tokenizer.vocabulary()
     assert arm.settings["pretraining_texts"] == len(texts)
+    assert arm.settings["pretraining_steps"] == 2 * -(-len(texts) // 32)
     assert first["train_seconds"] > arm.seconds > 0
     tuned = pretrained.encoder.get_weights()
     assert not np.array_equal(tuned[0], arm.first_weights[0])
@@ -53,6 +63,19 @@ def test_it_is_pretrained_once_on_all_texts_but_those_of_the_test(small, reviews
     assert arm.learner is pretrained
     assert again["metrics"] == first["metrics"]
     np.testing.assert_array_equal(pretrained.encoder.get_weights()[0], tuned[0])
+
+
+def test_many_texts_are_not_gone_over_to_the_end(small, monkeypatch, reviews, tmp_path):
+    monkeypatch.setattr(PretrainedHere, "STEPS", 1)
+    pipe = _Told()
+    settings = Settings.make(data=str(reviews), epochs=1)
+    arm = PretrainedHere(load_dataset(reviews), settings, Events(pipe), tmp_path)
+    arm.prepare()
+    texts = arm.settings["pretraining_texts"]
+    assert arm.settings["pretraining_steps"] == arm.learner.optimizer.iterations == 1
+    (epochs,) = {content["epochs"] for kind, content in pipe.events if kind == "progress"}
+    assert epochs == 1 / -(-texts // 32) < 1  # of what there is to do, all is done at the end
+    assert pipe.events[-1][1]["done"] == epochs
 
 
 def test_texts_that_are_judged_are_left_out_of_those_without_labels(tmp_path):
@@ -142,7 +165,7 @@ def test_a_record_knows_which_arms_were_asked_for(reviews, tmp_path):
 
 
 def test_a_causal_transformer(monkeypatch, reviews, tmp_path):
-    config = DecoderConfig(vocab_size=200, max_length=16, **SIZES)
+    config = DecoderConfig(vocab_size=200, max_length=256, **SIZES)
     make = CausalLanguageModel.from_scratch
     monkeypatch.setattr(CausalLanguageModel, "from_scratch", lambda: make(config=config))
     monkeypatch.setattr(CausalHere, "EPOCHS", 1)
@@ -176,7 +199,8 @@ def test_a_student(monkeypatch, reviews, pretrained, tmp_path):
 def test_its_code_is_python(arm):
     code = arm.code({"pretrained": "all-MiniLM-L6-v2"})
     compile(f"{arm.imports}\n{code}", "code", "exec")
-    assert f"epochs={arm.EPOCHS}" in code
+    assert f"max_steps={arm.STEPS}" in code
+    assert "change(max_steps=7)" in arm.code({"pretrained": "bert", "pretraining_steps": 7})
     assert "texts_to_learn_from(data, learner.max_length)" in code
     assert ", learner.max_length, ['a.txt'])" in arm.code(
         {"pretrained": "bert", "unlabelled": ["a.txt"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from kerasformer.compare.report.chance import LEAST_SEEDS, SIGNIFICANT, SPREADS_TO_WIN
 from kerasformer.compare.report.confusion import MOST_WITH_NAMES, most_confused
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.label_curve import ABOUT, QUESTION
+from kerasformer.compare.report.label_curve import QUESTION, about, has_spread
 from kerasformer.compare.report.plots import describe_curves, histories, validates
 from kerasformer.compare.report.program import can_be_kept, kept_model, usage
 from kerasformer.compare.report.summary import percent_estimate
@@ -53,7 +53,8 @@ def render_page(findings: Findings, plots: dict[str, bytes], folder: Path) -> st
         behind={arm.key: behind(findings, arm) for arm in arms},
         label_rows=label_rows(findings),
         label_question=QUESTION,
-        about_labels=ABOUT,
+        about_labels=about(findings.label_curve),
+        labels_have_spread=has_spread(findings.label_curve),
         enough_labels=findings.enough_labels,
         table_7=TABLE_7,
         options=option_rows(findings),

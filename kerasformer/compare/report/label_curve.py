@@ -15,6 +15,7 @@ ABOUT = (
     "number are among those of a larger one. With few labels networks are trained for more epochs, "
     "as one epoch has hardly a step."
 )
+_ONE_SEED = " With one seed it is unknown how much other labels would change."
 _SCRATCH = "scratch"
 
 
@@ -42,6 +43,16 @@ def label_points(record: dict, whole: list[ArmSummary]) -> list[Point]:
     if not found:
         return []
     return [*found, Point(record["data"]["splits"]["train"]["examples"], whole)]
+
+
+def has_spread(curve: list[Point]) -> bool:
+    """Whether any arm has run with several seeds."""
+    return any(len(arm.seeds) > 1 for point in curve for arm in point.arms)
+
+
+def about(curve: list[Point]) -> str:
+    """How the numbers of a curve were made, and what they leave open."""
+    return ABOUT if has_spread(curve) else ABOUT + _ONE_SEED
 
 
 def answer(curve: list[Point], between: Callable[[ArmSummary, ArmSummary], Gap]) -> str:
@@ -73,16 +84,14 @@ def answer(curve: list[Point], between: Callable[[ArmSummary, ArmSummary], Gap])
             f"{gap.main} behind {gap.best.title}, the best pretrained arm."
         )
     labels, gap = enough
-    start = f"From about {labels:,} labels on"
-    if labels == curve[-1].labels:
-        start = f"Only with all {labels:,} labels"
-    elif labels == gaps[0][0]:
-        start = f"Already with {labels:,} labels"
+    fewer = [count for count, _ in gaps if count < labels]
     told = "ahead of" if gap.lead < 0 else "within chance of"
-    return (
-        f"{start}: {gap.scratch.title} is then {told} {gap.best.title}, the best pretrained arm "
-        "there."
-    )
+    told = f"{told} {gap.best.title}, the best pretrained arm there."
+    if labels == curve[-1].labels:  # much may lie between them and the number before
+        start = f"Only with more than {fewer[-1]:,} labels" if fewer else "At least with all labels"
+        return f"{start}: with all {labels:,} {gap.scratch.title} is {told}"
+    start = f"From about {labels:,} labels on" if fewer else f"Already with {labels:,} labels"
+    return f"{start}: {gap.scratch.title} is then {told}"
 
 
 @dataclass(frozen=True)

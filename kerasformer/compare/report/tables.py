@@ -4,7 +4,7 @@ from rich.cells import cell_len
 
 from kerasformer.compare.quality import Quality
 from kerasformer.compare.report.findings import Findings
-from kerasformer.compare.report.label_curve import ABOUT, QUESTION
+from kerasformer.compare.report.label_curve import QUESTION, about
 from kerasformer.compare.report.options import layer_options
 from kerasformer.compare.report.summary import (
     ArmSummary,
@@ -180,7 +180,7 @@ def markdown_table(findings: Findings) -> str:
     if rows := label_rows(findings):
         sentences = [findings.enough_labels] if findings.enough_labels else []
         sentences = [f"**{in_markdown(sentence)}**" for sentence in sentences]
-        parts += [f"## {QUESTION}", *sentences, ABOUT, _in_markdown(rows)]
+        parts += [f"## {QUESTION}", *sentences, about(findings.label_curve), _in_markdown(rows)]
     if rows := option_rows(findings):
         parts += [f"## {TABLE_7}", ABOUT_TABLE_7, _in_markdown(rows)]
     return "\n\n".join(parts) + "\n"

@@ -30,7 +30,7 @@ def record(make_record, request, pretrained):
         record["settings"] |= {"data": data, "pretrained": str(pretrained), "keep_models": True}
         for key, entry in record["arms"].items():
             entry["settings"] |= {"pretrained": str(pretrained), "epochs": 1, "layers": "last"}
-            entry["settings"]["pretraining_epochs"] = 1
+            entry["settings"]["pretraining_steps"] = 1
             metric = "f1" if task in ("tagging", "answering") else "accuracy"
             entry["runs"][0]["metrics"][metric] = float(key == best)
             if "chosen" in entry["runs"][0]:
