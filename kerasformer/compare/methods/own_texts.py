@@ -142,7 +142,7 @@ class CausalHere(_OwnTexts):
 class Student(_OwnTexts):
     """Half of the blocks of a pretrained encoder, which learn to compute what all of them do."""
 
-    EPOCHS, STEPS, RATE = 3, 1500, 1e-4  # the rate of fine-tuning a small published encoder
+    EPOCHS, STEPS, RATE = 3, 1000, 1e-4  # the rate of fine-tuning a small published encoder
     MAX_LENGTH = 128  # the attention of all heads of both in memory: 12 GiB at 512
     LEARNER = "Distillation"
     imports = _IMPORTS.format("Distillation")
