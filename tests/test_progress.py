@@ -177,6 +177,20 @@ def test_a_comparison_estimates_from_training_alone(clock, on_terminal):
     assert "0%" not in seen
 
 
+def test_a_part_of_an_epoch_is_all_that_there_is_to_do(clock, on_terminal):
+    def work():
+        with Progress(total=1) as progress:
+            progress.start("Student", Job(seed=0))
+            progress.phase("training, first batch")
+            for done in (0.1, 0.2):
+                progress.progress(epoch=1, epochs=0.4, done=done, loss=0.7)
+                clock.seconds += 5
+
+    seen = on_terminal(work)
+    assert "epoch 1/1, loss 0.700" in seen
+    assert "50%, 0:00:10 left" in seen
+
+
 def test_a_comparison_without_a_terminal_says_a_line_for_each_phase(clock, capsys):
     compare(clock)
     assert capsys.readouterr().err.splitlines() == [
