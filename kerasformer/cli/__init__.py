@@ -5,6 +5,7 @@ Its docstring is the help; it has `add_options(parser)` and `run(arguments)`.
 
 import argparse
 import difflib
+import functools
 import importlib
 import os
 import re
@@ -36,7 +37,7 @@ def main(argv=None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     format_warning, ignoring = warnings.formatwarning, sys.unraisablehook
-    sys.unraisablehook = _interrupt_again
+    sys.unraisablehook = functools.partial(_interrupt_again, ignoring)
     warnings.formatwarning = lambda text, *rest: format_warning(readable(str(text)), *rest)
     try:
         with path_errors(), needing_backend(), needing_memory():
@@ -55,8 +56,8 @@ def main(argv=None) -> int:
     return 0
 
 
-def _interrupt_again(unraisable):
-    """Repeats a Ctrl-C that was lost where Python ignores errors.
+def _interrupt_again(otherwise, unraisable):
+    """Repeats a Ctrl-C that was lost where Python ignores errors, which are told `otherwise`.
 
     JAX has the garbage collector call back, which is where most find a process that tokenizes.
     """
@@ -65,7 +66,7 @@ def _interrupt_again(unraisable):
         again.daemon = True
         again.start()
     else:
-        sys.__unraisablehook__(unraisable)
+        otherwise(unraisable)
 
 
 def _parser():

@@ -1,6 +1,7 @@
 """From raw text to a folder, with interruptions; tests/cli/test_pretrain.py has the command."""
 
 import json
+import shutil
 import signal
 import types
 
@@ -16,7 +17,7 @@ from kerasformer.tasks.pretraining import pretrain as module
 from kerasformer.tasks.pretraining.milestone_scores import MilestoneScores
 from kerasformer.tasks.pretraining.pretrain import pretrain
 from kerasformer.tasks.pretraining.pretraining_folder import is_begun
-from kerasformer.text import WordPieceTokenizer
+from kerasformer.text import WordPieceTokenizer, WordTokenizer
 from kerasformer.training import resume
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -131,7 +132,7 @@ def test_metrics_that_cannot_be_noted_end_no_training(tmp_path):
 
 
 def test_it_goes_on_from_a_published_model(whole, tmp_path):
-    made = pretrain(TEXTS, tmp_path / "a", steps=1, pretrained=whole[1], **GIVEN)
+    made = pretrain(TEXTS, tmp_path / "a", steps=1, pretrained=whole[1], **TOKENIZED)
     assert isinstance(made.model, PretrainingModel)
     before = PretrainingModel.from_pretrained(whole[1])
     difference = [
@@ -139,12 +140,12 @@ def test_it_goes_on_from_a_published_model(whole, tmp_path):
     ]
     assert max(difference) < 0.05
     made.model.encoder.save_pretrained(tmp_path / "encoder", made.model.tokenizer)
-    other = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "encoder", **GIVEN)
+    other = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "encoder", **TOKENIZED)
     assert isinstance(other.model, MaskedLanguageModel)  # there is no head for more
 
 
 def test_a_vocabulary_that_is_given(whole, tmp_path):
-    given = GIVEN | {"vocabulary": whole[1], "objective": "masked", "held_out": 0}
+    given = TOKENIZED | {"vocabulary": whole[1], "objective": "masked", "held_out": 0}
     made = pretrain(TEXTS, tmp_path / "a", steps=1, **given)
     assert made.model.tokenizer.to_json() == whole[0].model.tokenizer.to_json()
     assert made.scores == {}
@@ -185,13 +186,30 @@ def test_a_corpus_has_its_vocabulary(whole, tmp_path):
             pretrain(corpus, tmp_path / "a", steps=1, **TOKENIZED, **given)
     with pytest.raises(UserError, match="tokenized with another vocabulary than the model's"):
         pretrain(corpus, tmp_path / "a", steps=1, pretrained=whole[1], **TOKENIZED)
-    assert not (tmp_path / "a").exists()
+    words = TokenCorpus.of(TEXTS, WordTokenizer.train(TEXTS))
+    with pytest.raises(UserError, match="no token that ends a text"):
+        pretrain(words, tmp_path / "a", steps=1, objective="causal", **TOKENIZED)
+    with pytest.raises(UserError, match="hold out a share of 0"):
+        pretrain(corpus.take([0]), tmp_path / "a", steps=1, **TOKENIZED)
+    assert not (tmp_path / "a").exists()  # so that what is given next may be right
+
+
+def test_a_published_model_keeps_its_tokenizer(whole, tmp_path):
+    corpus = TokenCorpus.of(TEXTS, whole[0].model.tokenizer)
+    published = tmp_path / "published"
+    shutil.copytree(whole[1], published)
+    settings = json.loads((published / "tokenizer_config.json").read_text())
+    (published / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"model_max_length": 17})
+    )
+    made = pretrain(corpus, tmp_path / "a", steps=1, pretrained=published, **TOKENIZED)
+    assert made.model.tokenizer.max_length == 17
 
 
 def test_a_causal_model_likewise(tmp_path):
     made = pretrain(TEXTS, tmp_path / "a", steps=2, objective="causal", **GIVEN)
     assert made.scores.keys() == {"loss", "accuracy", "perplexity"}
-    again = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "a", **GIVEN)
+    again = pretrain(TEXTS, tmp_path / "b", steps=1, pretrained=tmp_path / "a", **TOKENIZED)
     assert isinstance(again.model, CausalLanguageModel)
     assert again.model.max_length == 24
 
@@ -210,7 +228,9 @@ def test_a_causal_model_likewise(tmp_path):
         ({"steps": 1, "objective": "causal", "whole_words": True}, "guesses no hidden words"),
         ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
         ({"steps": 1, "resume": True}, "has no interrupted pretraining"),
-        ({"steps": 1, "vocabulary": "no-such-folder"}, "no-such-folder"),
+        ({"steps": 1, "vocabulary": "no-such-folder", "vocab_size": None}, "no-such-folder"),
+        ({"steps": 1, "vocabulary": "x"}, "vocab_size=60 is of a vocabulary that is learnt"),
+        ({"steps": 1, "pretrained": "x"}, "vocab_size=60 is of a vocabulary that is learnt"),
     ],
 )
 def test_what_is_refused_before_any_text_is_read(options, message, tmp_path):

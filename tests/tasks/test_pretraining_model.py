@@ -83,6 +83,11 @@ def test_a_new_model_takes_the_tokenizer_of_the_corpus():
     for model in trained:
         model.fit(CORPUS, epochs=1, batch_size=8, steps_per_epoch=1, verbose=0)
     assert trained[0].tokenizer is TOKENIZER
+    model = make(MaskedLanguageModel, tokenizer=None)
+    large = WordPieceTokenizer.from_vocabulary([*WORDS, *map(str, range(40))])
+    with pytest.raises(UserError, match="and the encoder embeddings for"):
+        model.fit(TokenCorpus.of(TEXTS, large), verbose=0)
+    assert model.tokenizer is None  # so that it may learn one
     for one, other in zip(*(model.get_weights() for model in trained), strict=True):
         np.testing.assert_array_equal(one, other)
 

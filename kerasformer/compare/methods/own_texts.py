@@ -103,7 +103,7 @@ class PretrainedHere(_OwnTexts):
 
     # Measured on validation texts, with 1,000 labelled sentences of Rotten Tomatoes: 61 % are right
     # after 10 passes over 5,300 such sentences, 60 % after 20 in batches of 16 without dropout, and
-    # 65.5 % with random weights. So few texts do not bring it beyond how often words are.
+    # 65.5 % with random weights: so few texts bring nothing.
     EPOCHS, STEPS, RATE = 10, 1500, 1e-3
     MAX_LENGTH = _MAX_LENGTH
     LEARNER = "MaskedLanguageModel"

@@ -72,6 +72,7 @@ def write(
     check_iterable(documents, "documents")
     parts = encode(documents, tokenizer)
     with only_writer(folder, "corpus"), contextlib.ExitStack() as failed:
+        refuse_used_folder(folder)  # another process may just have written to it
         shutil.rmtree(folder / TOKENIZER, ignore_errors=True)  # of a killed run
         for name in ARRAYS:
             failed.callback((folder / name).unlink, missing_ok=True)

@@ -140,7 +140,11 @@ class Documents:
         with reading(path):
             before = os.stat(path)
         first = self._first.setdefault(path.absolute(), before)
-        _refuse_change(path, first, before)
+        if _version(first) != _version(before):
+            raise UserError(
+                f"{path} has changed since it was first read: start again when nothing writes to "
+                "it."
+            )
         yield
         try:
             after = os.stat(path)
@@ -148,7 +152,11 @@ class Documents:
             raise UserError(
                 f"{path} was removed or replaced while it was read: put it back, and start again."
             ) from None
-        _refuse_change(path, first, after)
+        if _version(before) != _version(after):
+            raise UserError(
+                f"{path} changed while it was read (it had {before.st_size:,} bytes and has "
+                f"{after.st_size:,} now): start again when nothing writes to it."
+            )
 
     def _copied(self) -> Path:
         """Standard input as a file, which can be read again; it is removed with the object."""
@@ -252,9 +260,6 @@ def _has_sentences(path: Path, encoding: str | None) -> bool:
     return lines > 1 and 5 * ends >= 4 * lines and 5 * several <= lines
 
 
-def _refuse_change(path: Path, before: os.stat_result, after: os.stat_result) -> None:
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise UserError(
-            f"{path} changed while it was read (it had {before.st_size:,} bytes and has "
-            f"{after.st_size:,} now): start again when nothing writes to it."
-        )
+def _version(stat: os.stat_result) -> tuple[int, int]:
+    """What differs between a file and the same one written to."""
+    return stat.st_size, stat.st_mtime_ns

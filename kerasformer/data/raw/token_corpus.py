@@ -20,6 +20,7 @@ from kerasformer.data.raw.encoding import (
     spans,
 )
 from kerasformer.errors import UserError
+from kerasformer.files import expanded
 from kerasformer.text import Tokenizer
 from kerasformer.text.texts import check_iterable
 
@@ -119,7 +120,7 @@ class TokenCorpus:
         >>> TokenCorpus.open(folder)
         TokenCorpus(2 documents, 2 sentences, 20 tokens)
         """
-        files.write(documents, tokenizer, Path(folder), verbose, encode)
+        files.write(documents, tokenizer, expanded(folder), verbose, encode)
         return cls.open(folder)
 
     @classmethod
@@ -129,7 +130,7 @@ class TokenCorpus:
         Raises:
             UserError: It holds no corpus, or files of it are damaged.
         """
-        return cls(*files.read(Path(folder)))
+        return cls(*files.read(expanded(folder)))
 
     def __len__(self):
         return len(self.documents)

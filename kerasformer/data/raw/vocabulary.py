@@ -8,7 +8,7 @@ from kerasformer.data.raw.encoding import Document
 from kerasformer.progress import step
 from kerasformer.text import WordPieceTokenizer
 
-VOCAB_SIZE = 8000  # tokens to learn at most, where nobody says how many
+_VOCAB_SIZE = 8000  # tokens to learn at most, where nobody says how many
 
 
 def read_or_learnt(
@@ -25,5 +25,5 @@ def read_or_learnt(
     if vocabulary is not None:
         return WordPieceTokenizer.from_pretrained(vocabulary)
     with step("Learning the vocabulary") if verbose else contextlib.nullcontext():
-        size = VOCAB_SIZE if vocab_size is None else vocab_size
+        size = _VOCAB_SIZE if vocab_size is None else vocab_size
         return WordPieceTokenizer.train(documents, size)

@@ -50,12 +50,7 @@ class CausalBatches(CorpusBatches):
         **order: Any,
     ):
         corpus.check(tokenizer)
-        if corpus.end_id is None:
-            raise UserError(
-                "The vocabulary has no token that ends a text: use a tokenizer with one, such as "
-                "a WordPieceTokenizer."
-            )
-        self._end_id: int = corpus.end_id
+        self._end_id = end_id_of(tokenizer)
         begin_id = tokenizer.bos_id
         self._begin_id = None if begin_id == self._end_id else begin_id
         super().__init__(corpus, batch_size, max_length, seed, **order)
@@ -84,3 +79,18 @@ class CausalBatches(CorpusBatches):
         if self._begin_id is not None:
             is_new &= tokens[:, 1:] != self._begin_id  # which nothing needs to be learned for
         return {"input_word_ids": tokens[:, :-1]}, tokens[:, 1:], is_new.astype("float32")
+
+
+def end_id_of(tokenizer: Any) -> int:
+    """The id of the token that ends a text.
+
+    Raises:
+        UserError: The tokenizer has none.
+    """
+    end_id = getattr(tokenizer, "eos_id", None)  # which a WordTokenizer has not
+    if end_id is None:
+        raise UserError(
+            "The vocabulary has no token that ends a text: use a tokenizer with one, such as a "
+            "WordPieceTokenizer."
+        )
+    return end_id

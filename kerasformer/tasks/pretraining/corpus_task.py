@@ -97,6 +97,7 @@ class CorpusTrained(UnlabelledTask):
     def _new_tokenizer(self, texts: list[Any]) -> Tokenizer:
         match texts:
             case [TokenCorpus() as corpus] if self.is_from_scratch:
+                self._check_vocabulary(corpus.tokenizer)
                 return corpus.tokenizer
         return super()._new_tokenizer(texts)
 
@@ -106,14 +107,19 @@ class CorpusTrained(UnlabelledTask):
     def _fitting_tokenizer(self, class_weight: Any) -> Any:
         """The tokenizer, whose tokens all have embeddings."""
         self._check_class_weight(class_weight)
-        tokenizer, rows = self._known_tokenizer(), self.encoder.config.vocab_size
+        tokenizer = self._known_tokenizer()
+        self._check_vocabulary(tokenizer)
+        return tokenizer
+
+    def _check_vocabulary(self, tokenizer: Any) -> None:
+        """Refuses a tokenizer with tokens that have no embeddings."""
+        rows = self.encoder.config.vocab_size
         if tokenizer.vocab_size > rows:
             raise UserError(
                 f"The vocabulary has {tokenizer.vocab_size:,} tokens and the encoder embeddings "
                 f"for {rows:,}: give an encoder with vocab_size={tokenizer.vocab_size}, or the "
                 "vocabulary that it was made for."
             )
-        return tokenizer
 
     def _loss_for(self, data: Batches) -> Any:
         # The mean over the guesses alone, whose weights are not 0.

@@ -17,6 +17,7 @@ from kerasformer.files import expanded, write_whole
 from kerasformer.formatting import listed
 from kerasformer.hardware import describe_hardware, versions
 from kerasformer.models import DecoderConfig, EncoderConfig
+from kerasformer.tasks.pretraining.causal_batches import end_id_of
 from kerasformer.tasks.pretraining.causal_language_model import CausalLanguageModel
 from kerasformer.tasks.pretraining.corpus_batches import check_length
 from kerasformer.tasks.pretraining.corpus_task import CorpusTask, CorpusTrained
@@ -31,6 +32,7 @@ from kerasformer.tasks.pretraining.pretraining_folder import (
     tokenized,
     writing_model,
 )
+from kerasformer.text.masking import mask_id_of
 from kerasformer.training import Recipe
 from kerasformer.training.budget import Milestones
 
@@ -134,9 +136,10 @@ def pretrain(
         checkpoint = None if pretrained is None else open_checkpoint(pretrained)
         task = _task(objective, checkpoint)
         hiding = _hiding(task, max_length, whole_words)
-        corpus = tokenized(documents, text, checkpoint, work, resume, verbose != 0, bool(hiding))
+        check = mask_id_of if hiding else end_id_of
+        corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, check, verbose)
         keras.utils.set_random_seed(seed)  # of the first weights
-        model = _new_model(task, size, checkpoint, corpus.tokenizer, max_length, dtype, hiding)
+        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
         told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}

@@ -4,20 +4,20 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from kerasformer.checkpoints import Checkpoint
 from kerasformer.data.raw import TokenCorpus
-from kerasformer.data.raw.vocabulary import VOCAB_SIZE, read_or_learnt
+from kerasformer.data.raw.vocabulary import read_or_learnt
 from kerasformer.errors import UserError
 from kerasformer.files import only_writer, read_json, refuse_used, write_whole, writing
 from kerasformer.text import Tokenizer
-from kerasformer.text.masking import mask_id_of
 from kerasformer.training.checkpoint import CheckpointFolder
 
-WORK, CHECKPOINTS = ".pretraining", "checkpoints"  # what is needed to go on
+WORK, CHECKPOINTS, CORPUS = ".pretraining", "checkpoints", "corpus"  # what is needed to go on
 _TEXT = "text.json"  # what was tokenized, written once all of it is
 
 
@@ -55,8 +55,12 @@ class SourceText:
                 "A published model has its own vocabulary: leave the other one out, or train a "
                 "new model."
             )
-        size = VOCAB_SIZE if vocab_size is None else vocab_size
-        return cls(getattr(documents, "sources", None), pretrained, vocabulary, size, None)
+        if vocab_size is not None and (pretrained is not None or vocabulary is not None):
+            raise UserError(
+                f"vocab_size={vocab_size} is of a vocabulary that is learnt, and one is given: "
+                "leave it out."
+            )
+        return cls(getattr(documents, "sources", None), pretrained, vocabulary, vocab_size, None)
 
     def settings(self) -> dict[str, Any]:
         """Its attributes, ready for JSON."""
@@ -87,9 +91,10 @@ def writing_model(folder: Path, resume: bool):
         try:
             yield
         except UserError:
-            checkpoints = folder / WORK / CHECKPOINTS
-            if not _has_steps(checkpoints):  # so what is given next may be something else
-                shutil.rmtree(checkpoints, ignore_errors=True)
+            work = folder / WORK
+            if not _has_steps(work / CHECKPOINTS):  # so what is given next may be something else
+                tokenized_here = (work / CORPUS).exists()  # which may have taken hours
+                shutil.rmtree(work / CHECKPOINTS if tokenized_here else work, ignore_errors=True)
             raise
         except KeyboardInterrupt:
             if is_begun(folder):
@@ -114,38 +119,36 @@ def tokenized(
     checkpoint: Checkpoint | None,
     work: Path,
     resume: bool,
-    verbose: bool,
-    hides: bool,
-) -> TokenCorpus:
-    """The token ids of the documents, which may be a corpus already; training hides some."""
-    about, made = work / _TEXT, work / "corpus"
+    check: Callable[[Tokenizer], object],
+    verbose: str | int,
+) -> tuple[TokenCorpus, Tokenizer]:
+    """The token ids of the documents, which may be a corpus already, and the model's tokenizer.
+
+    `check` refuses a tokenizer that the model cannot be trained with, before all text is tokenized.
+    """
+    about, made = work / _TEXT, work / CORPUS
+    corpus = documents if text.corpus else None
     if resume:
         if read_json(about) != text.settings():
             raise UserError(
                 f"{work.parent} holds a pretraining on other text, or with another vocabulary: "
                 "give the same, or another folder."
             )
-        return documents if text.corpus else TokenCorpus.open(made)
-    shutil.rmtree(work, ignore_errors=True)
-    tokenizer = _tokenizer(documents, text, checkpoint, verbose)
-    if hides:
-        mask_id_of(tokenizer)  # refused before all text is tokenized
-    if text.corpus:
-        documents.check(tokenizer)
-        corpus = documents
+        corpus = TokenCorpus.open(made) if corpus is None else corpus
     else:
-        corpus = TokenCorpus.write(documents, tokenizer, made, verbose=verbose)
-    with writing(work):
-        work.mkdir(exist_ok=True)
-        write_whole(about, json.dumps(text.settings()))
-    return corpus
-
-
-def _tokenizer(
-    documents: Any, text: SourceText, checkpoint: Checkpoint | None, verbose: bool
-) -> Tokenizer:
+        shutil.rmtree(work, ignore_errors=True)
     if checkpoint is not None:
-        return checkpoint.read_tokenizer()
-    if text.corpus:
-        return documents.tokenizer
-    return read_or_learnt(text.vocabulary, documents, text.vocab_size, verbose)
+        tokenizer = checkpoint.read_tokenizer()
+    elif corpus is not None:
+        tokenizer = corpus.tokenizer
+    else:
+        tokenizer = read_or_learnt(text.vocabulary, documents, text.vocab_size, verbose != 0)
+    check(tokenizer)
+    if corpus is None:
+        corpus = TokenCorpus.write(documents, tokenizer, made, verbose=verbose != 0)
+    corpus.check(tokenizer)
+    if not resume:
+        with writing(work):
+            work.mkdir(exist_ok=True)
+            write_whole(about, json.dumps(text.settings()))
+    return corpus, tokenizer
