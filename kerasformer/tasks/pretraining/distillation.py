@@ -15,13 +15,13 @@ from kerasformer.models.depth import copy_weights, shallower, spread
 from kerasformer.models.partial import constant
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
-from kerasformer.tasks.pretraining.following import (
+from kerasformer.tasks.pretraining.distillation_losses import (
     OUTPUTS,
     attention_divergence,
     check_parts,
     logits_divergence,
-    mean_of,
     squared_error,
+    weighted_mean,
 )
 from kerasformer.tasks.pretraining.guess_scores import check_guessed
 from kerasformer.tasks.pretraining.masked_batches import StudentBatches
@@ -47,8 +47,8 @@ class Distillation(UnlabelledTask):
     Of a teacher that guesses masked words the student learns its guesses too, as DistilBERT does
     (Sanh et al., https://arxiv.org/abs/1910.01108, section 2): tokens are hidden as by a
     `MaskedLanguageModel`, others in each epoch, and both give their logits of these; see
-    `kerasformer.tasks.pretraining.following.logits_divergence`. Whatever else it follows is then
-    of texts with tokens hidden, and the loss a mean over the tokens hidden.
+    `kerasformer.tasks.pretraining.distillation_losses.logits_divergence`. Whatever else it follows
+    is then of texts with tokens hidden, and the loss a mean over the tokens hidden.
 
     The model's output, which `fit` makes small, is how far the student is from its teacher; the
     student itself is the attribute `encoder`, for any task. A classifier learns from a teacher's
@@ -202,7 +202,7 @@ class Distillation(UnlabelledTask):
         student = self._encode(inputs, names, training)
         teacher = _encoder_of(self.teacher)(inputs, outputs=names, training=False)
         teacher = keras.tree.map_structure(constant, teacher)
-        is_token = ops.cast(self.encoder.padding_mask(inputs), "float32")
+        token_weights = ops.cast(self.encoder.padding_mask(inputs), "float32")
         distance: Any = 0.0
         if "hidden_states" in self.parts:
             pairs = [(student["embedding_output"], teacher["embedding_output"])]
@@ -211,12 +211,13 @@ class Distillation(UnlabelledTask):
         if "attention" in self.parts:
             pairs = self._pairs(student["attention_scores"], teacher["attention_scores"])
             distance += sum(attention_divergence(*pair) for pair in pairs)
-        distance = mean_of(distance, is_token)
+        distance = weighted_mean(distance, token_weights)
         if self.student is not None:
             both = (self.student, student), (self.teacher, teacher)
             logits = (model.logits(own["sequence_output"], positions) for model, own in both)
-            compared = is_token if positions is None else ops.cast(positions > 0, "float32")
-            distance += mean_of(logits_divergence(*logits), compared)
+            if positions is not None:
+                token_weights = ops.cast(positions > 0, "float32")
+            distance += weighted_mean(logits_divergence(*logits), token_weights)
         return distance
 
     def _pairs(self, student, teacher):

@@ -104,10 +104,10 @@ def logits_divergence(student: Any, teacher: Any) -> Any:
     return _TEMPERATURE**2 * ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
 
 
-def mean_of(values: Any, weights: Any) -> Any:
+def weighted_mean(values: Any, weights: Any) -> Any:
     """The weighted mean of each row `[batch, n]`, 0 where nothing has a weight: `[batch, 1]`.
 
-    >>> float(mean_of(np.array([[1.0, 3.0, 8.0]]), np.array([[1.0, 1.0, 0.0]]))[0, 0])
+    >>> float(weighted_mean(np.array([[1.0, 3.0, 8.0]]), np.array([[1.0, 1.0, 0.0]]))[0, 0])
     2.0
     """
     total = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)
