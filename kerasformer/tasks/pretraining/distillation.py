@@ -17,16 +17,16 @@ from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
 from kerasformer.tasks.pretraining.distillation_losses import (
     OUTPUTS,
-    attention_divergence,
     check_parts,
+    layer_distance,
     logits_divergence,
-    squared_error,
     weighted_mean,
 )
 from kerasformer.tasks.pretraining.guess_scores import check_guessed
 from kerasformer.tasks.pretraining.masked_batches import StudentBatches
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
 from kerasformer.tasks.pretraining.masked_words import split_positions
+from kerasformer.tasks.pretraining.teachers import check_teacher, encoder_of
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.reading import columns
 from kerasformer.text import Tokenizer
@@ -117,17 +117,8 @@ class Distillation(UnlabelledTask):
         if tokenizer is None and isinstance(teacher, MaskedLanguageModel):
             tokenizer = teacher.tokenizer
         super().__init__(encoder, tokenizer, max_length, **kwargs)
-        if teacher is None:
-            raise UserError(
-                f"A {type(self).__name__} needs a teacher: make it by from_teacher, or give "
-                "teacher=."
-            )
-        if not isinstance(teacher, BertEncoder | MaskedLanguageModel):
-            raise ValueError(
-                f"Expected teacher to be a BertEncoder or MaskedLanguageModel, got {teacher!r}."
-            )
-        self.teacher = teacher
-        mine, its = encoder.config, _encoder_of(teacher).config
+        self.teacher = check_teacher(teacher, encoder, type(self).__name__)
+        mine, its = encoder.config, encoder_of(teacher).config
         self.parts = check_parts(parts, mine, its, isinstance(teacher, MaskedLanguageModel))
         self.max_length = min(self.max_length, its.max_length)
         self._teachers = spread(mine.num_layers, its.num_layers)  # blocks, of the student's
@@ -139,7 +130,7 @@ class Distillation(UnlabelledTask):
         self.student: MaskedLanguageModel | None = None
         if "logits" in self.parts:
             self.student = MaskedLanguageModel(encoder, self.tokenizer, dtype=self.dtype_policy)
-            copy_weights(self.student.masked_lm, teacher.masked_lm)
+            copy_weights(self.student.masked_lm, self.teacher.masked_lm)
         self.build()
 
     @classmethod
@@ -200,17 +191,12 @@ class Distillation(UnlabelledTask):
         inputs, positions = split_positions(inputs)
         names = [name for part in self.parts for name in OUTPUTS[part]]
         student = self._encode(inputs, names, training)
-        teacher = _encoder_of(self.teacher)(inputs, outputs=names, training=False)
-        teacher = keras.tree.map_structure(constant, teacher)
+        teacher = encoder_of(self.teacher)(inputs, outputs=names, training=False)
+        teacher = dict(keras.tree.map_structure(constant, teacher))
+        for name in teacher.keys() & {"encoder_outputs", "attention_scores"}:
+            teacher[name] = [teacher[name][block] for block in self._teachers]
         token_weights = ops.cast(self.encoder.padding_mask(inputs), "float32")
-        distance: Any = 0.0
-        if "hidden_states" in self.parts:
-            pairs = [(student["embedding_output"], teacher["embedding_output"])]
-            pairs += self._pairs(student["encoder_outputs"], teacher["encoder_outputs"])
-            distance += sum(squared_error(self._widened(mine), its) for mine, its in pairs)
-        if "attention" in self.parts:
-            pairs = self._pairs(student["attention_scores"], teacher["attention_scores"])
-            distance += sum(attention_divergence(*pair) for pair in pairs)
+        distance = layer_distance(student, teacher, self.projection)
         distance = weighted_mean(distance, token_weights)
         if self.student is not None:
             both = (self.student, student), (self.teacher, teacher)
@@ -219,12 +205,6 @@ class Distillation(UnlabelledTask):
                 token_weights = ops.cast(positions > 0, "float32")
             distance += weighted_mean(logits_divergence(*logits), token_weights)
         return distance
-
-    def _pairs(self, student, teacher):
-        return zip(student, (teacher[block] for block in self._teachers), strict=True)
-
-    def _widened(self, vectors):
-        return vectors if self.projection is None else self.projection(vectors)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
@@ -293,7 +273,3 @@ class Distillation(UnlabelledTask):
         """Makes the model, both encoders included, from `get_config`'s dict."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
         return super().from_config({**config, "teacher": teacher}, custom_objects)
-
-
-def _encoder_of(teacher):
-    return getattr(teacher, "encoder", teacher)
