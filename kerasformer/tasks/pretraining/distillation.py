@@ -186,6 +186,11 @@ class Distillation(UnlabelledTask):
         small = self.encoder.config.hidden_size < 512  # which take larger steps
         return self.RECIPE.change(learning_rate=1e-3 if small else None)
 
+    @property
+    def untrained_layers(self) -> list[keras.layers.Layer]:
+        """The layers whose variables training leaves as they are, the teacher among them."""
+        return [*super().untrained_layers, self.teacher]
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = split_positions(inputs)
