@@ -262,7 +262,7 @@ class Distillation(UnlabelledTask):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         outputs, weights = self._outputs(data, verbose, told, "test"), data.sample_weight
         if isinstance(data, StudentBatches):
-            check_guessed((weights := data.weights()).sum())
+            check_guessed((weights := data.weights).sum())
         scores = logs = {"loss": float(np.average(outputs[:, 0], weights=weights))}
         if self.compiled:
             logs = self._compiled_metrics(data.labels, outputs, weights)
