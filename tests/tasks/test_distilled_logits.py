@@ -140,3 +140,12 @@ def test_a_teacher_without_a_head_is_refused(teacher, tmp_path):
         model.fit(["a cat"], verbose=0)
     with pytest.raises(UserError, match="None of so few tokens was chosen"):
         model.evaluate([""], verbose=0)
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_loss_that_fit_validates_is_that_of_evaluate(teacher):
+    model = Distillation(encoder(num_layers=1), teacher, parts=["logits"])
+    told = {"validation_data": TEXTS[:9], "validation_batch_size": 2, "verbose": 0}
+    history = model.fit(TEXTS[:4], epochs=1, **told).history
+    expected = model.evaluate(TEXTS[:9], batch_size=9, verbose=0)
+    assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]

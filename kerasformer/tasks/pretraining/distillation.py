@@ -103,6 +103,7 @@ class Distillation(UnlabelledTask):
     """
 
     RECIPE = Recipe(learning_rate=3e-4)
+    SCORES_VALIDATION = True  # what Keras would tell is no mean over the tokens hidden
     FIT_METRICS: ClassVar[dict[str, Any]] = {"metrics": []}
 
     def __init__(
