@@ -149,3 +149,12 @@ def test_the_loss_that_fit_validates_is_that_of_evaluate(teacher):
     history = model.fit(TEXTS[:4], epochs=1, **told).history
     expected = model.evaluate(TEXTS[:9], batch_size=9, verbose=0)
     assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_a_batch_is_not_as_large_as_the_device_where_logits_are_compared(teacher):
+    parts = {"logits": {}, "hidden_states": {"tokens": 512}}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("kerasformer.tasks.batch_methods.device_tokens", lambda: 512)
+        for part, sizes in parts.items():
+            model = Distillation(encoder(num_layers=1), teacher, parts=[part])
+            assert model._whole_device(None) == sizes

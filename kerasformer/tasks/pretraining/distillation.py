@@ -222,6 +222,10 @@ class Distillation(UnlabelledTask):
             self.projection.build((None, None, self.encoder.config.hidden_size))
         self._restore_quantized()
 
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        # Logits are of all tokens of the vocabulary, and fill the memory sooner.
+        return {} if self.student is not None else super()._whole_device(batch_size, steps)
+
     def _loss_for(self, data: Batches) -> Any:
         # Of distances to nought: their mean.
         is_of_tokens = isinstance(data, StudentBatches)
