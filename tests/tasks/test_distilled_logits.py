@@ -158,3 +158,9 @@ def test_a_batch_is_not_as_large_as_the_device_where_logits_are_compared(teacher
         for part, sizes in parts.items():
             model = Distillation(encoder(num_layers=1), teacher, parts=[part])
             assert model._whole_device(None) == sizes
+
+
+def test_a_student_is_not_its_own_teacher(teacher):
+    for its in (teacher, teacher.encoder):
+        with pytest.raises(ValueError, match="The student is the teacher's own encoder: give"):
+            Distillation(teacher.encoder, its)

@@ -83,7 +83,8 @@ class Distillation(UnlabelledTask):
     Raises:
         UserError: There is no teacher.
         ValueError: `encoder` or `teacher` is of another kind, they have other vocabularies, a part
-            is unknown, or one that these two cannot be compared in.
+            is unknown, or one that these two cannot be compared in; the student is the teacher's
+            own encoder.
 
     Example:
 

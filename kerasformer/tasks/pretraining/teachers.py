@@ -22,12 +22,17 @@ def check_teacher(teacher: Any, student: BertEncoder, task: str) -> Any:
 
     Raises:
         UserError: There is none.
-        ValueError: It is of another kind.
+        ValueError: It is of another kind, or the student itself.
     """
     if teacher is None:
         raise UserError(f"A {task} needs a teacher: make it by from_teacher, or give teacher=.")
     if not isinstance(teacher, BertEncoder | MaskedLanguageModel):
         raise ValueError(
             f"Expected teacher to be a BertEncoder or MaskedLanguageModel, got {teacher!r}."
+        )
+    if student is encoder_of(teacher):
+        raise ValueError(
+            "The student is the teacher's own encoder: give another one, such as "
+            f"shallower(encoder, {max(1, student.config.num_layers // 2)})."
         )
     return teacher
