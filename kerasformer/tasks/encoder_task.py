@@ -278,9 +278,10 @@ class EncoderTask(Task):
         return spec["sequence_output"].shape[:2]
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the heads' variables; the encoder has its own already."""
+        """Creates the heads' variables; the encoder has its own already, and a shared head."""
         for layer in self.heads.values():
-            layer.build((None, None, self.encoder.config.hidden_size))
+            if not layer.built:
+                layer.build((None, None, self.encoder.config.hidden_size))
         self._restore_quantized()
 
     def get_config(self) -> dict[str, Any]:

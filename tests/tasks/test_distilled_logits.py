@@ -45,7 +45,7 @@ def test_a_whole_copy_is_no_distance_away(teacher):
     assert np.abs(model.predict(TEXTS)).max() < 1e-6
     assert model.student.fill_mask("the [MASK] sat") == teacher.fill_mask("the [MASK] sat")
     alone = Distillation(shallower(teacher.encoder, 2), teacher, parts=["logits"])
-    alone.student.masked_lm.bias.assign(np.zeros(12))
+    alone.masked_lm.bias.assign(np.zeros(12))
     assert (alone.predict(TEXTS) > 1e-3).any()  # the head counts too
 
 
@@ -140,6 +140,31 @@ def test_a_teacher_without_a_head_is_refused(teacher, tmp_path):
         model.fit(["a cat"], verbose=0)
     with pytest.raises(UserError, match="None of so few tokens was chosen"):
         model.evaluate([""], verbose=0)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_quantized_student_is_saved_and_loaded(tmp_path):
+    """Its teacher is quantized with it."""
+    model = Distillation(encoder(num_layers=1), MaskedLanguageModel(encoder(), TOKENIZER))
+    model.quantize("int8")
+    for name, saved in (("all", model), ("student", model.student)):
+        saved.save(file := tmp_path / f"{name}.keras")
+        again = keras.saving.load_model(file)
+        assert again.masked_lm.transform.quantization_mode == "int8"
+        assert_same_weights(again, saved)
+    assert_same_weights(again.masked_lm, model.masked_lm)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_head_that_cannot_be_copied_is_refused():
+    changed = [MaskedLanguageModel(encoder(), TOKENIZER) for _ in range(2)]
+    changed[0].masked_lm.transform.quantize("int8")
+    changed[1].masked_lm.transform.enable_lora(2)
+    for teacher in changed:
+        with pytest.raises(ValueError, match="masked_lm of the teacher is quantized or has LoRA"):
+            Distillation(encoder(num_layers=1), teacher)
+        narrow = Distillation(encoder(hidden_size=4, num_layers=1), teacher)  # has a head anyway
+        assert narrow.masked_lm.transform.kernel.shape == (4, 4)
 
 
 @pytest.mark.usefixtures("eager")
