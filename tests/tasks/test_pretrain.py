@@ -135,6 +135,8 @@ def test_it_goes_on_from_a_published_model(whole, tmp_path):
     made = pretrain(TEXTS, tmp_path / "a", steps=1, pretrained=whole[1], **TOKENIZED)
     assert isinstance(made.model, PretrainingModel)
     before = PretrainingModel.from_pretrained(whole[1])
+    assert made.milestones[0]["share"] == 0  # what it is worth before
+    assert made.milestones[0]["loss"] == pytest.approx(whole[0].scores["loss"], rel=1e-5)
     difference = [
         np.abs(a - b).max() for a, b in zip(*map(weights, (made.model, before)), strict=True)
     ]

@@ -19,7 +19,7 @@ class MilestoneScores:
         model: The model.
         held: The documents to evaluate on; None for no metrics.
         path: The file, which may have those before an interruption.
-        then: What is called first, with the share of the budget and the model.
+        then: What is called first, with the share of the budget and the model, unless that is 0.
         verbose: Whether to say what they are.
 
     Attributes:
@@ -40,7 +40,7 @@ class MilestoneScores:
 
     def __call__(self, share: float) -> None:
         """Measures, at a share of the budget."""
-        if self._then is not None:
+        if self._then is not None and share:
             self._then(share, self._model)
         if self._held is None:
             return

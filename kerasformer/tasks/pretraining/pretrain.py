@@ -60,7 +60,8 @@ class Pretrained:
         model: The model, which is also in the folder.
         history: The `keras.callbacks.History`, an epoch every 500 steps.
         scores: The metrics on the documents held out; empty where there are none.
-        milestones: These metrics, and the `share` of the budget, at quarters of it.
+        milestones: These metrics, and the `share` of the budget, at quarters of it; of a published
+            model also before, at 0.
     """
 
     model: CorpusTrained
@@ -151,15 +152,16 @@ def pretrain(
         model = _new_model(task, shape, checkpoint, tokenizer, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
+        if checkpoint is not None and not reached.seen:
+            reached(0.0)
         told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}
         told |= {"callbacks": [*callbacks, Milestones(_QUARTERS, reached)]}
         told |= {"steps_per_epoch": min(_EPOCH, steps or _EPOCH)}
         history = model.fit(train, recipe=model.recipe.change(**changes), **told)
         scores = {} if held is None else model.evaluate(held, verbose=0, return_dict=True)
     made = Pretrained(model, history, scores, reached.seen)
-    settings = dataclasses.asdict(text) | {"minutes": minutes, "steps": steps, "seed": seed}
-    settings |= hiding
-    _save(folder, made, settings, corpus)
+    budget = {"minutes": minutes, "steps": steps, "seed": seed}
+    _save(folder, made, dataclasses.asdict(text) | budget | hiding, corpus)
     return made
 
 
