@@ -34,12 +34,12 @@ class CharBPETokenizer(Tokenizer):
 
     @property
     def bos_id(self) -> int:
-        """The id of the token before a text."""
+        """The id of the token before a text, in training."""
         return self._id_or_unknown("bos_token")
 
     @property
     def eos_id(self) -> int:
-        """The id of the token that ends a text."""
+        """The id of the token that ends a text, in training."""
         return self._id_or_unknown("eos_token")
 
     @property

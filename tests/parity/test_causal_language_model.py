@@ -168,6 +168,46 @@ def test_texts_end_where_theirs_do(torch, pair):
     assert other.generate("The cat", 9) == ending.decode([written[: ids.shape[1] + place]])[0]
 
 
+def test_an_unknown_token_ends_no_text(torch, transformers, tmp_path):
+    """As in the published OpenAI transformer, whose files name no end."""
+    folder, ends = tmp_path / "theirs", dict.fromkeys(("bos_token_id", "eos_token_id"))
+    model = make_model(torch, transformers, folder, "OpenAIGPTLMHeadModel", **ends)
+    write_char_bpe_tokenizer(folder, TEXTS)
+    ids = next(Tokenizer.from_pretrained(folder).ids(["The cat"]))
+
+    def written(count):
+        options = {"max_new_tokens": count, "do_sample": False, "pad_token_id": 1}
+        given = torch.tensor([ids])
+        out = model.generate(given, attention_mask=torch.ones_like(given), **options)
+        return out[0, len(ids) :].tolist()
+
+    # Its second token becomes `<unk>`, by the two rows of the table.
+    table = model.transformer.tokens_embed.weight
+    second = written(2)[1]
+    order = torch.arange(len(table))
+    order[[0, second]] = order[[second, 0]]
+    assert not {0, second} & set(ids)
+    with torch.no_grad():
+        table.copy_(table[order])
+    model.save_pretrained(folder)
+    ours, expected = load(folder), written(9)
+    assert expected.index(0) == 1
+    assert set(expected[2:]) != {0}
+    assert ours.generate("The cat", 9) == ours.tokenizer.decode([[*ids, *expected]])[0]
+    ours.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert (saved["bos_token_id"], saved["eos_token_id"]) == (None, None)
+    assert load(tmp_path).generate("The cat", 9) == ours.generate("The cat", 9)
+
+    model.config.eos_token_id, model.config.bos_token_id = 0, 5
+    model.config.save_pretrained(folder)
+    ending = load(folder)
+    assert ending.generate("The cat", 9) == ours.tokenizer.decode([[*ids, expected[0]]])[0]
+    ending.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert (saved["bos_token_id"], saved["eos_token_id"]) == (5, 0)
+
+
 def test_saved_for_transformers(torch, transformers, pair, batch, tmp_path):
     model, ours = pair
     ours.save_pretrained(tmp_path)

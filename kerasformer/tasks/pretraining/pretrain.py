@@ -229,8 +229,8 @@ def _new_model(
     config: Any = EncoderConfig.bert(size, **sizes)
     if task is CausalLanguageModel:
         sizes = {name: getattr(config, name) for name in ("hidden_size", "num_layers", *sizes)}
-        sizes |= {"num_heads": config.num_heads, "eos_token_id": tokenizer.eos_id}
-        config = DecoderConfig(**sizes)
+        ends = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        config = DecoderConfig(**sizes, num_heads=config.num_heads, **ends)
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
 
