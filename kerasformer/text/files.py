@@ -30,6 +30,7 @@ OPENAI_PARTS = {
 }
 OPENAI_TOKENS = {"unk_token": "<unk>"}
 WORD_END = "</w>"  # the end of a word's last token
+_SPACE = "Ġ"  # among GPT-2's bytes, and lower-cased away in the OpenAI transformer's texts
 # key: its only value with which BertJapaneseTokenizer and its like split as BertTokenizer does.
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
@@ -97,7 +98,8 @@ def read_saved(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     merges = [line for line in lines if line.strip() and not line.startswith("#version")]
     model = {"type": "BPE", "vocab": saved, "merges": merges}
     is_known = config.get("tokenizer_class") is not None
-    if not (is_openais(config) if is_known else any(t.endswith(WORD_END) for t in saved)):
+    has_ends = _SPACE not in saved and any(token.endswith(WORD_END) for token in saved)
+    if not (is_openais(config) if is_known else has_ends):
         splitting = {"type": "ByteLevel", "add_prefix_space": False}
         return {"model": model, "pre_tokenizer": splitting}
     model |= read_roles(config, ("unk_token",), file, OPENAI_TOKENS)

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import pytest
+from tokenizers.pre_tokenizers import ByteLevel
 
 from kerasformer.errors import UserError
 from kerasformer.text import ByteLevelTokenizer, CharBPETokenizer, Tokenizer
@@ -29,6 +30,16 @@ def saved_json(folder, **model):
     (folder / "tokenizer.json").write_text(json.dumps(saved))
     (folder / "tokenizer_config.json").write_text("{}")
     return folder
+
+
+def test_a_special_token_makes_no_characters_of_bytes(tmp_path):
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>", "</w>"]
+    ids = {token: number for number, token in enumerate(tokens)}
+    (tmp_path / "vocab.json").write_text(json.dumps(ids))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    tokenizer = Tokenizer.from_pretrained(tmp_path)
+    assert type(tokenizer) is ByteLevelTokenizer
+    assert tokenizer.tokens(["abé"]) == [["ab", "Ã", "©"]]
 
 
 def test_words_end_and_others_are_unknown(tmp_path):
