@@ -57,7 +57,7 @@ class CharBPETokenizer(Tokenizer):
     @classmethod
     def _read_backend(cls, saved, model, config, source):
         refuse_frame(saved, source)
-        if files.is_openais(config):  # which takes the vocabulary alone
+        if files.class_kind(config) == cls.model_kind:  # OpenAI's, which takes the vocabulary alone
             model = dataclasses.replace(model, unk_token=cls._roles(config, source)["unk_token"])
             saved = files.OPENAI_PARTS
         backend = read_backend(saved, model, source)

@@ -290,7 +290,7 @@ class Tokenizer:
 
     @classmethod
     def _from_backend(cls, backend: tokenizers.Tokenizer, added, config, source) -> Self:
-        roles, alone = cls._roles(config, source), files.is_berts(config) is True
+        roles, alone = cls._roles(config, source), bool(files.class_kind(config))
         tokens = read_added_tokens(config, added, config_alone=alone, source=source)
         add_tokens(backend, tokens, named_tokens(config, source), roles.values(), source)
         return cls(backend, roles, max_length=files.read_max_length(config, source), source=source)

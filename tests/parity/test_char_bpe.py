@@ -108,3 +108,25 @@ def test_the_model_says_whose_a_tokenizer_json_is(transformers, tmp_path, model_
     ours = Tokenizer.from_pretrained(tmp_path)
     for text in ("The CAT's naïve", " x"):
         assert next(ours.ids([text])) == theirs(text)["input_ids"]
+
+
+@pytest.mark.parametrize("named", ["config", "tokenizer_config"])
+@pytest.mark.parametrize("model_type", KINDS)
+def test_the_added_tokens_of_its_configuration_are_all(transformers, tmp_path, model_type, named):
+    """Where it lists any, transformers takes none of the tokenizer.json."""
+    write, kind = KINDS[model_type]
+    write(tmp_path, TEXTS[:3])
+    theirs = getattr(transformers, kind).from_pretrained(tmp_path)
+    theirs.add_tokens(["foo", "bar"])
+    theirs.save_pretrained(tmp_path)
+    number = theirs.convert_tokens_to_ids("foo")
+    config = {"added_tokens_decoder": {number: {"content": "foo"}}}
+    config |= {"tokenizer_class": kind} if named == "tokenizer_config" else {}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    text = "foo bar foobar"
+    ids = next(Tokenizer.from_pretrained(tmp_path).ids([text]))
+    assert ids == theirs(text)["input_ids"]
+    assert ids.count(number) == 2
+    assert number + 1 not in ids
