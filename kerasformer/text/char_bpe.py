@@ -6,7 +6,7 @@ from tokenizers import decoders
 
 from kerasformer.text import files
 from kerasformer.text.tokenizer import Tokenizer
-from kerasformer.text.tokenizer_json import read_backend, refuse_frame
+from kerasformer.text.tokenizer_json import read_backend, refuse_frame, unknown_part
 
 
 class CharBPETokenizer(Tokenizer):
@@ -60,6 +60,10 @@ class CharBPETokenizer(Tokenizer):
         if files.class_kind(config) == cls.model_kind:  # OpenAI's, which takes the vocabulary alone
             model = dataclasses.replace(model, unk_token=cls._roles(config, source)["unk_token"])
             saved = files.OPENAI_PARTS
+        decoder = saved.get("decoder")
+        if decoder not in (None, files.OPENAI_PARTS["decoder"]):
+            raise unknown_part("decoder", decoder, source)
         backend = read_backend(saved, model, source)
-        backend.decoder = decoders.BPEDecoder(suffix=files.WORD_END)
+        if decoder is not None:
+            backend.decoder = decoders.BPEDecoder(suffix=files.WORD_END)
         return backend

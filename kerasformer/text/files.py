@@ -21,13 +21,14 @@ _CLASSES = {
 _KINDS = dict(zip(_CLASSES.values(), (*["WordPiece"] * 3, "BPE", "CharBPE"), strict=True))
 # Those that take the whole file as it is.
 _GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-# What the OpenAI transformer's tokenizer does before the merges, in terms of a tokenizer.json.
+WORD_END = "</w>"  # the end of a word's last token
+# What the OpenAI transformer's tokenizer does beside the merges, in terms of a tokenizer.json.
 OPENAI_PARTS = {
     "normalizer": {"type": "BertNormalizer"},
     "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "decoder": {"type": "BPEDecoder", "suffix": WORD_END},
 }
 OPENAI_TOKENS = {"unk_token": "<unk>"}
-WORD_END = "</w>"  # the end of a word's last token
 _SPACE = "Ġ"  # among GPT-2's bytes, and lower-cased away in the OpenAI transformer's texts
 # key: its only value with which BertJapaneseTokenizer and its like split as BertTokenizer does.
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}

@@ -81,6 +81,21 @@ def test_tokens_that_are_added(both, transformers, tmp_path):
         assert getattr(ours, f"{role}_id") == getattr(theirs, f"{role}_token_id")
 
 
+@pytest.mark.parametrize("has_decoder", [False, True])
+def test_texts_of_a_file_by_itself(both, transformers, tmp_path, has_decoder):
+    """Whose decoder counts, where no class has one of its own."""
+    saved = json.loads(both[0].backend.to_str())
+    saved["decoder"] = saved["decoder"] if has_decoder else None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(saved))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    ours = Tokenizer.from_pretrained(tmp_path)
+    assert_equal(ours, theirs, TEXTS)
+    assert ("</w>" in ours.decode(ours.ids(TEXTS[:1]))[0]) is not has_decoder
+    assert_equal(Tokenizer.from_json(ours.to_json()), theirs, TEXTS)
+
+
 def vocabulary_of(tokenizer):
     model = json.loads(tokenizer.backend.to_str())["model"]
     return model["vocab"], [tuple(merge) for merge in model["merges"]]

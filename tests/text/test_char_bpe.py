@@ -81,12 +81,22 @@ def test_what_is_refused(tmp_path, model, message):
         Tokenizer.from_pretrained(saved_json(tmp_path, **model))
 
 
-def test_tokens_around_a_text_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            {"post_processor": {"type": "BertProcessing", "cls": ["c", 1], "sep": ["s", 6]}},
+            "a post_processor of the type 'that adds c'",
+        ),
+        ({"decoder": {"type": "ByteLevel"}}, "a decoder of the type \"{'type': 'ByteLevel'}"),
+        ({"decoder": {"type": "BPEDecoder", "suffix": "s"}}, "a decoder of the type "),
+    ],
+)
+def test_other_parts_are_refused(tmp_path, part, message):
     saved_json(tmp_path)
     saved = json.loads((tmp_path / "tokenizer.json").read_text())
-    around = {"type": "BertProcessing", "cls": ["c", 1], "sep": ["s", 6]}
-    (tmp_path / "tokenizer.json").write_text(json.dumps(saved | {"post_processor": around}))
-    with pytest.raises(UserError, match="a post_processor of the type 'that adds c'"):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(saved | part))
+    with pytest.raises(UserError, match=message):
         Tokenizer.from_pretrained(tmp_path)
 
 
