@@ -302,9 +302,14 @@ def test_a_folder_of_the_first_versions(pair, batch, tmp_path):
 
 def test_the_bare_decoder_and_older_files(torch, transformers, tmp_path):
     """Without the prefix of a model with a head, and with the causal mask as tensors."""
-    model = make_model(torch, transformers, tmp_path, "GPT2Model", activation_function="relu")
+    options = {"activation_function": "relu", "pad_token_id": 7}
+    model = make_model(torch, transformers, tmp_path, "GPT2Model", **options)
+    config = (tmp_path / "config.json").read_text()
+    bare = {k: v for k, v in json.loads(config).items() if k not in ("model_type", "architectures")}
+    (tmp_path / "config.json").write_text(json.dumps(bare))
     ours = CausalDecoder.from_pretrained(tmp_path)
-    assert ours.config.intermediate_size == 52
+    (tmp_path / "config.json").write_text(config)
+    assert (ours.config.intermediate_size, ours.config.pad_token_id) == (52, 7)
     ours.save_pretrained(tmp_path / "saved")
     again = transformers.AutoModel.from_pretrained(tmp_path / "saved")
     assert again.config.activation_function == "relu"
