@@ -198,7 +198,7 @@ class DecoderConfig:
 
     @classmethod
     def gpt(cls, name: str = "gpt2", **changes: Any) -> "DecoderConfig":
-        """A published model's: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
+        """A published model's sizes: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
 
         Args:
             name: The model's name; openai-gpt is the OpenAI transformer of 2018, which is post-LN.

@@ -24,7 +24,8 @@ class ByteLevelTokenizer(Tokenizer):
 
     Example:
 
-    >>> tokenizer = ByteLevelTokenizer.from_pretrained("gpt2")  # doctest: +SKIP
+    >>> source = "hf://openai-community/gpt2"
+    >>> tokenizer = ByteLevelTokenizer.from_pretrained(source)  # doctest: +SKIP
     >>> tokenizer.tokens(["Good films"])  # doctest: +SKIP
     [['Good', 'Ġfilms']]
     """

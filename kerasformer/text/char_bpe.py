@@ -15,7 +15,7 @@ class CharBPETokenizer(Tokenizer):
     Texts are lower-cased and split into words as by BERT, and the last token of a word ends with
     `</w>`. `tokenize` puts nothing around a text, as transformers does not. The published
     vocabulary has no token that begins a text, ends it or pads it: `<unk>`, which hardly any text
-    has, stands for each that is not named.
+    has, stands for each that is not named, and is what an empty text gives.
 
     Source: Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018,
     section 4.1; Sennrich et al., https://arxiv.org/abs/1508.07909;
@@ -23,7 +23,8 @@ class CharBPETokenizer(Tokenizer):
 
     Example:
 
-    >>> tokenizer = CharBPETokenizer.from_pretrained("openai-gpt")  # doctest: +SKIP
+    >>> source = "hf://openai-community/openai-gpt"
+    >>> tokenizer = CharBPETokenizer.from_pretrained(source)  # doctest: +SKIP
     >>> tokenizer.tokens(["Good films"])  # doctest: +SKIP
     [['good</w>', 'films</w>']]
     """

@@ -149,8 +149,8 @@ def find_tokenizer_file(path: Path) -> Path:
         if file.suffix in (".json", ".txt") and (file.is_file() or file.is_symlink()):
             return file
     raise UserError(
-        f"{path} has no tokenizer: expected a folder with tokenizer.json or vocab.txt, or one of "
-        "these files."
+        f"{path} has no tokenizer: expected a folder with tokenizer.json, vocab.txt, or vocab.json "
+        "and merges.txt, or one of the first three files."
     )
 
 

@@ -112,12 +112,12 @@ class Tokenizer:
     ) -> Tokenized:
         """Token ids of each text or pair of texts, special tokens included; `pack` batches them.
 
-        A text without tokens, of `WordTokenizer`, gets an unknown one: no row is all padding.
+        A text without tokens of a Word-, CharBPE- or ByteLevelTokenizer gets one `unk_id`.
 
         Args:
             texts: The texts: a list, a tuple, an array or another iterable of str.
-            pairs: The second text of each pair, as many as `texts`; their tokens get type id 1.
-                Of our tokenizers only a `WordPieceTokenizer` takes them.
+            pairs: The second text of each pair, as many as `texts`, of a `WordPieceTokenizer`
+                alone; their tokens get type id 1.
             max_length: The most tokens to keep of a text, special tokens included. Of a pair,
                 tokens are dropped from the end of whichever text is longer.
 
@@ -251,7 +251,7 @@ class Tokenizer:
                 said by a folder named as Google's releases, or guessed, with a warning.
 
         Returns:
-            The class that the source is of, without the truncation and padding of its files.
+            A tokenizer of the class that the source is of, which neither truncates nor pads.
 
         Raises:
             UserError: There is no such source, or it has no valid tokenizer of this class; those
