@@ -38,7 +38,7 @@ QUARTERS = (0.25, 0.5, 0.75, 1.0)
 # The arguments that the pretrained models follow from.
 PRETRAINING = (
     *("minutes", "text", "size", "objective", "vocab_size"),
-    *("batch_size", "learning_rate"),
+    *("batch_size", "learning_rate", "max_length", "dropout"),
 )
 # What is pretrained is changed gently; random weights have all to learn.
 PRETRAINED = Recipe(epochs=5, batch_size=32, learning_rate=3e-4)
@@ -57,7 +57,9 @@ def arguments():
     parser.add_argument("--objective", choices=OBJECTIVES, default="causal")
     parser.add_argument("--vocab-size", type=int, default=8000)
     parser.add_argument("--batch-size", type=int, default=32, help="in pretraining")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="in pretraining")
+    parser.add_argument("--learning-rate", type=float, help="in pretraining (default: the model's)")
+    parser.add_argument("--max-length", type=int, default=128, help="tokens of an example")
+    parser.add_argument("--dropout", type=float, default=0.1, help="in pretraining, and after it")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results/pretrain"))
     return parser.parse_args()
@@ -91,6 +93,8 @@ def pretrained_models(args):
             size=args.size,
             objective=args.objective,
             vocab_size=args.vocab_size,
+            max_length=args.max_length,
+            dropout=args.dropout,
             dtype="mixed_bfloat16" if prefers_bfloat16() else None,
             recipe={"batch_size": args.batch_size, "learning_rate": args.learning_rate},
             at_milestone=lambda share, model: model.save_pretrained(folders[share]),

@@ -9,7 +9,12 @@ from typing import Any
 
 from kerasformer.formatting import readable
 
-_NO_MEMORY = r"ResourceExhaustedError |(Xla|Jax)RuntimeError RESOURCE_EXHAUSTED"
+# What errors of TensorFlow and JAX say of memory: full disks are "exhausted" too.
+_NO_MEMORY = {
+    "ResourceExhaustedError": r"OOM|[Mm]emory",
+    "JaxRuntimeError": r"RESOURCE_EXHAUSTED.*[Mm]emory",
+    "XlaRuntimeError": r"RESOURCE_EXHAUSTED.*[Mm]emory",
+}
 
 
 class UserError(ValueError):
@@ -92,8 +97,9 @@ def needing_memory() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of TensorFlow or JAX, which need not be installed
-        told = f"{type(error).__name__} {error}"
-        if not isinstance(error, MemoryError) and not re.match(_NO_MEMORY, told):
+        told = _NO_MEMORY.get(type(error).__name__)
+        is_known = told is not None and re.search(told, str(error), re.DOTALL)
+        if not isinstance(error, MemoryError) and not is_known:
             raise
         raise UserError(
             "There is not enough memory for this: give a smaller model, a lower max_length or "

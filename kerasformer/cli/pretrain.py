@@ -50,6 +50,13 @@ _MODEL: dict[str, dict] = {
         "default": 128,
         "help": "tokens of an example, and positions of a new model (default: 128)",
     },
+    "--dropout": {
+        "metavar": "SHARE",
+        "type": float,
+        "default": 0.1,
+        "help": "dropout of a new model; 0 suits a budget that ends before the text has been read "
+        "a few times (default: 0.1)",
+    },
     "--dtype": {
         "metavar": "POLICY",
         "help": "Keras dtype policy, such as mixed_bfloat16 (default: float32)",

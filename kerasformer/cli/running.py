@@ -1,9 +1,9 @@
 """Options of how a command trains: on which devices, with which logs, and from where on."""
 
 import argparse
-from pathlib import Path
 
 from kerasformer.errors import require
+from kerasformer.files import expanded
 
 
 def add_running(command, resume: str):
@@ -52,6 +52,7 @@ def logs(folder: str | None) -> list:
     require("tensorflow", what="--log")
     import keras
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    board = keras.callbacks.TensorBoard(folder)
-    return [board, keras.callbacks.CSVLogger(Path(folder, "history.csv"), append=True)]
+    target = expanded(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    board = keras.callbacks.TensorBoard(str(target))
+    return [board, keras.callbacks.CSVLogger(target / "history.csv", append=True)]

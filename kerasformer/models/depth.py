@@ -47,11 +47,8 @@ def shallower(encoder: BertEncoder, blocks: int | Iterable[int]) -> BertEncoder:
         *zip(student.blocks, (encoder.blocks[block] for block in chosen), strict=True),
     ]
     for new, old in pairs:
-        if new is not None and not copy_weights(new, old):
-            raise ValueError(
-                f"{old.name} of the encoder is quantized or has LoRA: merge it, or take the "
-                "encoder before that."
-            )
+        if new is not None:
+            copy_weights(new, old, "encoder")
     return student
 
 
@@ -64,10 +61,21 @@ def spread(count: int, among: int) -> list[int]:
     return [(number + 1) * among // count - 1 for number in range(count)]
 
 
-def copy_weights(new: keras.layers.Layer, old: keras.layers.Layer) -> bool:
-    """Gives a layer the weights of another one; False, and none of them, where shapes differ."""
+def copy_weights(new: keras.layers.Layer, old: keras.layers.Layer, owner: str) -> None:
+    """Gives a layer the weights of another one of the same sizes.
+
+    Args:
+        new: The layer.
+        old: The other one.
+        owner: What to call the model that has it.
+
+    Raises:
+        ValueError: The other one is quantized or has LoRA.
+    """
     if [weight.shape for weight in new.weights] != [weight.shape for weight in old.weights]:
-        return False
+        raise ValueError(
+            f"{old.name} of the {owner} is quantized or has LoRA: merge it, or take the {owner} "
+            "before that."
+        )
     for weight, value in zip(new.weights, old.weights, strict=True):
         weight.assign(keras.ops.copy(value))  # on JAX training gives a buffer away
-    return True

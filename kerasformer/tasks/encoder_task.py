@@ -13,12 +13,7 @@ from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.models.config import AnyConfig
 from kerasformer.models.partial import constant
 from kerasformer.models.transformer import Transformer, kind_for
-from kerasformer.tasks.fitting.freezing import (
-    check_trained_blocks,
-    frozen_blocks,
-    stages,
-    untrained,
-)
+from kerasformer.tasks.fitting import freezing
 from kerasformer.tasks.fitting.head_first import HeadFirst
 from kerasformer.tasks.task import Task
 from kerasformer.text import Tokenizer, WordPieceTokenizer
@@ -71,7 +66,7 @@ class EncoderTask(Task):
                 "EncoderConfig(pooler=True)."
             )
         if trained_blocks is not None:
-            check_trained_blocks(trained_blocks, encoder, freeze_encoder)
+            freezing.check_trained_blocks(trained_blocks, encoder, freeze_encoder)
         self.encoder = encoder
         self.freeze_encoder = freeze_encoder or trained_blocks == 0
         self.trained_blocks = None if self.freeze_encoder else trained_blocks
@@ -110,18 +105,23 @@ class EncoderTask(Task):
     @property
     def stages(self) -> list[list[keras.layers.Layer]]:
         """The layers below the head, from the embeddings up; the pooler counts as a head."""
-        return stages(self.encoder)
+        return freezing.stages(self.encoder)
+
+    @property
+    def untrained_layers(self) -> list[keras.layers.Layer]:
+        """The layers whose variables training leaves as they are."""
+        return freezing.untrained_layers(self)
 
     @property
     def trainable_variables(self) -> list:
         """The variables that training changes."""
-        kept = untrained(self)
+        kept = freezing.untrained(self)
         return [v for v in super().trainable_variables if id(v) not in kept]
 
     @property
     def trainable_weights(self) -> list:
         """The weights that training changes."""
-        kept = untrained(self)
+        kept = freezing.untrained(self)
         return [w for w in super().trainable_weights if id(w) not in kept]
 
     @property
@@ -190,9 +190,8 @@ class EncoderTask(Task):
                 has_one = cls.NEEDS_TOKENIZER or checkpoint.has_tokenizer
                 kwargs["tokenizer"] = checkpoint.read_tokenizer() if has_one else None
             checkpoint.check_vocabulary(kwargs["tokenizer"])
-            encoder = checkpoint.load_encoder(
-                kind_for(checkpoint.config, cls.ENCODERS), dtype=dtype
-            )
+            kind = kind_for(checkpoint.config, cls.ENCODERS)
+            encoder = checkpoint.load_encoder(kind, dtype=dtype)
             model = cls(encoder=encoder, dtype=dtype, **kwargs)
             for head, num_classes in heads.items():
                 checkpoint.load_head(head, model.heads[head], num_classes)
@@ -242,7 +241,7 @@ class EncoderTask(Task):
 
     def _encode(self, inputs: Any, outputs: list[str], training: bool | None = None) -> dict:
         if not self.encoder_is_frozen:
-            frozen = frozen_blocks(self)
+            frozen = freezing.frozen_blocks(self)
             return self.encoder(inputs, outputs=outputs, training=training, frozen_blocks=frozen)
         # As in inference, without dropout.
         outputs = self.encoder(inputs, outputs=outputs, training=False)
@@ -279,9 +278,10 @@ class EncoderTask(Task):
         return spec["sequence_output"].shape[:2]
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the heads' variables; the encoder has its own already."""
+        """Creates the heads' variables; the encoder has its own already, and a shared head."""
         for layer in self.heads.values():
-            layer.build((None, None, self.encoder.config.hidden_size))
+            if not layer.built:
+                layer.build((None, None, self.encoder.config.hidden_size))
         self._restore_quantized()
 
     def get_config(self) -> dict[str, Any]:

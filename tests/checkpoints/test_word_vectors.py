@@ -127,6 +127,12 @@ def test_a_damaged_file_is_one_sentence(tmp_path, content, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_long_word_takes_no_longer(tmp_path):
+    path, word = tmp_path / "vectors.txt", "a " + "1" * 2**19 + "x"
+    path.write_text(f"the 1 2\n{word} 3 4\n")
+    assert read_word_vectors(path).words == ["the", word]  # not after hours
+
+
 @pytest.mark.parametrize(
     ("array", "words", "message"),
     [

@@ -56,15 +56,30 @@ def test_wrong_options_exit_with_status_2(argv, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("library", ["keras", "numpy"])
+@pytest.mark.parametrize("library", ["keras", "a layer", "numpy"])
 def test_too_little_memory_is_one_sentence(library, capsys, monkeypatch):
     import keras
     import numpy as np
 
-    make = {"keras": keras.ops.ones, "numpy": np.ones}[library]
+    layer = keras.layers.Lambda(lambda x: keras.ops.ones(1 << 58))
+    calls = {"keras": keras.ops.ones, "a layer": lambda _: layer(np.ones(1)), "numpy": np.ones}
+    make = calls[library]
     monkeypatch.setattr(vocab, "run", lambda arguments: make(1 << 58))
     assert main(["vocab", "a.txt", "--output", "b"]) == 2
     assert capsys.readouterr().err.startswith("kerasformer: There is not enough memory for this:")
+
+
+@pytest.mark.backend("tensorflow")
+def test_a_full_disk_is_not_too_little_memory(monkeypatch):
+    import tensorflow as tf
+
+    def run(arguments):
+        with tf.io.gfile.GFile("/dev/full", "w") as file:
+            file.write("x" * 10**6)
+
+    monkeypatch.setattr(vocab, "run", run)
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
+        main(["vocab", "a.txt", "--output", "b"])
 
 
 def test_ctrl_c_amid_the_garbage_collector_is_not_lost(capsys, monkeypatch):

@@ -19,6 +19,7 @@ from kerasformer.errors import UserError
 from kerasformer.models import BertEncoder, CausalDecoder, DecoderConfig, EncoderConfig
 from kerasformer.tasks import (
     CausalLanguageModel,
+    Distillation,
     MaskedLanguageModel,
     PretrainingModel,
     QuestionAnswerer,
@@ -48,6 +49,7 @@ EXAMPLES: dict[str, tuple] = {
     "answers": (QUESTIONS, ANSWERS),
     "masked": (TEXTS,),
     "causal": (TEXTS,),
+    "distilled": (TEXTS,),
     "both": ([f"{text}. {text} so. a {text}." for text in TEXTS],),
 }
 
@@ -65,6 +67,8 @@ def make(subject, dropout=0.0):
         return TokenClassifier(["O", "B"], encoder, **given, dropout=0.0)
     if subject == "answers":
         return QuestionAnswerer(encoder, **given)
+    if subject == "distilled":
+        return Distillation(BertEncoder(encoder.config), MaskedLanguageModel(encoder, **given))
     if subject in ("masked", "both"):
         task = MaskedLanguageModel if subject == "masked" else PretrainingModel
         return task(encoder, **given)

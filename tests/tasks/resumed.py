@@ -21,6 +21,7 @@ import numpy as np
 
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import (
+    Distillation,
     MaskedLanguageModel,
     MultipleChoice,
     NextSentencePredictor,
@@ -75,6 +76,10 @@ def on_encoder(task, *args, dtype=None, **options):
     return task(*args, encoder=encoder(dtype), tokenizer=tokenizer, **options)
 
 
+def distilled():
+    return Distillation(encoder(), on_encoder(MaskedLanguageModel), parts=["logits"])
+
+
 def scratch(**options):
     sizes = {"vocab_size": 60, "max_length": 8, "hidden_size": 8}
     return TransformerClassifier(["bad", "good"], **sizes, **options)
@@ -101,6 +106,7 @@ SUBJECTS = {
     "pretraining": Subject(
         lambda: on_encoder(PretrainingModel), (DOCUMENTS,), {"recipe": Recipe(max_steps=14)}
     ),
+    "distilled": Subject(distilled, (TEXTS,), {"epochs": 2}, interruptions=4),
     "next": Subject(lambda: on_encoder(NextSentencePredictor), (QUESTIONS, LABELS)),
     "accumulated": Subject(scratch, PAIR, {"recipe": Recipe(accumulate=2)}),
     "stopped early": Subject(scratch, PAIR, {"epochs": 5}, stopping),

@@ -45,7 +45,7 @@ def test_a_whole_copy_is_no_distance_away(teacher):
     assert np.abs(model.predict(TEXTS)).max() < 1e-6
     assert model.student.fill_mask("the [MASK] sat") == teacher.fill_mask("the [MASK] sat")
     alone = Distillation(shallower(teacher.encoder, 2), teacher, parts=["logits"])
-    alone.student.masked_lm.bias.assign(np.zeros(12))
+    alone.masked_lm.bias.assign(np.zeros(12))
     assert (alone.predict(TEXTS) > 1e-3).any()  # the head counts too
 
 
@@ -140,3 +140,52 @@ def test_a_teacher_without_a_head_is_refused(teacher, tmp_path):
         model.fit(["a cat"], verbose=0)
     with pytest.raises(UserError, match="None of so few tokens was chosen"):
         model.evaluate([""], verbose=0)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_quantized_student_is_saved_and_loaded(tmp_path):
+    """Its teacher is quantized with it."""
+    model = Distillation(encoder(num_layers=1), MaskedLanguageModel(encoder(), TOKENIZER))
+    model.quantize("int8")
+    for name, saved in (("all", model), ("student", model.student)):
+        saved.save(file := tmp_path / f"{name}.keras")
+        again = keras.saving.load_model(file)
+        assert again.masked_lm.transform.quantization_mode == "int8"
+        assert_same_weights(again, saved)
+    assert_same_weights(again.masked_lm, model.masked_lm)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_head_that_cannot_be_copied_is_refused():
+    changed = [MaskedLanguageModel(encoder(), TOKENIZER) for _ in range(2)]
+    changed[0].masked_lm.transform.quantize("int8")
+    changed[1].masked_lm.transform.enable_lora(2)
+    for teacher in changed:
+        with pytest.raises(ValueError, match="masked_lm of the teacher is quantized or has LoRA"):
+            Distillation(encoder(num_layers=1), teacher)
+        narrow = Distillation(encoder(hidden_size=4, num_layers=1), teacher)  # has a head anyway
+        assert narrow.masked_lm.transform.kernel.shape == (4, 4)
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_loss_that_fit_validates_is_that_of_evaluate(teacher):
+    model = Distillation(encoder(num_layers=1), teacher, parts=["logits"])
+    told = {"validation_data": TEXTS[:9], "validation_batch_size": 2, "verbose": 0}
+    history = model.fit(TEXTS[:4], epochs=1, **told).history
+    expected = model.evaluate(TEXTS[:9], batch_size=9, verbose=0)
+    assert history["val_loss"] == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_a_batch_is_not_as_large_as_the_device_where_logits_are_compared(teacher):
+    parts = {"logits": {}, "hidden_states": {"tokens": 512}}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("kerasformer.tasks.batch_methods.device_tokens", lambda: 512)
+        for part, sizes in parts.items():
+            model = Distillation(encoder(num_layers=1), teacher, parts=[part])
+            assert model._whole_device(None) == sizes
+
+
+def test_a_student_is_not_its_own_teacher(teacher):
+    for its in (teacher, teacher.encoder):
+        with pytest.raises(ValueError, match="The student is the teacher's own encoder: give"):
+            Distillation(teacher.encoder, its)

@@ -21,7 +21,7 @@ ON_JAX = keras.backend.backend() == "jax"
 # Compiling those of other tasks takes minutes there; how rows are divided is the same for all.
 SUBJECTS = ["texts"]
 if not ON_JAX:
-    SUBJECTS += ["frozen", "pairs", "tags", "answers", "masked", "causal", "both"]
+    SUBJECTS += ["frozen", "pairs", "tags", "answers", "masked", "causal", "distilled", "both"]
 REDUCTIONS = ("sum_over_batch_size", "mean")
 
 # With graphs, and with the collectives that tf.distribute adds by where it is not told otherwise.

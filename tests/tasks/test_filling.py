@@ -10,6 +10,7 @@ import pytest
 from kerasformer import hardware
 from kerasformer.models import BertEncoder, EncoderConfig
 from kerasformer.tasks import (
+    Distillation,
     MaskedLanguageModel,
     MultipleChoice,
     NextSentencePredictor,
@@ -48,6 +49,7 @@ EXAMPLES = {
         [(text.split()[-1], text.index(text.split()[-1])) for text in TEXTS],
     ),
     "masked words": (TEXTS,),
+    "distilled": (TEXTS,),
     "both": ([f"{text}. {text}. so {text}." for text in TEXTS],),
     "next sentence": ([(text, "so dull") for text in TEXTS], LABELS),
     "choices": (list(zip(TEXTS, CHOICES, strict=True)), LABELS),
@@ -64,6 +66,8 @@ def make(subject):
     sizes |= {"vocab_size": len(WORDS), "max_length": 16, "initializer_range": 0.3}
     encoder = BertEncoder(EncoderConfig(dropout=0.0, attention_dropout=0.0, **sizes))
     given = {"encoder": encoder, "tokenizer": WordPieceTokenizer.from_vocabulary(WORDS)}
+    if subject == "distilled":
+        return Distillation(BertEncoder(encoder.config), MaskedLanguageModel(**given))
     if subject == "tags":
         return TokenClassifier(["O", "B"], **given)
     kinds = {"answers": QuestionAnswerer, "masked words": MaskedLanguageModel}

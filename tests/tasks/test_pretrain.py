@@ -225,6 +225,7 @@ def test_a_causal_model_likewise(tmp_path):
         ({"steps": 1, "dtype": "foo"}, "no dtype policy 'foo': give one such as mixed_bfloat16"),
         ({"steps": 1, "max_length": 4}, "max_length is 4, but must be at least 5"),
         ({"steps": 1, "max_length": 0}, "max_length"),
+        ({"steps": 1, "dropout": 1.5}, "dropout=1.5"),
         ({"steps": 1, "objective": "causal", "whole_words": True}, "guesses no hidden words"),
         ({"steps": 1, "pretrained": "x", "vocabulary": "y"}, "has its own vocabulary"),
         ({"steps": 1, "resume": True}, "has no interrupted pretraining"),

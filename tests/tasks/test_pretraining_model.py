@@ -100,6 +100,8 @@ def test_a_share_of_the_documents_is_held_out():
 def test_a_new_encoder_is_trained_as_one_and_a_published_one_gently(tmp_path):
     model = make()
     assert model.recipe.learning_rate == model.SCRATCH_RECIPE.learning_rate
+    wide = BertEncoder(EncoderConfig(vocab_size=40, hidden_size=500, num_layers=1, num_heads=1))
+    assert PretrainingModel(wide, TOKENIZER).recipe.learning_rate == pytest.approx(2e-4)
     model.save_pretrained(tmp_path)
     assert PretrainingModel.from_pretrained(tmp_path).recipe.learning_rate == 1e-4
 

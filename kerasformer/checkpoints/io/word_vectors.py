@@ -16,7 +16,7 @@ _LONGEST_LINE = 2**20  # bytes: of a word and 50,000 numbers
 _LONGEST_WORD = 2**14  # bytes, in a binary file, whose words have no line to end in
 _WIDEST = 2**16
 _HEADER = re.compile(rb"(\d{1,12}) (\d{1,6}) *\r?\n")
-_ENDS_IN_NUMBER = re.compile(rb" [-+]?[\d.]*\d[\d.]*([eE][-+]?\d+)?$")
+_ENDS_IN_NUMBER = re.compile(rb" [-+]?\.*\d[\d.]*([eE][-+]?\d+)?$")
 _SPACE = re.compile(r"[ \t\r\n]")
 
 

@@ -35,15 +35,18 @@ def frozen_blocks(task: Any) -> int | None:
     return task.encoder.config.num_layers - task.trained_blocks
 
 
-def untrained(task: Any) -> set[int]:
-    """The ids of the variables that a task does not train: of its encoder, and its teacher's."""
-    encoder, teacher = task.encoder, getattr(task, "teacher", None)
+def untrained_layers(task: Any) -> list[keras.layers.Layer]:
+    """The encoder's layers that a task does not train."""
+    encoder = task.encoder
     layers = [encoder] if task.freeze_encoder or task.head_alone else []
-    layers += [] if teacher is None else [teacher]
     if (frozen := frozen_blocks(task)) is not None:
         layers += [layer for stage in stages(encoder)[: frozen + 1] for layer in stage]
     # What no gradient reaches.
     if encoder.pooler is not None and not task.uses_pooler:
         layers.append(encoder.pooler)
-    layers += [layer for stage in stages(encoder)[task.last_block + 1 :] for layer in stage]
-    return {id(variable) for layer in layers for variable in layer.variables}
+    return layers + [layer for stage in stages(encoder)[task.last_block + 1 :] for layer in stage]
+
+
+def untrained(task: Any) -> set[int]:
+    """The ids of the variables that a task does not train."""
+    return {id(variable) for layer in task.untrained_layers for variable in layer.variables}

@@ -15,18 +15,18 @@ from kerasformer.models.depth import copy_weights, shallower, spread
 from kerasformer.models.partial import constant
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.prediction import predict_rows
-from kerasformer.tasks.pretraining.following import (
+from kerasformer.tasks.pretraining.distillation_losses import (
     OUTPUTS,
-    attention_divergence,
     check_parts,
+    layer_distance,
     logits_divergence,
-    mean_of,
-    squared_error,
+    weighted_mean,
 )
 from kerasformer.tasks.pretraining.guess_scores import check_guessed
 from kerasformer.tasks.pretraining.masked_batches import StudentBatches
 from kerasformer.tasks.pretraining.masked_language_model import MaskedLanguageModel
-from kerasformer.tasks.pretraining.masked_words import split_positions
+from kerasformer.tasks.pretraining.masked_words import MaskedWords, split_positions
+from kerasformer.tasks.pretraining.teachers import check_teacher, encoder_of
 from kerasformer.tasks.pretraining.text_task import UnlabelledTask
 from kerasformer.tasks.texts.reading import columns
 from kerasformer.text import Tokenizer
@@ -35,7 +35,7 @@ from kerasformer.training import Recipe
 
 
 @keras.saving.register_keras_serializable(package="kerasformer")
-class Distillation(UnlabelledTask):
+class Distillation(UnlabelledTask, MaskedWords):
     """An encoder, the student, that learns from texts alone to compute what its teacher computes.
 
     Jiao et al., "TinyBERT", https://arxiv.org/abs/1909.10351, section 3: the student's embeddings
@@ -47,8 +47,9 @@ class Distillation(UnlabelledTask):
     Of a teacher that guesses masked words the student learns its guesses too, as DistilBERT does
     (Sanh et al., https://arxiv.org/abs/1910.01108, section 2): tokens are hidden as by a
     `MaskedLanguageModel`, others in each epoch, and both give their logits of these; see
-    `kerasformer.tasks.pretraining.following.logits_divergence`. Whatever else it follows is then
-    of texts with tokens hidden, and the loss a mean over the tokens hidden.
+    `kerasformer.tasks.pretraining.distillation_losses.logits_divergence`. Whatever else it follows
+    is then of texts with tokens hidden, and the loss a mean over the tokens hidden. The student's
+    head starts as its teacher's where sizes agree.
 
     The model's output, which `fit` makes small, is how far the student is from its teacher; the
     student itself is the attribute `encoder`, for any task. A classifier learns from a teacher's
@@ -65,10 +66,6 @@ class Distillation(UnlabelledTask):
             heads, and `"logits"`, which takes a `MaskedLanguageModel`; by default all that it can.
         **kwargs: `trained_blocks`, and Keras arguments of the model.
 
-    Attributes:
-        student: A student that follows logits as a `MaskedLanguageModel`, on `encoder`; otherwise
-            None. Its head starts as its teacher's, unless they differ in size.
-
     Call arguments:
         inputs: The dict of int `[batch, seq]` tensors that encoders take, or the ids alone. It may
             also have `masked_lm_positions`, int `[batch, predictions]`: the tokens whose logits are
@@ -83,7 +80,8 @@ class Distillation(UnlabelledTask):
     Raises:
         UserError: There is no teacher.
         ValueError: `encoder` or `teacher` is of another kind, they have other vocabularies, a part
-            is unknown, or one that these two cannot be compared in.
+            is unknown, or one that these two cannot be compared in; the student is the teacher's
+            own encoder, or the teacher's head is quantized or has LoRA.
 
     Example:
 
@@ -103,6 +101,7 @@ class Distillation(UnlabelledTask):
     """
 
     RECIPE = Recipe(learning_rate=3e-4)
+    SCORES_VALIDATION = True  # what Keras would tell is no mean over the tokens hidden
     FIT_METRICS: ClassVar[dict[str, Any]] = {"metrics": []}
 
     def __init__(
@@ -114,20 +113,12 @@ class Distillation(UnlabelledTask):
         parts: Sequence[str] | None = None,
         **kwargs: Any,
     ):
+        head_is_read = kwargs.pop("head_is_read", False)  # after this, and is not the teacher's
         if tokenizer is None and isinstance(teacher, MaskedLanguageModel):
             tokenizer = teacher.tokenizer
         super().__init__(encoder, tokenizer, max_length, **kwargs)
-        if teacher is None:
-            raise UserError(
-                f"A {type(self).__name__} needs a teacher: make it by from_teacher, or give "
-                "teacher=."
-            )
-        if not isinstance(teacher, BertEncoder | MaskedLanguageModel):
-            raise ValueError(
-                f"Expected teacher to be a BertEncoder or MaskedLanguageModel, got {teacher!r}."
-            )
-        self.teacher = teacher
-        mine, its = encoder.config, _encoder_of(teacher).config
+        self.teacher = check_teacher(teacher, encoder, type(self).__name__)
+        mine, its = encoder.config, encoder_of(teacher).config
         self.parts = check_parts(parts, mine, its, isinstance(teacher, MaskedLanguageModel))
         self.max_length = min(self.max_length, its.max_length)
         self._teachers = spread(mine.num_layers, its.num_layers)  # blocks, of the student's
@@ -136,11 +127,12 @@ class Distillation(UnlabelledTask):
             self.projection = keras.layers.Dense(
                 its.hidden_size, use_bias=False, dtype=self.dtype_policy, name="projection"
             )
-        self.student: MaskedLanguageModel | None = None
-        if "logits" in self.parts:
-            self.student = MaskedLanguageModel(encoder, self.tokenizer, dtype=self.dtype_policy)
-            copy_weights(self.student.masked_lm, teacher.masked_lm)
+        self.masked_lm = self._masked_lm_head() if "logits" in self.parts else None
         self.build()
+        sizes = [(config.hidden_size, config.embedding_size) for config in (mine, its)]
+        if self.masked_lm is not None and sizes[0] == sizes[1] and not head_is_read:
+            copy_weights(self.masked_lm, self.teacher.masked_lm, "teacher")
+            self.head_is_new = self.teacher.head_is_new
 
     @classmethod
     def from_teacher(
@@ -182,12 +174,25 @@ class Distillation(UnlabelledTask):
         """The student's own, where it is to have one."""
         follows = "logits" in (kwargs.get("parts") or OUTPUTS)
         is_read = follows and isinstance(kwargs.get("teacher"), MaskedLanguageModel)
-        return {"masked_lm": 2} if is_read and "masked_lm" in checkpoint.heads else {}, {}
+        if not is_read or "masked_lm" not in checkpoint.heads:
+            return {}, {}
+        return {"masked_lm": 2}, {"head_is_read": True}
 
     @property
     def heads(self) -> dict[str, keras.layers.Layer]:
         """The student's masked-LM head, if it has one."""
-        return {} if self.student is None else self.student.heads
+        return {} if self.masked_lm is None else {"masked_lm": self.masked_lm}
+
+    @property
+    def student(self) -> MaskedLanguageModel | None:
+        """The student with its masked-LM head, where logits are distilled; else None."""
+        if self.masked_lm is None:
+            return None
+        # By this name it knows which layers of the head are quantized.
+        options = {"masked_lm": self.masked_lm, "dtype": self.dtype_policy, "name": self.name}
+        student = MaskedLanguageModel(self.encoder, self.tokenizer, **options)
+        student.head_is_new = self.head_is_new
+        return student
 
     @property
     def recipe(self) -> Recipe:
@@ -195,45 +200,44 @@ class Distillation(UnlabelledTask):
         small = self.encoder.config.hidden_size < 512  # which take larger steps
         return self.RECIPE.change(learning_rate=1e-3 if small else None)
 
+    @property
+    def untrained_layers(self) -> list[keras.layers.Layer]:
+        """The layers whose variables training leaves as they are, the teacher among them."""
+        return [*super().untrained_layers, self.teacher]
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """See the class."""
         inputs, positions = split_positions(inputs)
         names = [name for part in self.parts for name in OUTPUTS[part]]
         student = self._encode(inputs, names, training)
-        teacher = _encoder_of(self.teacher)(inputs, outputs=names, training=False)
-        teacher = keras.tree.map_structure(constant, teacher)
-        is_token = ops.cast(self.encoder.padding_mask(inputs), "float32")
-        distance: Any = 0.0
-        if "hidden_states" in self.parts:
-            pairs = [(student["embedding_output"], teacher["embedding_output"])]
-            pairs += self._pairs(student["encoder_outputs"], teacher["encoder_outputs"])
-            distance += sum(squared_error(self._widened(mine), its) for mine, its in pairs)
-        if "attention" in self.parts:
-            pairs = self._pairs(student["attention_scores"], teacher["attention_scores"])
-            distance += sum(attention_divergence(*pair) for pair in pairs)
-        distance = mean_of(distance, is_token)
-        if self.student is not None:
-            both = (self.student, student), (self.teacher, teacher)
+        teacher = encoder_of(self.teacher)(inputs, outputs=names, training=False)
+        teacher = dict(keras.tree.map_structure(constant, teacher))
+        for name in teacher.keys() & {"encoder_outputs", "attention_scores"}:
+            teacher[name] = [teacher[name][block] for block in self._teachers]
+        token_weights = ops.cast(self.encoder.padding_mask(inputs), "float32")
+        distance = layer_distance(student, teacher, self.projection)
+        distance = weighted_mean(distance, token_weights)
+        if self.masked_lm is not None:
+            both = (self, student), (self.teacher, teacher)
             logits = (model.logits(own["sequence_output"], positions) for model, own in both)
-            compared = is_token if positions is None else ops.cast(positions > 0, "float32")
-            distance += mean_of(logits_divergence(*logits), compared)
+            if positions is not None:
+                token_weights = ops.cast(positions > 0, "float32")
+            distance += weighted_mean(logits_divergence(*logits), token_weights)
         return distance
-
-    def _pairs(self, student, teacher):
-        return zip(student, (teacher[block] for block in self._teachers), strict=True)
-
-    def _widened(self, vectors):
-        return vectors if self.projection is None else self.projection(vectors)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """The shape and dtype of what a call returns."""
         return keras.KerasTensor((self._lead(split_positions(inputs)[0])[0], 1), "float32")
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates the linear layer's variables; all else has its own already."""
+        """Creates the variables of the head and the linear layer; all else has its own already."""
         if self.projection is not None:
             self.projection.build((None, None, self.encoder.config.hidden_size))
-        self._restore_quantized()
+        super().build(input_shape)
+
+    def _whole_device(self, batch_size: int | None, steps: int | None = None) -> dict[str, Any]:
+        # Logits are of all tokens of the vocabulary, and fill the memory sooner.
+        return {} if self.masked_lm is not None else super()._whole_device(batch_size, steps)
 
     def _loss_for(self, data: Batches) -> Any:
         # Of distances to nought: their mean.
@@ -258,7 +262,7 @@ class Distillation(UnlabelledTask):
         tokenized = tokenizer.tokenize(*texts, max_length=self.max_length)
         order |= {"sample_weight": examples.sample_weight, "max_length": self.max_length}
         order["batch_size"] = batch_size
-        if self.student is not None:
+        if self.masked_lm is not None:
             return StudentBatches(tokenized, TokenMasking.of(tokenizer), **order)
         zeros = np.zeros((len(examples.texts), 1), "float32") if labelled else None
         return TextBatches(tokenized, zeros, **order)
@@ -276,7 +280,7 @@ class Distillation(UnlabelledTask):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         outputs, weights = self._outputs(data, verbose, told, "test"), data.sample_weight
         if isinstance(data, StudentBatches):
-            check_guessed((weights := data.weights()).sum())
+            check_guessed((weights := data.weights).sum())
         scores = logs = {"loss": float(np.average(outputs[:, 0], weights=weights))}
         if self.compiled:
             logs = self._compiled_metrics(data.labels, outputs, weights)
@@ -291,8 +295,5 @@ class Distillation(UnlabelledTask):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Makes the model, both encoders included, from `get_config`'s dict."""
         teacher = keras.saving.deserialize_keras_object(config["teacher"])
-        return super().from_config({**config, "teacher": teacher}, custom_objects)
-
-
-def _encoder_of(teacher):
-    return getattr(teacher, "encoder", teacher)
+        config = {**config, "teacher": teacher, "head_is_read": True}
+        return super().from_config(config, custom_objects)

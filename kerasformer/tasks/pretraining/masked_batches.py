@@ -152,9 +152,11 @@ class MaskedBatches(TextBatches):
 
 
 class StudentBatches(MaskedBatches):
-    """The same for a student that is to be no distance from its teacher at the tokens hidden.
+    """Masked batches for distillation; the target distance is 0.
 
-    A text weighs as much as these: a loss that is a mean by weight is one of tokens.
+    Attributes:
+        weights: What each text weighs, as much as its tokens hidden, float32 `[n]`, of the batches
+            that were made: a loss that is a mean by weight is one of tokens.
     """
 
     width_varies = False
@@ -162,18 +164,16 @@ class StudentBatches(MaskedBatches):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.labels = np.zeros((len(self.lengths), 1), "float32")
+        self.weights = np.zeros(len(self.lengths), "float32")
 
     def columns(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """The inputs, the distance 0, and the weight of each text."""
-        inputs, _, weights = self._hide(rows)
-        return inputs, self.labels[rows], weights.sum(axis=1)
+        return self.inputs(rows), self.labels[rows], self.weights[rows]
 
-    def weights(self) -> np.ndarray:
-        """The weight of each text in this epoch, float32 `[n]`."""
-        weights = np.zeros(len(self.lengths), "float32")
-        for rows in self.batches:
-            weights[rows] = self.columns(rows)[2]
-        return weights
+    def _hide(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        inputs, labels, weights = super()._hide(rows)
+        self.weights[rows] = weights.sum(axis=1)
+        return inputs, labels, weights
 
 
 def _rectangle(rows: Sequence[Any], most: int, usual: int) -> np.ndarray:

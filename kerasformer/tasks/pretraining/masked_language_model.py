@@ -6,6 +6,7 @@ import keras
 
 from kerasformer.data.raw import TokenCorpus
 from kerasformer.errors import UserError
+from kerasformer.layers import MaskedLMHead
 from kerasformer.models import BertEncoder
 from kerasformer.tasks.examples import Examples
 from kerasformer.tasks.pretraining.corpus_batches import SegmentBatches
@@ -37,6 +38,7 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
             one `fit` learns a vocabulary from its training texts, or takes that of its corpus.
         max_length: The most tokens of a text, to which `fit` and `evaluate` truncate; by default as
             many as tokenizer and encoder take.
+        masked_lm: A head to share with another model, which is built; by default a new one.
         **kwargs: `whole_words`, whether all pieces of a word are hidden together, `freeze_encoder`,
             and Keras arguments of the model.
 
@@ -70,10 +72,12 @@ class MaskedLanguageModel(CorpusTask, TokenLabelled):
         encoder: BertEncoder,
         tokenizer: Any = None,
         max_length: int | None = None,
+        *,
+        masked_lm: MaskedLMHead | None = None,
         **kwargs: Any,
     ):
         super().__init__(encoder, tokenizer, max_length, **kwargs)
-        self.masked_lm = self._masked_lm_head()
+        self.masked_lm = self._masked_lm_head() if masked_lm is None else masked_lm
         self.build()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -43,6 +43,11 @@ OBJECTIVES: dict[str, type[CorpusTrained]] = {
 }
 RECORD = "training.json"
 _EPOCH = 500  # steps, after which the loss is noted
+# What a decoder takes of an encoder's configuration.
+_OF_DECODERS = (
+    *("vocab_size", "hidden_size", "num_layers", "num_heads", "max_length"),
+    *("dropout", "attention_dropout"),
+)
 _MOST_HELD = 1000  # documents to evaluate on, which are not trained on
 _QUARTERS = (0.25, 0.5, 0.75)
 
@@ -78,6 +83,7 @@ def pretrain(
     whole_words: bool = False,
     recipe: Mapping[str, Any] | None = None,
     max_length: int = 128,
+    dropout: float = 0.1,
     held_out: float = 0.02,
     dtype: Any = None,
     seed: int = 0,
@@ -107,6 +113,8 @@ def pretrain(
         whole_words: Whether all pieces of a word are hidden together.
         recipe: Changes of the model's recipe, such as `{"batch_size": 64}`.
         max_length: The tokens of an example, and the positions of a new model.
+        dropout: Of a new model. 0 suits a budget that ends before the text has been read a few
+            times (Liu et al., https://arxiv.org/abs/2505.24788).
         held_out: The share of the documents that are evaluated on; 0 for none.
         dtype: Keras dtype policy, such as `"mixed_bfloat16"`.
         seed: Of all that is drawn.
@@ -128,7 +136,8 @@ def pretrain(
     ['loss', 'masked_lm_accuracy']
     """
     changes = _changes(minutes, steps, recipe or {})
-    _check(size, objective, max_length, held_out, dtype, seed)
+    _check(objective, held_out, dtype, seed)
+    shape = _shape(size, max_length, dropout)
     folder, documents = expanded(folder), _listed(documents)
     text = SourceText.of(documents, pretrained, vocabulary, vocab_size)
     with writing_model(folder, resume):
@@ -139,7 +148,7 @@ def pretrain(
         check = mask_id_of if hiding else end_id_of
         corpus, tokenizer = tokenized(documents, text, checkpoint, work, resume, check, verbose)
         keras.utils.set_random_seed(seed)  # of the first weights
-        model = _new_model(task, size, checkpoint, tokenizer, max_length, dtype, hiding)
+        model = _new_model(task, shape, checkpoint, tokenizer, dtype, hiding)
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
         told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}
@@ -148,12 +157,8 @@ def pretrain(
         history = model.fit(train, recipe=model.recipe.change(**changes), **told)
         scores = {} if held is None else model.evaluate(held, verbose=0, return_dict=True)
     made = Pretrained(model, history, scores, reached.seen)
-    settings = dataclasses.asdict(text) | {
-        "minutes": minutes,
-        "steps": steps,
-        "seed": seed,
-        **hiding,
-    }
+    settings = dataclasses.asdict(text) | {"minutes": minutes, "steps": steps, "seed": seed}
+    settings |= hiding
     _save(folder, made, settings, corpus)
     return made
 
@@ -170,9 +175,7 @@ def _changes(minutes: Any, steps: Any, recipe: Mapping[str, Any]) -> dict[str, A
     return changes
 
 
-def _check(
-    size: str, objective: str | None, max_length: int, held_out: float, dtype: Any, seed: int
-) -> None:
+def _check(objective: str | None, held_out: float, dtype: Any, seed: int) -> None:
     """Refuses what no training could begin with, before hours of reading text."""
     if objective is not None and objective not in OBJECTIVES:
         raise UserError(f"There is no objective {objective!r}: give {listed(OBJECTIVES)}.")
@@ -181,15 +184,20 @@ def _check(
     if not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise UserError(f"seed is {seed!r}: give an integer from 0 to {2**32 - 1}.")
     try:
-        EncoderConfig.bert(size, max_length=max_length)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    try:
         keras.dtype_policies.get(dtype)
     except ValueError:
         raise UserError(
             f"There is no dtype policy {dtype!r}: give one such as mixed_bfloat16 or float32."
         ) from None
+
+
+def _shape(size: str, max_length: int, dropout: float) -> EncoderConfig:
+    """All of a new model's configuration but its vocabulary."""
+    try:
+        dropouts = {"dropout": dropout, "attention_dropout": dropout}
+        return EncoderConfig.bert(size, max_length=max_length, **dropouts)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _hiding(task: type[CorpusTrained], max_length: int, whole_words: bool) -> dict[str, Any]:
@@ -214,23 +222,21 @@ def _listed(documents: Any) -> Any:
 
 def _new_model(
     task: Any,
-    size: str,
+    shape: EncoderConfig,
     checkpoint: Checkpoint | None,
     tokenizer: Any,
-    max_length: int,
     dtype: Any,
     settings: dict[str, Any],
 ) -> CorpusTrained:
     if checkpoint is not None:
-        most = min(max_length, checkpoint.config.max_length)
+        most = min(shape.max_length, checkpoint.config.max_length)
         given = {"tokenizer": tokenizer, "max_length": most, "new_heads": True, **settings}
         return task.from_checkpoint(checkpoint, dtype=dtype, **given)
-    sizes = {"vocab_size": tokenizer.vocab_size, "max_length": max_length}
-    config: Any = EncoderConfig.bert(size, **sizes)
+    config: Any = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
     if task is CausalLanguageModel:
-        sizes = {name: getattr(config, name) for name in ("hidden_size", "num_layers", *sizes)}
-        ends = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
-        config = DecoderConfig(**sizes, num_heads=config.num_heads, **ends)
+        given = {name: getattr(config, name) for name in _OF_DECODERS}
+        given |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        config = DecoderConfig(**given)
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
 

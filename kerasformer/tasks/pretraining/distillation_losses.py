@@ -1,6 +1,6 @@
 """What a student may follow of its teacher, and how far it is from it, in float32."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras import ops
@@ -89,6 +89,27 @@ def attention_divergence(student: Any, teacher: Any) -> Any:
     return ops.mean(ops.sum(teacher * (ops.log(teacher) - ops.log(student)), axis=-1), axis=1)
 
 
+def layer_distance(
+    student: dict[str, Any], teacher: dict[str, Any], widen: Callable[[Any], Any] | None
+) -> Any:
+    """The sum of the distances of all layers, of each token: `[batch, seq]`; 0 without layers.
+
+    Args:
+        student, teacher: An encoder's outputs by their names, the teacher's of as many blocks.
+        widen: Makes the student's hidden states as wide as the teacher's, where they are not.
+    """
+    distance: Any = 0.0
+    if "encoder_outputs" in student:
+        both = (student, teacher)
+        own, its = ([one["embedding_output"], *one["encoder_outputs"]] for one in both)
+        own = own if widen is None else list(map(widen, own))
+        distance += sum(squared_error(*pair) for pair in zip(own, its, strict=True))
+    if "attention_scores" in student:
+        pairs = zip(student["attention_scores"], teacher["attention_scores"], strict=True)
+        distance += sum(attention_divergence(*pair) for pair in pairs)
+    return distance
+
+
 def logits_divergence(student: Any, teacher: Any) -> Any:
     """The divergence of the probabilities of logits `[..., classes]`, softened, in nats.
 
@@ -104,10 +125,10 @@ def logits_divergence(student: Any, teacher: Any) -> Any:
     return _TEMPERATURE**2 * ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
 
 
-def mean_of(values: Any, weights: Any) -> Any:
+def weighted_mean(values: Any, weights: Any) -> Any:
     """The weighted mean of each row `[batch, n]`, 0 where nothing has a weight: `[batch, 1]`.
 
-    >>> float(mean_of(np.array([[1.0, 3.0, 8.0]]), np.array([[1.0, 1.0, 0.0]]))[0, 0])
+    >>> float(weighted_mean(np.array([[1.0, 3.0, 8.0]]), np.array([[1.0, 1.0, 0.0]]))[0, 0])
     2.0
     """
     total = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)
