@@ -157,6 +157,7 @@ class DecoderConfig:
         norm_first: Whether LayerNorm comes before each part of a block, and once more after the
             last one (pre-LN), or after the residuals alone (post-LN).
         pad_token_id: The id that is padding where no mask is given; None where all are tokens.
+        bos_token_id: The id of the token before a text, None where there is none.
         eos_token_id: The id of the token that ends a text, None where there is none.
 
     Raises:
@@ -182,6 +183,7 @@ class DecoderConfig:
     initializer_range: float = 0.02
     norm_first: bool = True
     pad_token_id: int | None = None
+    bos_token_id: int | None = None
     eos_token_id: int | None = None
 
     def __post_init__(self):
@@ -196,7 +198,7 @@ class DecoderConfig:
 
     @classmethod
     def gpt(cls, name: str = "gpt2", **changes: Any) -> "DecoderConfig":
-        """A published model's: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
+        """A published model's sizes: gpt2, gpt2-medium, gpt2-large, gpt2-xl, or openai-gpt.
 
         Args:
             name: The model's name; openai-gpt is the OpenAI transformer of 2018, which is post-LN.
@@ -256,7 +258,7 @@ def check_config(
         _check_number(config, name, "from 0 up to, not including, 1", lambda x: 0 <= x < 1)
     _check_number(config, "layer_norm_epsilon", "above 0", lambda x: x > 0)
     _check_number(config, "initializer_range", "of 0 or above", lambda x: x >= 0)
-    for name in ("pad_token_id", "eos_token_id"):
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
         token_id = getattr(config, name, None)
         is_missing = token_id is None and isinstance(config, DecoderConfig)
         if hasattr(config, name) and not is_missing and token_id not in range(config.vocab_size):

@@ -263,7 +263,7 @@ class Transformer(ServingExport):
         for name in outputs:
             if name not in self.available_outputs:
                 known = ", ".join(self.available_outputs)
-                raise ValueError(f"outputs has {name!r}: this encoder has {known}.")
+                raise ValueError(f"outputs has {name!r}: this model has {known}.")
         return outputs
 
     def compute_output_spec(

@@ -25,7 +25,8 @@ def read_added_tokens(
         config: What `read_config` gives.
         saved: The `added_tokens` of a `tokenizer.json`, or None.
         config_alone: Whether the `added_tokens_decoder` of the configuration, where it has one,
-            replaces all others, as it does in transformers' `BertTokenizer`.
+            replaces all others, as it does in those classes of transformers that take the
+            vocabulary alone, such as `BertTokenizer` and `GPT2Tokenizer`.
         source: Their file, for messages.
 
     Raises:

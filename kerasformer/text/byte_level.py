@@ -24,7 +24,8 @@ class ByteLevelTokenizer(Tokenizer):
 
     Example:
 
-    >>> tokenizer = ByteLevelTokenizer.from_pretrained("gpt2")  # doctest: +SKIP
+    >>> source = "hf://openai-community/gpt2"
+    >>> tokenizer = ByteLevelTokenizer.from_pretrained(source)  # doctest: +SKIP
     >>> tokenizer.tokens(["Good films"])  # doctest: +SKIP
     [['Good', 'Ġfilms']]
     """
@@ -67,7 +68,7 @@ class ByteLevelTokenizer(Tokenizer):
     @classmethod
     def _read_backend(cls, saved, model, config, source):
         space = _prefix_space(saved, source)
-        if files.is_gpts(config):  # which then makes it anew
+        if files.class_kind(config) == cls.model_kind:  # GPT-2's, which then makes it anew
             space = config.get("add_prefix_space", False)
         if not isinstance(space, bool) or config.get("add_bos_token"):
             raise UserError(

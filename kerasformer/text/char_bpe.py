@@ -6,7 +6,7 @@ from tokenizers import decoders
 
 from kerasformer.text import files
 from kerasformer.text.tokenizer import Tokenizer
-from kerasformer.text.tokenizer_json import read_backend, refuse_frame
+from kerasformer.text.tokenizer_json import read_backend, refuse_frame, unknown_part
 
 
 class CharBPETokenizer(Tokenizer):
@@ -15,7 +15,7 @@ class CharBPETokenizer(Tokenizer):
     Texts are lower-cased and split into words as by BERT, and the last token of a word ends with
     `</w>`. `tokenize` puts nothing around a text, as transformers does not. The published
     vocabulary has no token that begins a text, ends it or pads it: `<unk>`, which hardly any text
-    has, stands for each that is not named.
+    has, stands for each that is not named, and is what an empty text gives.
 
     Source: Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018,
     section 4.1; Sennrich et al., https://arxiv.org/abs/1508.07909;
@@ -23,7 +23,8 @@ class CharBPETokenizer(Tokenizer):
 
     Example:
 
-    >>> tokenizer = CharBPETokenizer.from_pretrained("openai-gpt")  # doctest: +SKIP
+    >>> source = "hf://openai-community/openai-gpt"
+    >>> tokenizer = CharBPETokenizer.from_pretrained(source)  # doctest: +SKIP
     >>> tokenizer.tokens(["Good films"])  # doctest: +SKIP
     [['good</w>', 'films</w>']]
     """
@@ -34,12 +35,12 @@ class CharBPETokenizer(Tokenizer):
 
     @property
     def bos_id(self) -> int:
-        """The id of the token before a text."""
+        """The id of the token before a text, in training."""
         return self._id_or_unknown("bos_token")
 
     @property
     def eos_id(self) -> int:
-        """The id of the token that ends a text."""
+        """The id of the token that ends a text, in training."""
         return self._id_or_unknown("eos_token")
 
     @property
@@ -57,9 +58,13 @@ class CharBPETokenizer(Tokenizer):
     @classmethod
     def _read_backend(cls, saved, model, config, source):
         refuse_frame(saved, source)
-        if files.is_openais(config):  # which takes the vocabulary alone
+        if files.class_kind(config) == cls.model_kind:  # OpenAI's, which takes the vocabulary alone
             model = dataclasses.replace(model, unk_token=cls._roles(config, source)["unk_token"])
             saved = files.OPENAI_PARTS
+        decoder = saved.get("decoder")
+        if decoder not in (None, files.OPENAI_PARTS["decoder"]):
+            raise unknown_part("decoder", decoder, source)
         backend = read_backend(saved, model, source)
-        backend.decoder = decoders.BPEDecoder(suffix=files.WORD_END)
+        if decoder is not None:
+            backend.decoder = decoders.BPEDecoder(suffix=files.WORD_END)
         return backend

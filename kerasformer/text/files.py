@@ -9,27 +9,27 @@ from kerasformer.files import read_json, read_optional_json, read_text
 from kerasformer.formatting import printable
 from kerasformer.text.vocabulary import usual_token
 
-# The classes of transformers that are its BertTokenizer, which takes of a tokenizer.json the
-# vocabulary and the added tokens alone.
-BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
-# Those that are GPT-2's and the OpenAI transformer's, of which all but the vocabulary is known.
-GPT_CLASSES = ("GPT2Tokenizer",)
-OPENAI_CLASSES = ("OpenAIGPTTokenizer",)
-# Those that take the whole tokenizer.json as it is.
-GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
-# The classes of model types where no file names another.
+# The classes of transformers that take of a tokenizer.json the vocabulary and the added tokens
+# alone, by the model types that have them where no file names another; and their models' kinds.
 _CLASSES = {
-    **dict.fromkeys(("bert", "distilbert", "electra"), "BertTokenizer"),
+    "bert": "BertTokenizer",
+    "distilbert": "DistilBertTokenizer",
+    "electra": "ElectraTokenizer",
     "gpt2": "GPT2Tokenizer",
     "openai-gpt": "OpenAIGPTTokenizer",
 }
-# What the OpenAI transformer's tokenizer does before the merges, in terms of a tokenizer.json.
+_KINDS = dict(zip(_CLASSES.values(), (*["WordPiece"] * 3, "BPE", "CharBPE"), strict=True))
+# Those that take the whole file as it is.
+_GENERIC_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+WORD_END = "</w>"  # the end of a word's last token
+# What the OpenAI transformer's tokenizer does beside the merges, in terms of a tokenizer.json.
 OPENAI_PARTS = {
     "normalizer": {"type": "BertNormalizer"},
     "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "decoder": {"type": "BPEDecoder", "suffix": WORD_END},
 }
 OPENAI_TOKENS = {"unk_token": "<unk>"}
-WORD_END = "</w>"  # the end of a word's last token
+_SPACE = "Ġ"  # among GPT-2's bytes, and lower-cased away in the OpenAI transformer's texts
 # key: its only value with which BertJapaneseTokenizer and its like split as BertTokenizer does.
 _SPLITTERS = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
 _NO_LIMIT = 10**9  # of tokens; where there is none, transformers writes 10**30
@@ -69,20 +69,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def is_berts(config: Mapping[str, Any]) -> bool | None:
-    """Whether the tokenizer is transformers' BertTokenizer; None where no file says so."""
+def class_kind(config: Mapping[str, Any]) -> str | None:
+    """The kind of model of the class that a tokenizer is of, by which all else is known.
+
+    transformers then takes the vocabulary and the added tokens alone. "" for a class that takes
+    the whole `tokenizer.json`, None where no file names one.
+    """
     made_for = config.get("tokenizer_class")
-    return None if made_for is None else _base(made_for) in BERT_CLASSES
-
-
-def is_gpts(config: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer is transformers' GPT2Tokenizer."""
-    return _base(config.get("tokenizer_class")) in GPT_CLASSES
-
-
-def is_openais(config: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer is transformers' OpenAIGPTTokenizer."""
-    return _base(config.get("tokenizer_class")) in OPENAI_CLASSES
+    return None if made_for is None else _KINDS.get(_base(made_for), "")
 
 
 def read_saved(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,8 +90,9 @@ def read_saved(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     lines = read_text(file.with_name("merges.txt")).split("\n")
     merges = [line for line in lines if line.strip() and not line.startswith("#version")]
     model = {"type": "BPE", "vocab": saved, "merges": merges}
-    is_known = config.get("tokenizer_class") is not None
-    if not (is_openais(config) if is_known else any(t.endswith(WORD_END) for t in saved)):
+    kind = class_kind(config)
+    has_ends = _SPACE not in saved and any(token.endswith(WORD_END) for token in saved)
+    if not (has_ends if kind is None else kind == "CharBPE"):
         splitting = {"type": "ByteLevel", "add_prefix_space": False}
         return {"model": model, "pre_tokenizer": splitting}
     model |= read_roles(config, ("unk_token",), file, OPENAI_TOKENS)
@@ -154,19 +149,17 @@ def find_tokenizer_file(path: Path) -> Path:
         if file.suffix in (".json", ".txt") and (file.is_file() or file.is_symlink()):
             return file
     raise UserError(
-        f"{path} has no tokenizer: expected a folder with tokenizer.json or vocab.txt, or one of "
-        "these files."
+        f"{path} has no tokenizer: expected a folder with tokenizer.json, vocab.txt, or vocab.json "
+        "and merges.txt, or one of the first three files."
     )
 
 
 def _check_class(config, folder: Path):
     made_for = config.get("tokenizer_class")
-    named = (*BERT_CLASSES, *GPT_CLASSES, *OPENAI_CLASSES)
-    known = (None, *named, *GENERIC_CLASSES)
-    if (made_for if made_for is None else _base(made_for)) not in known:
+    if made_for is not None and _base(made_for) not in (*_KINDS, *_GENERIC_CLASSES):
         raise UserError(
             f"The tokenizer in {folder} is for {printable(str(made_for)[:80])}, which may split "
-            f"words in another way than BERT: expected one of {', '.join(named)}."
+            f"words in another way than BERT: expected one of {', '.join(_KINDS)}."
         )
     for key, expected in _SPLITTERS.items():
         if config.get(key) not in (None, expected):
@@ -190,4 +183,4 @@ def _check_class(config, folder: Path):
 
 def _base(made_for) -> str:
     name = str(made_for)
-    return name if name in GENERIC_CLASSES else name.removesuffix("Fast")
+    return name if name in _GENERIC_CLASSES else name.removesuffix("Fast")

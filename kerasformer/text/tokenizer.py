@@ -32,14 +32,11 @@ class Tokenizer:
     Args:
         backend: The `tokenizers.Tokenizer`, also an attribute. Its own truncation and padding are
             switched off.
-        special_tokens: The token of each role, under transformers' names: `pad_token`,
-            `unk_token` and, for WordPiece, `cls_token`, `sep_token`, `mask_token`.
+        special_tokens: The token of each role, under transformers' names, such as `pad_token`;
+            also an attribute, without those that the vocabulary lacks.
         max_length: The most tokens of a text that its model was made for, special tokens included,
             where that is known; also an attribute. `tokenize` does not truncate by itself.
         source: Where the tokenizer comes from, for error messages.
-
-    Attributes:
-        special_tokens: As given, without those that the vocabulary lacks.
 
     Raises:
         UserError: The vocabulary lacks a required special token, or its ids are not 0, 1, 2...
@@ -97,6 +94,10 @@ class Tokenizer:
     def _id(self, role):
         return self.backend.token_to_id(self.special_tokens[role])
 
+    def names(self, role: str) -> bool:
+        """Whether a token of its own has a role, and no other one stands for it."""
+        return role in self.special_tokens or role not in self.optional_roles
+
     def vocabulary(self) -> list[str]:
         """The tokens, in the order of their ids."""
         vocabulary = self.backend.get_vocab(with_added_tokens=True)
@@ -111,12 +112,12 @@ class Tokenizer:
     ) -> Tokenized:
         """Token ids of each text or pair of texts, special tokens included; `pack` batches them.
 
-        A text without tokens, of `WordTokenizer`, gets an unknown one: no row is all padding.
+        A text without tokens of a Word-, CharBPE- or ByteLevelTokenizer gets one `unk_id`.
 
         Args:
             texts: The texts: a list, a tuple, an array or another iterable of str.
-            pairs: The second text of each pair, as many as `texts`; their tokens get type id 1.
-                A `WordTokenizer` takes none: it has no token to mark where a second text begins.
+            pairs: The second text of each pair, as many as `texts`, of a `WordPieceTokenizer`
+                alone; their tokens get type id 1.
             max_length: The most tokens to keep of a text, special tokens included. Of a pair,
                 tokens are dropped from the end of whichever text is longer.
 
@@ -137,8 +138,7 @@ class Tokenizer:
                     f"There are {len(texts)} texts but {len(pairs)} pairs: give one for each text."
                 )
         special = len(self.before) + len(self.after) * (1 if pairs is None else 2)
-        least = max(1, special)
-        if max_length is not None and max_length < least:
+        if max_length is not None and max_length < (least := max(1, special)):
             raise UserError(f"max_length is {max_length}, but must be at least {least}.")
         room = None if max_length is None else max_length - special
         before, after, unknown = self.before, self.after, [self.unk_id]
@@ -251,7 +251,7 @@ class Tokenizer:
                 said by a folder named as Google's releases, or guessed, with a warning.
 
         Returns:
-            The class that the source is of, without the truncation and padding of its files.
+            A tokenizer of the class that the source is of, which neither truncates nor pads.
 
         Raises:
             UserError: There is no such source, or it has no valid tokenizer of this class; those
@@ -290,7 +290,7 @@ class Tokenizer:
 
     @classmethod
     def _from_backend(cls, backend: tokenizers.Tokenizer, added, config, source) -> Self:
-        roles, alone = cls._roles(config, source), files.is_berts(config) is True
+        roles, alone = cls._roles(config, source), bool(files.class_kind(config))
         tokens = read_added_tokens(config, added, config_alone=alone, source=source)
         add_tokens(backend, tokens, named_tokens(config, source), roles.values(), source)
         return cls(backend, roles, max_length=files.read_max_length(config, source), source=source)

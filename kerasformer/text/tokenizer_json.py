@@ -99,18 +99,19 @@ def read_model(saved: Mapping[str, Any], source: object) -> VocabularyModel:
             f"{source} holds a {printable(kind[:80])} model, but only WordLevel, WordPiece and BPE "
             "can be read here."
         )
+    if kind == "BPE" and values.get("end_of_word_suffix"):
+        kind = "CharBPE"
     ids = _object(values.get("vocab"), "vocab", source)
     for token, number in ids.items():
         _text(token, "token", source, least=0, most=2**20)
         if not _is_int(number, 0, _MOST_ID):
             raise _damaged(source, f"the token {token!r} has the id {number!r}")
-    merges = tuple(_merges(values, ids, source)) if kind == "BPE" else ()
-    if kind == "BPE" and not values.get("end_of_word_suffix"):
-        return VocabularyModel(kind, dict(ids), merges=merges)
-    read = VocabularyModel(kind, dict(ids), _text(values.get("unk_token"), "unk_token", source))
+    merges = tuple(_merges(values, ids, source)) if kind.endswith("BPE") else ()
     if kind == "BPE":
-        return dataclasses.replace(read, kind="CharBPE", merges=merges)
-    if kind == "WordLevel":
+        return VocabularyModel(kind, dict(ids), merges=merges)
+    unknown = _text(values.get("unk_token"), "unk_token", source)
+    read = VocabularyModel(kind, dict(ids), unknown, merges=merges)
+    if kind != "WordPiece":
         return read
     prefix = _text(values.get("continuing_subword_prefix", "##"), "prefix", source, least=0)
     most = values.get("max_input_chars_per_word", 100)
@@ -291,7 +292,7 @@ def unknown_part(part: str, kind: object, source: object) -> UserError:
     """The error of a part of a `tokenizer.json` that is of a kind that is not known here."""
     return UserError(
         f"{source} has a {part} of the type {str(kind)[:80]!r}, which cannot be read here: "
-        "expected a tokenizer of BERT's or GPT-2's kind, or one that kerasformer saved."
+        "expected a tokenizer of BERT's or GPT's kind, or one that kerasformer saved."
     )
 
 

@@ -9,7 +9,7 @@ from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
 from kerasformer.errors import UserError
 from kerasformer.text import casing
-from kerasformer.text.files import is_berts, read_config
+from kerasformer.text.files import class_kind, read_config
 from kerasformer.text.texts import check_texts
 from kerasformer.text.tokenizer import Tokenizer
 from kerasformer.text.tokenizer_json import VocabularyModel, frames
@@ -195,7 +195,7 @@ class WordPieceTokenizer(Tokenizer):
         if is_alone:
             return cls.from_vocabulary(file, lowercase=casing.of_release(file.parent))
         config = read_config(file.parent)
-        if is_berts(config) is False:
+        if class_kind(config) not in (None, cls.model_kind):
             raise UserError(
                 f"{file} is for {config['tokenizer_class']}, which takes a tokenizer.json: put it "
                 "beside it."
@@ -211,7 +211,7 @@ class WordPieceTokenizer(Tokenizer):
     @classmethod
     def _read_backend(cls, saved, model, config, source):
         settings = _settings(config, source)
-        if is_berts(config):
+        if class_kind(config) == cls.model_kind:
             if model.prefix != "##":
                 raise UserError(
                     f"{source} begins the pieces within a word with {model.prefix!r}, but "
@@ -219,7 +219,7 @@ class WordPieceTokenizer(Tokenizer):
                 )
             return _berts_backend(model, config, source)
         backend = super()._read_backend(saved, model, config, source)
-        if "tokenizer_class" in config and is_berts(config) is None:
+        if "tokenizer_class" in config and class_kind(config) is None:
             _check_agreement(backend.normalizer, settings, source)
         around = frames(saved, source)
         if around is not None:

@@ -160,7 +160,7 @@ def test_configurations_of_the_other_kind():
         CausalDecoder(EncoderConfig.bert("tiny"))
     with pytest.raises(ValueError, match="expected an EncoderConfig or the dict of its attributes"):
         BertEncoder(DecoderConfig())
-    with pytest.raises(ValueError, match="this encoder has sequence_output, encoder_outputs"):
+    with pytest.raises(ValueError, match="this model has sequence_output, encoder_outputs"):
         make()(IDS, outputs=["pooled_output"])
     with pytest.raises(ValueError, match="The input has 12 positions and the position table 11"):
         make()(np.ones((1, 12), "int32"))

@@ -186,13 +186,13 @@ def test_without_a_pooler():
     assert len(encoder.weights) > 0
     assert not [w.path for w in encoder.trainable_weights if "pooler" in w.path]
     for name in ("pooled_output", "default"):
-        with pytest.raises(ValueError, match=rf"outputs has '{name}': this encoder has "):
+        with pytest.raises(ValueError, match=rf"outputs has '{name}': this model has "):
             encoder(INPUTS, outputs=[name])
 
 
 def test_unknown_output(encoder):
     for given_inputs in (INPUTS, keras.Input((None,), dtype="int32")):
-        with pytest.raises(ValueError, match="outputs has 'pooled': this encoder has seq"):
+        with pytest.raises(ValueError, match="outputs has 'pooled': this model has seq"):
             encoder(given_inputs, outputs=["pooled"])
         with pytest.raises(ValueError, match=r"outputs is 'default': expected a list"):
             encoder(given_inputs, outputs="default")

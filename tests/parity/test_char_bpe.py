@@ -81,6 +81,21 @@ def test_tokens_that_are_added(both, transformers, tmp_path):
         assert getattr(ours, f"{role}_id") == getattr(theirs, f"{role}_token_id")
 
 
+@pytest.mark.parametrize("has_decoder", [False, True])
+def test_texts_of_a_file_by_itself(both, transformers, tmp_path, has_decoder):
+    """Whose decoder counts, where no class has one of its own."""
+    saved = json.loads(both[0].backend.to_str())
+    saved["decoder"] = saved["decoder"] if has_decoder else None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(saved))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    ours = Tokenizer.from_pretrained(tmp_path)
+    assert_equal(ours, theirs, TEXTS)
+    assert ("</w>" in ours.decode(ours.ids(TEXTS[:1]))[0]) is not has_decoder
+    assert_equal(Tokenizer.from_json(ours.to_json()), theirs, TEXTS)
+
+
 def vocabulary_of(tokenizer):
     model = json.loads(tokenizer.backend.to_str())["model"]
     return model["vocab"], [tuple(merge) for merge in model["merges"]]
@@ -108,3 +123,25 @@ def test_the_model_says_whose_a_tokenizer_json_is(transformers, tmp_path, model_
     ours = Tokenizer.from_pretrained(tmp_path)
     for text in ("The CAT's naïve", " x"):
         assert next(ours.ids([text])) == theirs(text)["input_ids"]
+
+
+@pytest.mark.parametrize("named", ["config", "tokenizer_config"])
+@pytest.mark.parametrize("model_type", KINDS)
+def test_the_added_tokens_of_its_configuration_are_all(transformers, tmp_path, model_type, named):
+    """Where it lists any, transformers takes none of the tokenizer.json."""
+    write, kind = KINDS[model_type]
+    write(tmp_path, TEXTS[:3])
+    theirs = getattr(transformers, kind).from_pretrained(tmp_path)
+    theirs.add_tokens(["foo", "bar"])
+    theirs.save_pretrained(tmp_path)
+    number = theirs.convert_tokens_to_ids("foo")
+    config = {"added_tokens_decoder": {number: {"content": "foo"}}}
+    config |= {"tokenizer_class": kind} if named == "tokenizer_config" else {}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    text = "foo bar foobar"
+    ids = next(Tokenizer.from_pretrained(tmp_path).ids([text]))
+    assert ids == theirs(text)["input_ids"]
+    assert ids.count(number) == 2
+    assert number + 1 not in ids

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import pytest
+from tokenizers.pre_tokenizers import ByteLevel
 
 from kerasformer.errors import UserError
 from kerasformer.text import ByteLevelTokenizer, CharBPETokenizer, Tokenizer
@@ -31,10 +32,20 @@ def saved_json(folder, **model):
     return folder
 
 
+def test_a_special_token_makes_no_characters_of_bytes(tmp_path):
+    tokens = [*sorted(ByteLevel.alphabet()), "ab", "<|endoftext|>", "</w>"]
+    ids = {token: number for number, token in enumerate(tokens)}
+    (tmp_path / "vocab.json").write_text(json.dumps(ids))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    tokenizer = Tokenizer.from_pretrained(tmp_path)
+    assert type(tokenizer) is ByteLevelTokenizer
+    assert tokenizer.tokens(["abé"]) == [["ab", "Ã", "©"]]
+
+
 def test_words_end_and_others_are_unknown(tmp_path):
     tokenizer = Tokenizer.from_pretrained(write(tmp_path, tokenizer_class="OpenAIGPTTokenizer"))
     assert tokenizer.tokens(["Féms cz"]) == [["fe", "ms</w>", "c", "<unk>"]]
-    assert tokenizer.tokenize(["", "fems", "fe"]).ids == [[0], [11, 12], [2 + 1, 8]]
+    assert tokenizer.tokenize(["", "fems", "fe"]).ids == [[0], [11, 12], [3, 8]]
     assert tokenizer.decode([[11, 12, 0, 1, 8]]) == ["fems ce"]
     assert {tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id, tokenizer.unk_id} == {0}
     again = pickle.loads(pickle.dumps(tokenizer))
@@ -43,12 +54,11 @@ def test_words_end_and_others_are_unknown(tmp_path):
         tokenizer.tokenize(["fe"], pairs=["fe"])
 
 
-@pytest.mark.parametrize("made_for", [None, "OpenAIGPTTokenizerFast", "PreTrainedTokenizerFast"])
-def test_the_class_or_the_vocabulary_shows_what_it_is(tmp_path, made_for):
-    config = {"tokenizer_class": made_for} if made_for != "PreTrainedTokenizerFast" else {}
+@pytest.mark.parametrize("config", [{}, {"tokenizer_class": "OpenAIGPTTokenizerFast"}], ids=str)
+def test_the_class_or_the_vocabulary_shows_what_it_is(tmp_path, config):
     assert type(Tokenizer.from_pretrained(write(tmp_path, **config))) is CharBPETokenizer
     saved_json(tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": made_for}))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     assert Tokenizer.from_pretrained(tmp_path).tokens(["FEMS"]) == [["fe", "ms</w>"]]
     with pytest.raises(UserError, match="holds a CharBPE model, but only BPE can be read here"):
         ByteLevelTokenizer.from_pretrained(tmp_path)
@@ -70,12 +80,22 @@ def test_what_is_refused(tmp_path, model, message):
         Tokenizer.from_pretrained(saved_json(tmp_path, **model))
 
 
-def test_tokens_around_a_text_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            {"post_processor": {"type": "BertProcessing", "cls": ["c", 1], "sep": ["s", 6]}},
+            "a post_processor of the type 'that adds c'",
+        ),
+        ({"decoder": {"type": "ByteLevel"}}, "a decoder of the type \"{'type': 'ByteLevel'}"),
+        ({"decoder": {"type": "BPEDecoder", "suffix": "s"}}, "a decoder of the type "),
+    ],
+)
+def test_other_parts_are_refused(tmp_path, part, message):
     saved_json(tmp_path)
     saved = json.loads((tmp_path / "tokenizer.json").read_text())
-    around = {"type": "BertProcessing", "cls": ["c", 1], "sep": ["s", 6]}
-    (tmp_path / "tokenizer.json").write_text(json.dumps(saved | {"post_processor": around}))
-    with pytest.raises(UserError, match="a post_processor of the type 'that adds c'"):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(saved | part))
+    with pytest.raises(UserError, match=message):
         Tokenizer.from_pretrained(tmp_path)
 
 

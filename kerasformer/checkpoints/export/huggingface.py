@@ -117,7 +117,8 @@ def save_pretrained(
     if problem_type not in (None, SINGLE_LABEL):
         values["problem_type"] = problem_type
     if layout.kind.is_decoder and tokenizer is not None:  # which transformers has here
-        values |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
+        ends = {"bos_token": tokenizer.bos_id, "eos_token": tokenizer.eos_id}
+        values |= {f"{role}_id": ends[role] for role in ends if tokenizer.names(role)}
         if class_names and config.pad_token_id is None:
             values["pad_token_id"] = tokenizer.pad_id  # by which it finds the last token
     if class_names:

@@ -133,7 +133,7 @@ def _infer_model_type(values: dict, tensors: Tensors, path: Path) -> str:
             is_it = re.fullmatch(pattern, str(architectures[0])) is not None
         else:
             # RoBERTa has BERT's names, but counts positions from its padding id, 1.
-            is_it = bool(prefix) or not values.get("pad_token_id")
+            is_it = kind.is_decoder or bool(prefix) or not values.get("pad_token_id")
         has_names = all(weight.theirs in names for weight in (*kind.table.embeddings, *block))
         if is_it and has_names and size_keys(model_type) <= values.keys():
             return model_type

@@ -42,9 +42,10 @@ _GPT2 = {
     "layer_norm_epsilon": "layer_norm_epsilon",
     "initializer_range": "initializer_range",
     "pad_token_id": "pad_token_id",
+    "bos_token_id": "bos_token_id",
     "eos_token_id": "eos_token_id",
 }
-_OPENAI = {a: key for a, key in _GPT2.items() if a not in ("intermediate_size", "eos_token_id")}
+_OPENAI = {a: key for a, key in _GPT2.items() if a != "intermediate_size"}
 _KEYS = {
     "bert": _BERT,
     "distilbert": {
@@ -120,8 +121,9 @@ _FIXED_GPT2 = {
 
 
 # What follows from another value, or matters to new texts alone.
-_GPT2_EOS = 50256
-_DERIVED = ("n_inner", "eos_token_id")
+_ENDS = {"gpt2": 50256, "openai-gpt": None}
+_END_KEYS = ("bos_token_id", "eos_token_id")
+_DERIVED = ("n_inner", *_END_KEYS)
 
 
 def size_keys(model_type: str) -> set[str]:
@@ -197,8 +199,8 @@ def encoder_config(values: dict, path: Path) -> Any:
         )
     if not is_decoder:
         return EncoderConfig(**attributes)
-    attributes["eos_token_id"] = values["eos_token_id"]
-    return DecoderConfig(**attributes, norm_first=model_type == "gpt2")
+    ends = {key: values[key] for key in _END_KEYS}
+    return DecoderConfig(**attributes, **ends, norm_first=model_type == "gpt2")
 
 
 def _with_derived(values: dict, keys: dict[str, str], path: Path) -> dict:
@@ -209,8 +211,9 @@ def _with_derived(values: dict, keys: dict[str, str], path: Path) -> dict:
         values["n_inner"] = 4 * hidden
     # transformers gives every small model the id that it has in GPT-2.
     vocab_size = read_integer(values, keys["vocab_size"], path, 1, _SIZES["vocab_size"])
-    eos = values.get("eos_token_id", _GPT2_EOS)
-    values["eos_token_id"] = eos if _is(int, eos) and eos in range(vocab_size) else None
+    for key in _END_KEYS:
+        end = values.get(key, _ENDS[values["model_type"]])
+        values[key] = end if _is(int, end) and end in range(vocab_size) else None
     return values
 
 
@@ -221,7 +224,7 @@ def config_values(config: AnyConfig, model_type: str) -> dict:
         UserError: transformers has no such activation, or has another constant than a value.
     """
     known = _BERT if isinstance(config, EncoderConfig) else _GPT2
-    for attribute in sorted(known.keys() - _KEYS[model_type].keys() - {"eos_token_id"}):
+    for attribute in sorted(known.keys() - _KEYS[model_type].keys()):
         constant, value = (getattr(c, attribute) for c in (_DEFAULTS[model_type], config))
         if attribute == "intermediate_size":
             constant = 4 * config.hidden_size

@@ -173,6 +173,9 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
     ) -> Any:
         """Continues texts, up to the token that ends a text.
 
+        That is the tokenizer's `eos_token`, or without one the configuration's `eos_token_id`; a
+        published OpenAI transformer has neither, and goes on to `max_new_tokens`.
+
         By default each token is the likeliest one, as in transformers' `generate` with
         `do_sample=False`. With a temperature tokens are drawn: first come the `top_k` likeliest
         ones, and of these the fewest that have the probability `top_p` together (Holtzman et al.,
@@ -208,8 +211,10 @@ class CausalLanguageModel(CorpusTrained, TokenLabelled):
         self._warn_untrained()
         texts = check_texts([prompts] if isinstance(prompts, str) else prompts, "prompts")
         tokenizer, ids = self._fitting_tokenizer(None), self._prompts(texts)
-        given = max_new_tokens, sampling, tokenizer.vocab_size, tokenizer.eos_id, batch_size
-        prompt_batches = PromptBatches(Tokenized(ids), *given, self.encoder.config.max_length)
+        config = self.encoder.config
+        end_id = tokenizer.eos_id if tokenizer.names("eos_token") else config.eos_token_id
+        given = max_new_tokens, sampling, tokenizer.vocab_size, end_id, batch_size
+        prompt_batches = PromptBatches(Tokenized(ids), *given, config.max_length)
         # Compiled as `compile` says, or by default on an accelerator.
         made = generate(self.wrappers.get(Generator, self.jit_compile), prompt_batches)
         whole = [[*one, *more] for one, more in zip(ids, made, strict=True)]

@@ -146,7 +146,7 @@ class PromptBatches(TextBatches):
         new: The most tokens to add to each.
         sampling: How these are drawn.
         vocab_size: Only smaller ids are taken.
-        end_id: The token that ends a text.
+        end_id: The token that ends a text; None where none does.
         batch_size: Prompts in a batch.
         max_length: The most tokens that the model takes.
 
@@ -169,7 +169,7 @@ class PromptBatches(TextBatches):
         new: int,
         sampling: Sampling,
         vocab_size: int,
-        end_id: int,
+        end_id: int | None,
         batch_size: int,
         max_length: int,
     ):
@@ -179,8 +179,8 @@ class PromptBatches(TextBatches):
                 f"{new:,} more is longer than the model's {max_length:,}: shorten it, or give a "
                 "smaller max_new_tokens."
             )
-        self.end_id = end_id
-        self._limits = np.array([new, vocab_size, end_id], "int32")
+        self.end_id = _NONE if end_id is None else end_id
+        self._limits = np.array([new, vocab_size, self.end_id], "int32")
         self._sampling, self._new = sampling, int(padded_length(new, max_length))
         super().__init__(tokenized, batch_size=batch_size, max_length=max_length)
 

@@ -237,7 +237,7 @@ def _new_model(
     config: Any = dataclasses.replace(shape, vocab_size=tokenizer.vocab_size)
     if task is CausalLanguageModel:
         given = {name: getattr(config, name) for name in _OF_DECODERS}
-        given["eos_token_id"] = tokenizer.eos_id
+        given |= {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
         config = DecoderConfig(**given)
     return task(task.ENCODERS[0](config, dtype=dtype), tokenizer, dtype=dtype, **settings)
 
