@@ -4,11 +4,11 @@
 
 Pretrains a model of BERT mini's size (4 blocks, 256 wide) on the IMDB reviews, whose labels are
 not looked at: by default a causal one, which learns from every token, where one of masked words
-learns from one in seven, and has not helped after 20 minutes on 2 cores. Then 1,000 labelled Rotten Tomatoes
-reviews train a classifier on it, on what it was after a quarter, a half and three quarters of the
-minutes, and on the same model with random weights, with three seeds each. Prints mean accuracies
-and their difference with its standard error, and writes results/pretrain/accuracy.json and
-curve.png. The minutes are those of pretraining; with the training of classifiers it takes about
+learns from one in seven, and has not helped after 20 minutes on 2 cores. Then 1,000 labelled Rotten
+Tomatoes reviews train a classifier on it, on what it was after a quarter, a half and three quarters
+of the minutes, and on the same model with random weights, with three seeds each. Prints mean
+accuracies and their difference with its standard error, and writes results/pretrain/accuracy.json
+and curve.png. The minutes are those of pretraining; with the training of classifiers it takes about
 half as long again. Run again with the same arguments it goes on where it was.
 """
 
