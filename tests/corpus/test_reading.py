@@ -131,7 +131,11 @@ def test_without_header(tmp_path):
             b'{"text": "x"}\n["y"]\n',
             r"a.jsonl, line 2, holds a JSON array: expected an object",
         ),
-        ("a.jsonl", b'{"text": "x"}\n{"text": 5}\n', r"a.jsonl, line 2, has a int as text"),
+        (
+            "a.jsonl",
+            b'{"text": "x"}\n{"text": 5}\n',
+            r"a.jsonl, line 2, has a value of type int as text",
+        ),
         ("a.jsonl", b'{"text": "x"}\n{"text": "\\ud800"}\n', r"line 2, is not valid JSON"),
         ("a.txt", b"fine\nna\xefve\n", r"a.txt is not UTF-8 text: byte 0xef in line 2"),
         ("a.txt", b"a\0b\n", r"a.txt, line 1, holds a NUL byte"),

@@ -119,7 +119,7 @@ def test_a_lost_shard_takes_the_same_again(give, lines, texts):
     [
         (b"", {}, r"standard-input.txt holds no examples"),
         (b"fine\nna\xefve\n", {}, r"standard-input.txt is not UTF-8 text: byte 0xef in line 2"),
-        (b'{"text": 1}', {"stdin_format": "jsonl"}, r"line 1, has a int as text"),
+        (b'{"text": 1}', {"stdin_format": "jsonl"}, r"line 1, has a value of type int as text"),
         (b"a,b\nx,y\n", {"stdin_format": "csv"}, r"known to hold the text"),
         (b"x", {"stdin_format": "xml"}, r"stdin_format is 'xml': give one of txt, csv, tsv, jsonl"),
     ],

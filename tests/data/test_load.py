@@ -338,8 +338,8 @@ class TestBadInput:
             ('{"text": null, "label": 1}', "without a text, the first in line 2"),
             ('{"label": 1}', "without a text, the first in line 2"),
             ('{"text": "a", "label": null}', "without a label, the first in line 2"),
-            ('{"text": 7, "label": 1}', "line 2, has a int as text"),
-            ('{"text": ["a"], "label": 1}', "line 2, has a list as text"),
+            ('{"text": 7, "label": 1}', "line 2, has a value of type int as text"),
+            ('{"text": ["a"], "label": 1}', "line 2, has a value of type list as text"),
             ('{"text": "a", "label": ["b"]}', "line 2, has a list as label in column 'label'"),
         ],
     )

@@ -150,7 +150,7 @@ ANSWER = (*QA, "answers", 0)
         ((*QA, "is_impossible"), True, "question 1, has is_impossible and answers too"),
         ((*QA, "is_impossible"), "no", "question 1, has a str as is_impossible"),
         ((*QA, "question"), "", "question 1, has no question"),
-        ((*QA, "question"), 7, "question 1, in the question, has a int as text"),
+        ((*QA, "question"), 7, "question 1, in the question, has a value of type int as text"),
         ((*QA, "id"), [7], "question 1, has a list as id"),
         (("title",), [7], "question 1, has a list as title"),
         (("paragraphs", 0, "context"), None, "question 1, has no context"),
