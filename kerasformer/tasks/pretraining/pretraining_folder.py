@@ -70,12 +70,12 @@ class SourceText:
 def plain(value: Any) -> Any:
     """A setting as JSON has it.
 
-    >>> plain([Path("a"), 1])
-    ['a', 1]
+    >>> plain([Path("a"), 1.5])
+    ['a', 1.5]
     """
     if isinstance(value, list | tuple):
         return list(map(plain, value))
-    return value if value is None or isinstance(value, int) else str(value)
+    return value if value is None or isinstance(value, int | float) else str(value)
 
 
 @contextmanager
