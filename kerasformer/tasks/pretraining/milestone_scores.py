@@ -19,7 +19,7 @@ class MilestoneScores:
         model: The model.
         held: The documents to evaluate on; None for no metrics.
         path: The file, which may have those before an interruption.
-        then: What is called first, with the share of the budget and the model, unless that is 0.
+        then: What is called first, with the share of the budget and the model.
         verbose: Whether to say what they are.
 
     Attributes:
@@ -39,9 +39,13 @@ class MilestoneScores:
         self.seen: list[dict[str, Any]] = read_json(path, list) if path.exists() else []
 
     def __call__(self, share: float) -> None:
-        """Measures, at a share of the budget."""
-        if self._then is not None and share:
+        """Does what is done at a share of the budget."""
+        if self._then is not None:
             self._then(share, self._model)
+        self.measure(share)
+
+    def measure(self, share: float) -> None:
+        """Evaluates the model, at a share of the budget."""
         if self._held is None:
             return
         scores = self._model.evaluate(self._held, verbose=0, return_dict=True)

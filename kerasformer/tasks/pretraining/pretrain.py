@@ -153,7 +153,7 @@ def pretrain(
         train, held = _divided(corpus, held_out, seed, least=2 if task is PretrainingModel else 1)
         reached = MilestoneScores(model, held, work / "milestones.json", at_milestone, verbose != 0)
         if checkpoint is not None and not reached.seen:
-            reached(0.0)
+            reached.measure(0.0)
         told: Any = {"seed": seed, "resume": work / CHECKPOINTS, "verbose": verbose}
         told |= {"callbacks": [*callbacks, Milestones(_QUARTERS, reached)]}
         told |= {"steps_per_epoch": min(_EPOCH, steps or _EPOCH)}
