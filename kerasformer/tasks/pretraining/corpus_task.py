@@ -163,8 +163,9 @@ class CorpusTask(MaskFilling, CorpusTrained):
 
     NEXT_SENTENCE = False  # whether examples are pairs of segments
     # The learning rate of a new encoder times its width. With a few times larger steps it learns
-    # how frequent words are and no more: BERT mini on IMDB's reviews, in batches of 32 x 64 tokens,
-    # is at a loss of 5.0 after 4 million tokens at 4e-4, and at 6.2 at 1e-3. BERT large had 1e-4.
+    # how frequent words are and no more: BERT mini on IMDB's reviews is at a loss of 5.0 after 4
+    # million tokens at 4e-4, in batches of 32 x 64, and of 6.1 after more of them at 1e-3, in
+    # batches of 16 x 64. BERT large had 1e-4.
     _RATE_TIMES_WIDTH = 0.1
     SETTINGS = (*UnlabelledTask.SETTINGS, "whole_words")
 
